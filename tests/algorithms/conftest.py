@@ -1,0 +1,41 @@
+"""What the tests of the primitives share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+
+@pytest.fixture
+def peak_bytes() -> Callable[[str, str], int]:
+    """Measure how far a piece of code raises a fresh process's peak resident memory.
+
+    `peak_bytes(setup, code)` runs `setup`, then `code`, in a new interpreter and returns the peak of `code` on
+    top of what was resident before it, in bytes.
+    """
+
+    def measure(setup: str, code: str) -> int:
+        script = "\n".join(
+            [
+                "import torch",
+                "torch.set_num_threads(1)",
+                setup,
+                "def status(key):",
+                "    lines = open('/proc/self/status').read().splitlines()",
+                "    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))",
+                "before = status('VmRSS')",
+                "open('/proc/self/clear_refs', 'w').write('5')",
+                code,
+                "print(status('VmHWM') - before)",
+            ]
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout.split()[-1])
+
+    if not sys.platform.startswith("linux"):
+        pytest.skip("peak memory is read from Linux's /proc")
+    return measure
