@@ -1,0 +1,302 @@
+"""The registry that serves every kind of plugin: what a suite names is looked up, checked and built here.
+
+A plugin is a frozen dataclass whose fields are its hyperparameters. It comes from one of three places:
+
+* built in: the file `NAME.py` anywhere below the kind's package (`strategies/uncertainty/margin.py`);
+* another installed package: an entry point `NAME = "package.module:Class"` in the kind's group
+  (`labelbench_plus.strategies`, `labelbench_plus.trainers`, ...);
+* a file given with `--plugin FILE`, or code that simply runs `@strategies.register("NAME")`.
+
+Names are known without importing anything; a plugin is imported when it is used, so a broken one harms only itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import PydanticCustomError, core_schema
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+BUILT_IN = "built in"
+RESERVED_FIELDS = frozenset({"name", "version"})
+
+
+class PluginError(Exception):
+    """A plugin cannot be found, loaded or registered. The message says what would be right."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Infra:
+    """Marks a field that says *where* or *how*, never *what*: it takes no part in a run's identity.
+
+    Use it as `root: Annotated[Path | None, Infra()] = None`. Unmarked fields are part of the identity, which is
+    the safe side: a forgotten mark costs a recomputation, never a wrong answer.
+    """
+
+
+class Plugin:
+    """Base of everything a suite can name: a frozen dataclass whose fields are its hyperparameters.
+
+    Attributes
+    ----------
+    name: under which it is registered; set by the registry.
+    version: raised by its author whenever the same hyperparameters would give other results; part of every run's
+        identity, so old results are never taken for new ones.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+P = TypeVar("P", bound=Plugin)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """Where a plugin name leads, known without importing it."""
+
+    name: str
+    origin: str
+    target: str
+
+
+class Registry(Generic[P]):
+    """All plugins of one kind.
+
+    Parameters
+    ----------
+    kind: singular word for messages ("strategy").
+    base: the class every plugin of this kind derives from.
+    package: the package whose files are the built-in plugins; its name is also the entry point group.
+    """
+
+    kinds: ClassVar[dict[str, Registry[Any]]] = {}
+
+    def __init__(self, kind: str, base: type[P], package: str) -> None:
+        self.kind, self.base, self.group = kind, base, package
+        self.refused: list[Entry] = []  # entry points that wanted a built-in's name
+        self._classes: dict[str, type[P]] = {}
+        self._local: dict[str, Entry] = {}
+        Registry.kinds[package.rpartition(".")[2]] = self
+
+    def register(self, name: str) -> Callable[[type[P]], type[P]]:
+        """Class decorator that puts a plugin under `name`.
+
+        Raises
+        ------
+        PluginError
+            The name is malformed or taken (the message names both sides), or the class is not a frozen dataclass
+            derived from the kind's base.
+        """
+
+        def add(cls: type[P]) -> type[P]:
+            where = _source_of(cls)
+            if not NAME.fullmatch(name):
+                raise PluginError(f"{where}: {self.kind} name {name!r} must be made of a-z, 0-9, '_' and '-'")
+            if not (isinstance(cls, type) and issubclass(cls, self.base)):
+                raise PluginError(f"{where}: {self.kind} {name!r} must derive from {self.base.__name__}")
+            if "__dataclass_params__" not in cls.__dict__ or not cls.__dict__["__dataclass_params__"].frozen:
+                raise PluginError(f"{where}: {self.kind} {name!r} must be decorated with @dataclass(frozen=True)")
+            if clash := RESERVED_FIELDS & {field.name for field in dataclasses.fields(cls)}:  # type: ignore[arg-type]
+                raise PluginError(f"{where}: {self.kind} {name!r} may not have a field named {sorted(clash)}")
+            taken = self._classes.get(name)
+            expected = self._installed.get(name)
+            if taken is not None and _source_of(taken) != where:
+                raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
+            if taken is None and expected is not None and expected.target.partition(":")[0] != cls.__module__:
+                raise PluginError(
+                    f"{self.kind} {name!r} of {where} is already taken by {expected.origin} ({expected.target})"
+                )
+            cls.name = name
+            self._classes[name] = cls
+            if expected is None:
+                self._local[name] = Entry(name, f"local ({where}), unversioned", f"{cls.__module__}:{cls.__name__}")
+            return cls
+
+        return add
+
+    def entries(self) -> dict[str, Entry]:
+        """Every known name and where it leads, sorted, without importing any plugin."""
+        return dict(sorted({**self._installed, **self._local}.items()))
+
+    def load(self, name: str) -> type[P]:
+        """Import (once) and return the class registered under `name`.
+
+        Raises
+        ------
+        PluginError
+            No such name (the message lists the closest ones), or importing it failed (the message says which
+            package, entry point and error).
+        """
+        if name in self._classes:
+            return self._classes[name]
+        entry = self._installed.get(name)
+        if entry is None:
+            close = difflib.get_close_matches(name, self.entries(), n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(self.entries())}"
+            raise PluginError(f"unknown {self.kind} {name!r}; {hint}")
+        if not entry.target:
+            raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")
+        module, _, attribute = entry.target.partition(":")
+        try:
+            found = importlib.import_module(module)
+            if attribute and name not in self._classes:
+                self.register(name)(getattr(found, attribute))
+        except PluginError:
+            raise
+        except Exception as error:  # whatever a stranger's module raises, it must not take the program down
+            raise PluginError(
+                f"{self.kind} {name!r} is broken: {entry.origin} ({entry.target}) failed to load with "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if name not in self._classes:
+            raise PluginError(f"{self.kind} {name!r} is broken: {entry.target} does not register that name")
+        return self._classes[name]
+
+    def build(self, value: Any) -> P:
+        """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
+
+        A `version` in the mapping is checked against the installed plugin's, so that a run is never continued by
+        code that means something else.
+
+        Raises
+        ------
+        PydanticCustomError, pydantic.ValidationError
+            Unknown name or wrong hyperparameters; both carry the place of the fault for the caller's report.
+        """
+        if isinstance(value, self.base):
+            return value
+        params = {"name": value} if isinstance(value, str) else value
+        if not isinstance(params, Mapping) or not isinstance(params.get("name"), str):
+            raise PydanticCustomError(
+                "plugin", "{what}", {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"}
+            )
+        try:
+            cls = self.load(params["name"])
+        except PluginError as error:
+            raise PydanticCustomError("plugin", "{what}", {"what": str(error)}) from error
+        version = params.get("version", cls.version)
+        if version != cls.version:
+            what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
+            raise PydanticCustomError("plugin", "{what}", {"what": what})
+        fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
+        return _adapter(cls).validate_json(json.dumps(fields), strict=True)
+
+    @cached_property
+    def _installed(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        spec = importlib.util.find_spec(self.group)
+        for folder in spec.submodule_search_locations or [] if spec else []:
+            for file in sorted(Path(folder).rglob("*.py")):
+                parts = file.relative_to(folder).with_suffix("").parts
+                if not any(part.startswith("_") for part in parts):
+                    found[parts[-1]] = Entry(parts[-1], BUILT_IN, ".".join((self.group, *parts)))
+        for point in importlib.metadata.entry_points(group=self.group):
+            origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown package"
+            entry = Entry(point.name, origin, point.value)
+            if (taken := found.get(point.name)) is None:
+                found[point.name] = entry
+            elif taken.origin == BUILT_IN:
+                self.refused.append(entry)
+            else:  # neither stranger has the better claim, so using the name is an error that names both
+                found[point.name] = Entry(point.name, f"{taken.origin} and {origin}", "")
+        return found
+
+
+class From:
+    """Type annotation of a field that holds a plugin: `encoder: Annotated[Encoder, From("encoders")]`."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(lambda value: registry(self.kind).build(value))
+
+
+def registry(kind: str) -> Registry[Any]:
+    """The registry of a kind ("strategies", "trainers", ...), importing its package if need be."""
+    if kind not in Registry.kinds:
+        importlib.import_module(f"labelbench_plus.{kind}")
+    return Registry.kinds[kind]
+
+
+def load_plugin_file(path: Path) -> None:
+    """Run a Python file for the plugins it registers.
+
+    Raises
+    ------
+    PluginError
+        The file does not exist or raises; the message names the file and the error.
+    """
+    path = path.resolve()
+    module_name = f"labelbench_plus_local_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise PluginError(f"--plugin {path}: no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+
+
+def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
+    """The mapping that `Registry.build` turns back into an equal plugin: name, version, every hyperparameter.
+
+    With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
+    """
+    described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
+    hints = get_type_hints(type(plugin), include_extras=True)
+    for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
+        marks = getattr(hints[field.name], "__metadata__", ())
+        if not (semantic_only and any(isinstance(mark, Infra) for mark in marks)):
+            described[field.name] = _plain(getattr(plugin, field.name), semantic_only)
+    return described
+
+
+def label(plugin: Plugin) -> str:
+    """What tables call a plugin: its name, and the hyperparameters that differ from their defaults."""
+    changed = []
+    for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
+        value = getattr(plugin, field.name)
+        factory = field.default_factory
+        default = factory() if factory is not dataclasses.MISSING else field.default
+        if value != default:
+            shown = label(value) if isinstance(value, Plugin) else str(_plain(value, semantic_only=False))
+            changed.append(shown if isinstance(value, Plugin) else f"{field.name}={shown}")
+    return f"{plugin.name}({', '.join(changed)})" if changed else plugin.name
+
+
+def _plain(value: Any, semantic_only: bool) -> Any:
+    if isinstance(value, Plugin):
+        return describe(value, semantic_only=semantic_only)
+    if isinstance(value, tuple | list):
+        return [_plain(item, semantic_only) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def _source_of(cls: type) -> str:
+    module = sys.modules.get(cls.__module__)
+    return f"{getattr(module, '__file__', None) or cls.__module__}:{cls.__qualname__}"
+
+
+@cache
+def _adapter(cls: type[P]) -> TypeAdapter[P]:
+    return TypeAdapter(cls)
