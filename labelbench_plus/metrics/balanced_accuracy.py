@@ -1,0 +1,22 @@
+"""Mean over classes of the recall of each."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelbench_plus.metrics import Metric, metrics
+
+
+@metrics.register("balanced_accuracy")
+@dataclass(frozen=True)
+class BalancedAccuracy(Metric):
+    """Mean recall over the classes that occur in the labels; a class without examples says nothing and is left out."""
+
+    higher_is_better = True
+
+    def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        hits = (probabilities.argmax(dim=1) == labels).double()
+        total = torch.bincount(labels, minlength=probabilities.shape[1])
+        recall = torch.bincount(labels, weights=hits, minlength=probabilities.shape[1])[total > 0] / total[total > 0]
+        return float(recall.mean())

@@ -1,0 +1,24 @@
+"""Expected calibration error."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelbench_plus.metrics import Metric, metrics
+
+
+@metrics.register("ece")
+@dataclass(frozen=True)
+class ExpectedCalibrationError(Metric):
+    """How far confidence is from accuracy, averaged over equal-width bins of confidence (Guo et al., 2017, eq. 3)."""
+
+    higher_is_better = False
+
+    bins: int = 15
+
+    def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        confidence, predicted = probabilities.double().max(dim=1)
+        bins = (confidence * self.bins).ceil().long().clamp(1, self.bins) - 1
+        gap = (predicted == labels).double() - confidence
+        return float(torch.bincount(bins, weights=gap, minlength=self.bins).abs().sum() / len(labels))

@@ -1,0 +1,75 @@
+"""Problems: one file a family. A problem is a pool, the oracle that hides its labels, and an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from labelbench_plus.plugins import Plugin, Registry
+
+if TYPE_CHECKING:
+    from labelbench_plus.budget import Ledger
+    from labelbench_plus.oracle import Oracle
+    from labelbench_plus.view import View
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run computes: takes no part in what it computes."""
+
+    cache: Path
+    device: str = "cpu"
+
+
+class Instance(Protocol):
+    """A problem made ready to run. Holds no state of a run: every method takes the ledger."""
+
+    oracle: Oracle
+
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None) -> View:
+        """What a strategy with these `needs` is shown."""
+
+    def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
+        """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        """Scores on the test set, which nothing else sees."""
+
+
+class Problem(Plugin):
+    """What is to be learned.
+
+    Attributes
+    ----------
+    query: the kind of question its oracle answers ("pool").
+    task: what its trainers must solve ("classification").
+    provides: capabilities its views offer without a model.
+    """
+
+    query: ClassVar[str]
+    task: ClassVar[str]
+    provides: ClassVar[frozenset[str]] = frozenset()
+
+    def fingerprint(self) -> str:
+        """Hash of the data behind the hyperparameters; part of a run's identity."""
+        raise NotImplementedError
+
+    def capacity(self) -> float:
+        """The most money that can be spent on it (the price of the whole pool)."""
+        raise NotImplementedError
+
+    def validation_labels(self) -> int:
+        """How many labels a trainer that uses validation gets for free."""
+        raise NotImplementedError
+
+    def primary_metric(self) -> tuple[str, bool]:
+        """The name of the score that ranks, and whether more of it is better."""
+        raise NotImplementedError
+
+    def open(self, place: Place) -> Instance:
+        """Load the data and make the problem ready to run."""
+        raise NotImplementedError
+
+
+problems = Registry("problem", Problem, __name__)

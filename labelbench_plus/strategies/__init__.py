@@ -1,0 +1,50 @@
+"""Strategies: one file each, one folder a family. A strategy decides what to buy next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from labelbench_plus.plugins import Plugin, Registry
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from torch import Tensor
+
+    from labelbench_plus.view import PoolView
+
+
+class Strategy(Plugin):
+    """Decides what to buy next.
+
+    Attributes
+    ----------
+    query: the kind of question it asks ("pool": indices of a pool). A problem answers one kind.
+    needs: the capabilities it reads from its view; reading anything else is refused.
+    """
+
+    query: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def select(self, view: Any, n: int, rng: Generator) -> Any:
+        """Choose what to buy with a budget of `n`."""
+        raise NotImplementedError
+
+
+class PoolStrategy(Strategy):
+    """Decides which items of a pool to have labelled."""
+
+    query = "pool"
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        """Return exactly `n` different entries of `view.candidates`, best first.
+
+        Parameters
+        ----------
+        view: what may be known in this round; only tensors named in `needs` can be read.
+        n: how many, between 0 and the number of candidates.
+        rng: the only source of randomness.
+        """
+        raise NotImplementedError
+
+
+strategies = Registry("strategy", Strategy, __name__)

@@ -1,0 +1,1 @@
+"""Baselines every strategy must beat."""

@@ -1,0 +1,22 @@
+"""Uniform random sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("random")
+@dataclass(frozen=True)
+class Random(PoolStrategy):
+    """Query items uniformly at random, without replacement: what every other strategy is measured against."""
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        chosen = rng.permutation(len(view.candidates))[:n]
+        return view.candidates[torch.as_tensor(chosen, device=view.candidates.device)]

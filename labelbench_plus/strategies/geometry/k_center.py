@@ -1,0 +1,26 @@
+"""CoreSet: greedy k-center."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.k_center import k_center_greedy
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("k_center")
+@dataclass(frozen=True)
+class KCenter(PoolStrategy):
+    """Query, one by one, the item farthest from everything chosen so far (Sener & Savarese, 2018, algorithm 1).
+
+    Distances are Euclidean in the frozen features, so that it also works before any model exists.
+    """
+
+    needs = frozenset({"features"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[k_center_greedy(view.features, n, centers=view.labelled_features)]

@@ -1,0 +1,1 @@
+"""Strategies that use a model's predictions and its geometry together."""

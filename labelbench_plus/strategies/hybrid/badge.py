@@ -1,0 +1,23 @@
+"""BADGE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.badge import badge
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("badge")
+@dataclass(frozen=True)
+class Badge(PoolStrategy):
+    """D² sampling of the last layer's gradients at the predicted labels (Ash et al., 2020, algorithm 1)."""
+
+    needs = frozenset({"probabilities", "embeddings"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[badge(view.probabilities, view.embeddings, n, rng)]

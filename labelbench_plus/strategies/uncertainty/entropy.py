@@ -1,0 +1,23 @@
+"""Entropy sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.uncertainty import entropy, top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("entropy")
+@dataclass(frozen=True)
+class Entropy(PoolStrategy):
+    """Query where the predicted distribution has the largest entropy (Shannon, 1948; Settles, 2009, eq. 3)."""
+
+    needs = frozenset({"probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[top_scores(entropy(view.probabilities), n)]

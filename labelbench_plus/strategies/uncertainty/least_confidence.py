@@ -1,0 +1,23 @@
+"""Least-confidence sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.uncertainty import least_confidence, top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("least_confidence")
+@dataclass(frozen=True)
+class LeastConfidence(PoolStrategy):
+    """Query where the most probable class is least probable (Lewis & Gale, 1994; Settles, 2009, eq. 1)."""
+
+    needs = frozenset({"probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[top_scores(least_confidence(view.probabilities), n)]

@@ -1,0 +1,23 @@
+"""Margin sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.uncertainty import margin, top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("margin")
+@dataclass(frozen=True)
+class Margin(PoolStrategy):
+    """Query where the two most probable classes are closest (Scheffer et al., 2001)."""
+
+    needs = frozenset({"probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[top_scores(margin(view.probabilities), n, largest=False)]

@@ -1,0 +1,44 @@
+"""Trainers: one file each. A trainer turns what was bought, and the unlabelled rest, into a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from labelbench_plus.plugins import Plugin, Registry
+
+if TYPE_CHECKING:
+    from labelbench_plus.seeding import Streams
+
+
+class Trainer(Plugin):
+    """Turns what was bought into a model.
+
+    Attributes
+    ----------
+    task: what it learns ("classification"); a problem poses one task and a trainer solves one.
+    provides: capabilities its models offer to strategies. Each is a method of the model by that name, from features
+        (n, d) to a tensor with n rows.
+    uses_validation: whether it reads validation labels. If not, it is never handed any; if so, their number is
+        shown beside the budget.
+    continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds.
+    """
+
+    task: ClassVar[str]
+    provides: ClassVar[frozenset[str]] = frozenset()
+    uses_validation: ClassVar[bool] = False
+    continues: ClassVar[bool] = False
+
+    def fit(self, data: Any, streams: Streams, previous: Any | None) -> Any:
+        """Train a model.
+
+        Parameters
+        ----------
+        data: what the problem lets a trainer see (its `training_data`).
+        streams: this round's random streams ("model_init", "data_order", "augment", ...), the same for every
+            strategy at a seed.
+        previous: last round's model if `continues`, else None.
+        """
+        raise NotImplementedError
+
+
+trainers = Registry("trainer", Trainer, __name__)

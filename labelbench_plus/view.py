@@ -1,0 +1,100 @@
+"""What a strategy is shown in a round: what it declared to need, computed when first read, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class CapabilityError(Exception):
+    """A strategy read something it did not declare."""
+
+
+class View:
+    """A gate in front of lazily computed tensors.
+
+    Parameters
+    ----------
+    needs: the capabilities the strategy declared.
+    providers: for each attribute, the capability it belongs to and the function that computes it.
+    """
+
+    def __init__(self, needs: frozenset[str], providers: Mapping[str, tuple[str, Callable[[], Tensor]]]) -> None:
+        self._needs, self._providers = needs, providers
+        self._computed: dict[str, tuple[Tensor, int]] = {}
+
+    def _read(self, attribute: str) -> Tensor:
+        capability, compute = self._providers.get(attribute, (attribute, None))
+        if capability not in self._needs:
+            declared = ", ".join(sorted(self._needs)) or "nothing"
+            raise CapabilityError(
+                f"view.{attribute} was read, but the strategy declares that it needs {declared}; "
+                f"add {capability!r} to its `needs`"
+            )
+        if compute is None:
+            raise CapabilityError(f"view.{attribute} was read, but neither the problem nor the trainer provides it")
+        if attribute not in self._computed:
+            tensor = compute()
+            self._computed[attribute] = (tensor, tensor._version)
+        return self._computed[attribute][0]
+
+    def changed(self) -> list[str]:
+        """Names of the tensors that were written to in place since they were handed out."""
+        return [name for name, (tensor, version) in self._computed.items() if tensor._version != version]
+
+
+class PoolView(View):
+    """A pool as a strategy sees it in one round.
+
+    All tensors are private copies: writing to them reaches nobody else, and is reported as a breach of contract.
+
+    Attributes
+    ----------
+    candidates: (n,) long, pool indices that can be bought, ascending. Row i of every (n, ...) tensor is about
+        `candidates[i]`; a strategy returns entries of `candidates`.
+    labelled: (m,) long, pool indices bought so far, in order of purchase.
+    labels: (m,) long, the labels bought for `labelled`.
+    num_classes: K.
+    """
+
+    def __init__(
+        self,
+        needs: frozenset[str],
+        providers: Mapping[str, tuple[str, Callable[[], Any]]],
+        candidates: Tensor,
+        labelled: Tensor,
+        labels: Tensor,
+        num_classes: int,
+    ) -> None:
+        own = {"candidates": candidates, "labelled": labelled, "labels": labels}
+        super().__init__(needs, providers)
+        self._computed.update({name: (tensor, tensor._version) for name, tensor in own.items()})
+        self.candidates, self.labelled, self.labels, self.num_classes = candidates, labelled, labels, num_classes
+
+    @property
+    def features(self) -> Tensor:
+        """(n, d) frozen features of the candidates. Needs "features"."""
+        return self._read("features")
+
+    @property
+    def labelled_features(self) -> Tensor:
+        """(m, d) frozen features of what was bought. Needs "features"."""
+        return self._read("labelled_features")
+
+    @property
+    def embeddings(self) -> Tensor:
+        """(n, h) the current model's last hidden representation of the candidates. Needs "embeddings"."""
+        return self._read("embeddings")
+
+    @property
+    def labelled_embeddings(self) -> Tensor:
+        """(m, h) the same of what was bought. Needs "embeddings"."""
+        return self._read("labelled_embeddings")
+
+    @property
+    def probabilities(self) -> Tensor:
+        """(n, K) the current model's class probabilities of the candidates. Needs "probabilities"."""
+        return self._read("probabilities")
