@@ -25,8 +25,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
@@ -193,7 +193,10 @@ class Registry(Generic[P]):
             what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
-        return _adapter(cls).validate_json(json.dumps(fields), strict=True)
+        try:
+            return _adapter(cls).validate_json(json.dumps(fields), strict=True)
+        except ValidationError as error:
+            raise _with_suggestions(error, cls) from error
 
     @cached_property
     def _installed(self) -> dict[str, Entry]:
@@ -295,6 +298,25 @@ def _plain(value: Any, semantic_only: bool) -> Any:
 def _source_of(cls: type) -> str:
     module = sys.modules.get(cls.__module__)
     return f"{getattr(module, '__file__', None) or cls.__module__}:{cls.__qualname__}"
+
+
+def _with_suggestions(error: ValidationError, cls: type[Plugin]) -> ValidationError:
+    """The same error, with unknown hyperparameters answered by the known ones."""
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    faults: list[InitErrorDetails] = []
+    for fault in error.errors(include_url=False):
+        kind: str | PydanticCustomError = fault["type"]
+        context = fault.get("ctx", {})
+        if kind == "unexpected_keyword_argument":
+            close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            allowed = f"(allowed: {', '.join(known)})" if known else "(it has none)"
+            what = f"unknown hyperparameter of {cls.name!r}{hint} {allowed}"
+            kind = PydanticCustomError("plugin", "{what}", {"what": what})
+        elif kind == "plugin":
+            kind = PydanticCustomError("plugin", "{what}", context)
+        faults.append(InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=context))
+    return ValidationError.from_exception_data(cls.__name__, faults)
 
 
 @cache

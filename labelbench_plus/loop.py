@@ -1,0 +1,78 @@
+"""The one loop: select, buy, train, evaluate, commit. Every family of method runs through it unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from labelbench_plus.budget import Ledger, allowance
+from labelbench_plus.measure import Meter
+from labelbench_plus.oracle import QueryError
+from labelbench_plus.plugins import label
+from labelbench_plus.problems import Place
+from labelbench_plus.seeding import Streams
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.lease import Lease
+from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
+from labelbench_plus.view import CapabilityError
+
+Listener = Callable[[RoundRecord, dict[str, float]], None]
+
+
+class StrategyContractError(Exception):
+    """A strategy broke its contract. The message names strategy, round, what was expected and what came."""
+
+
+def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Listener) -> None:
+    """Carry a run from its last committed round to its end.
+
+    The state after a round is a function of the spec and the committed rounds alone, so a run that was killed at any
+    instant and is called again commits the same bytes as one that was never stopped.
+
+    Parameters
+    ----------
+    listener: called with every committed round and its costs, those of earlier attempts included.
+    """
+    instance = spec.problem.open(place)
+    streams = Streams(spec.seed)
+    ledger, model = Ledger(), None
+
+    def fit(number: int) -> Any:
+        data = instance.training_data(ledger, with_validation=spec.trainer.uses_validation)
+        return spec.trainer.fit(data, streams.round(number), model if spec.trainer.continues else None)
+
+    committed = store.rounds()
+    if len(committed) > len(spec.amounts):
+        raise StoreError(f"{store.folder}: {len(committed)} rounds committed, but the spec has {len(spec.amounts)}")
+    for record, costs in zip(committed, store.costs(), strict=True):
+        ledger.record(record.purchase)
+        listener(record, costs)
+        last = record.number == len(committed) - 1
+        if len(committed) < len(spec.amounts) and (last or spec.trainer.continues):
+            model = fit(record.number)
+
+    for number in range(len(committed), len(spec.amounts)):
+        chooser = spec.chooser(number)
+        money = allowance(spec.amounts, number, ledger)
+        with Meter(place.device) as selection:
+            view = instance.view(chooser.needs, ledger, model)
+            rng = streams.round(number).rng("initial" if chooser is spec.initial else "strategy")
+            try:
+                query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)
+                if changed := view.changed():
+                    raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
+                instance.oracle.answer(query, money, ledger)
+            except (QueryError, CapabilityError) as error:
+                raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
+        with Meter(place.device) as training:
+            model = fit(number)
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, instance.evaluate(model))
+        costs = {
+            "select_seconds": selection.seconds,
+            "select_peak_bytes": selection.peak_bytes,
+            "train_seconds": training.seconds,
+            "train_peak_bytes": training.peak_bytes,
+        }
+        store.commit(record, costs, lease)
+        listener(record, costs)
+    store.finish(spec)

@@ -1,0 +1,58 @@
+"""What a piece of work costs: seconds, and the memory it took on top of what was there."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+import psutil
+
+
+@dataclass
+class Meter:
+    """Context manager that measures its body.
+
+    Attributes
+    ----------
+    seconds: wall time.
+    peak_bytes: the most memory in use during the body beyond what was in use before it: device memory where the
+        device is CUDA, else resident memory. NaN where the system cannot tell (resident peaks need Linux).
+    """
+
+    device: str = "cpu"
+    seconds: float = 0.0
+    peak_bytes: float = float("nan")
+
+    def __enter__(self) -> Meter:
+        self._before = self._reset_peak()
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize(self.device)  # kernels run behind the caller's back
+            peak = float(torch.cuda.max_memory_allocated(self.device))
+        else:
+            peak = _resident_peak()
+        self.seconds = time.perf_counter() - self._start
+        self.peak_bytes = max(peak - self._before, 0.0) if peak == peak else peak
+
+    def _reset_peak(self) -> float:
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return float(torch.cuda.memory_allocated(self.device))
+        with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # sets the process's high-water mark back to what is resident now
+        return float(psutil.Process().memory_info().rss)
+
+
+def _resident_peak() -> float:
+    with contextlib.suppress(OSError, StopIteration, IndexError, ValueError), open("/proc/self/status") as file:
+        return 1024.0 * int(next(line for line in file if line.startswith("VmHWM")).split()[1])
+    return float("nan")

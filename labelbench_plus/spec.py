@@ -1,0 +1,132 @@
+"""What a run is: its resolved description, and the id that is the hash of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from labelbench_plus.plugins import describe, label, registry
+from labelbench_plus.problems import Problem
+from labelbench_plus.strategies import Strategy
+from labelbench_plus.trainers import Trainer
+
+PROTOCOL = 1
+"""Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: a problem, a strategy, a trainer, a schedule and a seed.
+
+    Attributes
+    ----------
+    initial: the strategy of the first round, the same for all that are compared; None leaves it to `strategy`.
+    amounts: the money each round may spend.
+    """
+
+    problem: Problem
+    trainer: Trainer
+    strategy: Strategy
+    initial: Strategy | None
+    amounts: tuple[float, ...]
+    seed: int
+
+    def chooser(self, round_number: int) -> Strategy:
+        """The strategy that chooses in a round."""
+        return self.initial if round_number == 0 and self.initial is not None else self.strategy
+
+    def as_json(self, *, semantic_only: bool = False) -> dict[str, Any]:
+        """Every field resolved, defaults included; `from_json` builds an equal spec from it.
+
+        With `semantic_only`, what merely says where things are is left out.
+        """
+
+        def described(plugin: Any) -> dict[str, Any] | None:
+            return describe(plugin, semantic_only=semantic_only) if plugin is not None else None
+
+        return {
+            "protocol": PROTOCOL,
+            "problem": described(self.problem),
+            "trainer": described(self.trainer),
+            "strategy": described(self.strategy),
+            "initial": described(self.initial),
+            "amounts": list(self.amounts),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> RunSpec:
+        """Build a spec from `as_json`.
+
+        Raises
+        ------
+        ValueError
+            Written under another protocol version, or by plugins that are not installed in that version.
+        """
+        if record["protocol"] != PROTOCOL:
+            raise ValueError(f"the run follows protocol {record['protocol']}; this version follows {PROTOCOL}")
+        initial = record["initial"]
+        return cls(
+            problem=registry("problems").build(record["problem"]),
+            trainer=registry("trainers").build(record["trainer"]),
+            strategy=registry("strategies").build(record["strategy"]),
+            initial=registry("strategies").build(initial) if initial is not None else None,
+            amounts=tuple(map(float, record["amounts"])),
+            seed=record["seed"],
+        )
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What `id` is the hash of: the semantic description and the fingerprint of the data behind it."""
+        return {**self.as_json(semantic_only=True), "data": self.problem.fingerprint()}
+
+    @cached_property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits that name this run wherever it is computed."""
+        return hashlib.sha256(canonical(self.identity)).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        parts = (label(self.problem), label(self.trainer), label(self.strategy), f"seed {self.seed}")
+        return " · ".join(parts)
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def incompatibilities(spec: RunSpec) -> list[str]:
+    """Why a run cannot be made, before any work: one sentence a reason, none if it can."""
+    problem, trainer = spec.problem, spec.trainer
+    reasons = []
+    if trainer.task != problem.task:
+        reasons.append(
+            f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"
+        )
+    first, later = spec.chooser(0), spec.strategy if len(spec.amounts) > 1 else None
+    for chooser, has_model in ((first, False), (later, True)):
+        if chooser is None:
+            continue
+        if chooser.query != problem.query:
+            reasons.append(
+                f"strategy {chooser.name!r} asks for {chooser.query}, but problem {problem.name!r} sells {problem.query}"
+            )
+            continue
+        offered = problem.provides | trainer.provides if has_model else problem.provides
+        if missing := sorted(chooser.needs - offered):
+            if has_model:
+                who = f"trainer {trainer.name!r} provides {_listed(trainer.provides)}"
+            else:
+                who = "no model exists in the first round; name a strategy for it in 'initial'"
+            reasons.append(f"strategy {chooser.name!r} needs {_listed(missing)}; {who}")
+    if not reasons and (total := sum(spec.amounts)) > problem.capacity():
+        reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
+    return reasons
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "nothing"

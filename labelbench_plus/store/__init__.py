@@ -1,0 +1,1 @@
+"""Where runs live on disk: one folder a run, committed round by round, readable at any instant."""

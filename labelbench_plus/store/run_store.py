@@ -1,0 +1,185 @@
+"""A run's folder: what was decided, round by round, in files whose bytes depend on the run's spec alone.
+
+    config.json         the resolved spec
+    manifest.json       where the run comes from: code, versions, machine (written before round 0)
+    rounds/0000.json …  what was bought and what the model scored; each names the hash of the one before
+    costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
+    attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
+    result.json         written last: a run is done if and only if it is there
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelbench_plus.budget import Purchase
+from labelbench_plus.spec import RunSpec, canonical
+from labelbench_plus.store.atomic import publish, replace, sweep_temporaries
+from labelbench_plus.store.lease import Lease, acquire
+
+
+class StoreError(Exception):
+    """A run's files contradict each other or the spec. The message names the file and what is wrong."""
+
+
+class NondeterminismError(StoreError):
+    """A round was computed again and came out differently."""
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """What a round decided. Nothing in it may differ between machines that compute alike.
+
+    Attributes
+    ----------
+    number: of the round, from 0.
+    purchase: what was bought.
+    spent: money spent up to and including this round.
+    scores: of the model trained on everything bought so far.
+    """
+
+    number: int
+    purchase: Purchase
+    spent: float
+    scores: dict[str, float]
+
+
+class RunStore:
+    """Reads and writes one run's folder.
+
+    Parameters
+    ----------
+    root: the output directory; the run lives in `root/runs/<id>`.
+    run_id: the run's id.
+    """
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self.id = run_id
+        self.folder = root / "runs" / run_id
+
+    def open(self, spec: RunSpec, manifest: dict[str, Any]) -> Lease:
+        """Make the folder if need be and become its only writer.
+
+        Raises
+        ------
+        RunBusy
+            Another process holds the run.
+        StoreError
+            The folder belongs to another spec.
+        """
+        for part in ("rounds", "costs", "attempts"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        lease = acquire(self.folder / "attempts")
+        try:
+            for part in (".", "rounds", "costs", "attempts"):
+                sweep_temporaries(self.folder / part)
+            replace(self.folder / "config.json", canonical(spec.as_json()) + b"\n")
+            publish(self.folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+        except BaseException as error:
+            lease.release("failed", repr(error))
+            raise
+        return lease
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is finished. Files decide, not processes."""
+        return (self.folder / "result.json").is_file()
+
+    def rounds(self) -> list[RoundRecord]:
+        """The committed rounds in order, each checked against the hash that the next one names.
+
+        Raises
+        ------
+        StoreError
+            A round is missing, torn, or not the one its successor was built on.
+        """
+        records, previous = [], self.id
+        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
+        for number, path in enumerate(files):
+            content = path.read_bytes()
+            try:
+                record = json.loads(content)
+                if path.stem != f"{number:04d}":
+                    raise StoreError(f"{path}: round {number:04d} is missing before it")
+                if record["previous"] != previous:
+                    raise StoreError(f"{path}: follows {record['previous']}, but the round before it is {previous}")
+                purchase = Purchase.from_json(record["purchase"])
+                records.append(RoundRecord(record["round"], purchase, record["spent"], record["scores"]))
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(f"{path}: not a round file: {error}") from error
+            previous = hashlib.sha256(content).hexdigest()
+        return records
+
+    def head(self) -> str:
+        """The hash of the last committed round: of everything decided so far, since each round names the last."""
+        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
+        return hashlib.sha256(files[-1].read_bytes()).hexdigest() if files else self.id
+
+    def commit(self, record: RoundRecord, costs: dict[str, float], lease: Lease) -> None:
+        """Make a round part of the run, once and for all.
+
+        Raises
+        ------
+        LeaseLost
+            Another process took the run over.
+        NondeterminismError
+            The round exists and differs.
+        """
+        lease.check()
+        name = f"{record.number:04d}.json"
+        content = canonical(
+            {
+                "round": record.number,
+                "previous": self.head(),
+                "purchase": record.purchase.as_json(),
+                "spent": record.spent,
+                "scores": record.scores,
+            }
+        )
+        # Costs first: once the round is there it counts, and a round without its costs would be a hole for ever.
+        replace(self.folder / "costs" / name, canonical({**costs, "attempt": lease.number}) + b"\n")
+        _publish_once(self.folder / "rounds" / name, content + b"\n")
+
+    def finish(self, spec: RunSpec) -> None:
+        """Write `result.json`, after which the run is done."""
+        records = self.rounds()
+        result = {
+            "run": self.id,
+            "identity": spec.identity,
+            "rounds": len(records),
+            "labels": _running_total(len(record.purchase.items) for record in records),
+            "spent": [record.spent for record in records],
+            "scores": {name: [record.scores[name] for record in records] for name in records[-1].scores},
+            "head": self.head(),
+        }
+        _publish_once(self.folder / "result.json", canonical(result) + b"\n")
+
+    def costs(self) -> list[dict[str, float]]:
+        """The costs of every committed round."""
+        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
+        return [json.loads((self.folder / "costs" / path.name).read_bytes()) for path in files]
+
+
+def _publish_once(path: Path, content: bytes) -> None:
+    if not publish(path, content) and (there := path.read_bytes()) != content:
+        raise NondeterminismError(
+            f"{path} was committed before with other content: the same spec gave two results\n"
+            f"  before: {_difference(there, content)}\n  now:    {_difference(content, there)}"
+        )
+
+
+def _difference(content: bytes, other: bytes, width: int = 60) -> str:
+    start = next((i for i, (a, b) in enumerate(zip(content, other, strict=False)) if a != b), 0)
+    return f"…{content[max(0, start - width // 2) : start + width].decode(errors='replace')}…"
+
+
+def _running_total(values: Any) -> list[int]:
+    totals, total = [], 0
+    for value in values:
+        total += value
+        totals.append(total)
+    return totals

@@ -1,0 +1,249 @@
+"""A suite: the product of runs that one YAML file describes, and errors that point into that file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic.functional_validators import BeforeValidator
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from labelbench_plus.plugins import From, registry
+from labelbench_plus.problems import Problem
+from labelbench_plus.spec import RunSpec, incompatibilities
+from labelbench_plus.strategies import Strategy
+from labelbench_plus.trainers import Trainer
+
+MAX_ERRORS = 20
+MAX_RUNS = 100_000
+
+
+class SuiteError(Exception):
+    """A suite file cannot be used. The message has one line a fault: file, line, column, field, what is right."""
+
+
+def _seeds(value: Any) -> Any:
+    """Read `0..4` (both ends included) as the list it stands for."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*\.\.\s*(\d+)\s*", value)):
+        first, last = map(int, match.groups())
+        if last < first:
+            raise PydanticCustomError("seeds", "the range is empty: write the smaller seed first")
+        return list(range(first, last + 1))
+    if not isinstance(value, list):
+        raise PydanticCustomError("seeds", "expected a list of seeds, or a range such as 0..4")
+    return value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise PydanticCustomError("duplicate", "entry {n} repeats an earlier one", {"n": index})
+    return values
+
+
+class Budget(BaseModel):
+    """The money each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    first: PositiveFloat
+    batch: PositiveFloat
+    rounds: PositiveInt
+
+    def amounts(self) -> tuple[float, ...]:
+        return (float(self.first), *[float(self.batch)] * (self.rounds - 1))
+
+
+class Suite(BaseModel):
+    """A product of runs: problems × trainers × strategies × seeds, all on one budget and one first round.
+
+    `suite`, `title` and `baseline` say how results are shown; everything else is part of the runs' identity.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    suite: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    title: str = ""
+    problems: Annotated[tuple[Annotated[Problem, From("problems")], ...], Field(min_length=1)]
+    trainers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], Field(min_length=1)]
+    strategies: Annotated[tuple[Annotated[Strategy, From("strategies")], ...], Field(min_length=1)]
+    initial: Annotated[Strategy, From("strategies")] | None = Field(
+        default_factory=lambda: registry("strategies").build("random")
+    )
+    budget: Budget
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], BeforeValidator(_seeds), Field(min_length=1)]
+    baseline: str = "random"
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Suite:
+        for axis in ("problems", "trainers", "strategies", "seeds"):
+            _distinct(getattr(self, axis))
+        return self
+
+    def runs(self) -> list[RunSpec]:
+        """Every run of the product, in a fixed order: seeds run slowest, so that all strategies progress together."""
+        amounts = self.budget.amounts()
+        return [
+            RunSpec(problem, trainer, strategy, self.initial, amounts, seed)
+            for problem, trainer, seed, strategy in product(self.problems, self.trainers, self.seeds, self.strategies)
+        ]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A suite as written: plain data, and where in the file each value stands."""
+
+    name: str
+    data: Any
+    marks: Any
+    overridden: tuple[tuple[str | int, ...], ...]
+
+    def place(self, path: Sequence[str | int]) -> str:
+        """`file:line:column` of the value at `path`, or of the deepest ancestor that is there."""
+        for changed in self.overridden:
+            if tuple(path[: len(changed)]) == changed:
+                return f"override {'.'.join(map(str, changed))}"
+        node, position = self.marks, (0, 0)
+        for part in path:
+            if isinstance(node, CommentedMap) and part in node:
+                position, node = node.lc.key(part), node[part]
+            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+                position, node = node.lc.item(part), node[part]
+            else:
+                break
+        return f"{self.name}:{position[0] + 1}:{position[1] + 1}"
+
+
+def load_suite(path: Path, overrides: Sequence[str] = ()) -> Suite:
+    """Read, override and validate a suite, and check that every run of it can be made.
+
+    Parameters
+    ----------
+    path: a YAML 1.2 file.
+    overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
+        list entries are addressed by number.
+
+    Raises
+    ------
+    SuiteError
+        Everything that is wrong, up to twenty faults at once.
+    """
+    source = _read(path, overrides)
+    try:
+        suite = Suite.model_validate(source.data)
+    except ValidationError as error:
+        raise SuiteError("\n".join(_report(source, error))) from error
+    if faults := list(_impossible(suite, source)):
+        raise SuiteError("\n".join(faults))
+    return suite
+
+
+def _impossible(suite: Suite, source: Source) -> Iterator[str]:
+    runs = suite.runs()
+    if len(runs) > MAX_RUNS:
+        yield f"{source.place(())}: the product has {len(runs):,} runs, more than {MAX_RUNS:,}: split the suite"
+        return
+    reasons: dict[str, None] = {}
+    for run in runs:
+        if run.seed == suite.seeds[0]:  # no reason depends on the seed
+            try:
+                found = incompatibilities(run)
+            except (FileNotFoundError, ValueError, ImportError, OSError) as error:
+                found = [f"problem {run.problem.name!r}: {error}"]
+            reasons.update(dict.fromkeys(found))
+    for reason in reasons:
+        yield f"{source.name}: {reason}"
+
+
+def _read(path: Path, overrides: Sequence[str]) -> Source:
+    yaml = YAML(typ="rt", pure=True)
+    try:
+        marks = yaml.load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SuiteError(f"{path}: no such suite file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path}: cannot be read: {error}") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise SuiteError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from error
+    if not isinstance(marks, CommentedMap):
+        raise SuiteError(f"{path}:1:1: expected a mapping with the fields {', '.join(Suite.model_fields)}")
+    data = _plain(marks)
+    paths = tuple(_override(data, override) for override in overrides)
+    return Source(str(path), data, marks, paths)
+
+
+def _override(data: Any, override: str) -> tuple[str | int, ...]:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SuiteError(f"override {override!r}: expected dotted.path=value, e.g. budget.rounds=5")
+    parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    try:
+        value = _plain(YAML(typ="rt", pure=True).load(text))
+    except MarkedYAMLError as error:
+        raise SuiteError(f"override {override!r}: {text!r} is not valid YAML") from error
+    node = data
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        where = ".".join(map(str, parts[: depth + 1]))
+        if isinstance(node, list):
+            if not isinstance(part, int) or part >= len(node):
+                raise SuiteError(f"override {override!r}: {where}: the list has entries 0 to {len(node) - 1}")
+            if not last and isinstance(node[part], str):
+                node[part] = {"name": node[part]}  # a bare plugin name can be given hyperparameters
+        elif isinstance(node, dict):
+            if not last and isinstance(node.get(part), str):
+                node[part] = {"name": node[part]}
+            if not last and part not in node:
+                raise SuiteError(f"override {override!r}: {where}: no such field{_close(str(part), node)}")
+        else:
+            raise SuiteError(f"override {override!r}: {where}: its parent is a single value, not a mapping or list")
+        if last:
+            node[part] = value
+        else:
+            node = node[part]
+    return parts
+
+
+def _plain(node: Any) -> Any:
+    """The parser's annotated containers and scalars as plain Python values."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node if node is None else str(node)
+
+
+def _report(source: Source, error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        path = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
+        message = fault["msg"]
+        if fault["type"] == "extra_forbidden":
+            model = Budget if path[:1] == ["budget"] else Suite
+            message = f"unknown field{_close(str(path[-1]), model.model_fields)}"
+        elif fault["type"] not in ("plugin", "missing") and not isinstance(fault["input"], dict | list):
+            message = f"{message} (got {fault['input']!r})"
+        lines.append(f"{source.place(path)}: {'.'.join(map(str, path)) or 'suite'}: {message}")
+    if len(lines) > MAX_ERRORS:
+        lines[MAX_ERRORS:] = [f"... and {len(lines) - MAX_ERRORS} more"]
+    return lines
+
+
+def _close(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} (allowed: {', '.join(known)})"
