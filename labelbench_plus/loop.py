@@ -16,7 +16,7 @@ from labelbench_plus.store.lease import Lease
 from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
 from labelbench_plus.view import CapabilityError
 
-Listener = Callable[[RoundRecord, dict[str, float]], None]
+Listener = Callable[[RoundRecord, dict[str, float | None]], None]
 
 
 class StrategyContractError(Exception):

@@ -18,12 +18,12 @@ class Meter:
     ----------
     seconds: wall time.
     peak_bytes: the most memory in use during the body beyond what was in use before it: device memory where the
-        device is CUDA, else resident memory. NaN where the system cannot tell (resident peaks need Linux).
+        device is CUDA, else resident memory. None where the system cannot tell (resident peaks need Linux).
     """
 
     device: str = "cpu"
     seconds: float = 0.0
-    peak_bytes: float = float("nan")
+    peak_bytes: float | None = None
 
     def __enter__(self) -> Meter:
         self._before = self._reset_peak()
@@ -35,11 +35,11 @@ class Meter:
             import torch
 
             torch.cuda.synchronize(self.device)  # kernels run behind the caller's back
-            peak = float(torch.cuda.max_memory_allocated(self.device))
+            peak: float | None = float(torch.cuda.max_memory_allocated(self.device))
         else:
             peak = _resident_peak()
         self.seconds = time.perf_counter() - self._start
-        self.peak_bytes = max(peak - self._before, 0.0) if peak == peak else peak
+        self.peak_bytes = max(peak - self._before, 0.0) if peak is not None else None
 
     def _reset_peak(self) -> float:
         if self.device.startswith("cuda"):
@@ -52,7 +52,7 @@ class Meter:
         return float(psutil.Process().memory_info().rss)
 
 
-def _resident_peak() -> float:
+def _resident_peak() -> float | None:
     with contextlib.suppress(OSError, StopIteration, IndexError, ValueError), open("/proc/self/status") as file:
         return 1024.0 * int(next(line for line in file if line.startswith("VmHWM")).split()[1])
-    return float("nan")
+    return None

@@ -20,6 +20,7 @@ import importlib.util
 import json
 import re
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -237,7 +238,7 @@ def registry(kind: str) -> Registry[Any]:
 
 
 def load_plugin_file(path: Path) -> None:
-    """Run a Python file for the plugins it registers.
+    """Run a Python file, once a process, for the plugins it registers.
 
     Raises
     ------
@@ -245,7 +246,9 @@ def load_plugin_file(path: Path) -> None:
         The file does not exist or raises; the message names the file and the error.
     """
     path = path.resolve()
-    module_name = f"labelbench_plus_local_{path.stem}"
+    module_name = f"labelbench_plus_local_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    if module_name in sys.modules:
+        return
     spec = importlib.util.spec_from_file_location(module_name, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise PluginError(f"--plugin {path}: no such Python file")

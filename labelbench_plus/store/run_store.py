@@ -119,7 +119,7 @@ class RunStore:
         files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
         return hashlib.sha256(files[-1].read_bytes()).hexdigest() if files else self.id
 
-    def commit(self, record: RoundRecord, costs: dict[str, float], lease: Lease) -> None:
+    def commit(self, record: RoundRecord, costs: dict[str, float | None], lease: Lease) -> None:
         """Make a round part of the run, once and for all.
 
         Raises
@@ -158,7 +158,7 @@ class RunStore:
         }
         _publish_once(self.folder / "result.json", canonical(result) + b"\n")
 
-    def costs(self) -> list[dict[str, float]]:
+    def costs(self) -> list[dict[str, float | None]]:
         """The costs of every committed round."""
         files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
         return [json.loads((self.folder / "costs" / path.name).read_bytes()) for path in files]

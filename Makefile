@@ -1,0 +1,32 @@
+# make demo   install, run the default suite, print where the leaderboard page is
+# make test   install with the test tools, run the tests
+# make check  lint and type-check
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+SUITE ?= benchmarks/suites/digits.yaml
+
+.PHONY: demo test check
+
+demo: $(VENV)/.installed
+	$(BIN)/lbp run $(SUITE)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/.installed

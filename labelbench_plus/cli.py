@@ -1,0 +1,270 @@
+"""The command line: `lbp`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.suite import Suite
+
+# Exit codes, the same for every command.
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+KINDS = ("problems", "datasets", "encoders", "strategies", "trainers", "metrics")
+
+app = typer.Typer(
+    help="Which way of spending N labels, with which way of training, gives the best model?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=True)
+app.add_typer(config, name="config")
+
+SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 'strategies=[random, margin]'")
+]
+Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards are kept")]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
+]
+DEFAULT_OUT = Path("outputs")
+
+
+@app.command()
+def run(
+    suite: SuiteArgument,
+    overrides: Overrides = None,
+    out: Out = DEFAULT_OUT,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")] = os.cpu_count() or 1,
+    plugin: Plugins = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")] = "cpu",
+    wandb: Annotated[
+        Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")
+    ] = "disabled",
+) -> None:
+    """Carry out every run of a suite that is not done yet, then show the leaderboard.
+
+    Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
+    """
+    from labelbench_plus.data.feature_cache import default_cache_dir
+    from labelbench_plus.launch.job import Job
+    from labelbench_plus.launch.local import run_local
+    from labelbench_plus.launch.progress import Progress
+    from labelbench_plus.store.run_store import RunStore
+
+    loaded, runs = _load(suite, overrides, plugin)
+    _check_device(device)
+    todo = [spec for spec in runs if wandb != "disabled" or not RunStore(out, spec.id).done]
+    print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(todo)} done, {len(todo)} to do, in {out}")
+    files = tuple(path.resolve() for path in plugin or ())
+    cache = default_cache_dir()
+    work = [
+        Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb) for spec in todo
+    ]
+    progress = Progress(len(work), len(loaded.budget.amounts()))
+    try:
+        with progress:
+            run_local(work, jobs, progress.event)
+    except KeyboardInterrupt:
+        print(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
+        print("The same command goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    progress.report()
+    if len(loaded.strategies) > 1 or progress.failed:
+        _show_board(loaded, runs, out)
+    if progress.failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def leaderboard(
+    suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_OUT, plugin: Plugins = None
+) -> None:
+    """Rank a suite's strategies from the runs that are there, and write the page, Markdown and CSV.
+
+    Example: lbp leaderboard benchmarks/suites/digits.yaml
+    """
+    loaded, runs = _load(suite, overrides, plugin)
+    if not _show_board(loaded, runs, out):
+        raise typer.Exit(FAILED)
+
+
+@app.command("list")
+def list_plugins(
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all if left out")] = None,
+    plugin: Plugins = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Import each plugin and say which are broken")] = False,
+) -> None:
+    """List the plugins that a suite can name. Nothing is imported unless --verify is given.
+
+    Example: lbp list strategies --verify
+    """
+    from labelbench_plus.plugins import PluginError, registry
+
+    if kind is not None and kind not in KINDS:
+        _stop(f"unknown kind {kind!r}; one of {', '.join(KINDS)}")
+    _load_plugin_files(plugin)
+    broken = False
+    for each in [kind] if kind else KINDS:
+        found = registry(each)
+        entries = found.entries()
+        print(f"{each} ({len(entries)})")
+        width = max(map(len, entries), default=0)
+        for entry in entries.values():
+            line = f"  {entry.name:<{width}}  {entry.origin}"
+            if verify:
+                try:
+                    summary = (found.load(entry.name).__doc__ or "").strip().partition("\n")[0]
+                    line += f"  {summary}"
+                except PluginError as error:
+                    broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
+            print(line)
+        for entry in found.refused:
+            print(f"  {entry.name:<{width}}  REFUSED: {entry.origin} ({entry.target}) wants a built-in's name")
+    if broken:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")], out: Out = DEFAULT_OUT) -> None:
+    """Show one run: what it is, what it bought, how it scored, where it was computed.
+
+    Example: lbp show 3fa1
+    """
+    from labelbench_plus.store.lease import attempts
+    from labelbench_plus.store.run_store import RunStore, StoreError
+
+    found = sorted(path.name for path in (out / "runs").glob(f"{run}*"))
+    if len(found) != 1:
+        known = f"it fits {', '.join(found[:10])}" if found else f"no run in {out / 'runs'} begins so"
+        _stop(f"run {run!r}: {known}")
+    store = RunStore(out, found[0])
+    try:
+        rounds, costs = store.rounds(), store.costs()
+    except (StoreError, OSError) as error:
+        _stop(str(error))
+    settings = json.loads((store.folder / "config.json").read_bytes())
+    state = "done" if store.done else "not done"
+    print(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts'])} rounds")
+    for field in ("problem", "trainer", "strategy", "initial", "seed"):
+        print(f"  {field:<9} {json.dumps(settings[field])}")
+    for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
+        ended = attempt.get("ended", "not ended")
+        detail = f": {attempt['detail']}" if attempt.get("detail") else ""
+        print(f"  attempt {number} on {attempt['host']}, {ended}{detail}")
+    if rounds:
+        names = list(rounds[0].scores)
+        print("  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"]))
+    for record, cost in zip(rounds, costs, strict=True):
+        seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
+        cells = [f"{record.number:>9}", f"{len(record.purchase.items):>9}", f"{record.spent:>9g}"]
+        cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
+        print("  " + "  ".join([*cells, f"{seconds:>9.3f}"]))
+
+
+@config.command("show")
+def config_show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
+    """Print every run of a suite, fully resolved, as JSON.
+
+    Example: lbp config show benchmarks/suites/digits.yaml seeds=0..0
+    """
+    _, runs = _load(suite, overrides, plugin)
+    print(json.dumps([{"id": spec.id, **spec.as_json()} for spec in runs], indent=2))
+
+
+@config.command("hash")
+def config_hash(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
+    """Print the id of every run of a suite and what it stands for.
+
+    Example: lbp config hash benchmarks/suites/digits.yaml
+    """
+    _, runs = _load(suite, overrides, plugin)
+    for spec in runs:
+        print(f"{spec.id}  {spec}")
+
+
+@config.command("diff")
+def config_diff(
+    left: Annotated[Path, typer.Argument(help="A run's config.json, or a run id's folder")],
+    right: Annotated[Path, typer.Argument(help="Another one")],
+) -> None:
+    """Print the fields in which two runs differ; exit 1 if any.
+
+    Example: lbp config diff outputs/runs/3fa1* outputs/runs/77c0*
+    """
+    sides = []
+    for path in (left, right):
+        file = path / "config.json" if path.is_dir() else path
+        try:
+            sides.append(_flat(json.loads(file.read_bytes())))
+        except (OSError, ValueError) as error:
+            _stop(f"{file}: cannot be read as a run's config: {error}")
+    differences = [key for key in {**sides[0], **sides[1]} if sides[0].get(key) != sides[1].get(key)]
+    for key in differences:
+        print(f"{key}: {json.dumps(sides[0].get(key))} | {json.dumps(sides[1].get(key))}")
+    if differences:
+        raise typer.Exit(FAILED)
+
+
+def _load(path: Path, overrides: list[str] | None, plugin: list[Path] | None) -> tuple[Suite, list[RunSpec]]:
+    from labelbench_plus.suite import SuiteError, load_suite
+
+    _load_plugin_files(plugin)
+    try:
+        loaded = load_suite(path, overrides or ())
+    except SuiteError as error:
+        _stop(str(error))
+    return loaded, loaded.runs()
+
+
+def _load_plugin_files(files: list[Path] | None) -> None:
+    from labelbench_plus.plugins import PluginError, load_plugin_file
+
+    for file in files or ():
+        try:
+            load_plugin_file(file)
+        except PluginError as error:
+            _stop(str(error))
+
+
+def _check_device(device: str) -> None:
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            _stop("--device cuda: this machine has no CUDA device that torch can use; leave the option out")
+
+
+def _show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
+    """Print the leaderboard and write its page. False if there is nothing to rank yet."""
+    from labelbench_plus.leaderboard.publish import publish_board
+
+    shown = publish_board(suite, runs, out)
+    print(shown.text)
+    if shown.page:
+        print(f"page: {shown.page}")
+    return shown.page is not None
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {key: item for name, part in value.items() for key, item in _flat(part, f"{prefix}.{name}").items()}
+    return {prefix.lstrip("."): value}
+
+
+def _stop(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(USAGE)
+
+
+def main() -> None:
+    app()

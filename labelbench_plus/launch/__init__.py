@@ -1,0 +1,1 @@
+"""Ways to carry out many runs: processes on this machine."""

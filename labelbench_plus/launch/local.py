@@ -1,0 +1,136 @@
+"""Many runs on this machine: worker processes of one thread each.
+
+One thread each, so that sums are added up in the same order however many workers there are, and results do not depend
+on `--jobs`. A worker that dies takes one run with it and is replaced; the others never notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Literal
+
+from labelbench_plus.launch.job import Job, carry_out
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a job: `state` is "started", "round", or how it ended; `rounds` are committed by now.
+
+    For a failure `message` is one line and `detail` the traceback, if there is one.
+    """
+
+    job: Job
+    state: Literal["started", "round", "finished", "already done", "busy", "failed"]
+    rounds: int = 0
+    message: str = ""
+    detail: str = ""
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    job: Job | None = None
+    rounds: int = 0
+
+
+def run_local(jobs: Sequence[Job], workers: int, on_event: Callable[[Event], None]) -> None:
+    """Carry out `jobs` in order on `workers` processes, telling `on_event` everything that happens.
+
+    Returns when all have ended, however they did. Stopped from outside (Ctrl-C), it asks the workers to give their
+    runs back, waits for that, and lets the interruption through.
+    """
+    waiting = deque(jobs)
+    crew = [_start() for _ in range(min(workers, len(jobs)))]
+    try:
+        for worker in crew:
+            _hand_out(worker, waiting, on_event)
+        while busy := [worker for worker in crew if worker.job is not None]:
+            ready = wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection in ready and not _listen(worker, on_event):
+                    crew[crew.index(worker)] = worker = _start()
+                if worker.job is None:
+                    _hand_out(worker, waiting, on_event)
+    finally:
+        for worker in crew:
+            if worker.job is None:
+                with contextlib.suppress(OSError):
+                    worker.connection.send(None)
+            else:
+                worker.process.terminate()
+        for worker in crew:
+            worker.process.join()
+
+
+def _start() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _hand_out(worker: _Worker, waiting: deque[Job], on_event: Callable[[Event], None]) -> None:
+    worker.job = waiting.popleft() if waiting else None
+    worker.rounds = 0
+    if worker.job is not None:
+        on_event(Event(worker.job, "started"))
+        with contextlib.suppress(OSError):  # a worker that is dead already is found out by the next `_listen`
+            worker.connection.send(worker.job)
+
+
+def _listen(worker: _Worker, on_event: Callable[[Event], None]) -> bool:
+    """Pass on one message of a worker. False if it died."""
+    assert worker.job is not None
+    try:
+        state, value, detail = worker.connection.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        code = worker.process.exitcode or 0
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        on_event(Event(worker.job, "failed", worker.rounds, f"the worker process died: {how}{hint}"))
+        return False
+    if state == "round":
+        worker.rounds = value
+        on_event(Event(worker.job, "round", value))
+    else:
+        on_event(Event(worker.job, state, worker.rounds, value, detail))
+        worker.job = None
+    return True
+
+
+def _work(connection: Connection) -> None:
+    """A worker: takes jobs from `connection` until it is told to stop or the other side is gone."""
+    os.environ.update(ONE_THREAD)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, _stop)
+    import torch
+
+    torch.set_num_threads(1)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while (job := connection.recv()) is not None:
+            try:
+                outcome = carry_out(job, lambda rounds: connection.send(("round", rounds, "")))
+                connection.send((outcome, "", ""))
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                connection.send(("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise SystemExit(128 + signum)

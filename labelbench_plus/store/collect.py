@@ -1,0 +1,71 @@
+"""Many runs' files as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from labelbench_plus.plugins import label
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.run_store import RunStore, StoreError
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was found of a suite's runs.
+
+    Attributes
+    ----------
+    curves: one row per committed round (columns below, then one per metric).
+    missing: runs of which nothing is there.
+    invalid: for a run whose files contradict each other, what is wrong. Its rows are left out.
+    """
+
+    curves: pd.DataFrame
+    missing: list[RunSpec]
+    invalid: list[str]
+
+
+def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
+    """Read the committed rounds of `runs` below `root`. Safe while they are being computed.
+
+    Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent,
+    declared_validation_labels, complete (the run has all its rounds), the costs of `RunStore.commit`, the metrics.
+    """
+    rows: list[dict[str, object]] = []
+    missing, invalid = [], []
+    for spec in runs:
+        store = RunStore(root, spec.id)
+        try:
+            rounds, costs, done = store.rounds(), store.costs(), store.done
+        except (StoreError, OSError, ValueError) as error:
+            invalid.append(f"{spec.id} ({spec}): {error}")
+            continue
+        if not rounds:
+            missing.append(spec)
+        labels = 0
+        for record, cost in zip(rounds, costs, strict=False):  # a round committed since has its costs in the next read
+            labels += len(record.purchase.items)
+            rows.append(
+                {
+                    "run_id": spec.id,
+                    "suite": suite,
+                    "problem": label(spec.problem),
+                    "trainer": label(spec.trainer),
+                    "strategy": label(spec.strategy),
+                    "seed": spec.seed,
+                    "round": record.number,
+                    "labels": labels,
+                    "spent": record.spent,
+                    "declared_validation_labels": spec.problem.validation_labels()
+                    if spec.trainer.uses_validation
+                    else 0,
+                    "complete": done,
+                    **{name: value for name, value in cost.items() if name != "attempt"},
+                    **record.scores,
+                }
+            )
+    return Collection(pd.DataFrame(rows), missing, invalid)

