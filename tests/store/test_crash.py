@@ -1,0 +1,29 @@
+"""A run that is killed and resumed commits the same bytes as one that never was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def killed(mode, suite, folder):
+    command = [sys.executable, "-m", "tests.store.killed_runs", mode, str(suite), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("trainer", ["logistic_regression", "{name: mlp, steps: 20}"])
+def test_killed_at_every_write_boundary(suite_file, tmp_path, trainer):
+    suite = suite_file(("[logistic_regression]", f"[{trainer}]"), ("[random, margin]", "[badge]"))
+    report = killed("boundaries", suite, tmp_path)
+    # Each of three rounds writes two files, each file in several steps; fewer kills would mean boundaries are missed.
+    assert report["kills"] > 60
+    assert report["differing"] == {}
+
+
+def test_killed_at_random_moments(suite_file, tmp_path):
+    report = killed("random", suite_file(("[random, margin]", "[badge]"), ("rounds: 3", "rounds: 8")), tmp_path)
+    assert report["kills"] > 20
+    assert report["differing"] == {}

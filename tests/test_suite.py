@@ -1,0 +1,105 @@
+import pytest
+
+from labelbench_plus.suite import SuiteError, load_suite
+
+
+def faults(path, *overrides) -> list[str]:
+    with pytest.raises(SuiteError) as refused:
+        load_suite(path, overrides)
+    return str(refused.value).replace(str(path), "suite.yaml").splitlines()
+
+
+def test_the_product_is_expanded_in_a_fixed_order(suite_file):
+    suite = load_suite(suite_file())
+    assert [(run.seed, run.strategy.name) for run in suite.runs()] == [
+        (0, "random"), (0, "margin"), (1, "random"), (1, "margin"),
+    ]  # fmt: skip
+    assert suite.runs()[0].amounts == (20.0, 10.0, 10.0)
+    assert len({run.id for run in suite.runs()}) == 4
+
+
+def test_an_unknown_plugin_is_placed_and_answered(suite_file):
+    assert faults(suite_file(("margin", "margn"))) == [
+        "suite.yaml:5:22: strategies.1: unknown strategy 'margn'; did you mean 'margin'?"
+    ]
+
+
+def test_everything_wrong_is_reported_at_once(suite_file):
+    found = faults(
+        suite_file(
+            ("encoder: pixels", "encoder: {name: pca, dimension: 3}"),
+            ("rounds: 3", "rounds: many"),
+            ("seeds: 0..1", "seed: 0..1"),
+        )
+    )
+    assert len(found) == 5
+    assert found[0].startswith(
+        "suite.yaml:3:46: problems.0.encoder.dimension: unknown hyperparameter of 'pca'; did you mean 'dimensions'?"
+    )
+    assert any(line.startswith("suite.yaml:6:33: budget.rounds: ") and "'many'" in line for line in found)
+    assert any("suite.yaml:7:1: seed: unknown field; did you mean 'seeds'?" in line for line in found)
+    assert any("seeds: Field required" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("suite: small", "suite: Two Words", "suite.yaml:1:1: suite: String should match"),
+        ("0..1", "3..1", "the range is empty"),
+        ("0..1", "[1, 1]", "entry 1 repeats an earlier one"),
+        ("[random, margin]", "[margin, margin]", "entry 1 repeats an earlier one"),
+        ("first: 20", "first: -20", "greater than 0"),
+        ("first: 20", "frist: 20", "did you mean 'first'?"),
+        ("[random, margin]", "[]", "at least 1"),
+        ("suite: small", "suite: small\nsuite: again", "not valid YAML"),
+        ("rounds: 3", "rounds: 300", "the budget of 3010 is more than the whole pool's price of"),
+        ("[random, margin]", "[{power: 2}]", "expected a strategy: a name, or a mapping with 'name' in it"),
+    ],
+)
+def test_each_fault_is_named(suite_file, old, new, says):
+    assert says in "\n".join(faults(suite_file((old, new))))
+
+
+def test_impossible_combinations_are_refused_before_any_work(suite_file):
+    path = suite_file(("budget:", "initial: margin\nbudget:"))
+    assert faults(path) == [
+        "suite.yaml: strategy 'margin' needs probabilities; no model exists in the first round; "
+        "name a strategy for it in 'initial'"
+    ]
+
+
+def test_yaml_is_1_2(suite_file):
+    # YAML 1.1 would read 010 as eight and 1e-3 as text.
+    suite = load_suite(
+        suite_file(("rounds: 3", "rounds: 010"), ("[logistic_regression]", "[{name: logistic_regression, l2: 1e-3}]"))
+    )
+    assert suite.budget.rounds == 10
+    assert suite.trainers[0].l2 == 0.001
+
+
+def test_overrides_replace_values_and_reach_into_plugins(suite_file):
+    suite = load_suite(suite_file(), ["budget.rounds=2", "strategies=[entropy]", "trainers.0.l2=0.5", "seeds=3..5"])
+    assert suite.budget.rounds == 2
+    assert [strategy.name for strategy in suite.strategies] == ["entropy"]
+    assert suite.trainers[0].l2 == 0.5
+    assert suite.seeds == (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("budget.rounds", "expected dotted.path=value"),
+        ("budget.rounds=x", "override budget.rounds: budget.rounds: "),
+        ("budgets.rounds=3", "no such field; did you mean 'budget'?"),
+        ("trainers.3.l2=1", "the list has entries 0 to 0"),
+        ("seeds.first=1", "not a mapping or list"),
+        ("trainers.0.l3=1", "override trainers.0.l3: trainers.0.l3: unknown hyperparameter"),
+        ("strategies=[", "is not valid YAML"),
+    ],
+)
+def test_a_wrong_override_is_named_as_such(suite_file, override, says):
+    assert says in "\n".join(faults(suite_file(), override))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "no such suite file" in faults(tmp_path / "none.yaml")[0]
