@@ -1,9 +1,9 @@
 """Lets torchvision be imported where its C++ extension cannot load (a CUDA wheel beside a CPU-only torch).
 
-There, a bare `import torchvision`, and so `import timm`, dies with "operator torchvision::nms does not exist":
-torchvision attaches Python code to two operators that only its extension declares. With these two declared,
-transforms, models, data sets and every package that builds on them work. The operators stay without an
-implementation: calling `torchvision.ops.nms` or a detection model still raises torchvision's own error.
+There, a bare `import torchvision`, and so `import timm`, dies with "operator torchvision::nms does not
+exist": torchvision attaches Python code to two operators that only its extension declares. With these two
+declared, transforms, models, data sets and every package that builds on them work. The operators stay without
+an implementation: calling `torchvision.ops.nms` or a detection model still raises torchvision's own error.
 
 Nothing is declared where the extension loads, and nothing at all happens before somebody imports torchvision.
 """
@@ -51,9 +51,7 @@ def declare_missing_operators(folder: str) -> bool:
         if extension is None or extension.origin is None:
             raise ImportError(f"no extension _C in {folder}")
         with contextlib.ExitStack() as stack:
-            if (
-                sys.platform == "win32"
-            ):  # torchvision says where to look for libraries only while it is imported
+            if sys.platform == "win32":  # torchvision says where to look for libraries only while it is imported
                 stack.enter_context(os.add_dll_directory(folder))
             torch.ops.load_library(extension.origin)
     except (ImportError, OSError):

@@ -12,6 +12,7 @@ import pytest
 
 from labelbench_plus import _torchvision_compat as compat
 
+ROOT = Path(compat.__file__).parents[1]
 HOOKED = "any(type(finder).__name__ == '_Hook' for finder in sys.meta_path)"
 installed = pytest.mark.skipif(
     importlib.util.find_spec("torchvision") is None or importlib.util.find_spec("timm") is None,
@@ -21,7 +22,7 @@ installed = pytest.mark.skipif(
 
 def python(code: str) -> str:
     """Run code in a fresh interpreter, which must succeed."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,0 +1,251 @@
+"""Arrays on disk under the hash of what they are made from: computed once, memory-mapped by all processes.
+
+    FOLDER/<sha256 of the key>/key.json      the key, and what the arrays should look like
+    FOLDER/<sha256 of the key>/<name>.npy    the arrays
+    FOLDER/.<sha256 of the key>.lock         spares other processes the work; nothing is wrong without it
+
+An entry is written beside its place, synced, and renamed into it: it is there as a whole or not at all.
+Entries are never changed, so any of them may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+KEY_FILE = "key.json"
+ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+")
+LOCK_PATIENCE_SECONDS = 6 * 3600.0
+LEFTOVER_SECONDS = 24 * 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class CacheError(OSError):
+    """The cache cannot be written, or not be read. The message says which folder, why, and what to do."""
+
+
+class _Torn(Exception):
+    """An entry is there but not whole."""
+
+
+def default_cache_dir() -> Path:
+    """`$LBP_CACHE`, else `$XDG_CACHE_HOME/labelbench_plus`, else `~/.cache/labelbench_plus`."""
+    if chosen := os.environ.get("LBP_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelbench_plus"
+
+
+def cached(key: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]], folder: Path) -> dict[str, np.ndarray]:
+    """The arrays that `compute` returns, from disk if they were ever computed under this key.
+
+    Processes that want the same key at once wait for the first of them. A process killed at any moment leaves
+    nothing that could be taken for an entry. A damaged entry is noticed (missing files, wrong sizes or
+    headers), reported as a warning, and computed again.
+
+    Parameters
+    ----------
+    key: everything the arrays depend on, as JSON values: hashes of inputs and weights, hyperparameters,
+        versions.
+    compute: called at most once; must be a function of the key alone. Array names are made of A-Z, a-z, 0-9,
+        '_'.
+    folder: where the cache is; made if it is not there.
+
+    Returns
+    -------
+    The arrays by name, mapped into memory copy-on-write: pages are read when touched and shared between
+    processes; writing into an array changes this process's copy and never the cache.
+
+    Raises
+    ------
+    CacheError
+        The folder cannot be written (before anything is computed), or the disk is full.
+    TypeError, ValueError
+        The key is not JSON, or `compute` returned something else than named arrays of numbers.
+    """
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    entry = folder / digest
+    if (found := _read(entry, text)) is not None:
+        return found
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # refused now rather than after hours of work
+        os.rmdir(tempfile.mkdtemp(prefix=f".{digest}.", dir=folder))
+    with _turn(folder / f".{digest}.lock", lambda: entry.exists()):
+        if (found := _read(entry, text)) is not None:
+            return found
+        arrays = compute()
+        _check(arrays)
+        with _writing(folder):
+            _remove_leftovers(folder, digest)
+            return _commit(arrays, text, entry)
+
+
+def _read(entry: Path, text: str) -> dict[str, np.ndarray] | None:
+    """The entry's arrays; None, and for a damaged entry a warning, if it has to be computed."""
+    try:
+        return _open(entry, text)
+    except FileNotFoundError:
+        if not entry.exists():
+            return None
+        problem: Exception = _Torn("a file is missing")
+    except PermissionError as error:
+        raise CacheError(error.errno, f"the feature cache's entry {entry} may not be read: {error}") from error
+    except (_Torn, OSError, ValueError, KeyError, TypeError) as error:
+        problem = error
+    logger.warning("feature cache: %s is damaged (%s); computing it again", entry, problem)
+    return None
+
+
+def _open(entry: Path, text: str) -> dict[str, np.ndarray]:
+    stored = json.loads((entry / KEY_FILE).read_text())
+    if json.dumps(stored["key"], sort_keys=True, separators=(",", ":")) != text:
+        raise _Torn("it belongs to another key")
+    arrays = {}
+    for name, expected in stored["arrays"].items():
+        file = entry / f"{name}.npy"
+        if file.stat().st_size != expected["bytes"]:
+            raise _Torn(f"{file.name} has {file.stat().st_size} bytes instead of {expected['bytes']}")
+        mapped = np.load(file, mmap_mode="c", allow_pickle=False)
+        if mapped.dtype.str != expected["dtype"] or list(mapped.shape) != expected["shape"]:
+            raise _Torn(f"{file.name} is {mapped.dtype} {mapped.shape}")
+        arrays[name] = mapped.view(np.ndarray)
+    return arrays
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise TypeError("compute() must return a dict of NumPy arrays")
+    for name, array in arrays.items():
+        if not ARRAY_NAME.fullmatch(name):
+            raise ValueError(f"compute(): array name {name!r} must be made of A-Z, a-z, 0-9 and '_'")
+        if array.dtype.hasobject:
+            raise TypeError(f"compute(): array {name!r} holds Python objects")
+
+
+def _commit(arrays: dict[str, np.ndarray], text: str, entry: Path) -> dict[str, np.ndarray]:
+    """Write the entry and return it as the next process will read it, or another process's equal one."""
+    new = entry.parent / f".{entry.name}.{secrets.token_hex(8)}"
+    new.mkdir()  # mkdtemp would hide a shared cache's entry from everybody else
+    try:
+        described = {}
+        for name, array in arrays.items():
+            with open(new / f"{name}.npy", "wb") as file:
+                np.save(file, array, allow_pickle=False)
+                _sync(file.fileno())
+                described[name] = {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": file.tell()}
+        with open(new / KEY_FILE, "w") as file:
+            json.dump({"key": json.loads(text), "arrays": described}, file, indent=1)
+            file.flush()
+            _sync(file.fileno())
+        _sync_folder(new)
+        opened = _open(new, text)  # before the rename: what is mapped now cannot be taken away any more
+        while True:
+            try:
+                os.rename(new, entry)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise
+                if (theirs := _read(entry, text)) is not None:
+                    return theirs
+                _set_aside(entry)
+            else:
+                _sync_folder(entry.parent)
+                return opened
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # nothing is there any more where it was renamed
+
+
+def _set_aside(entry: Path) -> None:
+    """Free the place of a damaged entry. Whoever has mapped parts of it keeps them."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
+    try:
+        os.rename(entry, aside / "damaged")
+    except FileNotFoundError:  # another process has done it
+        pass
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path, digest: str) -> None:
+    """Remove what killed processes left; the age keeps apart from it what others are writing right now."""
+    for leftover in folder.glob(f".{digest}.*"):
+        try:
+            old = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+        except FileNotFoundError:
+            continue
+        if old and leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def _turn(lock_file: Path, appeared: Callable[[], bool]) -> Iterator[None]:
+    """Wait while another process computes the same entry.
+
+    Only work is saved by it. Where locks do not work, or the other one does not finish, we compute as well.
+    """
+    lock = filelock.FileLock(lock_file)
+    waited_from, told = time.monotonic(), False
+    while True:
+        try:
+            lock.acquire(timeout=1.0)
+            break
+        except filelock.Timeout:
+            if appeared():
+                break
+            if not told:
+                logger.info("feature cache: waiting for the process that computes the same (%s)", lock_file)
+                told = True
+            if time.monotonic() - waited_from > LOCK_PATIENCE_SECONDS:
+                logger.warning("feature cache: %s has been locked for hours; computing here too", lock_file)
+                break
+        except (OSError, NotImplementedError) as error:
+            logger.warning("feature cache: %s cannot be locked (%s); going on without", lock_file, error)
+            break
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while writing below `folder` into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            error.errno or errno.EIO,
+            f"the feature cache {folder} cannot be written: {error.strerror or error}. Free some space, make "
+            f"it writable, or choose another folder with the environment variable LBP_CACHE",
+        ) from error
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there, nor need they be
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""Hashes of content: equal exactly where the names, types, shapes and bytes of the arrays are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from labelbench_plus.datasets import LabelledData
+
+
+def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256, as 64 hexadecimal digits, of named arrays in their order. Memory layout does not count.
+
+    Raises
+    ------
+    TypeError
+        An array holds Python objects, which have no bytes of their own.
+    """
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"array {name!r} holds Python objects, which cannot be hashed")
+        little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(repr((name, little_endian.dtype.str, array.shape)).encode())
+        digest.update(little_endian.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def hash_labelled_data(data: LabelledData) -> str:
+    """SHA-256 of every example and label in its split and order, and of the class names."""
+    parts = {"pool": data.pool, "validation": data.validation, "test": data.test}
+    arrays: dict[str, np.ndarray] = {}
+    for part, split in parts.items():
+        arrays |= {f"{part}_inputs": split.inputs, f"{part}_labels": split.labels}
+    names = "\0".join(data.class_names).encode()
+    return hash_arrays({**arrays, "class_names": np.frombuffer(names, dtype=np.uint8)})
