@@ -1,0 +1,141 @@
+"""Bring your own data: one .npz file with the three splits."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from labelbench_plus.data.hashing import hash_labelled_data
+from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.plugins import Infra
+
+PARTS = ("pool", "validation", "test")
+REQUIRED = tuple(f"{part}_{what}" for part in PARTS for what in ("inputs", "labels"))
+
+
+@datasets.register("arrays")
+@dataclass(frozen=True)
+class Arrays(Dataset):
+    """Your own examples, from a file made with `numpy.savez`.
+
+    It holds `pool_inputs`, `pool_labels`, `validation_inputs`, `validation_labels`, `test_inputs`,
+    `test_labels` and, if wanted, `class_names`. Inputs are uint8 images (n, height, width) or (n, height,
+    width, 3) whose values span 0..255, or finite floats (n, d). Labels are integers (n,) in 0..K-1; without
+    `class_names` every class has to occur somewhere. Ties between examples go to the lower pool index:
+    shuffle a pool that is sorted by class.
+
+    Parameters
+    ----------
+    path: the file. What counts for a run's identity is its content, not where it lies.
+    """
+
+    path: Annotated[Path, Infra()]
+
+    def load(self) -> LabelledData:
+        """Read and check the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It is not as described above; the message lists everything that is wrong.
+        """
+        content = _read(self.path.expanduser())
+        if problems := _problems(content):
+            raise ValueError(f"{self.path}: " + "; ".join(problems))
+        pool, validation, test = (
+            Split(content[f"{part}_inputs"], content[f"{part}_labels"].astype(np.int64)) for part in PARTS
+        )
+        if "class_names" in content:
+            names = tuple(map(str, content["class_names"]))
+        else:
+            classes = 1 + max(int(split.labels.max()) for split in (pool, validation, test))
+            names = tuple(map(str, range(classes)))
+        return LabelledData(pool, validation, test, names)
+
+    def fingerprint(self) -> str:
+        path = self.path.expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        state = path.stat()
+        return _fingerprint(path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _fingerprint(path: Path, mtime_ns: int, size: int) -> str:
+    return hash_labelled_data(Arrays(path).load())
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a file of plain arrays made by numpy.savez, or damaged ({error})"
+        ) from error
+
+
+def _problems(content: dict[str, np.ndarray]) -> list[str]:
+    """Everything that is wrong with the file's content, in words."""
+    problems = []
+    if missing := [name for name in REQUIRED if name not in content]:
+        problems.append(f"missing: {', '.join(missing)}")
+    if unknown := sorted(set(content) - {*REQUIRED, "class_names"}):
+        problems.append(f"unknown: {', '.join(unknown)} (known: {', '.join(REQUIRED)}, class_names)")
+    for part in PARTS:
+        inputs, labels = content.get(f"{part}_inputs"), content.get(f"{part}_labels")
+        if inputs is not None:
+            problems += _problems_of_inputs(f"{part}_inputs", inputs, content.get("pool_inputs"))
+        if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
+            problems.append(f"{part}_labels must be integers (n,), got {labels.dtype} {labels.shape}")
+        elif labels is not None and inputs is not None and inputs.ndim and len(inputs) != len(labels):
+            problems.append(f"{part} has {len(inputs)} inputs and {len(labels)} labels")
+    return problems or _problems_of_classes(content)
+
+
+def _problems_of_inputs(name: str, inputs: np.ndarray, of_pool: np.ndarray | None) -> list[str]:
+    images = inputs.dtype == np.uint8 and (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] == 3))
+    vectors = inputs.dtype.kind == "f" and inputs.ndim == 2
+    if not images and not vectors:
+        return [
+            f"{name} must be uint8 images (n, height, width) or (n, height, width, 3), or floats (n, d), "
+            f"got {inputs.dtype} {inputs.shape}"
+        ]
+    if inputs.size == 0:
+        return [f"{name} is empty: {inputs.shape}"]
+    if vectors and not np.isfinite(inputs).all():
+        row = int(np.flatnonzero(~np.isfinite(inputs).all(axis=1))[0])
+        return [f"{name} must be finite, row {row} is not"]
+    if of_pool is None or (inputs.dtype.kind, inputs.shape[1:]) == (of_pool.dtype.kind, of_pool.shape[1:]):
+        return []
+    theirs = f"{of_pool.dtype} {of_pool.shape[1:]}"
+    return [f"{name} are {inputs.dtype} {inputs.shape[1:]} each, those of the pool {theirs}"]
+
+
+def _problems_of_classes(content: dict[str, np.ndarray]) -> list[str]:
+    present = np.unique(np.concatenate([np.unique(content[f"{part}_labels"]) for part in PARTS]))
+    if "class_names" not in content:
+        if present[0] != 0 or present[-1] != len(present) - 1:
+            found = f"{present[0]}..{present[-1]}, {len(present)} different"
+            return [f"labels must be 0..K-1 with every class present, got {found}; or give class_names"]
+        return []
+    names = content["class_names"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        return [f"class_names must be strings (K,), got {names.dtype} {names.shape}"]
+    problems = []
+    if len(set(names.tolist())) != len(names):
+        problems.append("class_names has repetitions")
+    if present[0] < 0 or present[-1] >= len(names):
+        problems.append(f"labels must be 0..{len(names) - 1} as there are {len(names)} class_names, got "
+                        f"{present[0]}..{present[-1]}")  # fmt: skip
+    return problems
