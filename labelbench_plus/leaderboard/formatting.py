@@ -1,0 +1,122 @@
+"""How a cell is written and sorted: one place for all renderers."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from .board import Cell, Column
+from .statistics import Estimate, RankRange
+
+ABSENT = "–"
+
+
+def printable(text: str) -> str:
+    r"""The text with every control, direction or line-breaking character written as \uXXXX.
+
+    Labels come from anybody; unescaped they could recolour a terminal, reorder a line or break a table.
+    """
+    return "".join(
+        f"\\u{ord(c):04x}" if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in ("Zl", "Zp") else c
+        for c in text
+    )
+
+
+def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
+    """One column's cells as text, with a common number of decimals."""
+    estimates = [cell for cell in cells if isinstance(cell, Estimate)]
+    decimals = decimals_for(estimates)
+    return [_format(column, cell, decimals) for cell in cells]
+
+
+def decimals_for(estimates: Iterable[Estimate]) -> int:
+    """Decimals that give a typical half-width two significant digits; three without any half-width."""
+    widths = sorted(e.half_width for e in estimates if math.isfinite(e.half_width) and e.half_width > 0)
+    if not widths:
+        return 3
+    return min(6, max(0, 1 - math.floor(math.log10(widths[len(widths) // 2]))))
+
+
+def number(value: float, decimals: int, signed: bool = False) -> str:
+    """A fixed-point number with a true minus sign; `signed` writes the plus too."""
+    if not math.isfinite(value):
+        return ABSENT
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def estimate(value: Estimate, decimals: int, signed: bool = False) -> str:
+    """`mean ± half-width`, or the mean alone where there is no interval."""
+    mean = number(value.mean, decimals, signed)
+    return mean if math.isnan(value.half_width) else f"{mean} ± {number(value.half_width, decimals)}"
+
+
+def amount(value: float) -> str:
+    """A budget: whole numbers with thousands separators, others with up to six digits."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.6g}"
+
+
+def seconds(value: float) -> str:
+    """Seconds with three significant digits, never in scientific notation; the heading names the unit."""
+    if value <= 0 or value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.{min(6, 2 - math.floor(math.log10(value * 1.0005)))}f}"
+
+
+def memory(value: float) -> str:
+    """Bytes in binary units with three significant digits."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1000:
+            return f"{_three_digits(value)} {unit}"
+        value /= 1024
+    return f"{_three_digits(value)} TiB"
+
+
+def p_value(value: float) -> str:
+    """A p-value with two significant digits, `<0.0001` below that."""
+    if math.isnan(value):
+        return ABSENT
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
+
+
+def rank(value: RankRange) -> str:
+    """`2`, or `1–3 tied` where the tests leave several ranks open."""
+    return f"{value.best}–{value.worst} tied" if value.tied else str(value.best)
+
+
+def sort_key(cell: Cell) -> tuple[float, ...] | str | None:
+    """What a cell is ordered by: the true numbers, never the text; None (absent) belongs last."""
+    if isinstance(cell, Estimate):
+        return None if math.isnan(cell.mean) else (cell.mean,)
+    if isinstance(cell, RankRange):
+        return (float(cell.best), float(cell.worst))
+    if cell is None or isinstance(cell, str):
+        return cell
+    return None if math.isnan(cell) else (float(cell),)
+
+
+def sentence_list(items: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def _format(column: Column, cell: Cell, decimals: int) -> str:
+    if cell is None:
+        return ABSENT
+    if isinstance(cell, Estimate):
+        return estimate(cell, decimals, signed=column.kind == "gain")
+    if isinstance(cell, RankRange):
+        return rank(cell)
+    if isinstance(cell, str):
+        return printable(cell)
+    if column.kind == "seconds":
+        return seconds(cell)
+    if column.kind == "bytes":
+        return memory(cell)
+    return amount(cell)
+
+
+def _three_digits(value: float) -> str:
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f}"

@@ -1,0 +1,193 @@
+"""From a table of learning curves to the runs that may stand on a board, and why others may not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+COLUMNS = (
+    "run_id",
+    "suite",
+    "problem",
+    "trainer",
+    "strategy",
+    "seed",
+    "round",
+    "labels",
+    "spent",
+    "declared_validation_labels",
+    "select_seconds",
+    "train_seconds",
+    "select_peak_bytes",
+    "train_peak_bytes",
+    "complete",
+)
+
+
+@dataclass(frozen=True)
+class BoardMeta:
+    """What a board needs to know beside the curves.
+
+    `title`: heading. `metric`: column of the curves that is ranked. `higher_is_better`: its direction.
+    `baseline`: label of the strategy that gains are measured against. `budgets`: for each problem what has
+    been spent after each round, strictly increasing: the declared grid that every run must be on.
+    `shared_start`: whether round 0 is meant to be the same for all strategies at a seed, which is then checked.
+    `notes`: sentences that a reader should see first (how many runs are missing, say).
+    """
+
+    title: str
+    metric: str
+    higher_is_better: bool
+    baseline: str
+    budgets: Mapping[str, tuple[float, ...]]
+    shared_start: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for problem, grid in self.budgets.items():
+            if len(grid) == 0 or not (np.isfinite(grid).all() and (np.diff(grid) > 0).all()):
+                raise ValueError(f"budgets[{problem!r}] must be finite and increase strictly, got {grid}")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One valid run: `values` and `labels` (r,) at the declared budgets; costs of all of it, NaN if unknown."""
+
+    run_id: str
+    strategy: str
+    seed: int
+    labels: NDArray[np.int64]
+    values: NDArray[np.float64]
+    validation_labels: int
+    select_seconds: float
+    train_seconds: float
+    select_peak_bytes: float
+    train_peak_bytes: float
+
+
+@dataclass(frozen=True, eq=False)
+class RunsOfSetting:
+    """All that is known of one (problem, trainer).
+
+    `runs`: strategy -> seed -> run, an empty inner mapping for a strategy without a valid run; sorted.
+    `excluded`: one sentence for each run that is left out, with its name and the reason.
+    """
+
+    problem: str
+    trainer: str
+    budgets: tuple[float, ...]
+    runs: Mapping[str, Mapping[int, Run]]
+    excluded: tuple[str, ...]
+
+
+def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...]:
+    """Sort curves into settings and runs, by (problem, trainer, strategy, seed).
+
+    `curves`: one row per (run, round) with the columns `COLUMNS` and `meta.metric`. A run is left out, with a
+    reason, when it is incomplete, is off the declared budget grid (never interpolated) or has a metric that
+    is not finite. ValueError for curves that contradict themselves: missing columns, several suites, a problem
+    without a declared grid, a run in two places, two runs with one (problem, trainer, strategy, seed).
+    """
+    _check(curves, meta)
+    order = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
+    ordered = curves.sort_values(order, kind="stable")
+    settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
+    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric]]):
+        problem, trainer, strategy, run_id = (
+            str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
+        )
+        runs, excluded = settings.setdefault((problem, trainer), ({}, []))
+        of_strategy, seed = runs.setdefault(strategy, {}), int(rows["seed"][0])
+        reason = _reason_to_exclude(rows, meta.metric, meta.budgets[problem])
+        if reason:
+            excluded.append(f"run {run_id} ({strategy}, seed {seed}) is left out: {reason}")
+        else:
+            of_strategy[seed] = _run(run_id, strategy, seed, rows, meta.metric)
+    return tuple(
+        RunsOfSetting(problem, trainer, tuple(map(float, meta.budgets[problem])), runs, tuple(excluded))
+        for (problem, trainer), (runs, excluded) in settings.items()
+    )
+
+
+def _rows_of_runs(ordered: pd.DataFrame) -> Iterator[dict[str, NDArray[Any]]]:
+    # Slices of whole columns: a pandas group for each of thousands of runs would take most of the build.
+    columns = {name: ordered[name].to_numpy() for name in ordered.columns}
+    starts = np.flatnonzero(ordered["run_id"].ne(ordered["run_id"].shift()).to_numpy())
+    for start, stop in pairwise([*starts, len(ordered)]):
+        yield {name: column[start:stop] for name, column in columns.items()}
+
+
+def _check(curves: pd.DataFrame, meta: BoardMeta) -> None:
+    missing = [name for name in (*COLUMNS, meta.metric) if name not in curves.columns]
+    if missing:
+        raise ValueError(f"curves lack the columns {missing}; they have {list(curves.columns)}")
+    if not pd.api.types.is_numeric_dtype(curves[meta.metric]):
+        raise ValueError(f"the metric {meta.metric!r} must be numeric, got {curves[meta.metric].dtype}")
+    suites = sorted(curves["suite"].unique())
+    if len(suites) > 1:
+        raise ValueError(f"curves hold the suites {suites}; a board shows one: pass the rows of one suite")
+    undeclared = sorted(set(curves["problem"]) - set(meta.budgets))
+    if undeclared:
+        raise ValueError(f"no budgets declared for the problems {undeclared}; declared: {sorted(meta.budgets)}")
+    identity = ["problem", "trainer", "strategy", "seed"]
+    runs = curves[["run_id", *identity]].drop_duplicates().sort_values(["run_id", *identity])
+    for run_id, rows in runs[runs["run_id"].duplicated(keep=False)].groupby("run_id"):
+        places = rows[identity].values.tolist()
+        raise ValueError(f"run {run_id} has more than one (problem, trainer, strategy, seed): {places}")
+    for place, rows in runs[runs[identity].duplicated(keep=False)].groupby(identity):
+        raise ValueError(
+            f"runs {rows['run_id'].tolist()} all call themselves {place}; one run a seed can stand on a board: give "
+            "strategies that differ different labels"
+        )
+    twice = curves[curves.duplicated(["run_id", "round"])]
+    if len(twice):
+        raise ValueError(f"run {twice['run_id'].iloc[0]} has round {twice['round'].iloc[0]} more than once")
+
+
+def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequence[float]) -> str:
+    spent = rows["spent"].astype(np.float64)
+    if not rows["complete"].all():
+        return f"incomplete, {len(spent)} of {len(grid)} rounds"
+    if len(spent) != len(grid):
+        return f"off the declared budget grid ({len(spent)} rounds, {len(grid)} declared)"
+    off = ~np.isclose(spent, grid, rtol=1e-9, atol=0)
+    if off.any():
+        r = int(off.argmax())
+        return f"off the declared budget grid (round {rows['round'][r]}: {spent[r]:g} spent, {grid[r]:g} declared)"
+    wrong = ~np.isfinite(rows[metric].astype(np.float64))
+    if wrong.any():
+        return f"{metric} is not finite in round {rows['round'][int(wrong.argmax())]}"
+    return ""
+
+
+def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], metric: str) -> Run:
+    def known(name: str) -> NDArray[np.float64]:
+        # A round that selects nothing (the initial set) has no selection time.
+        values = rows[name].astype(np.float64)
+        return values[~np.isnan(values)]
+
+    def total(name: str) -> float:
+        return float(known(name).sum()) if len(known(name)) else math.nan
+
+    def most(name: str) -> float:
+        return float(known(name).max()) if len(known(name)) else math.nan
+
+    return Run(
+        run_id=run_id,
+        strategy=strategy,
+        seed=seed,
+        labels=rows["labels"].astype(np.int64),
+        values=rows[metric].astype(np.float64),
+        validation_labels=int(rows["declared_validation_labels"].max()),
+        select_seconds=total("select_seconds"),
+        train_seconds=total("train_seconds"),
+        select_peak_bytes=most("select_peak_bytes"),
+        train_peak_bytes=most("train_peak_bytes"),
+    )

@@ -1,0 +1,90 @@
+"""A board as plain text for a terminal: aligned columns, no colour, no dependency."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+
+from .board import Board, Setting, Table
+from .formatting import amount, format_cells, printable, sentence_list
+
+WIDTH = 110
+MOST_WARNINGS = 12
+
+
+def render(board: Board) -> str:
+    """The whole board as text, one block a setting, ending in a newline."""
+    meta = board.meta
+    direction = "higher" if meta.higher_is_better else "lower"
+    blocks = [
+        f"{printable(meta.title)}\n{printable(meta.metric)}, {direction} is better; "
+        "± is half of a 95 % t-interval over seeds; overlapping ranks are tied"
+    ]
+    blocks += [f"note: {printable(note)}" for note in board.notes]
+    blocks += [_setting(setting, meta.baseline) for setting in board.settings]
+    return "\n\n".join(blocks) + "\n"
+
+
+def findings(setting: Setting, baseline: str) -> tuple[str, ...]:
+    """What the tests say, in sentences: who leads, and who beats the baseline."""
+    n = len(setting.tests.names)
+    sentences = []
+    if len(setting.leaders) == 1 < n:
+        sentences.append(f"{setting.leaders[0]} is significantly better than every other strategy.")
+    elif len(setting.leaders) == n > 1:
+        sentences.append(f"No two of the {n} strategies differ significantly.")
+    elif len(setting.leaders) > 1:
+        sentences.append(f"Leading group, tied as far as these runs can tell: {sentence_list(setting.leaders)}.")
+    if baseline in setting.tests.names and n > 1:
+        better = sentence_list(setting.beats_baseline) or "none"
+        count = f"{len(setting.beats_baseline)} of {n - 1}"
+        sentences.append(f"Significantly better than {baseline} ({count}): {better}.")
+    return tuple(sentences)
+
+
+def conditions(setting: Setting) -> str:
+    """Under what conditions a setting was run: budgets, rounds, validation labels, runs."""
+    first, last = amount(setting.budgets[0]), amount(setting.budgets[-1])
+    unit = "labels" if setting.unit == "labels" else "units of budget"
+    spent = (
+        f"{last} {unit} in one round"
+        if len(setting.budgets) == 1
+        else (f"{first} to {last} {unit} in {len(setting.budgets)} rounds")
+    )
+    validation = (
+        "validation labels differ"
+        if setting.validation_labels is None
+        else (f"{setting.validation_labels:,} validation labels beside the budget")
+    )
+    return f"{spent} · {validation} · {setting.n_runs} runs"
+
+
+def _setting(setting: Setting, baseline: str) -> str:
+    lines = [printable(setting.name), conditions(setting), "", *_table(setting.table), ""]
+    lines += [printable(finding) for finding in findings(setting, baseline)]
+    for warning in setting.warnings[:MOST_WARNINGS]:
+        lines += textwrap.wrap(f"! {printable(warning)}", WIDTH, subsequent_indent="  ")
+    if more := len(setting.warnings[MOST_WARNINGS:]):
+        lines.append(f"! and {more} more warnings, all of them on the page")
+    return "\n".join(lines).rstrip("\n")
+
+
+def _table(table: Table) -> list[str]:
+    columns = []
+    for column, values in table.filled(details=False):
+        cells = [printable(column.label), *format_cells(column, values)]
+        width = max(map(_cells_wide, cells))
+        left = column.kind in ("label", "rank")
+        columns.append([_pad(cell, width, left) for cell in cells])
+    lines = ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+    return [lines[0], "─" * max(map(_cells_wide, lines)), *lines[1:]]
+
+
+def _pad(text: str, width: int, left: bool) -> str:
+    space = " " * (width - _cells_wide(text))
+    return text + space if left else space + text
+
+
+def _cells_wide(text: str) -> int:
+    # Terminals give East Asian wide characters two cells and combining marks none.
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
