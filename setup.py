@@ -31,6 +31,7 @@ setup(
         "ruamel.yaml>=0.18",
         "scikit-learn>=1.6",
         "scipy>=1.14",
+        "threadpoolctl>=3.5",
         "submitit>=1.5.3,<2",
         "timm>=1.0.20,<2",
         "torch>=2.11,<3",
@@ -52,7 +53,5 @@ setup(
             "statsmodels>=0.14",
         ],
     },
-    entry_points={
-        "console_scripts": ["lbp = labelbench_plus.cli:main", "labelbench-plus = labelbench_plus.cli:main"]
-    },
+    entry_points={"console_scripts": ["lbp = labelbench_plus.cli:main", "labelbench-plus = labelbench_plus.cli:main"]},
 )

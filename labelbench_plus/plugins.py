@@ -115,12 +115,12 @@ class Registry(Generic[P]):
                 raise PluginError(f"{where}: {self.kind} {name!r} may not have a field named {sorted(clash)}")
             taken = self._classes.get(name)
             expected = self._installed.get(name)
-            if taken is not None and _source_of(taken) != where:
-                raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
-            if taken is None and expected is not None and expected.target.partition(":")[0] != cls.__module__:
+            if expected is not None and expected.target.partition(":")[0] != cls.__module__:
                 raise PluginError(
                     f"{self.kind} {name!r} of {where} is already taken by {expected.origin} ({expected.target})"
                 )
+            if taken is not None and _source_of(taken) != where:
+                raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
             cls.name = name
             self._classes[name] = cls
             if expected is None:
@@ -285,9 +285,16 @@ def label(plugin: Plugin) -> str:
         factory = field.default_factory
         default = factory() if factory is not dataclasses.MISSING else field.default
         if value != default:
-            shown = label(value) if isinstance(value, Plugin) else str(_plain(value, semantic_only=False))
-            changed.append(shown if isinstance(value, Plugin) else f"{field.name}={shown}")
+            changed.append(label(value) if isinstance(value, Plugin) else f"{field.name}={_shown(value)}")
     return f"{plugin.name}({', '.join(changed)})" if changed else plugin.name
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Path):
+        return value.stem  # where a file lies is nobody's business on a leaderboard
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
+    return str(value)
 
 
 def _plain(value: Any, semantic_only: bool) -> Any:

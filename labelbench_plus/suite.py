@@ -31,6 +31,7 @@ from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.strategies import Strategy
 from labelbench_plus.trainers import Trainer
 
+PLUGIN_FIELDS = ("problems", "trainers", "strategies", "initial")
 MAX_ERRORS = 20
 MAX_RUNS = 100_000
 
@@ -97,7 +98,7 @@ class Suite(BaseModel):
             _distinct(getattr(self, axis))
         if len({problem.primary_metric() for problem in self.problems}) > 1:
             raise PydanticCustomError("metrics", "the problems of one suite must rank by the same metric, listed first")
-        if self.baseline not in map(label, self.strategies):
+        if "baseline" in self.model_fields_set and self.baseline not in map(label, self.strategies):
             what = {"name": self.baseline, "known": ", ".join(map(label, self.strategies))}
             raise PydanticCustomError("baseline", "baseline '{name}' is none of the strategies: {known}", what)
         return self
@@ -216,10 +217,10 @@ def _override(data: Any, override: str) -> tuple[str | int, ...]:
         if isinstance(node, list):
             if not isinstance(part, int) or part >= len(node):
                 raise SuiteError(f"override {override!r}: {where}: the list has entries 0 to {len(node) - 1}")
-            if not last and isinstance(node[part], str):
+            if not last and isinstance(node[part], str) and parts[0] in PLUGIN_FIELDS:
                 node[part] = {"name": node[part]}  # a bare plugin name can be given hyperparameters
         elif isinstance(node, dict):
-            if not last and isinstance(node.get(part), str):
+            if not last and isinstance(node.get(part), str) and parts[0] in PLUGIN_FIELDS:
                 node[part] = {"name": node[part]}
             if not last and part not in node:
                 raise SuiteError(f"override {override!r}: {where}: no such field{_close(str(part), node)}")
@@ -246,7 +247,10 @@ def _plain(node: Any) -> Any:
 
 def _report(source: Source, error: ValidationError) -> list[str]:
     lines = []
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        if any(len(other["loc"]) > len(fault["loc"]) == _common(other["loc"], fault["loc"]) for other in faults):
+            continue  # a list that lost its only entry to an error is not itself at fault
         path = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
         message = fault["msg"]
         if fault["type"] == "extra_forbidden":
@@ -258,6 +262,11 @@ def _report(source: Source, error: ValidationError) -> list[str]:
     if len(lines) > MAX_ERRORS:
         lines[MAX_ERRORS:] = [f"... and {len(lines) - MAX_ERRORS} more"]
     return lines
+
+
+def _common(left: Sequence[Any], right: Sequence[Any]) -> int:
+    """How many leading parts two paths share."""
+    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 def _close(name: str, known: Any) -> str:

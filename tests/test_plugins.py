@@ -12,11 +12,12 @@ from labelbench_plus.strategies import PoolStrategy, Strategy, strategies
 
 
 @pytest.fixture
-def scratch(monkeypatch):
+def scratch():
     """A registry whose additions are forgotten after the test."""
-    monkeypatch.setattr(strategies, "_classes", dict(strategies._classes))
-    monkeypatch.setattr(strategies, "_local", dict(strategies._local))
-    return strategies
+    before = set(strategies._local)
+    yield strategies
+    for name in set(strategies._local) - before:
+        del strategies._local[name], strategies._classes[name]
 
 
 def test_names_are_known_without_importing_the_plugins():
@@ -110,7 +111,7 @@ def test_hyperparameters_are_validated_and_described(scratch):
 
     built = strategies.build({"name": "tuned", "power": 2, "cache": "/tmp/x"})
     assert built == Tuned(power=2.0, cache=Path("/tmp/x"))
-    assert label(built) == "tuned(power=2.0, cache=/tmp/x)"
+    assert label(built) == "tuned(power=2.0, cache=x)"
     assert strategies.build(describe(built)) == built
     assert "cache" not in describe(built, semantic_only=True)
     with pytest.raises(ValidationError, match=r"unknown hyperparameter of 'tuned'; did you mean 'power'\?"):

@@ -114,8 +114,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
 
     def differing(root: Path) -> list[str]:
         found = snapshot(folder(root))
-        leftovers = [str(path) for path in folder(root).rglob(f"{atomic.TEMPORARY}*")]
-        return sorted(name for name in undisturbed | found if undisturbed.get(name) != found.get(name)) + leftovers
+        return sorted(name for name in undisturbed | found if undisturbed.get(name) != found.get(name))
 
     report: dict[str, Any] = {"kills": 0, "differing": {}}
 

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.plugins import registry
+from labelbench_plus.problems import Place
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A tiny problem from one's own arrays, with a constant feature."""
+    rng = np.random.default_rng(0)
+    parts = {"pool": 40, "validation": 10, "test": 20}
+    content = {}
+    for part, size in parts.items():
+        content[f"{part}_labels"] = np.arange(size) % 3
+        content[f"{part}_inputs"] = np.column_stack(
+            [rng.normal(5, 3, (size, 2)) + content[f"{part}_labels"][:, None], np.full(size, 7.0)]
+        ).astype(np.float32)
+    path = tmp_path / "data.npz"
+    np.savez(path, **content)
+    return path, content
+
+
+def build(path):
+    return registry("problems").build(
+        {"name": "classification", "dataset": {"name": "arrays", "path": str(path)}, "encoder": "identity"}
+    )
+
+
+def test_features_are_centred_and_scaled_by_one_number(arrays, tmp_path):
+    path, content = arrays
+    instance = build(path).open(Place(tmp_path / "cache"))
+    features = instance.view(frozenset({"features"}), Ledger(), None).features.double()
+    torch.testing.assert_close(features.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-5, rtol=0)
+    assert float(features.var(0, correction=0).mean()) == pytest.approx(1, abs=1e-5)
+    raw = torch.as_tensor(content["pool_inputs"], dtype=torch.float64)
+    ratio = torch.cdist(features[:5], features[5:9]) / torch.cdist(raw[:5], raw[5:9])
+    torch.testing.assert_close(ratio, ratio[0, 0].expand_as(ratio), rtol=1e-4, atol=0)  # distances keep their ratios
+
+
+def test_constant_features_harm_nothing(arrays, tmp_path):
+    path, content = arrays
+    for part in ("pool", "validation", "test"):
+        content[f"{part}_inputs"][:] = 1.0
+    np.savez(path, **content)
+    instance = build(path).open(Place(tmp_path / "cache"))
+    features = instance.view(frozenset({"features"}), Ledger(), None).features
+    assert torch.equal(features, torch.zeros_like(features))
+
+
+def test_the_test_set_is_scored_with_every_metric(arrays, tmp_path):
+    path, content = arrays
+
+    class Knows:
+        def probabilities(self, features):
+            return torch.nn.functional.one_hot(torch.as_tensor(content["test_labels"]), 3).float()
+
+    scores = build(path).open(Place(tmp_path / "cache")).evaluate(Knows())
+    assert list(scores) == ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
+    assert scores["accuracy"] == scores["macro_f1"] == 1.0
+    assert scores["nll"] == pytest.approx(0, abs=1e-9)
+
+
+def test_other_data_is_another_problem(arrays):
+    path, content = arrays
+    before = build(path).fingerprint()
+    content["pool_labels"][0] = 1
+    np.savez(path.with_name("other.npz"), **content)
+    assert build(path.with_name("other.npz")).fingerprint() != before

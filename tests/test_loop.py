@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.loop import StrategyContractError
+from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.store.run_store import RunStore
+from labelbench_plus.suite import load_suite
+
+PLUGIN = '''
+from dataclasses import dataclass
+import torch
+from labelbench_plus.strategies import PoolStrategy, strategies
+
+@strategies.register("{name}")
+@dataclass(frozen=True)
+class Wrong(PoolStrategy):
+    """Breaks the contract."""
+    needs = frozenset({{"features"}})
+    def select(self, view, n, rng):
+        {body}
+'''
+
+
+@pytest.fixture
+def carry(suite_file, tmp_path):
+    """Carry out the single run of the small suite with the given strategy; returns its store."""
+
+    def run(strategy: str, body: str | None = None, *replacements: tuple[str, str], root: str = "out") -> RunStore:
+        if body:
+            plugin = tmp_path / f"{strategy}.py"
+            plugin.write_text(PLUGIN.format(name=strategy, body=body))
+            load_plugin_file(plugin)
+        only = [("[random, margin]", f"[{strategy}]"), ("seeds: 0..1", f"seeds: [0]\nbaseline: {strategy}")]
+        (spec,) = load_suite(suite_file(*only, *replacements)).runs()
+        job = Job(spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "s", "disabled")
+        carry_out(job, lambda rounds: None)
+        return RunStore(tmp_path / root, spec.id)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "says"),
+    [
+        ("too_many", "return view.candidates[: n + 1]", "expected 10 items, got 11"),
+        ("too_few", "return view.candidates[: n - 1]", "expected 10 items, got 9"),
+        ("repeats", "return view.candidates[torch.zeros(n, dtype=torch.long)]", "came more than once"),
+        ("rebuys", "return torch.cat([view.labelled[:1], view.candidates[: n - 1]])", "not bought before"),
+        ("outside", "return torch.arange(n) + 10**6", "expected indices in"),
+        ("positions", "return torch.linspace(0, 1, n)", "integer pool indices"),
+        ("peeks", "return view.probabilities", "view.probabilities was read"),
+        ("writes", "view.features.mul_(2); return view.candidates[:n]", "features was written to"),
+    ],
+)
+def test_a_strategy_that_breaks_its_contract_is_stopped_by_name(carry, name, body, says):
+    with pytest.raises(StrategyContractError, match=f"strategy '{name}', round 1: .*{says}"):
+        carry(name, body)
+
+
+def test_rounds_spend_what_the_schedule_says(carry):
+    store = carry("margin")
+    assert [len(r.purchase.items) for r in store.rounds()] == [20, 10, 10]
+    assert [r.spent for r in store.rounds()] == [20.0, 30.0, 40.0]
+    bought = np.concatenate([r.purchase.items for r in store.rounds()])
+    assert len(set(bought.tolist())) == 40
+
+
+def test_costs_are_kept_apart_and_complete(carry):
+    store = carry("badge")
+    assert "seconds" not in (store.folder / "rounds" / "0001.json").read_text()
+    for costs in store.costs():
+        assert costs["select_seconds"] > 0
+        assert costs["train_seconds"] > 0
+        assert costs["train_peak_bytes"] is None or costs["train_peak_bytes"] >= 0
+
+
+def test_no_global_random_number_is_drawn_and_none_matters(carry, monkeypatch):
+    reference = (carry("badge").folder / "result.json").read_bytes()
+
+    def forbidden(*arguments, **keywords):
+        raise AssertionError("a global random generator was used")
+
+    for name in ("rand", "randn", "permutation", "choice", "shuffle", "seed", "normal", "uniform"):
+        monkeypatch.setattr(np.random, name, forbidden)
+    for name in ("manual_seed", "seed"):
+        monkeypatch.setattr(torch, name, forbidden)
+    torch_state = torch.get_rng_state()
+    again = carry("badge", root="again")
+    assert (again.folder / "result.json").read_bytes() == reference
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+def test_the_whole_pool_can_be_bought(carry):
+    store = carry("k_center", None, ("first: 20, batch: 10, rounds: 3", "first: 900, batch: 100, rounds: 2"))
+    assert store.rounds()[-1].spent == 1000
+
+
+def test_validation_labels_are_declared_only_where_used(carry):
+    manifest = json.loads((carry("random").folder / "manifest.json").read_bytes())
+    assert manifest["validation_labels"] == 0

@@ -1,0 +1,77 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from labelbench_plus.plugins import registry
+from labelbench_plus.spec import PROTOCOL, RunSpec, canonical, incompatibilities
+from labelbench_plus.suite import load_suite
+
+GOLDEN = json.loads((Path(__file__).parent / "golden_ids.json").read_text())
+
+
+@pytest.fixture
+def spec(suite_file) -> RunSpec:
+    return load_suite(suite_file()).runs()[1]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_published_ids_never_move(name):
+    """If this fails, every result on disk or on a leaderboard loses its run. Change an id only on purpose."""
+    suite = load_suite(Path(__file__).parent.parent / "benchmarks" / "suites" / f"{name}.yaml")
+    found = {str(run): run.id for run in suite.runs() if run.seed == suite.seeds[0]}
+    assert found == GOLDEN[name]
+
+
+def test_a_spec_survives_being_written_down(spec):
+    again = RunSpec.from_json(json.loads(canonical(spec.as_json())))
+    assert again == spec
+    assert again.id == spec.id
+
+
+@pytest.mark.parametrize("change", [{"seed": 9}, {"amounts": (20.0, 10.0)}, {"initial": None}])
+def test_the_id_changes_with_everything_that_matters(spec, change):
+    assert dataclasses.replace(spec, **change).id != spec.id
+
+
+def test_the_id_changes_with_versions_and_data_but_not_with_where_things_are(spec, monkeypatch):
+    before = spec.id
+    with monkeypatch.context() as patch:
+        patch.setattr(type(spec.strategy), "version", 2)
+        assert dataclasses.replace(spec).id != before
+    with monkeypatch.context() as patch:
+        patch.setattr(type(spec.problem), "fingerprint", lambda self: "other data")
+        assert dataclasses.replace(spec).id != before
+    fashion = registry("datasets").load("fashion_mnist")
+    monkeypatch.setattr(fashion, "fingerprint", lambda self: "the same")
+    here, there = (
+        dataclasses.replace(spec, problem=dataclasses.replace(spec.problem, dataset=fashion(root=Path(root))))
+        for root in ("/here", "/there")
+    )
+    assert here.id == there.id
+    assert here.as_json() != there.as_json()  # a worker must be told the place all the same
+
+
+def test_another_protocol_is_refused(spec):
+    with pytest.raises(ValueError, match=f"follows protocol 99; this version follows {PROTOCOL}"):
+        RunSpec.from_json({**spec.as_json(), "protocol": 99})
+
+
+def test_canonical_json_is_one_text_a_value():
+    assert canonical({"b": 1.0, "a": [True, None, "é"]}) == '{"a":[true,null,"é"],"b":1.0}'.encode()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical({"x": float("nan")})
+
+
+def test_every_mismatch_has_its_reason(spec):
+    assert incompatibilities(spec) == []
+    entropy = registry("strategies").build("entropy")
+    (reason,) = incompatibilities(dataclasses.replace(spec, initial=None, strategy=entropy))
+    assert "needs probabilities; no model exists in the first round" in reason
+    (reason,) = incompatibilities(dataclasses.replace(spec, amounts=(5000.0,)))
+    assert "more than the whole pool's price" in reason
+    one_shot = dataclasses.replace(
+        spec, initial=None, strategy=registry("strategies").build("k_center"), amounts=(9.0,)
+    )
+    assert incompatibilities(one_shot) == []
