@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import escape
+from scipy.optimize import isotonic_regression
 
 from .board import FEW_SEEDS, Curve, Setting
 from .formatting import amount, decimals_for, estimate, number, printable
@@ -73,7 +74,11 @@ def curves_chart(
     drawn. At `NARROW` width there is no room for names at the line ends: the page puts a legend below.
     """
     named = width > NARROW
-    right = 20 + 6.6 * max(len(_short(curve.strategy)) for curve in curves) if named else 12
+    right = (
+        20 + 6.6 * max(len(_short(curve.strategy)) for curve in curves)
+        if named
+        else 6 + 3.6 * len(amount(setting.budgets[-1]))
+    )
     height = max(340 if named else 280, 16 * len(curves) + 70)
     base = height - 44
     bounds = [b for curve in curves for point in curve.points for b in _extent(point)] + [0.0] * gains
@@ -101,7 +106,11 @@ def curves_chart(
         if curve.points[0].n >= FEW_SEEDS:
             upper = [(px, y(point.high)) for px, point in zip(places, curve.points, strict=True)]
             lower = [(px, y(point.low)) for px, point in zip(places, curve.points, strict=True)]
-            shape = {"class": f"band {style.colour}", "d": _path([*upper, *reversed(lower)]) + "Z"}
+            shape = {
+                "class": f"band {style.colour}",
+                "d": _path([*upper, *reversed(lower)]) + "Z",
+                "fill-opacity": f"{min(0.16, max(0.06, 0.7 / len(curves))):.2f}",  # many bands must not make mud
+            }
             bands.append(_series(style, _tag("path", shape)))
         line = {"class": f"line {style.colour}", "d": _path(points), "stroke-dasharray": style.dash}
         marks = _marks(style, points) if len(points) <= MANY_ROUNDS else ""
@@ -216,14 +225,12 @@ def _x_axis(x: _Axis, budgets: Sequence[float], base: float) -> str:
 
 
 def _line_ends(curves: Sequence[Curve], drawn: Mapping[str, Style], y: _Axis, right: float, bottom: float) -> list[str]:
+    # Names stand as near to their line ends as order and a gap allow (least squares: an isotonic regression).
     gap = 15.0
     ends = sorted((y(curve.points[-1].mean), i) for i, curve in enumerate(curves))
-    places: list[float] = []
-    for end, _ in ends:  # downwards, each name clear of the one above
-        places.append(max(end, places[-1] + gap) if places else max(end, 12.0))
-    for i in reversed(range(len(places))):  # back up, where the bottom pushed them out
-        limit = bottom if i == len(places) - 1 else places[i + 1] - gap
-        places[i] = min(places[i], limit)
+    steps = gap * np.arange(len(ends))
+    free = isotonic_regression([end for end, _ in ends] - steps).x
+    places = np.clip(free, 12.0, max(12.0, bottom - steps[-1])) + steps
     parts = []
     for (end, i), place in zip(ends, places, strict=True):
         name, style = curves[i].strategy, drawn[curves[i].strategy]

@@ -52,7 +52,7 @@ class _Figure:
     heading: str
     caption: str
     charts: Markup  # the same chart for wide and for narrow screens; the style sheet shows one
-    has_legend: bool
+    legend: tuple[str, ...]  # strategies to name below a narrow chart
     head: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
 
@@ -149,7 +149,9 @@ def _figures(setting: Setting, board: Board, drawn: dict[str, Style]) -> tuple[_
             drawings = [curves_chart(curves, setting, measure, drawn, width, gains) for width in (WIDE, NARROW)]
             head = ("labels" if setting.unit == "labels" else "budget", *(curve.strategy for curve in curves))
             caption = f"{caption} {_bands([curve.points[0].n for curve in curves], 'Bands')}"
-            figures.append(_Figure(heading, caption, _both(drawings), True, head, _curve_lines(curves, setting, gains)))
+            figures.append(
+                _Figure(heading, caption, _both(drawings), head[1:], head, _curve_lines(curves, setting, gains))
+            )
     if setting.gains:
         drawings = [gains_chart(setting, baseline, drawn, width) for width in (WIDE, NARROW)]
         intervals = _bands([gain.n for _, gain in setting.gains], "Whiskers")
@@ -159,7 +161,7 @@ def _figures(setting: Setting, board: Board, drawn: dict[str, Style]) -> tuple[_
                 "Difference in AUBC at equal seeds. "
                 f"{intervals} Filled marks stay significant after Holm’s adjustment over all pairs.",
                 _both(drawings),
-                False,
+                (),
                 ("strategy", "gain", "95 % interval", "pairs", "p", "p, Holm"),
                 _gain_lines(setting, baseline),
             )
