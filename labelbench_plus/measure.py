@@ -53,6 +53,9 @@ class Meter:
 
 
 def _resident_peak() -> float | None:
-    with contextlib.suppress(OSError, StopIteration, IndexError, ValueError), open("/proc/self/status") as file:
+    with (
+        contextlib.suppress(OSError, StopIteration, IndexError, ValueError),
+        open("/proc/self/status") as file,
+    ):
         return 1024.0 * int(next(line for line in file if line.startswith("VmHWM")).split()[1])
     return None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase
+
+ROUNDING = 1e-9
+"""Share of an allowance by which sums of fractional prices may be off without costing a label."""
 
 
 class QueryError(Exception):
@@ -29,26 +34,64 @@ class Oracle(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class StratifiedDraw:
+    """A query that leaves the choice to the oracle: as many items of each class as can be, drawn with `rng`.
+
+    It uses labels nobody paid for, so only a first round may ask it, and results say so.
+    """
+
+    rng: Generator
+
+
 class PoolOracle:
-    """Sells the labels of a pool's items at one unit each.
+    """Sells the labels of a pool's items.
+
+    A query lists items, best first. When prices differ, a strategy cannot know how many fit: it is asked for as many
+    as the money could buy at the lowest prices, and the oracle goes down the list buying what still fits.
 
     Parameters
     ----------
     labels: (N,) what is revealed on purchase. Held here alone: no view and no training data refers to it.
+    prices: (N,) what each label costs, positive; one unit each if left out.
     """
 
-    def __init__(self, labels: np.ndarray) -> None:
+    def __init__(self, labels: np.ndarray, prices: np.ndarray | None = None) -> None:
         self.__labels = labels
+        self._prices = np.ones(len(labels)) if prices is None else prices.astype(np.float64)
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
-        # The epsilon forgives the rounding of sums of fractional amounts; a whole label is never lost to it.
-        return min(int(allowance + 1e-9), len(self.__labels) - len(ledger.items))
+        left = np.delete(self._prices, ledger.items)
+        return int(np.searchsorted(np.cumsum(np.sort(left)), allowance * (1 + ROUNDING), side="right"))
 
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+        if isinstance(query, StratifiedDraw):
+            query = self._stratified(query.rng, ledger)[: self.ask_for(allowance, ledger)]
         items = as_items(query)
-        expected = self.ask_for(allowance, ledger)
-        check_items(items, expected, len(self.__labels), ledger.items)
-        ledger.record(Purchase(items, np.ones(len(items)), self.__labels[items]))
+        check_items(items, self.ask_for(allowance, ledger), len(self.__labels), ledger.items)
+        items = items[affordable(self._prices[items], allowance)]
+        ledger.record(Purchase(items, self._prices[items], self.__labels[items]))
+
+    def _stratified(self, rng: Generator, ledger: Ledger) -> np.ndarray:
+        """Everything not bought yet, classes taking turns, in random order within a class and a turn."""
+        items = rng.permutation(np.setdiff1d(np.arange(len(self.__labels)), ledger.items))
+        turn = np.empty(len(items), dtype=np.int64)
+        for label in np.unique(self.__labels):
+            of_class = self.__labels[items] == label
+            turn[of_class] = np.arange(of_class.sum())
+        return items[np.argsort(turn, kind="stable")]
+
+
+def affordable(prices: np.ndarray, allowance: float) -> np.ndarray:
+    """(n,) bool: which items are bought by someone who goes down the list and takes whatever still fits."""
+    limit = allowance * (1 + ROUNDING)
+    if prices.sum() <= limit:
+        return np.ones(len(prices), dtype=bool)
+    taken, spent = np.zeros(len(prices), dtype=bool), 0.0
+    for index, price in enumerate(prices):
+        if spent + price <= limit:
+            taken[index], spent = True, spent + price
+    return taken
 
 
 def as_items(query: Any) -> np.ndarray:

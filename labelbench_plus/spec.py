@@ -113,7 +113,7 @@ def incompatibilities(spec: RunSpec) -> list[str]:
             continue
         if chooser.query != problem.query:
             reasons.append(
-                f"strategy {chooser.name!r} asks for {chooser.query}, but problem {problem.name!r} sells {problem.query}"
+                f"strategy {chooser.name!r} asks for {chooser.query}, problem {problem.name!r} sells {problem.query}"
             )
             continue
         offered = problem.provides | trainer.provides if has_model else problem.provides

@@ -57,7 +57,10 @@ class PoolView(View):
         `candidates[i]`; a strategy returns entries of `candidates`.
     labelled: (m,) long, pool indices bought so far, in order of purchase.
     labels: (m,) long, the labels bought for `labelled`.
+        Where a problem has items of no class, these are labelled -1.
     num_classes: K.
+    prices: (n,) float64, what each candidate's label costs. All ones unless the problem prices its items.
+    money: what may be spent in this round.
     """
 
     def __init__(
@@ -67,12 +70,15 @@ class PoolView(View):
         candidates: Tensor,
         labelled: Tensor,
         labels: Tensor,
+        prices: Tensor,
         num_classes: int,
+        money: float,
     ) -> None:
-        own = {"candidates": candidates, "labelled": labelled, "labels": labels}
+        own = {"candidates": candidates, "labelled": labelled, "labels": labels, "prices": prices}
         super().__init__(needs, providers)
         self._computed.update({name: (tensor, tensor._version) for name, tensor in own.items()})
-        self.candidates, self.labelled, self.labels, self.num_classes = candidates, labelled, labels, num_classes
+        self.candidates, self.labelled, self.labels = candidates, labelled, labels
+        self.prices, self.num_classes, self.money = prices, num_classes, money
 
     @property
     def features(self) -> Tensor:
@@ -98,3 +104,16 @@ class PoolView(View):
     def probabilities(self) -> Tensor:
         """(n, K) the current model's class probabilities of the candidates. Needs "probabilities"."""
         return self._read("probabilities")
+
+    @property
+    def labelled_probabilities(self) -> Tensor:
+        """(m, K) the same of what was bought. Needs "probabilities"."""
+        return self._read("labelled_probabilities")
+
+    @property
+    def member_probabilities(self) -> Tensor:
+        """(M, n, K) class probabilities of the candidates under M models that are all plausible.
+
+        Members of an ensemble, or passes with dropout: whatever the trainer offers. Needs "member_probabilities".
+        """
+        return self._read("member_probabilities")

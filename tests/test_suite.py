@@ -34,7 +34,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
     )
     assert len(found) == 5
     assert any(
-        line.startswith("suite.yaml:3:58: problems.0.encoder.dimension: unknown hyperparameter of 'pca'; did you mean")
+        line.startswith("suite.yaml:3:66: problems.0.encoder.dimension: unknown hyperparameter of 'pca'; did you mean")
         for line in found
     )
     assert any(line.startswith("suite.yaml:6:33: budget.rounds: ") and "'many'" in line for line in found)

@@ -8,13 +8,14 @@ import torch
 from labelbench_plus.budget import Ledger
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
+from labelbench_plus.seeding import Streams
 from labelbench_plus.view import CapabilityError
 
 
 @pytest.fixture
 def instance(tmp_path):
     problem = registry("problems").build({"name": "classification", "dataset": "digits", "encoder": "pixels"})
-    return problem.open(Place(tmp_path))
+    return problem.open(Place(tmp_path), Streams(0))
 
 
 def bought(instance, items):
@@ -24,8 +25,8 @@ def bought(instance, items):
 
 
 def test_rows_belong_to_the_candidates(instance):
-    view = instance.view(frozenset({"features"}), bought(instance, [7, 2]), None)
-    everything = instance.view(frozenset({"features"}), Ledger(), None).features
+    view = instance.view(frozenset({"features"}), bought(instance, [7, 2]), None, 1.0)
+    everything = instance.view(frozenset({"features"}), Ledger(), None, 1.0).features
     assert 7 not in view.candidates
     assert 2 not in view.candidates
     assert view.labelled.tolist() == [7, 2]
@@ -34,11 +35,11 @@ def test_rows_belong_to_the_candidates(instance):
 
 
 def test_what_was_not_declared_is_refused_by_name(instance):
-    view = instance.view(frozenset({"features"}), Ledger(), None)
+    view = instance.view(frozenset({"features"}), Ledger(), None, 1.0)
     with pytest.raises(CapabilityError, match=r"view.probabilities was read.*needs features; add 'probabilities'"):
         _ = view.probabilities
     with pytest.raises(CapabilityError, match=r"declares that it needs nothing; add 'features'"):
-        _ = instance.view(frozenset(), Ledger(), None).labelled_features
+        _ = instance.view(frozenset(), Ledger(), None, 1.0).labelled_features
 
 
 def test_nothing_is_computed_before_it_is_read(instance):
@@ -50,18 +51,18 @@ def test_nothing_is_computed_before_it_is_read(instance):
             return torch.full((len(features), 10), 0.1)
 
     model = Model()
-    view = instance.view(frozenset({"probabilities"}), Ledger(), model)
+    view = instance.view(frozenset({"probabilities"}), Ledger(), model, 1.0)
     assert model.calls == 0
     assert view.probabilities is view.probabilities
     assert model.calls == 1
 
 
 def test_writing_to_a_view_reaches_nobody_else_and_is_noticed(instance):
-    view = instance.view(frozenset({"features"}), Ledger(), None)
+    view = instance.view(frozenset({"features"}), Ledger(), None, 1.0)
     before = view.features.clone()
     view.features.zero_()
     assert view.changed() == ["features"]
-    assert torch.equal(instance.view(frozenset({"features"}), Ledger(), None).features, before)
+    assert torch.equal(instance.view(frozenset({"features"}), Ledger(), None, 1.0).features, before)
 
 
 def test_hidden_labels_and_test_data_cannot_be_reached_from_a_view(instance):
@@ -71,7 +72,7 @@ def test_hidden_labels_and_test_data_cannot_be_reached_from_a_view(instance):
         .build("logistic_regression")
         .fit(instance.training_data(ledger, with_validation=False), None, None)
     )
-    view = instance.view(frozenset({"features", "probabilities", "embeddings"}), ledger, model)
+    view = instance.view(frozenset({"features", "probabilities", "embeddings"}), ledger, model, 1.0)
     _ = view.features, view.probabilities, view.embeddings
 
     # Everything reachable through attributes, containers, closures and bound objects. Modules, classes and the

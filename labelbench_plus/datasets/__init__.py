@@ -19,12 +19,16 @@ class Split:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A data set in memory. The split is fixed: it does not depend on a run's seed."""
+    """A data set in memory. The split is fixed: it does not depend on a run's seed.
+
+    `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
+    """
 
     pool: Split
     validation: Split
     test: Split
     class_names: tuple[str, ...]
+    pool_prices: np.ndarray | None = None
 
 
 class Dataset(Plugin):

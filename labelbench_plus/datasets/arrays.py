@@ -80,9 +80,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not a file of plain arrays made by numpy.savez, or damaged ({error})"
-        ) from error
+        raise ValueError(f"{path}: not a file of plain arrays made by numpy.savez, or damaged ({error})") from error
 
 
 def _problems(content: dict[str, np.ndarray]) -> list[str]:

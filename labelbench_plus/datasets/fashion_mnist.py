@@ -119,9 +119,7 @@ def _split(labels: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _files(folder: Path) -> dict[str, Path]:
     """Those of the official files that are in a folder; of two copies the one that is not gzipped."""
-    return {
-        name: file for name in CONTENT for file in (folder / f"{name}.gz", folder / name) if file.is_file()
-    }
+    return {name: file for name in CONTENT for file in (folder / f"{name}.gz", folder / name) if file.is_file()}
 
 
 def _read(name: str, file: Path) -> np.ndarray:

@@ -41,6 +41,8 @@ def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoa
         higher_is_better=higher_is_better,
         baseline=suite.baseline,
         budgets={label(problem): grid for problem in suite.problems},
+        shared_start=suite.initial is not None,
+        notes=tuple(notes),
     )
     page = build(found.curves, meta, root / "leaderboards" / suite.suite)
-    return SuiteBoard("\n".join([*notes, render(build_board(found.curves, meta))]), page)
+    return SuiteBoard(render(build_board(found.curves, meta)), page)

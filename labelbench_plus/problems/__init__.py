@@ -11,6 +11,7 @@ from labelbench_plus.plugins import Plugin, Registry
 if TYPE_CHECKING:
     from labelbench_plus.budget import Ledger
     from labelbench_plus.oracle import Oracle
+    from labelbench_plus.seeding import Streams
     from labelbench_plus.view import View
 
 
@@ -29,8 +30,8 @@ class Instance(Protocol):
     def oracle(self) -> Oracle:
         """The only door to the hidden labels."""
 
-    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None) -> View:
-        """What a strategy with these `needs` is shown."""
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> View:
+        """What a strategy with these `needs` is shown before it may spend `money`."""
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
         """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
@@ -69,8 +70,8 @@ class Problem(Plugin):
         """The name of the score that ranks, and whether more of it is better."""
         raise NotImplementedError
 
-    def open(self, place: Place) -> Instance:
-        """Load the data and make the problem ready to run."""
+    def open(self, place: Place, streams: Streams) -> Instance:
+        """Load the data and make the problem ready for the run with these random streams."""
         raise NotImplementedError
 
 

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
 from labelbench_plus.data.feature_cache import cached
-from labelbench_plus.datasets import Dataset, LabelledData
+from labelbench_plus.datasets import Dataset, LabelledData, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, metrics
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
 
 FEATURES_VERSION = 1  # raised when the computation between encoder and cache changes
@@ -54,7 +56,7 @@ class ClassificationData:
 @problems.register("classification")
 @dataclass(frozen=True)
 class Classification(Problem):
-    """Learn to tell K classes apart; every label costs one unit.
+    """Learn to tell K classes apart. A label costs one unit unless the data or a condition prices items.
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
     that penalties mean the same for every encoder while angles and ratios of distances stay as the encoder made them.
@@ -62,6 +64,8 @@ class Classification(Problem):
     Parameters
     ----------
     dataset, encoder: where the examples come from, and how they become features.
+    conditions: what makes it harder, applied in order: first what shapes the pool, then noise. The encoder is fitted,
+        and features are scaled, on the data set's whole pool.
     metrics: scores on the test set; the first one ranks.
     """
 
@@ -71,6 +75,7 @@ class Classification(Problem):
 
     dataset: Annotated[Dataset, From("datasets")]
     encoder: Annotated[Encoder, From("encoders")]
+    conditions: tuple[Annotated[Condition, From("conditions")], ...] = ()
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, ("accuracy", "balanced_accuracy", "macro_f1", "nll", "ece")))
     )
@@ -80,44 +85,61 @@ class Classification(Problem):
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def capacity(self) -> float:
-        return float(len(_load(self.dataset).pool.labels))
+        return float(_lasting(self).prices.sum())
 
     def validation_labels(self) -> int:
-        return len(_load(self.dataset).validation.labels)
+        return len(_lasting(self).validation.labels)
 
     def primary_metric(self) -> tuple[str, bool]:
         return self.metrics[0].name, self.metrics[0].higher_is_better
 
-    def open(self, place: Place) -> ClassificationInstance:
-        return _open(self, place)
+    def open(self, place: Place, streams: Streams) -> ClassificationInstance:
+        features, setting = _features(self, place), _lasting(self)
+        for number, condition in enumerate(self.conditions):
+            if condition.per_run:
+                rng = streams.rng(f"condition {number} {condition.name}")
+                rows = setting.pool.rows
+                setting = condition.apply(setting, lambda: features["pool"][rows], rng)  # noqa: B023 called at once
+        return ClassificationInstance(setting, features, self.metrics, place.device)
 
 
 class ClassificationInstance:
     """A classification problem with its data loaded."""
 
-    def __init__(self, data: LabelledData, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str):
-        def examples(part: str) -> Examples:
-            labels = torch.as_tensor(getattr(data, part).labels, dtype=torch.long, device=device)
-            return Examples(torch.as_tensor(features[part], device=device), labels)
+    def __init__(self, setting: Setting, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str):
+        def rows(name: str, part: Part) -> Tensor:
+            every = np.array_equal(part.rows, np.arange(len(features[name])))
+            return torch.as_tensor(features[name] if every else features[name][part.rows], device=device)
 
-        self.oracle = PoolOracle(data.pool.labels)
-        self._pool = torch.as_tensor(features["pool"], device=device)
-        self._validation, self._test = examples("validation"), examples("test")
-        self._num_classes, self._metrics = len(data.class_names), scores
+        def examples(name: str, part: Part) -> Examples:
+            return Examples(rows(name, part), torch.as_tensor(part.labels, dtype=torch.long, device=device))
 
-    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None) -> PoolView:
-        bought = ledger.items
+        self.oracle = PoolOracle(setting.answers, setting.prices)
+        self._pool, self._prices = rows("pool", setting.pool), setting.prices
+        self._validation, self._test = examples("validation", setting.validation), examples("test", setting.test)
+        self._num_classes, self._metrics = len(setting.class_names), scores
+
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        device, bought = self._pool.device, ledger.items
         unbought = np.ones(len(self._pool), dtype=bool)
         unbought[bought] = False
-        candidates = torch.as_tensor(np.flatnonzero(unbought), device=self._pool.device)
-        labelled = torch.as_tensor(bought, device=self._pool.device)
-        labels = torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)
-        providers = pool_providers(self._pool, candidates.clone(), labelled.clone(), model)
-        return PoolView(needs, providers, candidates, labelled, labels, self._num_classes)
+        candidates = torch.as_tensor(np.flatnonzero(unbought), device=device)
+        labelled = torch.as_tensor(bought, device=device)
+        return PoolView(
+            needs,
+            pool_providers(self._pool, candidates.clone(), labelled.clone(), model),
+            candidates,
+            labelled,
+            labels=torch.as_tensor(ledger.answers, dtype=torch.long, device=device),
+            prices=torch.as_tensor(self._prices[unbought], device=device),
+            num_classes=self._num_classes,
+            money=money,
+        )
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
-        items = torch.as_tensor(ledger.items, device=self._pool.device)
-        labels = torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)
+        of_a_class = ledger.answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
+        items = torch.as_tensor(ledger.items[of_a_class], device=self._pool.device)
+        labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._pool.device)
         validation = self._validation if with_validation else None
         return ClassificationData(Examples(self._pool[items], labels), self._pool, validation, self._num_classes)
 
@@ -137,6 +159,8 @@ def pool_providers(
     if model is not None:
         providers |= {
             "probabilities": ("probabilities", lambda: model.probabilities(pool[candidates])),
+            "labelled_probabilities": ("probabilities", lambda: model.probabilities(pool[labelled])),
+            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(pool[candidates])),
             "embeddings": ("embeddings", lambda: model.embeddings(pool[candidates])),
             "labelled_embeddings": ("embeddings", lambda: model.embeddings(pool[labelled])),
         }
@@ -148,9 +172,34 @@ def _load(dataset: Dataset) -> LabelledData:
     return dataset.load()
 
 
-@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
-def _open(problem: Classification, place: Place) -> ClassificationInstance:
+@lru_cache(maxsize=4)
+def _lasting(problem: Classification) -> Setting:
+    """The problem under the conditions that are the same for every run."""
     data = _load(problem.dataset)
+
+    def part(split: Split) -> Part:
+        return Part(np.arange(len(split.labels)), split.labels)
+
+    prices = np.ones(len(data.pool.labels)) if data.pool_prices is None else data.pool_prices
+    setting = Setting(
+        part(data.pool), data.pool.labels, prices, part(data.validation), part(data.test), data.class_names
+    )
+    for number, condition in enumerate(problem.conditions):
+        if not condition.per_run:
+            if any(earlier.per_run for earlier in problem.conditions[:number]):
+                raise ValueError(f"conditions: {condition.name!r} shapes the pool, so it must come before any noise")
+            # The seed is fixed and the key names the condition, so that the pool is the same for every run.
+            rng = Streams(0).rng(f"condition {number} {condition.name}")
+            setting = condition.apply(setting, _no_features, rng)
+    return setting
+
+
+def _no_features() -> np.ndarray:
+    raise ValueError("a condition that is the same for every run cannot depend on features")
+
+
+@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
+def _features(problem: Classification, place: Place) -> dict[str, np.ndarray]:
     key = {
         "features": FEATURES_VERSION,
         "data": problem.dataset.fingerprint(),
@@ -159,6 +208,7 @@ def _open(problem: Classification, place: Place) -> ClassificationInstance:
     }
 
     def compute() -> dict[str, np.ndarray]:
+        data = _load(problem.dataset)
         encode = problem.encoder.fit(data.pool.inputs)
         encoded = {part: encode(getattr(data, part).inputs) for part in ("pool", "validation", "test")}
         mean = encoded["pool"].mean(axis=0, dtype=np.float64)
@@ -166,4 +216,4 @@ def _open(problem: Classification, place: Place) -> ClassificationInstance:
         scale = variance**-0.5 if variance > 0 else 1.0
         return {part: ((values - mean) * scale).astype(np.float32) for part, values in encoded.items()}
 
-    return ClassificationInstance(data, cached(key, compute, place.cache), problem.metrics, place.device)
+    return cached(key, compute, place.cache)

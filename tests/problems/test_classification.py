@@ -5,6 +5,7 @@ import torch
 from labelbench_plus.budget import Ledger
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
+from labelbench_plus.seeding import Streams
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def build(path):
 
 def test_features_are_centred_and_scaled_by_one_number(arrays, tmp_path):
     path, content = arrays
-    instance = build(path).open(Place(tmp_path / "cache"))
-    features = instance.view(frozenset({"features"}), Ledger(), None).features.double()
+    instance = build(path).open(Place(tmp_path / "cache"), Streams(0))
+    features = instance.view(frozenset({"features"}), Ledger(), None, 1.0).features.double()
     torch.testing.assert_close(features.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-5, rtol=0)
     assert float(features.var(0, correction=0).mean()) == pytest.approx(1, abs=1e-5)
     raw = torch.as_tensor(content["pool_inputs"], dtype=torch.float64)
@@ -45,8 +46,8 @@ def test_constant_features_harm_nothing(arrays, tmp_path):
     for part in ("pool", "validation", "test"):
         content[f"{part}_inputs"][:] = 1.0
     np.savez(path, **content)
-    instance = build(path).open(Place(tmp_path / "cache"))
-    features = instance.view(frozenset({"features"}), Ledger(), None).features
+    instance = build(path).open(Place(tmp_path / "cache"), Streams(0))
+    features = instance.view(frozenset({"features"}), Ledger(), None, 1.0).features
     assert torch.equal(features, torch.zeros_like(features))
 
 
@@ -57,7 +58,7 @@ def test_the_test_set_is_scored_with_every_metric(arrays, tmp_path):
         def probabilities(self, features):
             return torch.nn.functional.one_hot(torch.as_tensor(content["test_labels"]), 3).float()
 
-    scores = build(path).open(Place(tmp_path / "cache")).evaluate(Knows())
+    scores = build(path).open(Place(tmp_path / "cache"), Streams(0)).evaluate(Knows())
     assert list(scores) == ["accuracy", "balanced_accuracy", "macro_f1", "nll", "ece"]
     assert scores["accuracy"] == scores["macro_f1"] == 1.0
     assert scores["nll"] == pytest.approx(0, abs=1e-9)

@@ -5,12 +5,13 @@ from sklearn.linear_model import LogisticRegression
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
+from labelbench_plus.seeding import Streams
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     problem = registry("problems").build({"name": "classification", "dataset": "digits", "encoder": "pixels"})
-    return problem.open(Place(tmp_path_factory.mktemp("cache")))
+    return problem.open(Place(tmp_path_factory.mktemp("cache")), Streams(0))
 
 
 def fit(features, labels, previous=None, l2=0.01):

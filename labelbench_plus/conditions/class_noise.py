@@ -1,0 +1,32 @@
+"""Label noise that confuses each class with its neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+from numpy.random import Generator
+
+from labelbench_plus.conditions import Condition, Setting, conditions, with_answers
+
+
+@conditions.register("class_noise")
+@dataclass(frozen=True)
+class ClassNoise(Condition):
+    """With probability `rate`, the answer bought is the next class (Patrini et al., 2017, "pair flipping").
+
+    Parameters
+    ----------
+    rate: share of wrong answers expected in each class.
+    """
+
+    per_run = True
+
+    rate: Annotated[float, Interval(ge=0, lt=1)]
+
+    def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
+        flipped = rng.random(len(setting.answers)) < self.rate
+        return with_answers(setting, flipped, (setting.answers + 1) % len(setting.class_names))

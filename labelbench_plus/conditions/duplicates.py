@@ -1,0 +1,34 @@
+"""Exact duplicates in the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+from numpy.random import Generator
+
+from labelbench_plus.conditions import Condition, Setting, conditions, keep_pool
+
+
+@conditions.register("duplicates")
+@dataclass(frozen=True)
+class Duplicates(Condition):
+    """Overwrite a share of the pool with copies of other items: the size stays, the variety shrinks.
+
+    Parameters
+    ----------
+    share: of the pool that becomes copies.
+    """
+
+    share: Annotated[float, Interval(ge=0, lt=1)]
+
+    def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
+        size = len(setting.answers)
+        order = rng.permutation(size)
+        copies = round(self.share * size)
+        items = np.arange(size)
+        items[order[:copies]] = rng.choice(order[copies:], copies)
+        return keep_pool(setting, items)

@@ -1,0 +1,31 @@
+"""Labels that cost differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+from numpy.random import Generator
+
+from labelbench_plus.conditions import Condition, Setting, conditions
+
+
+@conditions.register("random_prices")
+@dataclass(frozen=True)
+class RandomPrices(Condition):
+    """Price every item at random between 1 and `highest`, uniform in the logarithm and independent of everything.
+
+    Prices are public, so they must not depend on the label. Real prices come with the data (`pool_prices` of `arrays`).
+
+    Parameters
+    ----------
+    highest: the dearest price possible.
+    """
+
+    highest: Annotated[float, Ge(1)]
+
+    def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
+        return replace(setting, prices=self.highest ** rng.random(len(setting.answers)))
