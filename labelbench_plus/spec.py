@@ -107,6 +107,8 @@ def incompatibilities(spec: RunSpec) -> list[str]:
         reasons.append(
             f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"
         )
+    if spec.strategy.uses_hidden_labels:
+        reasons.append(f"strategy {spec.strategy.name!r} uses hidden labels, so it can only be named in 'initial'")
     first, later = spec.chooser(0), spec.strategy if len(spec.amounts) > 1 else None
     for chooser, has_model in ((first, False), (later, True)):
         if chooser is None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from labelbench_plus.budget import Ledger, allowance
-from labelbench_plus.oracle import PoolOracle, QueryError
+from labelbench_plus.oracle import PoolOracle, QueryError, StratifiedDraw
 
 LABELS = np.array([5, 6, 7, 8, 9])
 
@@ -64,3 +64,35 @@ def test_allowance_is_what_the_schedule_released_less_what_was_spent(oracle):
     assert allowance((2.0, 1.5, 1.5), 1, ledger) == 1.5
     oracle.answer([2], 1.5, ledger)
     assert allowance((2.0, 1.5, 1.5), 2, ledger) == 2.0  # the half that bought nothing is kept
+
+
+def priced() -> PoolOracle:
+    return PoolOracle(LABELS, np.array([5.0, 1.0, 2.0, 4.0, 1.0]))
+
+
+def test_with_prices_the_list_is_bought_from_the_top_as_far_as_the_money_goes():
+    ledger = Ledger()
+    assert priced().ask_for(4.0, ledger) == 3  # the three cheapest cost four
+    priced().answer([0, 2, 3], 4.0, ledger)  # the first is too dear, the second fits, the third no longer does
+    assert ledger.items.tolist() == [2]
+    assert ledger.spent == 2.0
+    priced().answer([1, 4], 2.0, ledger)
+    assert ledger.spent == 4.0
+
+
+def test_no_label_is_lost_to_rounding():
+    oracle = PoolOracle(np.zeros(30), np.full(30, 0.1))
+    assert oracle.ask_for(0.1 * 3, Ledger()) == 3
+    ledger = Ledger()
+    oracle.answer(np.arange(30), sum([0.1] * 30), ledger)
+    assert len(ledger.items) == 30
+
+
+def test_a_stratified_draw_takes_every_class_in_turn():
+    labels = np.repeat([0, 1, 2], [50, 10, 2])
+    ledger = Ledger()
+    PoolOracle(labels).answer(StratifiedDraw(np.random.default_rng(0)), 11.0, ledger)
+    assert np.bincount(ledger.answers).tolist() == [5, 4, 2] or np.bincount(ledger.answers).tolist() == [4, 5, 2]
+    again = Ledger()
+    PoolOracle(labels).answer(StratifiedDraw(np.random.default_rng(0)), 11.0, again)
+    assert np.array_equal(ledger.items, again.items)

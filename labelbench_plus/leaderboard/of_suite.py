@@ -29,6 +29,8 @@ def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoa
     """Rank what is there of `runs` below `root`, and write the page and tables to `root/leaderboards/SUITE`."""
     found = collect(suite.suite, runs, root)
     notes = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
+    if suite.initial is not None and suite.initial.uses_hidden_labels:
+        notes.append(f"the first round was chosen by {label(suite.initial)}, which uses labels nobody paid for")
     if found.missing:
         notes.append(f"{len(found.missing)} of {len(runs)} runs have not been started")
     if found.curves.empty or not found.curves["complete"].any():

@@ -20,10 +20,13 @@ class Strategy(Plugin):
     ----------
     query: the kind of question it asks ("pool": indices of a pool). A problem answers one kind.
     needs: the capabilities it reads from its view; reading anything else is refused.
+    uses_hidden_labels: whether its choice depends on labels nobody paid for. Such a strategy may only make the first
+        round, and results say so.
     """
 
     query: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    uses_hidden_labels: ClassVar[bool] = False
 
     def select(self, view: Any, n: int, rng: Generator) -> Any:
         """Choose what to buy with a budget of `n`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,13 +26,26 @@ CHUNK_ROWS = 16_384
 
 @dataclass(frozen=True)
 class MLPModel:
-    """A trained perceptron: `layers` of (weight, bias), ReLU between them."""
+    """A trained perceptron: `layers` of (weight, bias), ReLU between them.
+
+    `masks` (M, hidden) are the dropout masks of the M passes behind `member_probabilities`, already scaled.
+    """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
+    masks: tuple[Tensor, ...] = ()
 
     @torch.no_grad()
     def probabilities(self, features: Tensor) -> Tensor:
         return torch.cat([_forward(self.layers, part).softmax(dim=1) for part in features.split(CHUNK_ROWS)])
+
+    @torch.no_grad()
+    def member_probabilities(self, features: Tensor) -> Tensor:
+        return torch.stack([self._passed(features, number) for number in range(len(self.masks[0]))])
+
+    def _passed(self, features: Tensor, number: int) -> Tensor:
+        masks = [layer[number] for layer in self.masks]
+        chunks = features.split(CHUNK_ROWS)
+        return torch.cat([_forward(self.layers, part, masks).softmax(dim=1) for part in chunks])
 
     @torch.no_grad()
     def embeddings(self, features: Tensor) -> Tensor:
@@ -51,10 +65,13 @@ class MLP(Trainer):
     ----------
     hidden: width of each hidden layer.
     layers: number of hidden layers.
+    dropout: share of hidden units switched off at random in each training step (Srivastava et al., 2014). With it, the
+        model also offers `member_probabilities`: passes with dropout left on (Gal & Ghahramani, 2016), each with one
+        mask for all items, so that its members are functions that can be compared across items.
+    passes: how many of them.
     """
 
     task = "classification"
-    provides = frozenset({"probabilities", "embeddings"})
 
     hidden: Annotated[int, Ge(1)] = 128
     layers: Annotated[int, Ge(1)] = 1
@@ -63,6 +80,13 @@ class MLP(Trainer):
     learning_rate: Annotated[float, Gt(0)] = 3e-3
     weight_decay: Annotated[float, Ge(0)] = 1e-2
     warmup: Annotated[float, Ge(0)] = 0.05
+    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    passes: Annotated[int, Ge(1)] = 20
+
+    @property
+    def provides(self) -> frozenset[str]:  # type: ignore[override]
+        always = frozenset({"probabilities", "embeddings"})
+        return always | {"member_probabilities"} if self.dropout else always
 
     def fit(self, data: ClassificationData, streams: Streams, previous: MLPModel | None) -> MLPModel:
         features, labels = data.labelled.features, data.labelled.labels
@@ -70,7 +94,7 @@ class MLP(Trainer):
         generator = torch_generator(streams.rng("model_init"))
         layers = [_layer(inputs, outputs, generator, features) for inputs, outputs in pairwise(widths)]
         optimizer = torch.optim.AdamW([p for layer in layers for p in layer], weight_decay=self.weight_decay)
-        order = streams.rng("data_order")
+        order, noise = streams.rng("data_order"), torch_generator(streams.rng("dropout"))
         waiting = torch.empty(0, dtype=torch.long)
         size = min(self.batch, len(labels))
         with torch.enable_grad():
@@ -80,11 +104,19 @@ class MLP(Trainer):
                 batch, waiting = waiting[:size].to(labels.device), waiting[size:]
                 for group in optimizer.param_groups:
                     group["lr"] = self.learning_rate * self._schedule(step)
-                loss = functional.cross_entropy(_forward(layers, features[batch]), labels[batch])
+                masks = self._masks(size, noise, features) if self.dropout else None
+                loss = functional.cross_entropy(_forward(layers, features[batch], masks), labels[batch])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        return MLPModel(tuple((weight.detach(), bias.detach()) for weight, bias in layers))
+        passes = torch_generator(streams.rng("dropout passes"))
+        masks = self._masks(self.passes, passes, features) if self.dropout else []
+        return MLPModel(tuple((weight.detach(), bias.detach()) for weight, bias in layers), tuple(masks))
+
+    def _masks(self, rows: int, generator: torch.Generator, like: Tensor) -> list[Tensor]:
+        """For each hidden layer a mask (rows, hidden) that keeps the expectation."""
+        kept = [torch.rand(rows, self.hidden, generator=generator) >= self.dropout for _ in range(self.layers)]
+        return [mask.to(like) / (1 - self.dropout) for mask in kept]
 
     def _schedule(self, step: int) -> float:
         warm = self.warmup * self.steps
@@ -93,9 +125,12 @@ class MLP(Trainer):
         return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(self.steps - warm, 1)))
 
 
-def _forward(layers: tuple[tuple[Tensor, Tensor], ...] | list[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+def _forward(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
     for index, (weight, bias) in enumerate(layers):
-        x = functional.linear(x.relu() if index else x, weight, bias)
+        if index:
+            x = x.relu()
+            x = x * masks[index - 1] if masks else x
+        x = functional.linear(x, weight, bias)
     return x
 
 

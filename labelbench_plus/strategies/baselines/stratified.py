@@ -1,0 +1,27 @@
+"""Stratified sampling by hidden labels: for first rounds only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from labelbench_plus.oracle import StratifiedDraw
+from labelbench_plus.strategies import Strategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("stratified")
+@dataclass(frozen=True)
+class Stratified(Strategy):
+    """Have the oracle draw as many items of each class as can be.
+
+    Many papers start so, though nobody could without knowing the labels. It may only make the first round, the same
+    for every strategy, and results say that it did.
+    """
+
+    query = "pool"
+    uses_hidden_labels = True
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> StratifiedDraw:
+        return StratifiedDraw(rng)

@@ -1,0 +1,66 @@
+"""Several models of one trainer, each on its own bootstrap sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from labelbench_plus.plugins import From
+from labelbench_plus.trainers import Trainer, trainers
+
+if TYPE_CHECKING:
+    from labelbench_plus.problems.classification import ClassificationData
+    from labelbench_plus.seeding import Streams
+
+
+@dataclass(frozen=True)
+class EnsembleModel:
+    """Members that vote with their probabilities; the embedding is the first member's."""
+
+    members: tuple[Any, ...]
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        return self.member_probabilities(features).mean(dim=0)
+
+    def embeddings(self, features: Tensor) -> Tensor:
+        return self.members[0].embeddings(features)
+
+    def member_probabilities(self, features: Tensor) -> Tensor:
+        return torch.stack([member.probabilities(features) for member in self.members])
+
+
+@trainers.register("ensemble")
+@dataclass(frozen=True)
+class Ensemble(Trainer):
+    """Bagging (Breiman, 1996): every member sees as many labelled examples, drawn with replacement.
+
+    It makes any trainer offer several plausible models at once, which BALD, BatchBALD and EPIG compare. Each member
+    also has random streams of its own. The first member sees the labelled examples as they are, so that an ensemble's
+    embeddings are those of the trainer alone.
+
+    Parameters
+    ----------
+    of: the trainer of the members.
+    members: how many.
+    """
+
+    task = "classification"
+    provides = frozenset({"probabilities", "embeddings", "member_probabilities"})
+
+    of: Annotated[Trainer, From("trainers")]
+    members: Annotated[int, Ge(2)] = 10
+
+    def fit(self, data: ClassificationData, streams: Streams, previous: EnsembleModel | None) -> EnsembleModel:
+        size = len(data.labelled.labels)
+        models = []
+        for number in range(self.members):
+            own = streams.round(number)
+            drawn = own.rng("bootstrap").integers(size, size=size) if number else range(size)
+            rows = torch.as_tensor(list(drawn), dtype=torch.long, device=data.labelled.labels.device)
+            labelled = replace(data.labelled, features=data.labelled.features[rows], labels=data.labelled.labels[rows])
+            models.append(self.of.fit(replace(data, labelled=labelled), own, None))
+        return EnsembleModel(tuple(models))

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.conditions import OUTLIER, Part, Setting
+from labelbench_plus.plugins import registry
+from labelbench_plus.problems import Place
+from labelbench_plus.seeding import Streams
+
+K, SIZE = 5, 2000
+
+
+@pytest.fixture
+def setting() -> Setting:
+    labels = np.arange(SIZE) % K
+    part = Part(np.arange(SIZE), labels)
+    small = Part(np.arange(50), labels[:50])
+    return Setting(part, labels, np.ones(SIZE), small, small, tuple("abcde"))
+
+
+def features() -> np.ndarray:
+    return np.random.default_rng(9).standard_normal((SIZE, 6))
+
+
+def apply(setting, seed=0, **condition) -> Setting:
+    return registry("conditions").build(condition).apply(setting, features, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", ["uniform_noise", "class_noise", "instance_noise"])
+def test_noise_reaches_the_answers_at_its_rate_and_nothing_else(setting, name):
+    noisy = apply(setting, name=name, rate=0.3)
+    wrong = noisy.answers != setting.pool.labels
+    assert wrong.mean() == pytest.approx(0.3, abs=0.04)
+    assert noisy.answers.min() >= 0
+    assert noisy.answers.max() < K
+    assert noisy.pool is setting.pool
+    assert noisy.test is setting.test
+    assert noisy.validation is setting.validation
+    assert np.array_equal(noisy.answers, apply(setting, name=name, rate=0.3).answers)
+    assert not np.array_equal(noisy.answers, apply(setting, 1, name=name, rate=0.3).answers)
+    assert np.array_equal(apply(setting, name=name, rate=0.0).answers, setting.answers)
+
+
+def test_uniform_noise_is_uniform_over_the_wrong_classes(setting):
+    noisy = apply(setting, name="uniform_noise", rate=0.8)
+    shift = (noisy.answers - setting.pool.labels) % K
+    counts = np.bincount(shift, minlength=K)[1:]
+    assert counts.min() > 0.8 * counts.max()
+
+
+def test_class_noise_takes_the_next_class(setting):
+    noisy = apply(setting, name="class_noise", rate=0.4)
+    assert set(np.unique((noisy.answers - setting.pool.labels) % K)) == {0, 1}
+
+
+def test_instance_noise_depends_on_the_instance(setting):
+    noisy = apply(setting, name="instance_noise", rate=0.4)
+    of_class = setting.pool.labels == 0
+    wrong = np.bincount(noisy.answers[of_class], minlength=K)[1:]
+    x, answers = features()[of_class], noisy.answers[of_class]
+    # Items given different wrong answers lie in different places, which uniform noise would not show.
+    means = [x[answers == label].mean(axis=0) for label in range(1, K) if wrong[label - 1] > 10]
+    assert max(np.linalg.norm(a - b) for a in means for b in means) > 1.0
+
+
+def test_a_long_tail_has_the_ratio_asked_for(setting):
+    counts = np.bincount(apply(setting, name="long_tail", ratio=20).pool.labels)
+    assert counts[0] == 400
+    assert counts[-1] == 20
+    assert (np.diff(counts) < 0).all()
+    assert counts[2] == pytest.approx(400 * 20**-0.5, abs=1)
+
+
+def test_one_against_the_rest(setting):
+    binary = apply(setting, name="one_vs_rest")
+    assert binary.class_names == ("a", "rest")
+    for labels in (binary.answers, binary.pool.labels, binary.test.labels, binary.validation.labels):
+        assert set(np.unique(labels)) == {0, 1}
+    assert (binary.pool.labels == 0).sum() == 400
+    with pytest.raises(ValueError, match="9 classes wanted, the data have 5"):
+        apply(setting, name="one_vs_rest", classes=9)
+
+
+def test_duplicates_keep_the_size_and_lose_variety(setting):
+    copied = apply(setting, name="duplicates", share=0.25)
+    assert len(copied.answers) == SIZE
+    assert len(np.unique(copied.pool.rows)) == SIZE * 3 // 4
+    assert np.array_equal(copied.pool.labels, setting.pool.labels[copied.pool.rows])
+    assert np.array_equal(copied.answers, copied.pool.labels)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.7])
+def test_outliers_have_their_share_of_the_pool_and_no_place_in_the_test(setting, share):
+    mixed = apply(setting, name="out_of_distribution", classes=[1], share=share)
+    assert (mixed.pool.labels == OUTLIER).mean() == pytest.approx(share, abs=0.002)
+    assert mixed.class_names == ("a", "c", "d", "e")
+    for labels in (mixed.test.labels, mixed.validation.labels):
+        assert set(np.unique(labels)) == {0, 1, 2, 3}
+    inside = mixed.pool.labels != OUTLIER
+    old = setting.pool.labels[mixed.pool.rows]
+    assert np.array_equal(mixed.pool.labels[inside], np.array([0, 9, 1, 2, 3])[old[inside]])
+    assert (old[~inside] == 1).all()
+    noisy = apply(mixed, name="uniform_noise", rate=0.5)
+    assert np.array_equal(noisy.answers == OUTLIER, mixed.answers == OUTLIER)
+
+
+def test_prices_are_public_and_so_say_nothing_of_labels(setting):
+    priced = apply(setting, name="random_prices", highest=10)
+    assert priced.prices.min() >= 1
+    assert priced.prices.max() <= 10
+    by_class = [priced.prices[setting.pool.labels == label].mean() for label in range(K)]
+    assert max(by_class) - min(by_class) < 0.8
+
+
+def open_digits(tmp_path, seed, *conditions):
+    problem = registry("problems").build(
+        {"name": "classification", "dataset": "digits", "encoder": "pixels", "conditions": list(conditions)}
+    )
+    return problem.open(Place(tmp_path), Streams(seed))
+
+
+def bought(instance, count=300) -> Ledger:
+    ledger = Ledger()
+    instance.oracle.answer(np.arange(count), float(count), ledger)
+    return ledger
+
+
+def test_what_is_bought_is_noisy_and_what_is_evaluated_is_clean(tmp_path):
+    noise = {"name": "uniform_noise", "rate": 0.3}
+    clean, noisy, other = open_digits(tmp_path, 0), open_digits(tmp_path, 0, noise), open_digits(tmp_path, 1, noise)
+    truth = bought(clean).answers
+    assert (bought(noisy).answers != truth).mean() == pytest.approx(0.3, abs=0.08)
+    assert np.array_equal(bought(noisy).answers, bought(open_digits(tmp_path, 0, noise)).answers)
+    assert not np.array_equal(bought(noisy).answers, bought(other).answers)
+    assert np.array_equal(noisy._test.labels, clean._test.labels)
+
+
+def test_every_run_meets_the_same_pool(tmp_path):
+    tail = {"name": "long_tail", "ratio": 10}
+    pools = [open_digits(tmp_path, seed, tail)._pool for seed in (0, 1)]
+    assert np.array_equal(*pools)
+    assert len(pools[0]) < len(open_digits(tmp_path, 0)._pool)
+
+
+def test_an_outlier_is_paid_for_and_teaches_nothing(tmp_path):
+    instance = open_digits(tmp_path, 0, {"name": "out_of_distribution", "classes": [3, 4], "share": 0.3})
+    ledger = bought(instance)
+    data = instance.training_data(ledger, with_validation=False)
+    outliers = int((ledger.answers == OUTLIER).sum())
+    assert outliers > 30
+    assert ledger.spent == 300
+    assert len(data.labelled.labels) == 300 - outliers
+    assert data.labelled.labels.min() >= 0
+    assert data.num_classes == 8
+
+
+def test_noise_before_shape_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="'long_tail' shapes the pool, so it must come before any noise"):
+        open_digits(tmp_path, 0, {"name": "uniform_noise", "rate": 0.1}, {"name": "long_tail", "ratio": 2})
