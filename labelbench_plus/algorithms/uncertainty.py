@@ -40,7 +40,7 @@ def entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     out = torch.empty(probabilities.shape[0], dtype=torch.float64, device=probabilities.device)
     for rows in _row_chunks(probabilities, chunk_bytes):
         # The tolerance of the check lets entries slightly below zero through; their entropy is that of zero.
-        out[rows] = shannon_entropy(probabilities[rows].double().clamp_(min=0))
+        out[rows] = shannon_entropy(probabilities[rows].double().clamp(min=0))
     return out
 
 

@@ -154,3 +154,11 @@ entropy(p[:100]), margin(p[:100])
 """
     assert peak_bytes(setup, "entropy(p)") < 30 * 2**20  # the copy alone would be 76 MiB
     assert peak_bytes(setup, "margin(p)") < 30 * 2**20
+
+
+def test_the_input_is_left_alone() -> None:
+    p = torch.tensor([[0.7, 0.3001, -0.0001], [0.2, 0.3, 0.5]], dtype=torch.float64)
+    before = p.clone()
+    for score in (entropy, least_confidence, margin):
+        score(p)
+    assert torch.equal(p, before)
