@@ -43,6 +43,7 @@ def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoa
         higher_is_better=higher_is_better,
         baseline=suite.baseline,
         budgets={label(problem): grid for problem in suite.problems},
+        slack={label(problem): problem.dearest() for problem in suite.problems if problem.dearest() > 1},
         shared_start=suite.initial is not None,
         notes=tuple(notes),
     )

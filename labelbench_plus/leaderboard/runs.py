@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,8 @@ class BoardMeta:
     `baseline`: label of the strategy that gains are measured against. `budgets`: for each problem what has
     been spent after each round, strictly increasing: the declared grid that every run must be on.
     `shared_start`: whether round 0 is meant to be the same for all strategies at a seed, which is then checked.
+    `slack`: for a problem that prices its items, how much a round may leave unspent because nothing that cheap was
+    to be had; a problem without an entry must be spent to the last unit.
     `notes`: sentences that a reader should see first (how many runs are missing, say).
     """
 
@@ -48,6 +50,7 @@ class BoardMeta:
     baseline: str
     budgets: Mapping[str, tuple[float, ...]]
     shared_start: bool = False
+    slack: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -105,7 +108,7 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
         )
         runs, excluded = settings.setdefault((problem, trainer), ({}, []))
         of_strategy, seed = runs.setdefault(strategy, {}), int(rows["seed"][0])
-        reason = _reason_to_exclude(rows, meta.metric, meta.budgets[problem])
+        reason = _reason_to_exclude(rows, meta.metric, meta.budgets[problem], meta.slack.get(problem, 0.0))
         if reason:
             excluded.append(f"run {run_id} ({strategy}, seed {seed}) is left out: {reason}")
         else:
@@ -151,13 +154,13 @@ def _check(curves: pd.DataFrame, meta: BoardMeta) -> None:
         raise ValueError(f"run {twice['run_id'].iloc[0]} has round {twice['round'].iloc[0]} more than once")
 
 
-def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequence[float]) -> str:
+def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequence[float], slack: float) -> str:
     spent = rows["spent"].astype(np.float64)
     if not rows["complete"].all():
         return f"incomplete, {len(spent)} of {len(grid)} rounds"
     if len(spent) != len(grid):
         return f"off the declared budget grid ({len(spent)} rounds, {len(grid)} declared)"
-    off = ~np.isclose(spent, grid, rtol=1e-9, atol=0)
+    off = (spent > np.multiply(grid, 1 + 1e-9)) | (spent < np.multiply(grid, 1 - 1e-9) - slack)
     if off.any():
         r = int(off.argmax())
         return f"off the declared budget grid (round {rows['round'][r]}: {spent[r]:g} spent, {grid[r]:g} declared)"

@@ -62,6 +62,10 @@ class Problem(Plugin):
         """The most money that can be spent on it (the price of the whole pool)."""
         raise NotImplementedError
 
+    def dearest(self) -> float:
+        """The highest price of anything it sells: less than this may be left unspent."""
+        return 1.0
+
     def validation_labels(self) -> int:
         """How many labels a trainer that uses validation gets for free."""
         raise NotImplementedError

@@ -87,6 +87,9 @@ class Classification(Problem):
     def capacity(self) -> float:
         return float(_lasting(self).prices.sum())
 
+    def dearest(self) -> float:
+        return float(_lasting(self).prices.max(initial=0.0))
+
     def validation_labels(self) -> int:
         return len(_lasting(self).validation.labels)
 

@@ -8,6 +8,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from labelbench_plus.algorithms.checks import check_count
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -18,5 +19,5 @@ class Random(PoolStrategy):
     """Query items uniformly at random, without replacement: what every other strategy is measured against."""
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        chosen = rng.permutation(len(view.candidates))[:n]
+        chosen = rng.permutation(len(view.candidates))[: check_count(n, len(view.candidates))]
         return view.candidates[torch.as_tensor(chosen, device=view.candidates.device)]

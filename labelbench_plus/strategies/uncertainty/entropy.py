@@ -15,9 +15,12 @@ from labelbench_plus.view import PoolView
 @strategies.register("entropy")
 @dataclass(frozen=True)
 class Entropy(PoolStrategy):
-    """Query where the predicted distribution has the largest entropy (Shannon, 1948; Settles, 2009, eq. 3)."""
+    """Query where the predicted distribution has the largest entropy (Settles, 2009, eq. 3).
+
+    Where items have prices, the uncertainty per unit of money counts.
+    """
 
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[top_scores(entropy(view.probabilities), n)]
+        return view.candidates[top_scores(entropy(view.probabilities) / view.prices, n)]

@@ -15,9 +15,12 @@ from labelbench_plus.view import PoolView
 @strategies.register("least_confidence")
 @dataclass(frozen=True)
 class LeastConfidence(PoolStrategy):
-    """Query where the most probable class is least probable (Lewis & Gale, 1994; Settles, 2009, eq. 1)."""
+    """Query where the most probable class is least probable (Lewis & Gale, 1994; Settles, 2009, eq. 1).
+
+    Where items have prices, the uncertainty per unit of money counts.
+    """
 
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[top_scores(least_confidence(view.probabilities), n)]
+        return view.candidates[top_scores(least_confidence(view.probabilities) / view.prices, n)]

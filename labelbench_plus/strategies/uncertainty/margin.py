@@ -15,9 +15,12 @@ from labelbench_plus.view import PoolView
 @strategies.register("margin")
 @dataclass(frozen=True)
 class Margin(PoolStrategy):
-    """Query where the two most probable classes are closest (Scheffer et al., 2001)."""
+    """Query where the two most probable classes are closest (Scheffer et al., 2001).
+
+    Where items have prices, the uncertainty per unit of money counts.
+    """
 
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[top_scores(margin(view.probabilities), n, largest=False)]
+        return view.candidates[top_scores((1 - margin(view.probabilities)) / view.prices, n)]

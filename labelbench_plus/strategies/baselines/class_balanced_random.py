@@ -1,0 +1,25 @@
+"""Random sampling balanced over predicted classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.checks import check_probabilities
+from labelbench_plus.algorithms.class_balanced import class_balanced_random
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("class_balanced_random")
+@dataclass(frozen=True)
+class ClassBalancedRandom(PoolStrategy):
+    """Query at random, but as many items of each *predicted* class as can be: no label is looked at."""
+
+    needs = frozenset({"probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        predicted = check_probabilities(view.probabilities).argmax(dim=1)
+        return view.candidates[class_balanced_random(predicted, n, rng)]

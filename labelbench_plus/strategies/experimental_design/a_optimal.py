@@ -1,0 +1,38 @@
+"""A-optimal design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.greedy_design import a_optimal
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("a_optimal")
+@dataclass(frozen=True)
+class AOptimal(PoolStrategy):
+    """Minimise the trace of the inverse information matrix: the mean variance of the coefficients, greedily.
+
+    The information matrix is ridge · identity plus the outer products of the frozen features of what is chosen, and of
+    what is labelled already (Pukelsheim, 2006; Fedorov, 1972). Where items have prices, the gain per unit of money
+    counts.
+
+    Parameters
+    ----------
+    ridge: weight of the identity, in units of the features' average variance, which is one.
+    """
+
+    needs = frozenset({"features"})
+
+    ridge: Annotated[float, Gt(0)] = 1.0
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[
+            a_optimal(view.features, n, ridge=self.ridge, labelled=view.labelled_features, prices=view.prices)
+        ]

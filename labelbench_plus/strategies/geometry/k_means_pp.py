@@ -1,0 +1,27 @@
+"""k-means++ seeding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.d2_sampling import k_means_pp
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("k_means_pp")
+@dataclass(frozen=True)
+class KMeansPlusPlus(PoolStrategy):
+    """Query by D² sampling in the frozen features (Arthur & Vassilvitskii, 2007).
+
+    Each item is drawn with a probability proportional to its squared distance from what has been chosen so far.
+    """
+
+    needs = frozenset({"features"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        centers = view.labelled_features if len(view.labelled) else None
+        return view.candidates[k_means_pp(view.features, n, rng, centers=centers)]

@@ -1,0 +1,44 @@
+"""BAIT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.bait import bait
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("bait")
+@dataclass(frozen=True)
+class Bait(PoolStrategy):
+    """Query what lowers the expected error of the pool's Fisher information most (Ash et al., 2021, algorithm 1).
+
+    Exact, for (embedding width × classes)² matrices that fit into memory; where they do not, it says so, and
+    `bait_binary` is what to use.
+
+    Parameters
+    ----------
+    ridge: weight of the identity in the information of what is labelled.
+    """
+
+    needs = frozenset({"probabilities", "embeddings"})
+
+    ridge: Annotated[float, Gt(0)] = 1.0
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[
+            bait(
+                view.probabilities,
+                view.embeddings,
+                n,
+                labelled_probabilities=view.labelled_probabilities,
+                labelled_embeddings=view.labelled_embeddings,
+                ridge=self.ridge,
+            )
+        ]

@@ -1,0 +1,27 @@
+"""BALD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.bald import bald
+from labelbench_plus.algorithms.uncertainty import top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("bald")
+@dataclass(frozen=True)
+class Bald(PoolStrategy):
+    """Query where plausible models are each sure and disagree (Houlsby et al., 2011; Gal et al., 2017).
+
+    Where items have prices, the information per unit of money counts.
+    """
+
+    needs = frozenset({"member_probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[top_scores(bald(view.member_probabilities) / view.prices, n)]

@@ -1,0 +1,27 @@
+"""BatchBALD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.batch_bald import batch_bald_sampled
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("batch_bald")
+@dataclass(frozen=True)
+class BatchBald(PoolStrategy):
+    """Query the batch whose labels together say most about the model (Kirsch et al., 2019, algorithm 1).
+
+    The joint entropy is exact for the first picks, and estimated from sampled labels after that. It cannot exceed the
+    logarithm of the number of members, so that a large batch is filled up at random once nothing is left to learn.
+    """
+
+    needs = frozenset({"member_probabilities"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[batch_bald_sampled(view.member_probabilities, n, rng).indices]

@@ -1,0 +1,37 @@
+"""EPIG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.epig import epig
+from labelbench_plus.algorithms.uncertainty import top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("epig")
+@dataclass(frozen=True)
+class Epig(PoolStrategy):
+    """Query what tells most about predictions elsewhere in the pool (Bickford Smith et al., 2023, eq. 5).
+
+    Parameters
+    ----------
+    targets: how many candidates stand for the inputs that predictions will be wanted for, drawn anew each round.
+    """
+
+    needs = frozenset({"member_probabilities"})
+
+    targets: Annotated[int, Ge(1)] = 200
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        members = view.member_probabilities
+        targets = rng.permutation(members.shape[1])[: self.targets]
+        scores = epig(members, members[:, torch.as_tensor(targets, device=members.device)])
+        return view.candidates[top_scores(scores / view.prices, n)]
