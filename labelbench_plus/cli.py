@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from labelbench_plus.sweep.commands import sweep
+
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.suite import Suite
@@ -27,6 +29,7 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=True)
 app.add_typer(config, name="config")
+app.add_typer(sweep, name="sweep")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
 Overrides = Annotated[

@@ -75,7 +75,8 @@ class Budget(BaseModel):
 class Suite(BaseModel):
     """A product of runs: problems × trainers × strategies × seeds, all on one budget and one first round.
 
-    `suite`, `title` and `baseline` say how results are shown; everything else is part of the runs' identity.
+    `suite`, `title` and `baseline` say how results are shown, `launch` how jobs are started (settings by launcher name,
+    for `lbp sweep`); everything else is part of the runs' identity.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -91,6 +92,7 @@ class Suite(BaseModel):
     budget: Budget
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], BeforeValidator(_seeds), Field(min_length=1)]
     baseline: str = "random"
+    launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Suite:

@@ -5,8 +5,11 @@ Nothing heavy is imported at the top: a worker process must be able to set its t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +30,8 @@ class Job:
     root: the output directory; cache: of features; device: "cpu" or "cuda".
     plugin_files: given with `--plugin`.
     suite, wandb: under which name and in which mode to mirror to W&B.
+    about: noted in the attempt's record, e.g. the scheduler's `job` and its `restart` number.
+    log: keep what the attempt prints in a file beside its record, rather than printing it.
     """
 
     run_id: str
@@ -38,6 +43,8 @@ class Job:
     plugin_files: tuple[Path, ...]
     suite: str
     wandb: Literal["disabled", "offline", "online"]
+    about: dict[str, Any] = field(default_factory=dict)
+    log: bool = False
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
@@ -47,6 +54,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     ----------
     on_round: called with the number of rounds committed, after each.
     """
+    from labelbench_plus.launch.failures import facts_of
     from labelbench_plus.loop import run
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.problems import Place
@@ -73,13 +81,17 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         on_round(record.number + 1)
 
     try:
-        lease = store.open(spec, manifest(spec, job.device))
+        lease = store.open(
+            spec, manifest(spec, job.device), lambda holder: still_exists(holder, job.about), **job.about
+        )
     except RunBusy:
         return "busy"
     try:
-        run(spec, store, lease, Place(job.cache, job.device), listener)
+        with _printing_to(store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None):
+            run(spec, store, lease, Place(job.cache, job.device), listener)
     except Exception as error:
-        lease.release("failed", f"{type(error).__name__}: {error}")
+        with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
+            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
         raise
     except BaseException:  # Ctrl-C or a request to stop: what is committed stays, the next attempt goes on from it
         lease.release("stopped")
@@ -87,3 +99,46 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     lease.release("finished")
     mirror.finish()
     return "finished"
+
+
+def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:
+    """Whether the job that holds a run still exists, as far as `me`, the job that wants it, can know.
+
+    A scheduler runs one incarnation of a job at a time, so a holder that is an earlier one of our own job is over
+    whatever its heartbeat says. For any other job the scheduler is asked; it can only prolong a lease: that a job is
+    no longer listed does not mean that its last process is gone.
+    """
+    if not holder.get("launcher") or not holder.get("job"):
+        return None
+    if holder["job"] == me.get("job"):
+        return False if holder.get("restart", 0) < me.get("restart", 0) else None
+    from labelbench_plus.plugins import registry
+
+    return registry("launchers").load(holder["launcher"]).exists(holder["job"], holder.get("restart", 0)) or None
+
+
+@contextlib.contextmanager
+def _printing_to(path: Path | None) -> Iterator[None]:
+    """Send what this process and its libraries print to a file; a traceback that passes through goes there too."""
+    if path is None:
+        yield
+        return
+    import traceback
+
+    kept = [os.dup(1), os.dup(2)]
+    with open(path, "ab", buffering=0) as file:
+        try:
+            for descriptor in (1, 2):
+                os.dup2(file.fileno(), descriptor)
+            yield
+        except Exception:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            raise
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream.flush()
+            for descriptor, old in zip((1, 2), kept, strict=True):
+                os.dup2(old, descriptor)
+                os.close(old)

@@ -19,7 +19,8 @@ from typing import Any
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store.atomic import publish, replace, sweep_temporaries
-from labelbench_plus.store.lease import Lease, acquire
+from labelbench_plus.store.layout import is_done, run_folder
+from labelbench_plus.store.lease import Judge, Lease, acquire
 
 
 class StoreError(Exception):
@@ -59,10 +60,14 @@ class RunStore:
 
     def __init__(self, root: Path, run_id: str) -> None:
         self.id = run_id
-        self.folder = root / "runs" / run_id
+        self.folder = run_folder(root, run_id)
 
-    def open(self, spec: RunSpec, manifest: dict[str, Any]) -> Lease:
+    def open(self, spec: RunSpec, manifest: dict[str, Any], judge: Judge = lambda record: None, **about: Any) -> Lease:
         """Make the folder if need be and become its only writer.
+
+        Parameters
+        ----------
+        judge, about: see `lease.acquire`.
 
         Raises
         ------
@@ -73,7 +78,7 @@ class RunStore:
         """
         for part in ("rounds", "costs", "attempts"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        lease = acquire(self.folder / "attempts")
+        lease = acquire(self.folder / "attempts", judge, **about)
         try:
             for part in (".", "rounds", "costs", "attempts"):
                 sweep_temporaries(self.folder / part)
@@ -87,7 +92,7 @@ class RunStore:
     @property
     def done(self) -> bool:
         """Whether the run is finished. Files decide, not processes."""
-        return (self.folder / "result.json").is_file()
+        return is_done(self.folder)
 
     def rounds(self) -> list[RoundRecord]:
         """The committed rounds in order, each checked against the hash that the next one names.

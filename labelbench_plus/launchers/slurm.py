@@ -1,0 +1,285 @@
+"""SLURM through submitit, which writes and submits the job arrays here, and requeues a job from within (sweep/task.py).
+
+What submitit also offers is left alone: a job's payload is the path of a file rather than a pickle, results are a run's
+own files, and states come from those files and one `squeue` a sweep.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from labelbench_plus.launchers import (
+    Batch,
+    Duration,
+    Launcher,
+    Limits,
+    Listed,
+    Listing,
+    SchedulerError,
+    launchers,
+    seconds,
+)
+
+# A state that is not in here, known today or not, is one in which the job may yet compute.
+OVER = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "REVOKED"),
+    *("PREEMPTED", "TIMEOUT"),
+}
+QUERY_SECONDS = 60
+DEFAULT_ARRAY = 1001  # SLURM's own default of MaxArraySize
+SECRET = re.compile(r"\b\w*(API_KEY|TOKEN|SECRET|PASSWORD)\w*=", re.IGNORECASE)
+MEMORY = re.compile(r"\d+[KMGT]B?")
+
+
+def _no_secret(lines: tuple[str, ...]) -> tuple[str, ...]:
+    for line in lines:
+        if SECRET.search(line):
+            what = (
+                "a setup line may not contain a secret: job scripts are readable by others. Export it before submitting"
+            )
+            raise PydanticCustomError("plugin", "{what}", {"what": what})
+    return lines
+
+
+def _memory(value: str) -> str:
+    if not MEMORY.fullmatch(value):
+        raise PydanticCustomError("plugin", "{what}", {"what": f"{value!r} is not an amount of memory: write e.g. 16G"})
+    return value
+
+
+@launchers.register("slurm")
+@dataclass(frozen=True, kw_only=True)
+class Slurm(Launcher):
+    """Job arrays on a SLURM cluster.
+
+    Parameters
+    ----------
+    time: how long a job may last. Choose it for a few rounds, not for a whole run: a job that is cut off goes on where
+        it was.
+    warning: how long before that SLURM tells the job, which then puts itself back in the queue.
+    partition, account, qos, constraint, exclude: as for `sbatch`.
+    gpus, cpus, memory: of one job, however many runs share it.
+    setup: shell lines before the job's command (modules, environments, exports; no secrets).
+    srun: arguments for `srun`, e.g. `--cpu-bind=none`.
+    options: any other option of `sbatch`, by its long name.
+    """
+
+    time: Duration
+    warning: Duration = "90s"
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    exclude: str | None = None
+    gpus: Annotated[int, Ge(0)] = 0
+    cpus: Annotated[int, Ge(1)] = 1
+    memory: Annotated[str, AfterValidator(_memory)] | None = None
+    setup: Annotated[tuple[str, ...], AfterValidator(_no_secret)] = ()
+    srun: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def time_limit(self) -> int:
+        return -(-seconds(self.time) // 60) * 60  # SLURM counts in minutes
+
+    @property
+    def notice(self) -> int:
+        return seconds(self.warning)
+
+    @property
+    def gpus_per_job(self) -> int:
+        return self.gpus
+
+    def limits(self) -> Limits:
+        settings = _settings()
+        notes = []
+        if array := settings.get("MaxArraySize"):
+            size = int(array)
+            notes.append(f"MaxArraySize {size}")
+        else:
+            size = DEFAULT_ARRAY
+            notes.append(f"MaxArraySize unknown, SLURM's default of {size} assumed")
+        if "preempt_send_user_signal" not in settings.get("SlurmctldParameters", ""):
+            notes.append("a preempted job is not told so before it is killed: it repeats the round it was in")
+        total = _submit_headroom()
+        if total is not None:
+            notes.append(f"room for {total} more jobs (MaxSubmitJobs)")
+        return Limits(max(1, size), total, tuple(notes))
+
+    def script(self, batch: Batch, parallel: int | None) -> str:
+        executor = self._executor(batch, parallel)
+        return executor._make_submission_file_text(executor._submitit_command_str, "")
+
+    def submit(self, batch: Batch, parallel: int | None) -> str:
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        batch.folder.mkdir(parents=True, exist_ok=True)
+        executor = self._executor(batch, parallel)
+        try:
+            return executor._submit_command(executor._submitit_command_str).job_id
+        except (FailedJobError, FailedSubmissionError, OSError) as error:
+            raise SchedulerError(_last_words(str(error))) from error
+
+    def listing(self, sweep: str, jobs: Sequence[str]) -> Listing | None:
+        fields = "%F|%K|%T|%S|%N|%k|%r"
+        answer = _ask(
+            "squeue", "-h", "-r", "-t", "all", "-u", getpass.getuser(), "--name", f"lbp-{sweep}", "-o", fields
+        )
+        if answer is None:
+            return None
+        tasks: dict[tuple[str, int], Listed] = {}
+        became: dict[str, str] = {}
+        for line in answer.splitlines():
+            job, task, state, start, node, comment, reason = line.split("|", 6)
+            became[comment] = job
+            if task.isdigit():
+                start = "" if start == "N/A" else start
+                tasks[job, int(task)] = Listed(state not in OVER, state, reason, node, start)
+        return Listing(tasks, became)
+
+    def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
+        target = job if tasks is None else f"{job}_[{_ranges(tasks)}]"
+        try:
+            done = subprocess.run(["scancel", target], capture_output=True, text=True, timeout=QUERY_SECONDS)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SchedulerError(f"scancel {target}: {error}") from error
+        if done.returncode and "already completing or completed" not in done.stderr:
+            raise SchedulerError(f"scancel {target}: {done.stderr.strip()}")
+
+    @classmethod
+    def exists(cls, job: str, restart: int) -> bool:
+        answer = _ask("scontrol", "show", "job", "-o", job) or ""
+        state = re.search(r"JobState=(\w+)", answer)
+        restarts = re.search(r"Restarts=(\d+)", answer)
+        return bool(state and restarts and state[1] not in {*OVER, "PENDING"} and int(restarts[1]) == restart)
+
+    def output(self, batch: Batch, job: str, task: int) -> Path:
+        return batch.folder / f"{job}_{task}_0_log.out"
+
+    def doctor(self) -> list[tuple[str, bool | None, str]]:
+        found: list[tuple[str, bool | None, str]] = [
+            (tool, shutil.which(tool) is not None, shutil.which(tool) or "not on the PATH")
+            for tool in ("sbatch", "squeue", "scancel", "scontrol", "srun")
+        ]
+        settings = _settings()
+        found.append(("scheduler", bool(settings), settings.get("SLURM_VERSION", "scontrol does not answer")))
+        if not settings:
+            return found
+        found.append(("MaxArraySize", True, settings.get("MaxArraySize", "unknown")))
+        requeue = settings.get("JobRequeue") == "1"
+        found.append(
+            ("JobRequeue", requeue, "on" if requeue else "off: a job on a node that dies is not started again")
+        )
+        told = "preempt_send_user_signal" in settings.get("SlurmctldParameters", "")
+        words = "on" if told else "off: a preempted job is not told so, and repeats the round it was in"
+        found.append(("preempt_send_user_signal", told or None, words))
+        accounting = _ask("sacct", "-n", "-X", "-S", "now-1minutes", "-o", "JobID") is not None
+        found.append(("sacct", accounting or None, "answers" if accounting else "no accounting; nothing here needs it"))
+        if self.partition:
+            there = _ask("scontrol", "show", "partition", self.partition)
+            found.append((f"partition {self.partition}", there is not None, "there" if there else "not there"))
+        return found
+
+    def _executor(self, batch: Batch, parallel: int | None) -> Any:
+        from submitit.slurm.slurm import SlurmExecutor
+
+        launcher = self
+
+        class Executor(SlurmExecutor):
+            """Submits our own command rather than a pickle, from an environment without an outer job's settings."""
+
+            @classmethod
+            def affinity(cls) -> int:
+                return 2  # a script can be written where there is no SLURM
+
+            @property
+            def _submitit_command_str(self) -> str:
+                command = [launcher.python, "-u", "-m", "labelbench_plus.sweep.task", str(batch.path)]
+                return shlex.join(command)
+
+            def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+                return [*scrubbed(), *super()._make_submission_command(submission_file_path)]
+
+        settings: dict[str, Any] = {
+            "job_name": f"lbp-{batch.sweep}",
+            "comment": batch.id,
+            "time": self.time_limit // 60,
+            "signal_delay_s": self.notice,
+            "cpus_per_task": self.cpus,
+            "gpus_per_node": self.gpus or None,
+            "mem": self.memory,
+            "stderr_to_stdout": True,
+            "setup": list(self.setup),
+            "srun_args": ["--open-mode=append", f"--cpus-per-task={self.cpus}", *self.srun],
+            "additional_parameters": {"requeue": True, **self.options},
+            "array_parallelism": parallel or batch.tasks,
+        }
+        for name in ("partition", "account", "qos", "constraint", "exclude"):
+            settings[name] = getattr(self, name)
+        executor = Executor(batch.folder)
+        executor.parameters.update({name: value for name, value in settings.items() if value is not None})
+        executor.parameters["map_count"] = batch.tasks
+        return executor
+
+
+def scrubbed() -> list[str]:
+    """The beginning of a command line that runs a command without the settings of a job we may be inside of."""
+    leaking = [
+        name
+        for name in os.environ
+        if name.startswith(("SLURM_", "SBATCH_", "PMI_", "PMI2_", "PMIX_", "SUBMITIT_")) and name != "SLURM_CONF"
+    ]
+    return ["env", *[part for name in sorted(leaking) for part in ("-u", name)]]
+
+
+def _settings() -> dict[str, str]:
+    lines = (_ask("scontrol", "show", "config") or "").splitlines()
+    return {key.strip(): value.strip() for key, equals, value in (line.partition("=") for line in lines) if equals}
+
+
+def _submit_headroom() -> int | None:
+    """How many more jobs this user may submit, if accounting sets a limit and says so."""
+    answer = _ask("sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", "format=MaxSubmitJobs")
+    allowed = [int(line) for line in (answer or "").split() if line.isdigit()]
+    if not allowed:
+        return None
+    queued = _ask("squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%i")
+    return max(0, min(allowed) - len((queued or "").split()))
+
+
+def _ask(*command: str) -> str | None:
+    """What a command prints; None if it is not there, fails or takes too long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers as SLURM writes them: 0-3,7."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(f"{a}-{b}" if a != b else str(a) for a, b in runs)
+
+
+def _last_words(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if "error:" in line]
+    return " ".join(lines) or message.strip()

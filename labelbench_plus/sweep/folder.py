@@ -1,0 +1,205 @@
+"""A sweep on disk. Everything about a run's work is in the run's own folder; this says what was asked for, and of whom.
+
+OUT/sweeps/<name>/
+  suite.yaml          as given to the last submit
+  sweep.json          how jobs are to be started: launcher, device, W&B mode, plugin files
+  runs.jsonl          one line a run, ever growing: its id, what it is called, its spec
+  submissions.jsonl   what was handed to a scheduler: an intent before, an acknowledgement after
+  batches/<id>.jsonl  the payload of a submission: a line of settings, then a line a job with the runs it has
+  jobs/<id>/          what the jobs print
+  tasks/<id>/<n>.json that job n started, and which runs it gave back
+  cancelled.json      runs that must not be computed, whatever a scheduler starts
+  submitters/         who may submit, one at a time: a lease, as for runs
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from labelbench_plus.store.atomic import publish, replace
+from labelbench_plus.store.lease import Lease, RunBusy, acquire
+
+
+class SweepError(Exception):
+    """A sweep cannot be used. The message says why and what would be right."""
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec."""
+
+    id: str
+    problem: str
+    trainer: str
+    strategy: str
+    seed: int
+    rounds: int
+    spec: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"{self.problem} · {self.trainer} · {self.strategy} · seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One batch: what was handed to which launcher; `job` is None until the launcher's answer is noted.
+
+    Attributes
+    ----------
+    tasks: the run ids of each of its jobs.
+    void: it is known never to have reached the scheduler.
+    """
+
+    id: str
+    launcher: dict[str, Any]
+    tasks: tuple[tuple[str, ...], ...]
+    job: str | None = None
+    void: bool = False
+
+
+class Sweep:
+    """Reads and writes a sweep's folder.
+
+    Parameters
+    ----------
+    root: the output directory. name: the suite's.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.root, self.name = root, name
+        self.folder = root / "sweeps" / name
+
+    def settings(self) -> dict[str, Any]:
+        """What the last submit noted.
+
+        Raises
+        ------
+        SweepError
+            There is no such sweep.
+        """
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "sweep.json").read_bytes())
+        except FileNotFoundError:
+            known = sorted(path.parent.name for path in self.folder.parent.glob("*/sweep.json"))
+            hint = f"known: {', '.join(known)}" if known else "submit one first: lbp sweep submit SUITE.yaml"
+            raise SweepError(f"no sweep {self.name!r} in {self.root}; {hint}") from None
+        return found
+
+    def runs(self) -> list[SweepRun]:
+        """Every run that was ever part of the sweep, in the order of submission."""
+        found = {record["id"]: SweepRun(**record) for record in _lines(self.folder / "runs.jsonl")}
+        return list(found.values())
+
+    def submissions(self) -> list[Submission]:
+        """Everything that was handed to a launcher, oldest first."""
+        found: dict[str, dict[str, Any]] = {}
+        for event in _lines(self.folder / "submissions.jsonl"):
+            if event["event"] == "intent":
+                tasks = tuple(map(tuple, event["tasks"]))
+                found[event["batch"]] = {"id": event["batch"], "launcher": event["launcher"], "tasks": tasks}
+            elif event["event"] == "ack":
+                found[event["batch"]] |= {"job": event["job"], "void": False}
+            elif event["event"] == "void":
+                found[event["batch"]]["void"] = True
+        return [Submission(**each) for each in found.values()]
+
+    def note(self, **event: Any) -> None:
+        """Add an event to the log of submissions, durably."""
+        _append(self.folder / "submissions.jsonl", [event])
+
+    def add_runs(self, runs: Iterable[SweepRun]) -> None:
+        """Make runs part of the sweep."""
+        _append(self.folder / "runs.jsonl", [vars(run) for run in runs])
+
+    def hold(self) -> Lease:
+        """Become the only one who submits or cancels. Release it after.
+
+        Raises
+        ------
+        RunBusy
+            Somebody else is at it.
+        """
+        folder = self.folder / "submitters"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return acquire(folder)
+        except RunBusy as error:
+            raise RunBusy(str(error).replace("is being computed by", "is being submitted by")) from None
+
+    def cancelled(self) -> set[str]:
+        """Runs that must not be computed."""
+        return cancelled(self.folder)
+
+    def set_cancelled(self, runs: Iterable[str]) -> None:
+        replace(self.folder / "cancelled.json", json.dumps(sorted(runs)).encode())
+
+    def batch_path(self, batch: str) -> Path:
+        return self.folder / "batches" / f"{batch}.jsonl"
+
+    def jobs_folder(self, batch: str) -> Path:
+        return self.folder / "jobs" / batch
+
+    def write_batch(self, batch: str, settings: dict[str, Any], tasks: Iterable[Iterable[SweepRun]]) -> None:
+        """Write what the jobs of a batch read when they start."""
+        path = self.batch_path(batch)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [settings, *[[{"id": run.id, "title": run.title, "spec": run.spec} for run in task] for task in tasks]]
+        publish(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings of a batch and the runs of one of its jobs."""
+    with open(path, encoding="utf-8") as file:
+        settings = json.loads(next(file))
+        runs = next(islice(file, task, None))
+    return settings, json.loads(runs)
+
+
+def cancelled(folder: Path) -> set[str]:
+    """Runs of the sweep in `folder` that must not be computed."""
+    try:
+        return set(json.loads((folder / "cancelled.json").read_bytes()))
+    except FileNotFoundError:
+        return set()
+
+
+def task_report(folder: Path, batch: str, task: int) -> dict[str, Any] | None:
+    """What job `task` of a batch said of itself, if it ever started."""
+    try:
+        return json.loads((folder / "tasks" / batch / f"{task}.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in content.split(b"\n"):
+        try:
+            if line:
+                yield json.loads(line)
+        except ValueError:  # cut off by a death in mid-write: what it was to announce never happened
+            continue
+
+
+def _append(path: Path, records: list[Any]) -> None:
+    if not records:
+        return
+    with open(path, "ab+") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write("".join(json.dumps(record) + "\n" for record in records).encode())
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,77 @@
+"""Which launcher a sweep is handed to: a name or a YAML file, then what the suite and the command line override."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from labelbench_plus.launchers import Launcher
+from labelbench_plus.plugins import registry
+
+
+class ProfileError(Exception):
+    """A launcher's settings cannot be used. One line a fault: where it is and what would be right."""
+
+
+def load_profile(launcher: str, suite: Mapping[str, Any], overrides: Sequence[str]) -> Launcher:
+    """Build the launcher that `launcher` stands for.
+
+    Parameters
+    ----------
+    launcher: a launcher's name, or the path of a YAML file: a mapping with its `name` and settings.
+    suite: what the suite overrides, by launcher name.
+    overrides: `setting=value` or `pack.concurrent=2`, with the value in YAML; these win.
+
+    Raises
+    ------
+    ProfileError
+        The file, a setting or a value is wrong.
+    """
+    settings: dict[str, Any] = {"name": launcher}
+    if "/" in launcher or launcher.endswith((".yaml", ".yml")):
+        try:
+            settings = _yaml(Path(launcher).read_text(encoding="utf-8"), launcher)
+        except OSError as error:
+            raise ProfileError(f"{launcher}: cannot be read: {error.strerror}") from error
+        if not isinstance(settings, dict) or "name" not in settings:
+            raise ProfileError(f"{launcher}: expected a mapping with the launcher's 'name' and its settings")
+    settings = _merged(settings, suite.get(str(settings["name"]), {}))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise ProfileError(f"--set {override}: expected setting=value, e.g. time=2h")
+        value = _yaml(text, f"--set {override}")
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        settings = _merged(settings, value)
+    try:
+        built: Launcher = registry("launchers").build(settings)
+    except PydanticCustomError as error:
+        raise ProfileError(f"{launcher}: {error.message()}") from error
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise ProfileError(
+            "\n".join(f"{launcher}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
+        ) from error
+    return built
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ProfileError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from error
+
+
+def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(settings)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

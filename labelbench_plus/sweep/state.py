@@ -1,0 +1,333 @@
+"""What has become of each run of a sweep. Files decide; a scheduler is asked once, about what they leave open."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from labelbench_plus.launch.failures import kind_of_attempt
+from labelbench_plus.launchers import Launcher, Listed, Listing
+from labelbench_plus.plugins import registry
+from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.layout import run_folder
+from labelbench_plus.store.lease import holder
+from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
+from labelbench_plus.sweep.task import INFRA_TRIES
+
+CACHE_SECONDS = 20.0
+SETTLED_NS = 2_000_000_000  # a file changed so recently may change again within the same tick of its clock
+
+
+class State(StrEnum):
+    """Of a run. The first that fits, in this order, is its state.
+
+    DONE: its result is there. INVALID: a result is there, but contradicts its rounds. RUNNING: somebody alive holds it.
+    REQUEUED: its job was cut off and will start again. PENDING: its job waits, or has not come to it. CANCELLED: it was
+    cancelled and nobody computes it. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no scheduler
+    answers. LOST: it was submitted, and the scheduler no longer knows of it. NEW: it was not submitted, or given back.
+    """
+
+    DONE = "DONE"
+    INVALID = "INVALID"
+    RUNNING = "RUNNING"
+    REQUEUED = "REQUEUED"
+    PENDING = "PENDING"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    LOST = "LOST"
+    NEW = "NEW"
+
+
+@dataclass
+class Files:
+    """What a run's own files say, as of the times of change in `stamp`."""
+
+    stamp: list[int]
+    rounds: int = 0
+    attempts: int = 0
+    result: str = ""  # "valid", or what is wrong with it; empty if there is none
+    last: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None  # of a run that is done: what its rounds took
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run and what has become of it; `note` is for people."""
+
+    run: SweepRun
+    state: State
+    files: Files
+    note: str = ""
+    node: str = ""
+    submission: str | None = None
+    task: int | None = None
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """All of a sweep. `scheduler` says of each launcher in use whether it answered."""
+
+    name: str
+    runs: list[RunStatus]
+    scheduler: dict[str, str]
+
+    def count(self, *states: State) -> int:
+        return sum(each.state in states for each in self.runs)
+
+    def of(self, *states: State) -> list[RunStatus]:
+        return [each for each in self.runs if each.state in states]
+
+
+def look(sweep: Sweep, *, fresh: bool = False, runs: Sequence[SweepRun] | None = None) -> SweepStatus:
+    """Find out what has become of every run.
+
+    Parameters
+    ----------
+    fresh: ask the scheduler even if it was asked a few seconds ago.
+    runs: of which runs; all of the sweep's if left out.
+    """
+    runs = sweep.runs() if runs is None else runs
+    submissions = sweep.submissions()
+    placed = {
+        run: (each, n) for each in submissions if not each.void for n, task in enumerate(each.tasks) for run in task
+    }
+    # The order matters: log, then scheduler, then files. A job that ends in between has left its files by then; were
+    # the files read first, it would look as if it had vanished.
+    cache = _Cache(sweep)
+    finished = {run.id for run in runs if cache.finished(run)}
+    in_question = {placed[run.id][0].id for run in runs if run.id in placed and run.id not in finished}
+    listings, words = _ask(sweep, [each for each in submissions if each.id in in_question], fresh)
+    submitting = bool(in_question) and _held(sweep.folder / "submitters")
+    gone = sweep.cancelled()
+    statuses = []
+    for run in runs:
+        files = cache.files(run)
+        where = placed.get(run.id)
+        statuses.append(_judge(sweep, run, files, where, listings, run.id in gone, submitting))
+    cache.write()
+    return SweepStatus(sweep.name, statuses, words)
+
+
+def _judge(
+    sweep: Sweep,
+    run: SweepRun,
+    files: Files,
+    where: tuple[Submission, int] | None,
+    listings: Mapping[str, Listing | None],
+    gone: bool,
+    submitting: bool,
+) -> RunStatus:
+    submission, task = where if where else (None, None)
+
+    def status(state: State, note: str = "", node: str = "") -> RunStatus:
+        return RunStatus(run, state, files, note, node, submission.id if submission else None, task)
+
+    if files.result:
+        return status(State.DONE) if files.result == "valid" else status(State.INVALID, files.result)
+    last = files.last
+    if last and _alive(sweep, run, last):
+        return status(State.RUNNING, node=last.get("node", last["host"]))
+    failed = last.get("ended") == "failed"
+    listing, listed, job = None, None, None
+    if submission is not None and task is not None:
+        listing = listings.get(submission.id)
+        job = submission.job or (listing.jobs.get(submission.id) if listing else None)
+        listed = listing.tasks.get((job, task)) if listing and job else None
+    here = submission is not None and last.get("batch") == submission.id
+    if listed and listed.live and not gone:
+        again = kind_of_attempt(last) == "infra" and files.attempts < INFRA_TRIES
+        if not (failed and here and not again):
+            return status(State.REQUEUED if here else State.PENDING, _words(listed), listed.node)
+    if gone:
+        return status(State.CANCELLED)
+    if failed and (here or submission is None):
+        return status(State.FAILED, last.get("detail", ""), last.get("node", ""))
+    if submission is None or task is None:
+        return status(State.NEW)
+    report = task_report(sweep.folder, submission.id, task)
+    if report and run.id in report["returned"]:
+        return status(State.NEW, f"given back: {report['returned'][run.id]}")
+    if job is None and report is None:
+        if submitting:
+            return status(State.PENDING, "being submitted")
+        if listing is not None:
+            return status(State.NEW, "its submission did not go through")
+    if listing is None:
+        return status(State.UNKNOWN, "submitted, and no scheduler answers")
+    return status(State.LOST, _obituary(listed, last), last.get("node", ""))
+
+
+def _words(listed: Listed) -> str:
+    words = listed.state + (f" ({listed.reason})" if listed.reason not in ("", "None") else "")
+    if listed.state == "PENDING" and listed.start:
+        words += f", starts ≈ {listed.start.partition('T')[2][:5]}"
+    return words
+
+
+def _obituary(listed: Listed | None, last: dict[str, Any]) -> str:
+    if listed:
+        return f"the scheduler says {listed.state}" + (f" on {listed.node}" if listed.node else "")
+    if last:
+        return f"the scheduler no longer knows job {last.get('job', '?')}; it was cut off on {last.get('node', '?')}"
+    return "the scheduler no longer knows its job, which never started it"
+
+
+def _alive(sweep: Sweep, run: SweepRun, last: dict[str, Any]) -> bool:
+    if "ended" in last:
+        return False
+    path = run_folder(sweep.root, run.id) / "attempts" / f"{last['number']:04d}.json"
+    with contextlib.suppress(OSError):
+        return holder(last, time.time() - path.stat().st_mtime) is not None
+    return False
+
+
+def _held(folder: Path) -> bool:
+    paths = sorted(folder.glob("[0-9]*.json"))
+    if not paths:
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        return holder(json.loads(paths[-1].read_bytes()), time.time() - paths[-1].stat().st_mtime) is not None
+    return False
+
+
+def launcher_of(submission: Submission) -> Launcher:
+    """The launcher a batch was handed to."""
+    built: Launcher = registry("launchers").build(submission.launcher)
+    return built
+
+
+def _ask(
+    sweep: Sweep, submissions: Sequence[Submission], fresh: bool
+) -> tuple[dict[str, Listing | None], dict[str, str]]:
+    """Ask each launcher once about all its batches, unless that was done a moment ago."""
+    by_launcher: defaultdict[str, list[Submission]] = defaultdict(list)
+    for each in submissions:
+        by_launcher[each.launcher["name"]].append(each)
+    listings: dict[str, Listing | None] = {}
+    words = {}
+    for name, members in by_launcher.items():
+        path = sweep.folder / f".{name}-listing.json"
+        listing = None if fresh else _recent(path, sweep.folder / "submissions.jsonl")
+        launcher = launcher_of(members[-1])
+        if listing is None:
+            listing = launcher.listing(sweep.name, [each.job for each in members if each.job])
+            if listing is not None:
+                plain = {
+                    "tasks": [[*key, asdict(value)] for key, value in listing.tasks.items()],
+                    "jobs": dict(listing.jobs),
+                }
+                with contextlib.suppress(OSError):  # somebody else's sweep can be looked at all the same
+                    replace(path, json.dumps(plain).encode())
+        words[launcher.reports] = "ok" if listing is not None else "unavailable (states from files only)"
+        listings.update(dict.fromkeys((each.id for each in members), listing))
+    return listings, words
+
+
+def _recent(path: Path, log: Path) -> Listing | None:
+    """The last answer, unless it is too old or something was submitted since."""
+    try:
+        asked = path.stat().st_mtime
+        if time.time() - asked > CACHE_SECONDS or log.stat().st_mtime >= asked:
+            return None
+        plain = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return Listing({(job, task): Listed(**each) for job, task, each in plain["tasks"]}, plain["jobs"])
+
+
+class _Cache:
+    """What was read of each run's files, kept with their times of change, so that only what changed is read again."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep, self._path = sweep, sweep.folder / ".index.json"
+        self._changed = False
+        try:
+            self._known = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            self._known = {}
+
+    def finished(self, run: SweepRun) -> bool:
+        known = self._known.get(run.id)
+        return known is not None and known["result"] == "valid"
+
+    def files(self, run: SweepRun) -> Files:
+        """What the files of a run say now."""
+        folder = run_folder(self._sweep.root, run.id)
+        known = self._known.get(run.id)
+        result = _changed_at(folder / "result.json")
+        if known and result and known["stamp"][:1] == [result]:
+            return Files(**known)
+        stamp = [result, _changed_at(folder / "rounds"), _changed_at(folder / "attempts")]
+        if not any(stamp):
+            return Files(stamp)
+        latest = time.time_ns() - SETTLED_NS
+        # An attempt's own file changes without its folder changing (its end is written over its beginning), so while it
+        # has not ended it is read every time.
+        if known and known["stamp"] == stamp and "ended" in known["last"] and max(stamp) < latest:
+            return Files(**known)
+        files = _read(folder, run, stamp)
+        self._known[run.id] = asdict(files)
+        self._changed = True
+        return files
+
+    def write(self) -> None:
+        if self._changed:
+            with contextlib.suppress(OSError):
+                replace(self._path, json.dumps(self._known).encode())
+
+
+def _read(folder: Path, run: SweepRun, stamp: list[int]) -> Files:
+    files = Files(stamp)
+    rounds = _numbered(folder / "rounds")
+    files.rounds = len(rounds)
+    attempts = _numbered(folder / "attempts")
+    files.attempts = len(attempts)
+    if attempts:
+        with contextlib.suppress(OSError, ValueError):
+            last = json.loads((folder / "attempts" / attempts[-1]).read_bytes())
+            files.last = {**last, "number": int(attempts[-1][:4])}
+    if stamp[0]:
+        files.result = _validity(folder, run, rounds)
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            costs = [json.loads((folder / "costs" / name).read_bytes()) for name in rounds]
+            files.seconds = sum((cost["select_seconds"] or 0) + (cost["train_seconds"] or 0) for cost in costs)
+    return files
+
+
+def _validity(folder: Path, run: SweepRun, rounds: list[str]) -> str:
+    """ "valid", or what contradicts what. Cheap: the whole chain of rounds is checked by `collect`."""
+    try:
+        result = json.loads((folder / "result.json").read_bytes())
+        if result["run"] != run.id:
+            return f"result.json belongs to run {result['run']}"
+        if not result["rounds"] == len(rounds) == run.rounds:
+            return f"result.json has {result['rounds']} rounds, {len(rounds)} are there, {run.rounds} were asked for"
+        if hashlib.sha256((folder / "rounds" / rounds[-1]).read_bytes()).hexdigest() != result["head"]:
+            return f"rounds/{rounds[-1]} is not the one that result.json was made from"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"result.json cannot be read: {error!r}"
+    return "valid"
+
+
+def _numbered(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name[:1].isdigit() and name.endswith(".json"))
+    except FileNotFoundError:
+        return []
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,234 @@
+"""Handing runs to a launcher: what would be submitted and why, then doing it so that a crash half-way is healed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from labelbench_plus.launch.failures import kind_of_attempt
+from labelbench_plus.launchers import Batch, Launcher, Limits, SchedulerError
+from labelbench_plus.plugins import describe
+from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
+from labelbench_plus.sweep.state import RunStatus, State, launcher_of
+
+Wanted = Callable[[RunStatus], bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be submitted.
+
+    Attributes
+    ----------
+    batches: each with the runs of each of its jobs.
+    skipped: runs that are not submitted, with the reason.
+    waiting: runs for which the scheduler has no room now.
+    hours: GPU hours (or, without GPUs, hours of one job) that this is expected to take, judged by runs that are done.
+    ceiling: the same if every job used up its time limit once.
+    slowest: seconds that all but one in twenty of the finished runs took.
+    """
+
+    launcher: Launcher
+    batches: tuple[tuple[Batch, tuple[tuple[SweepRun, ...], ...]], ...]
+    parallel: tuple[int | None, ...]
+    skipped: tuple[tuple[RunStatus, str], ...]
+    waiting: tuple[SweepRun, ...]
+    limits: Limits
+    hours: float | None
+    ceiling: float | None
+    slowest: float | None
+
+    @property
+    def runs(self) -> list[SweepRun]:
+        return [run for _, tasks in self.batches for task in tasks for run in task]
+
+    @property
+    def jobs(self) -> int:
+        return sum(batch.tasks for batch, _ in self.batches)
+
+
+@dataclass
+class Submitted:
+    """What went in: launcher's job names and how many jobs each has; and what did not, if the scheduler refused."""
+
+    jobs: list[tuple[str, int]] = field(default_factory=list)
+    runs: int = 0
+    refused: tuple[SweepRun, ...] = ()
+    error: str = ""
+    interrupted: bool = False
+
+
+def new_only(each: RunStatus) -> bool:
+    return each.state is State.NEW
+
+
+def unfinished(each: RunStatus) -> bool:
+    """What `resume` takes up by itself: nothing that would fail again just so, nothing that was cancelled."""
+    if each.state is State.FAILED:
+        return kind_of_attempt(each.files.last) == "infra"
+    return each.state in (State.NEW, State.LOST)
+
+
+def plan(
+    sweep: Sweep, statuses: Sequence[RunStatus], launcher: Launcher, wanted: Wanted, limit: int | None, live: int = 0
+) -> Plan:
+    """Decide what to submit.
+
+    Parameters
+    ----------
+    wanted: which runs. limit: at most so many of them.
+    live: batches of the sweep that are still being computed; they count when `max_parallel` is divided.
+    """
+    chosen = [each for each in statuses if wanted(each)]
+    skipped = [(each, _reason(each)) for each in statuses if not wanted(each)]
+    if limit is not None:
+        skipped += [(each, f"--limit {limit}") for each in chosen[limit:]]
+        chosen = chosen[:limit]
+    runs = [each.run for each in chosen]
+    limits = launcher.limits()
+    size = launcher.runs_per_job
+    tasks = [tuple(runs[start : start + size]) for start in range(0, len(runs), size)]
+    room = len(tasks) if limits.total is None else limits.total
+    waiting = tuple(run for task in tasks[room:] for run in task)
+    tasks = tasks[:room]
+    before = len(sweep.submissions())
+    batches = []
+    for number, start in enumerate(range(0, len(tasks), limits.array), start=before + 1):
+        part = tuple(tasks[start : start + limits.array])
+        name = _batch_name(sweep, number, part)
+        path, folder = sweep.batch_path(name).absolute(), sweep.jobs_folder(name).absolute()
+        batches.append((Batch(sweep.name, name, len(part), path, folder), part))
+    seconds = {each.run.id: each.files.seconds for each in statuses if each.files.seconds is not None}
+    expected = _expected(statuses, runs, seconds)
+    units = max(1, launcher.gpus_per_job)
+    return Plan(
+        launcher=launcher,
+        batches=tuple(batches),
+        parallel=_shares(launcher.max_parallel, len(batches), live),
+        skipped=tuple(skipped),
+        waiting=waiting,
+        limits=limits,
+        hours=expected * units / launcher.concurrent / 3600 if expected is not None else None,
+        ceiling=len(tasks) * launcher.time_limit * units / 3600 if launcher.time_limit else None,
+        slowest=sorted(seconds.values())[math.ceil(0.95 * len(seconds)) - 1] if seconds else None,
+    )
+
+
+def heal(sweep: Sweep) -> list[str]:
+    """Find out about submissions whose answer was never noted. Returns what was found, for people.
+
+    Raises
+    ------
+    SchedulerError
+        The scheduler has to be asked and does not answer.
+    """
+    words = []
+    for each in sweep.submissions():
+        if each.job is not None or each.void:
+            continue
+        listing = launcher_of(each).listing(sweep.name, [])
+        if listing is None:
+            raise SchedulerError("the scheduler does not answer")
+        job = listing.jobs.get(each.id) or _job_of_reports(sweep, each)
+        if job:
+            sweep.note(event="ack", batch=each.id, job=job, adopted=True)
+            words.append(f"job {job} had been submitted as {each.id} by a process that died; it is counted again")
+        else:
+            sweep.note(event="void", batch=each.id, error="never reached the scheduler")
+            words.append(f"{each.id} never reached the scheduler; its {sum(map(len, each.tasks))} runs are free again")
+    return words
+
+
+def submit(sweep: Sweep, planned: Plan, settings: dict[str, Any], told: Callable[[str], None]) -> Submitted:
+    """Hand a plan's batches over, one after the other; the first that is refused is the last that is tried.
+
+    Each is announced in the sweep's log before and acknowledged after, so that a death in between costs nothing: the
+    next submit asks the scheduler what became of it. Ctrl-C is answered between two batches.
+    """
+    done = Submitted()
+    with _deferred_interrupt() as interrupted:
+        for number, ((batch, tasks), parallel) in enumerate(zip(planned.batches, planned.parallel, strict=True)):
+            ids = [[run.id for run in task] for task in tasks]
+            sweep.write_batch(batch.id, settings, tasks)
+            sweep.note(event="intent", batch=batch.id, launcher=describe(planned.launcher), tasks=ids)
+            try:
+                job = planned.launcher.submit(batch, parallel)
+            except SchedulerError as error:
+                sweep.note(event="void", batch=batch.id, error=str(error))
+                done.error = str(error)
+                done.refused = tuple(run for _, rest in planned.batches[number:] for task in rest for run in task)
+                return done
+            sweep.note(event="ack", batch=batch.id, job=job)
+            done.jobs.append((job, batch.tasks))
+            done.runs += sum(map(len, tasks))
+            told(f"job {job}: {batch.tasks} jobs, {sum(map(len, tasks))} runs")
+            if interrupted():
+                done.interrupted = True
+                return done
+    return done
+
+
+def _batch_name(sweep: Sweep, number: int, tasks: Sequence[Sequence[SweepRun]]) -> str:
+    """Counted, and told apart from another directory's: the scheduler finds a batch again by this name."""
+    digest = hashlib.sha256(str(sweep.folder.absolute()).encode())
+    for task in tasks:
+        for run in task:
+            digest.update(run.id.encode())
+    return f"b{number:04d}-{digest.hexdigest()[:8]}"
+
+
+def _shares(parallel: int | None, batches: int, live: int) -> tuple[int | None, ...]:
+    if parallel is None:
+        return (None,) * batches
+    whole = batches + live
+    return tuple(max(1, parallel // whole + (number < parallel % whole)) for number in range(batches))
+
+
+def _expected(statuses: Sequence[RunStatus], runs: Sequence[SweepRun], seconds: dict[str, float]) -> float | None:
+    """Seconds that `runs` take together: each the median of finished runs that differ from it in the seed alone."""
+    if not seconds:
+        return None
+    alike: dict[tuple[str, str, str], list[float]] = {}
+    for each in statuses:
+        if each.run.id in seconds:
+            key = (each.run.problem, each.run.trainer, each.run.strategy)
+            alike.setdefault(key, []).append(seconds[each.run.id])
+    usual = statistics.median(seconds.values())
+    typical = {key: statistics.median(values) for key, values in alike.items()}
+    return sum(typical.get((run.problem, run.trainer, run.strategy), usual) for run in runs)
+
+
+def _reason(each: RunStatus) -> str:
+    if each.state is State.FAILED:
+        return f"failed: {each.note.splitlines()[0] if each.note else 'without a trace'}"
+    hints = {State.CANCELLED: "cancelled (resume --cancelled)", State.LOST: "lost (resume)"}
+    return hints.get(each.state, each.state.lower())
+
+
+def _job_of_reports(sweep: Sweep, submission: Submission) -> str | None:
+    for task in range(len(submission.tasks)):
+        if report := task_report(sweep.folder, submission.id, task):
+            return str(report["job"]).partition("_")[0]
+    return None
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ask whether Ctrl-C was pressed, instead of being torn apart by it between a scheduler's answer and its note.
+
+    The signal is also blocked, for the sake of the scheduler's command: it inherits that and gets to its end.
+    """
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield lambda: bool(seen) or signal.SIGINT in signal.sigpending()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,280 @@
+"""What a job does: carry out the runs of its line in a batch file. Run as a program, by a scheduler or in background.
+
+    python -m labelbench_plus.sweep.task BATCH.jsonl [--task N]
+
+This process loads no torch; its workers do, so it answers a scheduler's signals at once whatever they are doing. USR2
+means that the job is about to be ended (preemption or its time limit): the workers give their runs back and the job
+puts itself back in the queue. Should it be killed instead, nothing is lost either: every round is on disk, and who
+comes next finds out that the lease's holder is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from labelbench_plus.launch.failures import facts_of, kind_of_attempt
+from labelbench_plus.launch.job import Job, still_exists
+from labelbench_plus.launch.local import WORKER_DIED, Event, run_local
+from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.layout import is_done, run_folder
+from labelbench_plus.store.lease import RunBusy, acquire, attempts, conclude
+from labelbench_plus.sweep.folder import cancelled, read_batch
+
+INFRA_TRIES = 3
+PREEMPTIONS_WITHOUT_A_ROUND = 10
+RETRY_SECONDS = 5.0
+TIME_LIMIT_SLACK = 75.0  # SLURM may send its warning a minute early
+PREEMPTED, TIME_LIMIT, CANCELLED = "preempted", "time limit", "cancelled"
+
+
+class NoProgress(Exception):
+    """A run was cut off again and again without committing a round."""
+
+
+class CodeChanged(Exception):
+    """The code is no longer that which was submitted."""
+
+
+class Notice(BaseException):
+    """A signal that ends this job's work. Says why."""
+
+
+class Task:
+    """One job: the runs of one line of a batch file.
+
+    Parameters
+    ----------
+    path: the batch file. task: which line.
+    """
+
+    def __init__(self, path: Path, task: int) -> None:
+        self.started = time.time()
+        self.settings, self.runs = read_batch(path, task)
+        self.sweep, self.batch, self.task = path.parent.parent, path.stem, task
+        self.root = Path(self.settings["root"])
+        self.returned: dict[str, str] = {}
+        self.longest = float(self.settings["expected_seconds"] or 0)
+        self.begun: dict[str, float] = {}
+        array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+        self.in_slurm = self.settings["launcher"] == "slurm" and array is not None
+        self.about = {
+            "sweep": self.sweep.name,
+            "batch": self.batch,
+            "task": task,
+            "launcher": self.settings["launcher"],
+            "job": f"{array}_{index}" if self.in_slurm else _process_name(),
+            "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)) if self.in_slurm else 0,
+            "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+        }
+
+    def run(self) -> int:
+        """Do the work. Returns the exit status: 1 if a run failed."""
+        signal.signal(signal.SIGUSR2, self._on_warning)
+        signal.signal(signal.SIGTERM, self._on_term)
+        try:
+            self._report()
+            if changed := self._code_changed():
+                for run in self._open():
+                    self._refuse(run["id"], changed)
+            while todo := [self._job(run) for run in self._open() if self._may_go_on(run["id"])]:
+                run_local(
+                    todo, self.settings["concurrent"], self._event, may_start=self._may_start, revoked=self._revoked
+                )
+                if not self._infra_failures():
+                    break
+                time.sleep(RETRY_SECONDS)
+        except Notice as notice:
+            self._ignore_signals()
+            return self._stopped(str(notice))
+        self._ignore_signals()
+        self._report(ended=True)
+        return int(any(self._last(run["id"]).get("ended") == "failed" for run in self._open()))
+
+    def _stopped(self, why: str) -> int:
+        for run in self._open():
+            if self._last(run["id"]).get("batch") == self.batch:
+                conclude(self._attempts(run["id"]), "stopped", why)
+        left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
+        print(f"{why}: {len(left)} of {len(self.runs)} runs are left", flush=True)
+        if left and self.in_slurm:
+            from submitit.slurm.slurm import SlurmJobEnvironment
+
+            SlurmJobEnvironment()._requeue(0)
+            return 0
+        self.returned.update(dict.fromkeys(left, why))
+        self._report(ended=True)
+        return 0
+
+    def _may_go_on(self, run: str) -> bool:
+        """Whether a run that is not done may be computed by this batch; gives up on one that gets nowhere."""
+        last = self._last(run)
+        if last.get("ended") == "failed" and last.get("batch") == self.batch:
+            return kind_of_attempt(last) == "infra" and self._infra_tries(run) < INFRA_TRIES
+        cut_off, preempted = idle_attempts(run_folder(self.root, run))
+        if cut_off >= self.settings["idle_attempts"] or preempted >= PREEMPTIONS_WITHOUT_A_ROUND:
+            times = f"{cut_off} attempts" + (f" and {preempted} preempted ones" if preempted else "")
+            self._refuse(run, NoProgress(f"{times} in a row were cut off before a round was committed"))
+            return False
+        return True
+
+    def _infra_failures(self) -> bool:
+        return any(
+            self._last(run["id"]).get("ended") == "failed" and self._may_go_on(run["id"]) for run in self._open()
+        )
+
+    def _infra_tries(self, run: str) -> int:
+        return sum(a.get("batch") == self.batch and a.get("ended") == "failed" for a in attempts(self._attempts(run)))
+
+    def _open(self) -> list[dict[str, Any]]:
+        """Runs of this job that are neither done nor cancelled."""
+        gone = cancelled(self.sweep)
+        return [run for run in self.runs if run["id"] not in gone and not is_done(run_folder(self.root, run["id"]))]
+
+    def _job(self, run: dict[str, Any]) -> Job:
+        settings = self.settings
+        return Job(
+            run_id=run["id"],
+            spec=run["spec"],
+            title=run["title"],
+            root=self.root,
+            cache=Path(settings["cache"]),
+            device=settings["device"],
+            plugin_files=tuple(map(Path, settings["plugins"])),
+            suite=self.sweep.name,
+            wandb=settings["wandb"],
+            about=self.about,
+            log=True,
+        )
+
+    def _may_start(self, job: Job) -> bool:
+        if self._revoked(job):
+            return False
+        limit = self.settings["time_limit"]
+        if limit is None or not self.begun:
+            return True
+        left = limit - (time.time() - self.started) - self.settings["notice"]
+        if left < self.longest:
+            self.returned[job.run_id] = f"{left:.0f} s were left of the job, a run takes up to {self.longest:.0f} s"
+            return False
+        return True
+
+    def _revoked(self, job: Job) -> bool:
+        return job.run_id in cancelled(self.sweep)
+
+    def _event(self, event: Event) -> None:
+        run = event.job.run_id
+        if event.state == "started":
+            self.begun[run] = time.time()
+        elif event.state == "finished":
+            self.longest = max(self.longest, time.time() - self.begun[run])
+        elif event.state == "failed" and event.message.startswith(WORKER_DIED):
+            with contextlib.suppress(OSError):
+                where = {"type": "WorkerDied", "where": "", "kind": "resources"}
+                conclude(self._attempts(run), "failed", event.message, failure=where)
+        elif event.state == "revoked":
+            conclude(self._attempts(run), "stopped", CANCELLED)
+        if event.state not in ("round", "withheld"):
+            print(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip(), flush=True)
+        if event.state == "failed" and event.detail:
+            print(event.detail, flush=True)
+
+    def _refuse(self, run: str, error: Exception) -> None:
+        """Note that a run is not attempted again, and why, as an attempt that failed at once."""
+        folder = self._attempts(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(RunBusy):
+            lease = acquire(folder, lambda holder: still_exists(holder, self.about), **self.about)
+            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+
+    def _code_changed(self) -> CodeChanged | None:
+        submitted = self.settings["code"]
+        if submitted is None:
+            return None
+        from labelbench_plus.sweep.code import code_version
+
+        now = code_version()
+        if now["commit"] is None:  # no git on this node: the version is all there is to compare
+            submitted = {**submitted, "commit": None, "dirty": None}
+        return (
+            CodeChanged(f"submitted was {_words(submitted)}, the job found {_words(now)}") if now != submitted else None
+        )
+
+    def _attempts(self, run: str) -> Path:
+        return run_folder(self.root, run) / "attempts"
+
+    def _last(self, run: str) -> dict[str, Any]:
+        return (attempts(self._attempts(run)) or [{}])[-1]
+
+    def _report(self, ended: bool = False) -> None:
+        folder = self.sweep / "tasks" / self.batch
+        with contextlib.suppress(OSError):  # it only helps to tell what happened; the runs' own files decide
+            folder.mkdir(parents=True, exist_ok=True)
+            record = {**self.about, "started": self.started, "ended": ended, "returned": self.returned}
+            replace(folder / f"{self.task}.json", json.dumps(record).encode())
+
+    def _on_warning(self, signum: int, frame: object) -> None:
+        limit, age = self.settings["time_limit"], time.time() - self.started
+        raise Notice(TIME_LIMIT if limit and age > limit - self.settings["notice"] - TIME_LIMIT_SLACK else PREEMPTED)
+
+    def _on_term(self, signum: int, frame: object) -> None:
+        """SLURM also sends TERM before it preempts, when USR2 does the rest; only a cancellation ends the work."""
+        if not self.in_slurm or {run["id"] for run in self.runs} <= cancelled(self.sweep):
+            raise Notice(
+                CANCELLED if {run["id"] for run in self.runs} & cancelled(self.sweep) else "stopped by a signal"
+            )
+
+    def _ignore_signals(self) -> None:
+        for each in (signal.SIGUSR2, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+
+
+def idle_attempts(folder: Path) -> tuple[int, int]:
+    """How many of the latest attempts in a row were cut off without a round: by limit or death, and by preemption."""
+    productive = set()
+    for path in (folder / "costs").glob("[0-9]*.json"):
+        productive.add(json.loads(path.read_bytes())["attempt"])
+    cut_off = preempted = 0
+    for number, attempt in reversed(list(enumerate(attempts(folder / "attempts"), start=1))):
+        if number in productive or attempt.get("ended") in ("failed", "finished"):
+            break
+        if attempt.get("detail") == PREEMPTED:
+            preempted += 1
+        elif "ended" not in attempt or attempt.get("detail") == TIME_LIMIT:
+            cut_off += 1
+        else:
+            break
+    return cut_off, preempted
+
+
+def _process_name() -> str:
+    """What the local launcher calls this process."""
+    import psutil
+
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time()}"
+
+
+def _words(code: dict[str, Any]) -> str:
+    commit = (code["commit"] or "")[:10]
+    dirty = f" with changes {code['dirty']}" if code["dirty"] else ""
+    return f"commit {commit}{dirty}" if commit else f"version {code['version']}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m labelbench_plus.sweep.task")
+    parser.add_argument("batch", type=Path)
+    parser.add_argument("--task", type=int, default=int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)))
+    arguments = parser.parse_args()
+    sys.exit(Task(arguments.batch, arguments.task).run())
+
+
+if __name__ == "__main__":
+    main()
