@@ -157,3 +157,11 @@ def test_an_outlier_is_paid_for_and_teaches_nothing(tmp_path):
 def test_noise_before_shape_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'long_tail' shapes the pool, so it must come before any noise"):
         open_digits(tmp_path, 0, {"name": "uniform_noise", "rate": 0.1}, {"name": "long_tail", "ratio": 2})
+
+
+def test_a_subset_is_drawn_once_and_no_larger_than_the_pool(setting):
+    small = apply(setting, name="subset", size=300)
+    assert len(np.unique(small.pool.rows)) == len(small.answers) == 300
+    assert np.array_equal(small.pool.labels, setting.pool.labels[small.pool.rows])
+    with pytest.raises(ValueError, match="2001 items wanted, the pool has 2000"):
+        apply(setting, name="subset", size=2001)
