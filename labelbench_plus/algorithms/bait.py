@@ -71,7 +71,7 @@ def bait(
 
     Complexity: O(D^3 + (N + labelled) D^2 + n (N d K^2 + N K^3 + D^2 K)) time, memory as above. Ties: gains within
     a relative 1e-7 of the best (forward) or losses of the least (backward), lowest row index.
-    Source: Ash et al. (2021, arXiv 2106.09675, algorithm 1, equation 4, sections 4 and 5).
+    Source: Ash et al. (2021, arXiv 2106.09675, algorithm 1).
     """
     pool = _Pool(probabilities, embeddings, labelled_probabilities, labelled_embeddings, n, ridge)
     pool.refuse_beyond(memory_limit, pool.classes - 1, pool.classes - 1)
@@ -103,7 +103,7 @@ def bait_top_classes(
     (K - 1)) bytes are needed.
 
     Complexity: O(D^3 + (N + labelled) D^2 + n (N d K classes + N K classes^2 + D^2 classes)) time.
-    Source: Huseljic et al. (2024, arXiv 2404.08981, section 4, "BAIT (Exp)").
+    Source: Huseljic et al. (2024, arXiv 2404.08981), the variant "BAIT (Exp)".
     """
     pool = _Pool(probabilities, embeddings, labelled_probabilities, labelled_embeddings, n, ridge)
     if not 1 <= classes <= pool.classes:
@@ -132,7 +132,7 @@ def bait_binary(
     needed.
 
     Complexity: O(d^3 + (N + labelled) d^2 + n (N d + d^2)) time.
-    Source: Huseljic et al. (2024, arXiv 2404.08981, section 4, "BAIT (Binary)").
+    Source: Huseljic et al. (2024, arXiv 2404.08981), the variant "BAIT (Binary)".
     """
     pool = _Pool(probabilities, embeddings, labelled_probabilities, labelled_embeddings, n, ridge)
     pool.refuse_beyond(memory_limit, 1, 1)

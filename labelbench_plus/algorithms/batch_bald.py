@@ -79,7 +79,7 @@ def batch_bald(
 
     Complexity: O(M K^n) time for every row looked at in the last step (all N in the worst case); memory
     O(N + M K^(n-1)) + chunk_bytes. Ties: gains within 1e-10 nats of the best, lowest row index.
-    Source: Kirsch, van Amersfoort and Gal (2019, arXiv 1906.08158, equation 8 and algorithm 1, section 3.3).
+    Source: Kirsch, van Amersfoort and Gal (2019, arXiv 1906.08158, section 3 and algorithm 1).
     """
     _, rows, classes = check_member_probabilities(member_probabilities, "member_probabilities")
     check_count(n, rows)
@@ -106,7 +106,7 @@ def batch_bald_sampled(
 
     As `batch_bald` while K^b <= max_configurations. After that the entropy of a row's label given those of the
     batch is averaged over `samples` configurations drawn from the joint distribution, the same number from every
-    member (equation 13 of the paper, whose common term H(y_1 ... y_b-1) is left out); drawn configurations are
+    member (the paper's estimator, without the term H(y_1 ... y_b-1) that all rows share); drawn configurations are
     extended by each new pick. An estimate is cut off at the row's last exact gain, which bounds the true one from
     above, and serves as its bound in turn (true of gains, of their estimates up to sampling error); rows whose
     bound is below the best estimate are not looked at. Once the best estimate is under 1e-4 nats, which is sampling
@@ -133,7 +133,7 @@ def batch_bald_sampled(
 
     Complexity: O(samples M K) time for every row looked at in a sampled step; memory O(N + M max(samples,
     max_configurations / K)) + chunk_bytes. Ties: gains within 1e-10 nats of the best, lowest row index.
-    Source: Kirsch, van Amersfoort and Gal (2019, arXiv 1906.08158, section 3.4, equations 12 and 13).
+    Source: Kirsch, van Amersfoort and Gal (2019, arXiv 1906.08158, section 3).
     """
     members, rows, classes = check_member_probabilities(member_probabilities, "member_probabilities")
     check_count(n, rows)

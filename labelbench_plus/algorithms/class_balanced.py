@@ -34,8 +34,8 @@ def class_balanced_random(predicted: Tensor, n: int, rng: Generator) -> Tensor:
         Predictions that are not a vector of integers, or n out of range.
 
     Complexity: O(N log N) time, O(N) memory. Ties: none; every choice is drawn.
-    Source: the usual class-balanced baseline (for example Zhang et al., 2022, arXiv 2202.01402, section 5), here
-    with predicted instead of true classes.
+    Source: the usual class-balanced baseline of studies of imbalanced pools, with predicted instead of true
+    classes.
     """
     if predicted.dim() != 1 or predicted.is_floating_point() or predicted.dtype == torch.bool:
         raise ValueError(f"predicted must be an integer vector, got {predicted.dtype} {tuple(predicted.shape)}")

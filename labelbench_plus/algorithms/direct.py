@@ -62,7 +62,8 @@ def direct(
     Complexity: O(K R log R) time for R = N + m rows, O(R K) memory. K = 2 has one line, as that of class 1 is its
     mirror image. Ties: equal rows labelled ones first, then lowest row; of classes with equally many labels the
     lower one first; of the two sides of a threshold the one before it.
-    Source: Nuggehalli, Zhang, Jain and Nowak (2023, arXiv 2312.09196, algorithms 1 to 3, section 4).
+    Source: Nuggehalli, Zhang, Jain and Nowak (2023, arXiv 2312.09196, section 4); the authors'
+    code for details.
     """
     known = check_labelled(probabilities, labelled_probabilities, labels, n)
     if not 0 <= exploration <= 1:

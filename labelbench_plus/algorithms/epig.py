@@ -39,7 +39,7 @@ def epig(member_probabilities: Tensor, target_probabilities: Tensor, *, chunk_by
         Not tensors of finite probability vectors, no target, or a different number of members in the two.
 
     Complexity: O(M N T K K') time, O(N + chunk_bytes) memory. Ties: equal rows score equally.
-    Source: Bickford Smith et al. (2023, arXiv 2304.08151, equations 5 and 10).
+    Source: Bickford Smith et al. (2023, arXiv 2304.08151, section 4).
     """
     members, rows, classes = check_member_probabilities(member_probabilities, "member_probabilities")
     target_members, targets, target_classes = check_member_probabilities(target_probabilities, "target_probabilities")

@@ -54,7 +54,7 @@ def galaxy(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor
     memory O(R min(K, n)) integers. K = 2 has one line, as that of class 1 is its mirror image. Ties: equal rows
     labelled ones first, then lowest row; equal runs or distances the one further towards k; of a run of even
     length the earlier middle.
-    Source: Zhang, Katz-Samuels and Nowak (2022, arXiv 2202.01402, algorithms 1 and 2, section 4).
+    Source: Zhang, Katz-Samuels and Nowak (2022, arXiv 2202.01402, section 4); the authors' code for details.
     """
     known = check_labelled(probabilities, labelled_probabilities, labels, n)
     lines = OneVsRest(probabilities, labelled_probabilities)
@@ -147,6 +147,7 @@ class _Line:
         self._place = np.empty_like(order)
         self._place[order] = np.arange(order.shape[0], dtype=order.dtype)
         self._marks = np.empty(0, dtype=np.int64)  # places of labelled rows, ascending
+        self._sides = np.empty(0, dtype=bool)  # whether each of them is of the class
         self._filed = 0
         self._runs: list[tuple[int, int, int]] = []  # (length, place of the mark before, and after)
         self._cuts: list[tuple[int, int, int, int]] = []  # (distance, place, direction, origin)
@@ -163,27 +164,21 @@ class _Line:
 
     def _file(self, rows: np.ndarray) -> None:
         """Mark rows, and list the runs and cuts they bring."""
-        places = np.sort(self._place[rows].astype(np.int64))
+        places = np.sort(self._place[rows])
         at = np.searchsorted(self._marks, places) + np.arange(places.shape[0])
-        marks = np.empty(self._marks.shape[0] + places.shape[0], dtype=np.int64)
-        old = np.ones(marks.shape[0], dtype=bool)
+        old = np.ones(self._marks.shape[0] + places.shape[0], dtype=bool)
         old[at] = False
-        marks[at], marks[old] = places, self._marks
-        self._marks = marks
-        # Each new mark makes a pair with the mark before it, and with the one after it unless that is new as well.
-        first = np.concatenate([at - 1, at[np.append(np.diff(at) != 1, True)]])
-        first = first[(first >= 0) & (first < marks.shape[0] - 1)]
-        before, after = self._marks[first], self._marks[first + 1]
-        opposite = self._is_class(before) != self._is_class(after)
-        for i, j in zip(before[opposite].tolist(), after[opposite].tolist(), strict=True):
+        marks, sides = np.empty(old.shape, dtype=np.int64), np.empty(old.shape, dtype=bool)
+        marks[old], marks[at] = self._marks, places
+        sides[old], sides[at] = self._sides, self._believed[self._order[places]] == self._class
+        self._marks, self._sides = marks, sides
+        new_pairs = np.flatnonzero((sides[1:] != sides[:-1]) & ~(old[1:] & old[:-1]))
+        for i, j in zip(marks[new_pairs].tolist(), marks[new_pairs + 1].tolist(), strict=True):
             if j - i > 1:
                 heapq.heappush(self._runs, (j - i - 1, i, j))
             else:
                 heapq.heappush(self._cuts, (0, i, -1, i))
                 heapq.heappush(self._cuts, (0, j, 1, j))
-
-    def _is_class(self, places: np.ndarray) -> np.ndarray:
-        return self._believed[self._order[places]] == self._class
 
     def _middle_of_shortest_run(self) -> int | None:
         while self._runs:
@@ -212,16 +207,22 @@ class _Line:
 
         The other cut is nearer to whatever lies beyond it, and has an entry of its own.
         """
-        order, taken, believed, k = self._order, self._taken, self._believed, self._class
-        side = believed[order[place]] == k
-        if crossed and side != (believed[order[place - direction]] == k):
+        at = int(np.searchsorted(self._marks, place))
+        side = self._sides[at]
+        if crossed and self._sides[at - direction] != side:
             return None
-        place += direction
-        while 0 <= place < order.shape[0]:
-            row = order[place]
-            if not taken[row]:
-                return place
-            if (believed[row] == k) != side:
-                return None
-            place += direction
-        return None
+        window = 64
+        while True:
+            marks = self._marks[at::direction][:window]
+            sides = self._sides[at::direction][:window]
+            expected = place + direction * np.arange(marks.shape[0])
+            stops = (marks != expected) | (sides != side)
+            steps = int(stops.argmax()) if stops.any() else marks.shape[0]
+            if steps < marks.shape[0] and marks[steps] == expected[steps]:
+                return None  # the next one is labelled too, on the other side
+            if steps < window:
+                place += direction * steps
+                return place if 0 <= place < self._order.shape[0] else None
+            place, at, window = place + direction * window, at + direction * window, 4 * window
+            if not 0 <= at < self._marks.shape[0]:
+                return place if 0 <= place < self._order.shape[0] else None
