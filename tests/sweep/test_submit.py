@@ -1,0 +1,147 @@
+import json
+
+from labelbench_plus.sweep.folder import Sweep
+
+SLURM = ("-l", "slurm", "--set", "time=1h")
+
+
+def tree(folder):
+    return {str(path): (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
+def test_arrays_are_cut_to_the_limit_and_submitting_again_adds_nothing(bench, shim):
+    notes = shim(array=11)
+    suite = bench.suite("cut", seeds="0..12")
+    first = bench.submit(suite, *SLURM, "--max-parallel", 7)
+    assert first.returncode == 0, first.stderr
+    scripts = [(notes / "jobs" / str(n)).read_text() for n in (1, 2, 3)]
+    assert [next(line for line in text.splitlines() if "--array" in line) for text in scripts] == [
+        "#SBATCH --array=0-10%3",
+        "#SBATCH --array=0-10%2",
+        "#SBATCH --array=0-3%2",
+    ]
+    assert bench.status("cut")["counts"] == {"PENDING": 26}
+    again = bench.submit(suite, *SLURM)
+    assert again.returncode == 0
+    assert "0 new" in again.stdout
+    more = bench.submit(suite, "seeds=0..13", *SLURM)
+    assert "to submit: 2 runs" in more.stdout
+    assert len(list((notes / "jobs").iterdir())) == 4
+
+
+def test_a_dry_run_shows_the_script_and_touches_nothing(bench, shim):
+    suite = bench.suite("dry")
+    before = tree(bench.folder)
+    shown = bench.submit(suite, *SLURM, "--dry-run", "--json", env={"PATH": "/usr/bin/none"})
+    assert shown.returncode == 0, shown.stderr
+    assert tree(bench.folder) == before
+    plan = json.loads(shown.stdout)
+    assert [run["action"] for run in plan["runs"]] == ["submit"] * 4
+    notes = shim()
+    assert "nothing submitted" in bench.submit(suite, *SLURM, "--dry-run").stdout
+    assert bench.submit(suite, *SLURM).returncode == 0
+    assert (notes / "jobs" / "1").read_text() == plan["script"]
+
+
+def test_an_outer_jobs_settings_do_not_leak(bench, shim, monkeypatch):
+    notes = shim()
+    for name in ("SLURM_CPU_BIND", "SBATCH_QOS", "PMI_RANK", "PMIX_ID", "SLURM_CONF", "HARMLESS"):
+        monkeypatch.setenv(name, "outer")
+    assert bench.submit(bench.suite("clean"), *SLURM).returncode == 0
+    seen = {line.partition("=")[0] for line in (notes / "env").read_text().splitlines()}
+    assert {"SLURM_CONF", "HARMLESS"} <= seen
+    assert not {"SLURM_CPU_BIND", "SBATCH_QOS", "PMI_RANK", "PMIX_ID"} & seen
+
+
+def test_a_refused_array_is_reported_with_what_went_in(bench, shim):
+    shim(array=2, refuse_after=1)
+    done = bench.submit(bench.suite("refused"), *SLURM)
+    assert done.returncode == 1
+    assert "violates accounting/QOS policy" in done.stderr
+    assert "2 runs were not submitted" in done.stderr
+    assert "scancel 1" in done.stderr
+    assert bench.status("refused")["counts"] == {"PENDING": 2, "NEW": 2}
+
+
+def test_a_scheduler_that_does_not_answer_is_neither_success_nor_failure(bench, shim):
+    notes = shim()
+    suite = bench.suite("silent")
+    bench.submit(suite, *SLURM)
+    (notes / "down").touch()
+    found = bench.status("silent")
+    assert found["counts"] == {"UNKNOWN": 4}
+    assert found["scheduler"] == {"scheduler": "unavailable (states from files only)"}
+    assert bench.lbp("resume", "silent").returncode == 4
+    (notes / "down").unlink()
+    (notes / "state").write_text("SOMETHING_NEW")
+    assert bench.status("silent")["counts"] == {"PENDING": 4}
+    (notes / "state").write_text("NODE_FAIL")
+    found = bench.status("silent")
+    assert found["counts"] == {"LOST": 4}
+    assert found["runs"][0]["note"] == "the scheduler says NODE_FAIL"
+
+
+def test_an_answer_that_was_never_noted_is_looked_up(bench, shim):
+    notes = shim()
+    suite = bench.suite("cut_off")
+    bench.submit(suite, *SLURM)
+    log = Sweep(bench.out, "cut_off").folder / "submissions.jsonl"
+    lines = log.read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["intent", "ack"]
+    log.write_text(lines[0] + "\n" + lines[1][:9])  # killed while it wrote the answer down
+    assert bench.status("cut_off")["counts"] == {"PENDING": 4}
+    again = bench.submit(suite, *SLURM)
+    assert "job 1 had been submitted" in again.stdout
+    assert "0 new" in again.stdout
+    log.write_text(lines[0] + "\n")
+    (notes / "jobs" / "1").unlink()  # killed before the scheduler was asked
+    assert bench.status("cut_off")["counts"] == {"NEW": 4}
+    again = bench.submit(suite, *SLURM)
+    assert "never reached the scheduler" in again.stdout
+    assert "to submit: 4 runs" in again.stdout
+
+
+def test_only_one_submits_at_a_time(bench, shim):
+    shim()
+    suite = bench.suite("held")
+    bench.submit(suite, *SLURM)
+    lease = Sweep(bench.out, "held").hold()
+    done = bench.submit(suite, "seeds=0..5", *SLURM)
+    lease.release("finished")
+    assert done.returncode == 3
+    assert "is being submitted by process" in done.stderr
+
+
+def test_cancelling_marks_first_and_asks_for_ranges(bench, shim):
+    notes = shim()
+    suite = bench.suite("ended", seeds="0..3")
+    bench.submit(suite, *SLURM)
+    assert bench.lbp("cancel", "ended", "--only", "strategy=margin", "--dry-run").returncode == 0
+    assert not (notes / "cancelled").exists()
+    assert bench.lbp("cancel", "ended", "--only", "strategy=margin").returncode == 0
+    assert (notes / "cancelled").read_text() == "1_[1,3,5,7]\n"
+    assert bench.status("ended")["counts"] == {"PENDING": 4, "CANCELLED": 4}
+    assert "0 new" in bench.submit(suite, *SLURM).stdout
+    back = bench.lbp("resume", "ended", "--cancelled")
+    assert "to submit: 4 runs" in back.stdout
+    assert bench.status("ended")["counts"] == {"PENDING": 8}
+
+
+def test_what_may_be_said_about_money(bench, shim):
+    shim()
+    suite = bench.suite("dear")
+    done = bench.submit(suite, *SLURM, "--set", "gpus=2", "--max-gpu-hours", 7.9)
+    assert done.returncode == 2
+    assert "8 hours are expected" in done.stderr
+    done = bench.submit(suite, *SLURM, "--set", "gpus=2", "--max-gpu-hours", 7.9, "--yes")
+    assert "at most 8 GPU hours" in done.stdout
+    assert done.returncode == 0
+
+
+def test_wrong_use_is_explained(bench):
+    assert "no sweep 'none'" in bench.lbp("status", "none").stderr
+    wrong = bench.submit(bench.suite("wrong"), "-l", "slurm")
+    assert wrong.returncode == 2
+    assert "time: Field required" in wrong.stderr
+    assert "expected one of problem=..." in bench.submit(bench.suite("wrong"), "--only", "budget=3").stderr
+    assert not bench.out.exists()

@@ -1,0 +1,235 @@
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from labelbench_plus.store.lease import acquire, attempts
+from labelbench_plus.suite import load_suite
+from labelbench_plus.sweep.commands import _as_sweep_run
+from labelbench_plus.sweep.folder import Sweep
+from labelbench_plus.sweep.state import State, look
+from labelbench_plus.sweep.task import Task, idle_attempts
+
+from .conftest import PLUGINS
+
+
+@pytest.fixture
+def task(bench):
+    """Write a batch of one job with all runs of a suite, and carry it out in this process."""
+
+    def make(suite, **changes) -> Task:
+        sweep = Sweep(bench.out, suite.stem)
+        runs = [_as_sweep_run(spec) for spec in load_suite(suite).runs()]
+        settings = {
+            "root": str(bench.out),
+            "cache": os.environ["LBP_CACHE"],
+            "plugins": [str(PLUGINS)],
+            "wandb": "disabled",
+            "launcher": "local",
+            "device": "cpu",
+            "concurrent": 2,
+            "time_limit": None,
+            "notice": 0,
+            "expected_seconds": None,
+            "idle_attempts": 2,
+            "code": None,
+            **changes,
+        }
+        if not sweep.runs():
+            sweep.folder.mkdir(parents=True)
+            sweep.add_runs(runs)
+            (sweep.folder / "sweep.json").write_text(json.dumps({"plugins": [str(PLUGINS)]}))
+        batch = f"b{len(sweep.submissions()) + 1:04d}"
+        sweep.write_batch(batch, settings, [runs])
+        built = Task(sweep.batch_path(batch), 0)
+        sweep.note(event="intent", batch=batch, launcher={"name": "local"}, tasks=[[run.id for run in runs]])
+        sweep.note(event="ack", batch=batch, job=built.about["job"])
+        return built
+
+    return make
+
+
+def states(bench, name):
+    """By strategy, as if the job's process were gone."""
+    sweep = Sweep(bench.out, name)
+    lines = (sweep.folder / "submissions.jsonl").read_text().replace(f":{os.getpid()}:", ":1:")
+    (sweep.folder / "submissions.jsonl").write_text(lines)
+    return {each.run.strategy: (each.state, each.note) for each in look(sweep, fresh=True).runs}
+
+
+def folder(bench, suite, strategy):
+    return next(bench.out / "runs" / spec.id for spec in load_suite(suite).runs() if spec.strategy.name == strategy)
+
+
+def test_runs_share_a_job_and_one_that_fails_harms_no_other(bench, task):
+    suite = bench.suite("shared", "random, raises, margin", seeds="[0]")
+    assert task(suite).run() == 1
+    found = states(bench, "shared")
+    assert found["random"][0] == found["margin"][0] == State.DONE
+    assert found["raises"] == (State.FAILED, "ZeroDivisionError: on purpose")
+    assert bench.files() | bench.undisturbed(suite) == bench.files()
+    record = attempts(folder(bench, suite, "raises") / "attempts")[-1]
+    assert record["failure"] == {
+        "type": "ZeroDivisionError",
+        "where": f"plugins_under_test.py:{line_of('on purpose')}",
+        "kind": "code",
+    }
+    assert "on purpose" in (folder(bench, suite, "raises") / "attempts" / "0001.log").read_text()
+    shown = bench.lbp("status", "shared")
+    assert shown.returncode == 1
+    assert "1 of 3 failed in plugins_under_test.py" in shown.stdout
+
+
+def line_of(text):
+    return next(n for n, line in enumerate(PLUGINS.read_text().splitlines(), start=1) if text in line)
+
+
+def test_the_machines_faults_are_tried_again_and_the_codes_are_not(bench, task, tmp_path, monkeypatch):
+    monkeypatch.setattr("labelbench_plus.sweep.task.RETRY_SECONDS", 0)
+    monkeypatch.setenv("LBP_TEST_FLAKY", str(tmp_path / "marks"))
+    (tmp_path / "marks").mkdir()
+    suite = bench.suite("retried", "flaky, raises", rounds=2, seeds="[0]")
+    assert task(suite, concurrent=1).run() == 1
+    ends = [attempt["ended"] for attempt in attempts(folder(bench, suite, "flaky") / "attempts")]
+    assert ends == ["failed", "failed", "finished"]
+    assert len(attempts(folder(bench, suite, "raises") / "attempts")) == 1
+    assert task(suite).run() == 1  # a new submission tries once more
+    assert len(attempts(folder(bench, suite, "raises") / "attempts")) == 2
+
+
+def test_the_next_run_starts_only_if_it_fits(bench, task):
+    suite = bench.suite("short", "random, margin", rounds=1, seeds="[0]", initial="random")
+    assert task(suite, concurrent=1, time_limit=600, expected_seconds=500, notice=60).run() == 0
+    assert task(suite, concurrent=1, time_limit=600, expected_seconds=10_000, notice=60).run() == 0
+    assert {state for state, _ in states(bench, "short").values()} == {State.DONE}
+    suite = bench.suite("shorter", "random, margin", rounds=1, seeds="[1]")
+    assert task(suite, concurrent=1, time_limit=600, expected_seconds=10_000, notice=60).run() == 0
+    found = states(bench, "shorter")
+    assert found["random"][0] == State.DONE
+    assert found["margin"][0] == State.NEW
+    assert "given back" in found["margin"][1]
+
+
+def test_cancelled_runs_are_not_started(bench, task):
+    suite = bench.suite("gone", "random, margin", seeds="[0]")
+    job = task(suite)
+    doomed = folder(bench, suite, "margin").name
+    Sweep(bench.out, "gone").set_cancelled([doomed])
+    assert job.run() == 0
+    assert states(bench, "gone")["margin"][0] == State.CANCELLED
+    assert not folder(bench, suite, "margin").exists()
+
+
+def test_code_that_changed_since_is_refused(bench, task):
+    suite = bench.suite("drift", "random", seeds="[0]")
+    assert task(suite, code={"version": "0.0.1", "commit": None, "dirty": None}).run() == 1
+    state, note = states(bench, "drift")["random"]
+    assert state == State.FAILED
+    assert note.startswith("CodeChanged: submitted was version 0.0.1, the job found")
+
+
+def test_a_run_that_gets_nowhere_is_given_up(bench, task):
+    suite = bench.suite("idle", "random", rounds=2, seeds="[0]")
+    where = folder(bench, suite, "random") / "attempts"
+    where.mkdir(parents=True)
+    for detail in ("preempted", "time limit", "preempted"):
+        acquire(where).release("stopped", detail)
+    assert idle_attempts(where.parent) == (1, 2)
+    acquire(where).release("stopped", "time limit")
+    assert task(suite).run() == 1
+    state, note = states(bench, "idle")["random"]
+    assert state == State.FAILED
+    assert note.startswith("NoProgress: 2 attempts and 2 preempted ones in a row were cut off before a round")
+    assert task(suite).run() == 0  # asked for again, it gets another chance
+
+
+def test_a_full_disk_loses_nothing(bench, task, tmp_path):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        bench.folder = mount
+        suite = bench.suite("full", "random, margin", rounds=4, seeds="[0]")
+        whole = bench.undisturbed(suite)
+        subprocess.run(["rm", "-rf", str(mount / "undisturbed-full")], check=True)
+        job = task(suite)
+        filler = mount / "filler"
+        filler.write_bytes(b"")
+        with open(filler, "ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 1024)
+            except OSError:
+                pass
+        os.truncate(filler, max(0, filler.stat().st_size - 24 * 1024))  # room for a beginning, not for the end
+        job.run()
+        found = states_on_full_disk(bench, "full")
+        assert State.DONE not in {each.state for each in found}
+        assert {each.state for each in found} <= {State.FAILED, State.LOST, State.NEW}
+        filler.unlink()
+        assert task(suite).run() == 0
+        assert bench.files() == whole
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def states_on_full_disk(bench, name):
+    return look(Sweep(bench.out, name), fresh=True).runs
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(bench, tmp_path):
+    mount = tmp_path / "frozen"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        suite = bench.suite("frozen")
+        bench.folder = mount
+        done = bench.submit(suite)
+        assert done.returncode == 2
+        assert "cannot be written to: Read-only file system" in done.stderr
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_in_the_background_of_this_machine(bench):
+    suite = bench.suite("local")
+    done = bench.submit(suite, "-l", "local", "--set", "processes=2")
+    assert done.returncode == 0, done.stderr
+    deadline = time.monotonic() + 240
+    while (counts := bench.status("local")["counts"]) != {"DONE": 4} and time.monotonic() < deadline:
+        assert set(counts) <= {"PENDING", "RUNNING", "DONE"}
+        time.sleep(0.5)
+    assert counts == {"DONE": 4}
+    assert bench.files() == bench.undisturbed(suite)
+    first = bench.lbp("collect", "local", "--to", bench.folder / "a.parquet", "--strict")
+    assert first.returncode == 0, first.stderr
+    assert "4 of 4 are complete" in first.stdout
+    bench.lbp("collect", "local", "--to", bench.folder / "b.parquet")
+    assert (bench.folder / "a.parquet").read_bytes() == (bench.folder / "b.parquet").read_bytes()
+    result = next(bench.out.glob("runs/*/result.json"))
+    result.write_bytes(result.read_bytes().replace(b'"rounds":3', b'"rounds":2'))
+    assert bench.status("local")["counts"] == {"DONE": 3, "INVALID": 1}
+    run = result.parent.name
+    assert json.loads(bench.lbp("logs", run, "--json").stdout)["attempt"] == 1
+    assert bench.lbp("prune", "local").returncode == 0
+
+
+def test_cancelling_ends_the_process(bench):
+    suite = bench.suite("slowly", "slow", rounds=50, seeds="[0]")
+    bench.submit(suite, env={"LBP_TEST_SLEEP": "1"})
+    deadline = time.monotonic() + 120
+    while not list(bench.out.glob("runs/*/rounds/0001.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert bench.lbp("cancel", "slowly").returncode == 0
+    while bench.status("slowly")["counts"] != {"CANCELLED": 1} and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert bench.status("slowly")["counts"] == {"CANCELLED": 1}
+    rounds = len(list(bench.out.glob("runs/*/rounds/*.json")))
+    assert rounds >= 2
+    assert "0 new" in bench.submit(suite).stdout
