@@ -269,7 +269,7 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
     """
     described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
-    hints = get_type_hints(type(plugin), include_extras=True)
+    hints = _hints(type(plugin))
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
         marks = getattr(hints[field.name], "__metadata__", ())
         if not (semantic_only and any(isinstance(mark, Infra) for mark in marks)):
@@ -329,6 +329,11 @@ def _with_suggestions(error: ValidationError, cls: type[Plugin]) -> ValidationEr
             kind = PydanticCustomError("plugin", "{what}", context)
         faults.append(InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=context))
     return ValidationError.from_exception_data(cls.__name__, faults)
+
+
+@cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)  # slow: without the cache a big suite spends its time in here
 
 
 @cache
