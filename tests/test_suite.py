@@ -37,7 +37,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
         line.startswith("suite.yaml:3:66: problems.0.encoder.dimension: unknown hyperparameter of 'pca'; did you mean")
         for line in found
     )
-    assert any(line.startswith("suite.yaml:6:33: budget.rounds: ") and "'many'" in line for line in found)
+    assert any(line.startswith("suite.yaml:6:32: budget.rounds: ") and "'many'" in line for line in found)
     assert any("suite.yaml:7:1: seed: unknown field; did you mean 'seeds'?" in line for line in found)
     assert any("seeds: Field required" in line for line in found)
 

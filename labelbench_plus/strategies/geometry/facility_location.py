@@ -9,18 +9,20 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.facility_location import facility_location
+from labelbench_plus.algorithms.facility_location import FacilityLocation, facility_location
 from labelbench_plus.algorithms.similarity import Rbf
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
 
 
 @strategies.register("facility_location")
 @dataclass(frozen=True)
-class FacilityLocation(PoolStrategy):
+class FacilityLocationStrategy(PoolStrategy):
     """Query the items that best represent the whole pool: Σ_i max_j w_ij, greedily (Nemhauser et al., 1978).
 
-    Exact. What is labelled already represents its surroundings.
+    Exact. What is labelled already represents its surroundings. Where items have prices, the gain per unit of money
+    counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------
@@ -32,6 +34,11 @@ class FacilityLocation(PoolStrategy):
     scale: Annotated[float, Gt(0)] = 0.1
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[
-            facility_location(view.features, n, centers=view.labelled_features, similarity=Rbf(scale=self.scale))
-        ]
+        features, centers = view.features, view.labelled_features
+        chosen = pick_or_buy(
+            view,
+            n,
+            lambda: facility_location(features, n, centers=centers, similarity=Rbf(scale=self.scale)),
+            lambda: FacilityLocation(features, centers=centers, similarity=Rbf(scale=self.scale)),
+        )
+        return view.candidates[chosen]

@@ -9,16 +9,19 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.log_det import log_det
+from labelbench_plus.algorithms.log_det import LogDet, log_det
 from labelbench_plus.algorithms.similarity import Rbf
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
 
 
 @strategies.register("log_det")
 @dataclass(frozen=True)
-class LogDet(PoolStrategy):
+class LogDetStrategy(PoolStrategy):
     """Query the items that span the largest volume: log det(I + α K), greedily (Chen et al., 2018).
+
+    Where items have prices, the gain per unit of money counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------
@@ -32,6 +35,11 @@ class LogDet(PoolStrategy):
     alpha: Annotated[float, Gt(0)] = 1.0
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[
-            log_det(view.features, n, alpha=self.alpha, centers=view.labelled_features, kernel=Rbf(scale=self.scale))
-        ]
+        features, centers = view.features, view.labelled_features
+        chosen = pick_or_buy(
+            view,
+            n,
+            lambda: log_det(features, n, alpha=self.alpha, centers=centers, kernel=Rbf(scale=self.scale)),
+            lambda: LogDet(features, alpha=self.alpha, centers=centers, kernel=Rbf(scale=self.scale)),
+        )
+        return view.candidates[chosen]

@@ -9,16 +9,19 @@ from annotated_types import Ge, Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.facility_location import sparse_facility_location
+from labelbench_plus.algorithms.facility_location import SparseFacilityLocation, sparse_facility_location
 from labelbench_plus.algorithms.similarity import Rbf
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
 
 
 @strategies.register("sparse_facility_location")
 @dataclass(frozen=True)
-class SparseFacilityLocation(PoolStrategy):
+class SparseFacilityLocationStrategy(PoolStrategy):
     """Facility location that counts only each item's nearest neighbours: an approximation for large pools.
+
+    Where items have prices, the gain per unit of money counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------
@@ -32,12 +35,15 @@ class SparseFacilityLocation(PoolStrategy):
     neighbours: Annotated[int, Ge(1)] = 64
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        return view.candidates[
-            sparse_facility_location(
-                view.features,
-                n,
-                neighbours=self.neighbours,
-                centers=view.labelled_features,
-                similarity=Rbf(scale=self.scale),
-            )
-        ]
+        features, centers = view.features, view.labelled_features
+        chosen = pick_or_buy(
+            view,
+            n,
+            lambda: sparse_facility_location(
+                features, n, neighbours=self.neighbours, centers=centers, similarity=Rbf(scale=self.scale)
+            ),
+            lambda: SparseFacilityLocation(
+                features, neighbours=self.neighbours, centers=centers, similarity=Rbf(scale=self.scale)
+            ),
+        )
+        return view.candidates[chosen]

@@ -10,10 +10,11 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.facility_location import facility_location
+from labelbench_plus.algorithms.facility_location import FacilityLocation, facility_location
 from labelbench_plus.algorithms.similarity import Rbf
 from labelbench_plus.algorithms.uncertainty import entropy
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
 
 
@@ -22,7 +23,8 @@ from labelbench_plus.view import PoolView
 class WeightedFacilityLocation(PoolStrategy):
     """Facility location in which uncertain items weigh more: Σ_i a_i max_j w_ij with a the normalised entropy.
 
-    A mixture of our own choosing of the two families that Bhatt et al. (2024) compare.
+    A mixture of our own choosing of two families that Bhatt et al. (2024) compare. Prices count as in
+    `facility_location`.
 
     Parameters
     ----------
@@ -36,8 +38,11 @@ class WeightedFacilityLocation(PoolStrategy):
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         weights = entropy(view.probabilities)
         weights = weights / weights.sum() if weights.sum() > 0 else torch.ones_like(weights)
-        return view.candidates[
-            facility_location(
-                view.features, n, centers=view.labelled_features, weights=weights, similarity=Rbf(scale=self.scale)
-            )
-        ]
+        features, centers = view.features, view.labelled_features
+        chosen = pick_or_buy(
+            view,
+            n,
+            lambda: facility_location(features, n, centers=centers, weights=weights, similarity=Rbf(scale=self.scale)),
+            lambda: FacilityLocation(features, centers=centers, weights=weights, similarity=Rbf(scale=self.scale)),
+        )
+        return view.candidates[chosen]

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 from torch import Tensor
 
+from labelbench_plus.algorithms.checks import check_count
 from labelbench_plus.algorithms.epig import epig
 from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
@@ -32,6 +33,8 @@ class Epig(PoolStrategy):
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         members = view.member_probabilities
+        if members.shape[1] == 0:
+            return view.candidates[: check_count(n, 0)]
         targets = rng.permutation(members.shape[1])[: self.targets]
         scores = epig(members, members[:, torch.as_tensor(targets, device=members.device)])
         return view.candidates[top_scores(scores / view.prices, n)]

@@ -1,0 +1,42 @@
+"""TypiClust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.typiclust import typiclust
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("typiclust")
+@dataclass(frozen=True)
+class TypiClust(PoolStrategy):
+    """Query the most typical item of each of the largest clusters without labels (Hacohen et al., 2022, algorithm 1).
+
+    Parameters
+    ----------
+    neighbours: over how many nearest items of the cluster typicality is a mean.
+    max_clusters: upper bound on the number of clusters, which otherwise is labelled items + batch.
+    """
+
+    needs = frozenset({"features"})
+
+    neighbours: Annotated[int, Ge(1)] = 20
+    max_clusters: Annotated[int, Ge(1)] = 500
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        chosen = typiclust(
+            view.features,
+            n,
+            rng,
+            centers=view.labelled_features,
+            neighbours=self.neighbours,
+            max_clusters=self.max_clusters,
+        )
+        return view.candidates[chosen]

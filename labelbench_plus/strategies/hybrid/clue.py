@@ -1,0 +1,26 @@
+"""CLUE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.clue import clue
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("clue")
+@dataclass(frozen=True)
+class Clue(PoolStrategy):
+    """Cluster the embeddings, items weighing their entropy, and query the item nearest to each centre.
+
+    Clustering Uncertainty-weighted Embeddings (Prabhu et al., 2021, equation 4).
+    """
+
+    needs = frozenset({"probabilities", "embeddings"})
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return view.candidates[clue(view.probabilities, view.embeddings, n, rng)]
