@@ -15,6 +15,7 @@ from labelbench_plus.algorithms.pairwise import (
     DEFAULT_CHUNK_BYTES,
     float64_blocks,
     in_single_range,
+    inner_products,
     product_error,
     row_sums,
     select,
@@ -92,6 +93,7 @@ class GradientPoints:
     @classmethod
     def of(cls, probabilities: Tensor, embeddings: Tensor) -> GradientPoints:
         """From checked (N, K) probabilities and (N, d) embeddings, both kept by reference."""
+        probabilities, embeddings = probabilities.detach(), embeddings.detach()
         right = squared_norms(embeddings, "embeddings")
         left = torch.empty_like(right)
         dtype = torch.promote_types(working_dtype(probabilities), working_dtype(embeddings))
@@ -105,8 +107,8 @@ class GradientPoints:
 
     @property
     def relative_error(self) -> float:
-        left = product_error(self.dtype, self.probabilities.shape[1])
-        return (1 + left) * (1 + product_error(self.dtype, self.embeddings.shape[1])) - 1
+        left, right = (product_error(factor, self.dtype) for factor in (self.probabilities, self.embeddings))
+        return (1 + left) * (1 + right) - 1
 
     @property
     def absolute_error(self) -> float:
@@ -143,8 +145,8 @@ class GradientPoints:
         )
 
     def products(self, others: GradientPoints) -> Tensor:
-        inputs, other_inputs = self.embeddings.to(self.dtype), others.embeddings.to(self.dtype)
-        return (self._errors(self.dtype) @ others._errors(self.dtype).T).mul_(inputs @ other_inputs.T)
+        errors = inner_products(self._errors(self.dtype), others._errors(self.dtype))
+        return errors.mul_(inner_products(self.embeddings.to(self.dtype), others.embeddings.to(self.dtype)))
 
     def exact(self, rows: Tensor, others: GradientPoints, columns: Tensor) -> Tensor:
         result = torch.empty(rows.shape[0], dtype=torch.float64, device=rows.device)

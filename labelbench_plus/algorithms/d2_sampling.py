@@ -17,6 +17,7 @@ from labelbench_plus.algorithms.pairwise import (
     squared_distance_bounds,
 )
 
+EXACT_COST = 128  # distances by matrix product that take as long as an exact one
 PROPOSALS = 256  # drawn at once; part of the sampler's definition, as it decides how random numbers are consumed
 
 
@@ -108,12 +109,12 @@ def sample_d2(
     if len(centres):
         lazy = LazyDistances.exact(points, centres, chunk_bytes)
     else:
-        centres = points.take(_index(picks, device))
-        # ‖x − c‖ <= ‖x‖ + ‖c‖ will do to begin with; the excess covers rounding.
-        reach = (points.squared_norms.sqrt() + centres.squared_norms.max().sqrt()).square_() * (1 + 1e-9)
-        lazy = LazyDistances(points, centres, reach, chunk_bytes)
-    lazy.bound[picks] = 0
+        unknown = torch.full_like(points.squared_norms, torch.inf)
+        lazy = LazyDistances(points, points.take(_index(picks, device)), unknown, chunk_bytes)
+    norms, smallest = points.squared_norms.sqrt(), float(lazy.centres.squared_norms.min())
+    lazy.bound = torch.minimum(lazy.bound, _reach(norms, smallest))
     while True:
+        lazy.bound[picks] = 0
         stale = lazy.bound.cpu().numpy()
         mass = weights * stale
         if not mass.any():
@@ -130,13 +131,22 @@ def sample_d2(
             return _index(picks, device)
         lazy.add(points.take(rows[new]))
         lazy.refresh(rows)
-        lazy.bound[rows[new]] = 0
 
+        nearest_origin = float(lazy.centres.squared_norms.min())
+        if nearest_origin < smallest:
+            smallest = nearest_origin
+            lazy.bound = torch.minimum(lazy.bound, _reach(norms, smallest))
+            continue
         # Fresh bounds for all rows are worth their price once it is below that of the proposals to be wasted.
         remaining, total = n - len(picks), len(lazy.centres)
-        wasted = remaining * (PROPOSALS / max(len(new), 0.5) - 1) * (total + remaining / 2)
-        if len(points) * total - int(lazy.seen.sum()) < wasted:
+        wasted = remaining * (PROPOSALS / max(len(new), 0.5) - 1) * (total + remaining / 2 + EXACT_COST)
+        if len(points) * (total + EXACT_COST) - int(lazy.seen.sum()) < wasted:
             lazy.refresh(torch.arange(len(points), device=device))
+
+
+def _reach(norms: Tensor, squared_norm: float) -> Tensor:
+    """(‖x‖ + ‖c‖)² for a centre of that norm: a bound on ‖x − c‖² that costs nothing; the excess covers rounding."""
+    return (norms + squared_norm**0.5).square_().mul_(1 + 1e-9)
 
 
 def _accept(points: Points, distance: Tensor, positions: np.ndarray, thresholds: np.ndarray, n: int) -> list[int]:

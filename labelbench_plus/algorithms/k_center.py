@@ -78,7 +78,7 @@ def k_center_greedy(
         return torch.empty(0, dtype=torch.int64, device=features.device)
     picks: list[int] = []
     if len(given) == 0:
-        picks.append(int(exact_squared_distances(features, _mean(features)).argmax()))
+        picks.append(int(exact_squared_distances(points.features, _mean(points.features)).argmax()))
         given = points.take(slice(picks[0], picks[0] + 1))
     lazy = LazyDistances.exact(points, given, chunk_bytes)
     lazy.bound[picks] = PICKED

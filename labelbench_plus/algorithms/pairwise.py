@@ -134,13 +134,20 @@ def in_single_range(squared_norm: float) -> bool:
     return 1e-25 < squared_norm < 1e30
 
 
-def product_error(dtype: torch.dtype, length: int) -> float:
-    """Bound on |fl(x·y) − x·y| / (‖x‖ ‖y‖) of a matrix product with inner dimension `length`, in any order.
+def inner_products(a: Tensor, b: Tensor) -> Tensor:
+    """(n, m) products of the rows of two matrices of one type, single or double precision."""
+    if a.device.type == "cpu":  # NumPy's BLAS is on a par with torch's, and a quarter faster on AMD processors
+        return torch.from_numpy(a.numpy() @ b.numpy().T)
+    return a @ b.T
 
-    Underflow apart: that adds up to `length` times the smallest normal number.
+
+def product_error(values: Tensor, dtype: torch.dtype) -> float:
+    """Bound on |fl(x·y) − x·y| / (‖x‖ ‖y‖) of `inner_products` of rows like those of `values`, in any order.
+
+    Underflow apart: that adds up to as many times the smallest normal number as there are columns.
     """
-    error = length * torch.finfo(dtype).eps / 2
-    if dtype == torch.float32:  # torch may be told to round the factors of a single-precision product
+    error = values.shape[1] * torch.finfo(dtype).eps / 2
+    if dtype == torch.float32 and values.device.type != "cpu":  # torch may be told to round the factors
         error += {"highest": 0.0, "high": 2**-9, "medium": 2**-7}[torch.get_float32_matmul_precision()]
     return error
 
@@ -201,13 +208,14 @@ class FeaturePoints:
     @classmethod
     def of(cls, features: Tensor, name: str) -> FeaturePoints:
         """The rows of a (n, d) matrix, kept by reference; refused unless it is floating point and finite."""
+        features = features.detach()
         norms = squared_norms(features, name)
         largest = float(norms.max()) if len(norms) else 0.0
         return cls(features, norms, working_dtype(features) if in_single_range(largest) else torch.float64)
 
     @property
     def relative_error(self) -> float:
-        return product_error(self.dtype, self.features.shape[1])
+        return product_error(self.features, self.dtype)
 
     @property
     def absolute_error(self) -> float:
@@ -231,7 +239,7 @@ class FeaturePoints:
         )
 
     def products(self, others: FeaturePoints) -> Tensor:
-        return self.features.to(self.dtype) @ others.features.to(self.dtype).T
+        return inner_products(self.features.to(self.dtype), others.features.to(self.dtype))
 
     def exact(self, rows: Tensor, others: FeaturePoints, columns: Tensor) -> Tensor:
         result = torch.empty(rows.shape[0], dtype=torch.float64, device=rows.device)
