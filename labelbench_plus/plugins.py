@@ -269,7 +269,7 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
     """
     described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
-    hints = _hints(type(plugin))
+    hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
         marks = getattr(hints[field.name], "__metadata__", ())
         if not (semantic_only and any(isinstance(mark, Infra) for mark in marks)):

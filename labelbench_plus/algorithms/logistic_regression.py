@@ -207,7 +207,9 @@ def _conjugate_gradients(
     goal = accuracy * float(residual.norm())
     conjugate = step = precondition(residual)
     energy = float((residual * step).sum())
-    for count in range(1, MAX_CG_STEPS + 1):
+    steps = 0
+    while steps < MAX_CG_STEPS:
+        steps += 1
         image = curvature(conjugate)
         along = float((conjugate * image).sum())
         if along <= 0:  # rounding only: the objective is convex
@@ -220,7 +222,7 @@ def _conjugate_gradients(
         step = precondition(residual)
         energy, before = float((residual * step).sum()), energy
         conjugate = step + energy / before * conjugate
-    return direction, count
+    return direction, steps
 
 
 def _check(features: Tensor, labels: Tensor, num_classes: int, l2: float, start: LogisticRegressionFit | None) -> None:
