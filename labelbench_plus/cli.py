@@ -99,6 +99,45 @@ def leaderboard(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def publish(
+    suite: SuiteArgument,
+    to: Annotated[Path, typer.Argument(help="A folder, e.g. results/digits")],
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Write a finished suite's leaderboard and a compact archive of its runs to a folder that can be committed.
+
+    Example: lbp publish benchmarks/suites/digits.yaml results/digits
+    """
+    from labelbench_plus.leaderboard.of_suite import publish_suite
+    from labelbench_plus.store.archive import write_archive
+    from labelbench_plus.store.run_store import RunStore
+
+    loaded, runs = _load(suite, None, plugin)
+    stores = [RunStore(out, spec.id) for spec in runs]
+    if missing := sum(not store.done for store in stores):
+        _stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
+    shown = publish_suite(loaded, runs, out, to)
+    count = write_archive(stores, to / "runs.jsonl.gz")
+    print(f"{count} runs and their leaderboard: {shown.page}")
+
+
+@app.command()
+def restore(archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT) -> None:
+    """Lay published runs out as if they had been computed here, so that suites go on from them.
+
+    Example: lbp restore results/digits/runs.jsonl.gz
+    """
+    from labelbench_plus.store.archive import restore_archive
+    from labelbench_plus.store.run_store import StoreError
+
+    try:
+        print(f"{restore_archive(archive, out)} runs restored to {out}")
+    except (StoreError, OSError, ValueError, KeyError) as error:
+        _stop(f"{archive}: {error}")
+
+
 @app.command("list")
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all if left out")] = None,

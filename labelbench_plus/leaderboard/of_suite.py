@@ -25,8 +25,11 @@ class SuiteBoard:
     page: Path | None
 
 
-def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:
-    """Rank what is there of `runs` below `root`, and write the page and tables to `root/leaderboards/SUITE`."""
+def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path | None = None) -> SuiteBoard:
+    """Rank what is there of `runs` below `root`, and write the page and tables to `folder`.
+
+    Without a `folder` it is `root/leaderboards/SUITE`.
+    """
     found = collect(suite.suite, runs, root)
     notes = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
     if suite.initial is not None and suite.initial.uses_hidden_labels:
@@ -47,5 +50,5 @@ def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoa
         shared_start=suite.initial is not None,
         notes=tuple(notes),
     )
-    page = build(found.curves, meta, root / "leaderboards" / suite.suite)
+    page = build(found.curves, meta, folder or root / "leaderboards" / suite.suite)
     return SuiteBoard(render(build_board(found.curves, meta)), page)

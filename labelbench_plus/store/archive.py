@@ -1,0 +1,77 @@
+"""Finished runs as one compact file, from which every byte that matters can be restored."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from labelbench_plus.spec import canonical
+from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.run_store import RunStore, StoreError
+
+
+def write_archive(stores: Iterable[RunStore], path: Path) -> int:
+    """Write finished runs to `path`, one JSON line a run, gzip-compressed. Returns how many.
+
+    A line holds the run's manifest, its rounds (what was bought, what was answered, what was scored, each with the
+    hash of the one before), their costs and its result. The same runs give the same bytes.
+
+    Raises
+    ------
+    StoreError
+        A run is not finished, or its rounds do not follow from each other.
+    """
+    buffer, count = io.BytesIO(), 0
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
+        for store in sorted(stores, key=lambda store: store.id):
+            if not store.done:
+                raise StoreError(f"{store.folder}: the run is not finished, so it cannot be archived")
+            store.rounds()  # raises if the chain of hashes is broken
+            line = {
+                "run": store.id,
+                "manifest": json.loads((store.folder / "manifest.json").read_bytes()),
+                "config": json.loads((store.folder / "config.json").read_bytes()),
+                "rounds": [json.loads(file.read_bytes()) for file in sorted((store.folder / "rounds").glob("*.json"))],
+                "costs": store.costs(),
+                "result": json.loads((store.folder / "result.json").read_bytes()),
+            }
+            file.write(canonical(line) + b"\n")
+            count += 1
+    replace(path, buffer.getvalue())
+    return count
+
+
+def restore_archive(path: Path, root: Path) -> int:
+    """Lay the runs of an archive out below `root` as they were. Returns how many.
+
+    Runs that are there already are compared, never overwritten.
+
+    Raises
+    ------
+    StoreError
+        A run below `root` differs from the archive's.
+    """
+    count = 0
+    with gzip.open(path, "rb") as lines:
+        for text in lines:
+            line = json.loads(text)
+            folder = RunStore(root, line["run"]).folder
+            files = {"config.json": line["config"], "result.json": line["result"]}
+            files |= {f"rounds/{number:04d}.json": content for number, content in enumerate(line["rounds"])}
+            files |= {f"costs/{number:04d}.json": content for number, content in enumerate(line["costs"])}
+            for name, content in files.items():
+                target, bytes_of_it = folder / name, canonical(content) + b"\n"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists():
+                    replace(target, bytes_of_it)
+                elif not name.startswith("costs/") and target.read_bytes() != bytes_of_it:
+                    raise StoreError(f"{target} differs from what {path} holds")
+            manifest = json.dumps(line["manifest"], indent=1, sort_keys=True).encode() + b"\n"
+            if not (folder / "manifest.json").exists():
+                replace(folder / "manifest.json", manifest)
+            RunStore(root, line["run"]).rounds()
+            count += 1
+    return count
