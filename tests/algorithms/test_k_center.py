@@ -143,6 +143,8 @@ def test_edges() -> None:
     assert k_center_greedy(x[:1], 1, centers=x[1:2]).tolist() == [0]
     assert sorted(k_center_greedy(x, 20).tolist()) == list(range(20))
     assert k_center_greedy(x, 5, centers=x[:0]).tolist() == k_center_greedy(x, 5).tolist()
+    assert k_center_greedy(x.requires_grad_(), 5).tolist() == k_center_greedy(x.detach(), 5).tolist()
+    x = x.detach()
     assert k_center_greedy(x.T.contiguous().T, 5).tolist() == k_center_greedy(x, 5).tolist()
 
 
