@@ -1,0 +1,58 @@
+"""What an entry of the speed table consists of."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.speed import cases
+from benchmarks.speed.data import SpeedPool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One input: a pool, how many rows to pick from it, and the seed of what is random in the picking."""
+
+    pool: SpeedPool
+    batch: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A public package that does the same.
+
+    run: the call on a setting, returning the picks. Import the package inside it: what is not installed is skipped.
+    largest: most rows it is asked to do (memory, or hours).
+    """
+
+    run: Callable[[Setting], Any]
+    largest: int = 10**9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One primitive beside its rivals.
+
+    ours, textbook: the call on a setting, returning the picks. The textbook is the plain NumPy loop in single
+        precision, in the best form that a page of code allows: no needless work, no trick.
+    quality: figure of merit of picks, and quality_name what it is and which way is better.
+    same_picks: whether the picks are determined, so that those of the textbook are worth comparing with.
+    rivals: by the name to print.
+    """
+
+    ours: Callable[[Setting], Any]
+    textbook: Callable[[Setting], Any]
+    quality: Callable[[Setting, Any], float]
+    quality_name: str
+    same_picks: bool
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
+
+
+def all_cases() -> dict[str, Case]:
+    """Every module of `benchmarks.speed.cases`, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
+    return {name: importlib.import_module(f"{cases.__name__}.{name}").CASE for name in names}

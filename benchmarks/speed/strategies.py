@@ -1,0 +1,129 @@
+"""Speed of the selection primitives beside a textbook loop and public packages.
+
+python -m benchmarks.speed.strategies --n 2000 10000 50000 --only k_center badge --rivals --out speed.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.case import Case, Setting, all_cases
+from benchmarks.speed.data import CLASSES, speed_pool
+from benchmarks.speed.frame import Measurement, environment, measure, table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    cases = all_cases()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, nargs="+", default=[2000, 10_000, 50_000], help="pool sizes")
+    parser.add_argument("--d", type=int, default=512, help="number of features")
+    parser.add_argument("--classes", type=int, default=CLASSES, help="number of classes")
+    parser.add_argument("--labelled", type=int, default=500, help="size of the labelled set")
+    parser.add_argument("--batch", type=int, default=1000, help="rows to pick")
+    parser.add_argument("--only", nargs="+", choices=sorted(cases), default=sorted(cases), help="primitives")
+    parser.add_argument("--rivals", action="store_true", help="also run the public packages that are installed")
+    parser.add_argument("--repeats", type=int, default=3, help="interleaved runs of each")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
+    parser.add_argument("--seed", type=int, default=0, help="of the pool and of the picking")
+    parser.add_argument("--out", type=Path, help="write all figures to this JSON file")
+    options = parser.parse_args(arguments)
+
+    records: list[dict[str, Any]] = []
+    for n in options.n:
+        pool = speed_pool(n, options.d, options.classes, options.labelled, options.seed)
+        setting = Setting(pool, min(options.batch, n), options.seed)
+        for name in options.only:
+            print(f"{name}, N = {n}", file=sys.stderr, flush=True)
+            found = run(cases[name], setting, options.repeats, options.threads, options.rivals)
+            records += [
+                {"case": name, "n": n, "d": options.d, "classes": options.classes, "labelled": options.labelled}
+                | {"batch": setting.batch, "quality_name": cases[name].quality_name}
+                | record
+                for record in found
+            ]
+    print(report(records))
+    if options.out is not None:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(
+            json.dumps({"environment": environment(options.threads), "records": records}, indent=1) + "\n"
+        )
+
+
+def run(case: Case, setting: Setting, repeats: int, threads: int, rivals: bool) -> list[dict[str, Any]]:
+    """Measure one case on one setting; a rival that is missing, fails or is too slow for it is left out, aloud."""
+    calls: dict[str, Callable[[Setting], Any]] = {"ours": case.ours, "textbook": case.textbook}
+    # A first call on a small pool, so that imports and set-up are not measured.
+    small = Setting(speed_pool(300, 16, 5, 10), 5)
+    for name, rival in case.rivals.items() if rivals else []:
+        if len(setting.pool.features) > rival.largest:
+            print(f"  {name}: skipped, asked for at most {rival.largest} rows", file=sys.stderr)
+            continue
+        try:
+            rival.run(small)
+        except Exception as error:  # whatever a foreign package raises
+            print(f"  {name}: skipped, {type(error).__name__}: {error}", file=sys.stderr)
+        else:
+            calls[name] = rival.run
+    case.ours(small), case.textbook(small)
+    callables = {name: partial(call, setting) for name, call in calls.items()}
+    found = measure(
+        callables, repeats=repeats, threads=threads, quality=lambda picks: case.quality(setting, np.asarray(picks))
+    )
+    reference = np.asarray(found["textbook"].results[0])
+    return [_record(entry, found["ours"], reference if case.same_picks else None) for entry in found.values()]
+
+
+def _record(entry: Measurement, ours: Measurement, reference: np.ndarray | None) -> dict[str, Any]:
+    return {
+        "method": entry.name,
+        "cpu_seconds": entry.cpu_seconds,
+        "wall_seconds": entry.wall_seconds,
+        "cpu_over_ours": entry.cpu / ours.cpu,
+        "peak_bytes": entry.peak_bytes,
+        "quality": entry.quality,
+        "picks_of_textbook": None if reference is None else _agreement(np.asarray(entry.results[0]), reference),
+    }
+
+
+def _agreement(picks: np.ndarray, reference: np.ndarray) -> str:
+    """How far picks are those of the textbook, which rounds to single precision and so orders near ties anyhow."""
+    if np.array_equal(picks, reference):
+        return "same"
+    common = len(np.intersect1d(picks, reference))
+    return "same set" if common == len(reference) else f"{common} in common"
+
+
+def report(records: list[dict[str, Any]]) -> str:
+    """The figures as text: CPU seconds as median (least – most), and how many times ours each one takes."""
+    header = ["case", "N", "method", "CPU s", "(min – max)", "wall s", "× ours", "peak MB", "quality", "picks"]
+    rows = []
+    for record in records:
+        cpu, wall = record["cpu_seconds"], record["wall_seconds"]
+        rows.append(
+            [
+                record["case"],
+                str(record["n"]),
+                record["method"],
+                f"{np.median(cpu):.3f}",
+                f"({min(cpu):.3f} – {max(cpu):.3f})",
+                f"{np.median(wall):.3f}",
+                f"{record['cpu_over_ours']:.1f}",
+                "" if record["peak_bytes"] is None else f"{record['peak_bytes'] / 1e6:.0f}",
+                "" if record["quality"] is None else f"{record['quality']:.6g}",
+                record["picks_of_textbook"] or "",
+            ]
+        )
+    named = sorted({(record["case"], record["quality_name"]) for record in records})
+    return "\n".join([table(header, rows), "", *(f"quality of {case}: {name}" for case, name in named)])
+
+
+if __name__ == "__main__":
+    main()
