@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Exit codes, the same for every command.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-KINDS = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers", "metrics")
+KINDS = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers", "metrics", "launchers")
 
 app = typer.Typer(
     help="Which way of spending N labels, with which way of training, gives the best model?",

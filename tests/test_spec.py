@@ -6,7 +6,7 @@ import pytest
 
 from labelbench_plus.plugins import registry
 from labelbench_plus.spec import PROTOCOL, RunSpec, canonical, incompatibilities
-from labelbench_plus.suite import load_suite
+from labelbench_plus.suite import Suite, load_suite
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_ids.json").read_text())
 
@@ -75,3 +75,11 @@ def test_every_mismatch_has_its_reason(spec):
         spec, initial=None, strategy=registry("strategies").build("k_center"), amounts=(9.0,)
     )
     assert incompatibilities(one_shot) == []
+
+
+def test_no_field_of_a_run_can_be_left_out_of_its_identity_by_accident(spec):
+    fields = {field.name for field in dataclasses.fields(RunSpec)}
+    assert set(spec.as_json(semantic_only=True)) == fields | {"protocol"}
+    # Of a suite's fields, these alone say how things are shown or started; every other one is in its runs' identity.
+    shown = {"suite", "title", "baseline", "launch"}
+    assert set(Suite.model_fields) - shown == {"problems", "trainers", "strategies", "initial", "budget", "seeds"}

@@ -7,6 +7,7 @@ on `--jobs`. A worker that dies takes one run with it and is replaced; the other
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -172,6 +173,8 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("labelbench_plus").setLevel(logging.INFO)  # encoding a data set can take minutes: say how far
     import torch
 
     torch.set_num_threads(1)
