@@ -4,8 +4,8 @@
 show it, `build` writes the whole folder.
 """
 
-from .board import Board, build_board
-from .publish import build
-from .runs import BoardMeta
+from labelbench_plus.leaderboard.board import Board, build_board
+from labelbench_plus.leaderboard.publish import build
+from labelbench_plus.leaderboard.runs import BoardMeta
 
 __all__ = ["Board", "BoardMeta", "build", "build_board"]

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from .runs import BoardMeta, Run, RunsOfSetting, read_runs
-from .statistics import (
+from labelbench_plus.leaderboard.runs import BoardMeta, Run, RunsOfSetting, read_runs
+from labelbench_plus.leaderboard.statistics import (
     ALPHA,
     Estimate,
     PairwiseTests,

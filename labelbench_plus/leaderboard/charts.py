@@ -14,9 +14,9 @@ import numpy as np
 from markupsafe import escape
 from scipy.optimize import isotonic_regression
 
-from .board import FEW_SEEDS, Curve, Setting
-from .formatting import amount, decimals_for, estimate, number, printable
-from .statistics import ALPHA, Estimate
+from labelbench_plus.leaderboard.board import FEW_SEEDS, Curve, Setting
+from labelbench_plus.leaderboard.formatting import amount, decimals_for, estimate, number, printable
+from labelbench_plus.leaderboard.statistics import ALPHA, Estimate
 
 COLOURS = 6
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")

@@ -6,8 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from .board import Cell, Column
-from .statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.board import Cell, Column
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange
 
 ABSENT = "–"
 

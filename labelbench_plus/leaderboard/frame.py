@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .board import Board, Cell, Column
-from .statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.board import Board, Cell, Column
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange
 
 
 def to_frame(board: Board) -> pd.DataFrame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .board import Board, Setting, Table, columns_of
-from .formatting import format_cells, printable
-from .text import conditions, findings
+from labelbench_plus.leaderboard.board import Board, Setting, Table, columns_of
+from labelbench_plus.leaderboard.formatting import format_cells, printable
+from labelbench_plus.leaderboard.text import conditions, findings
 
 
 def render(board: Board) -> str:

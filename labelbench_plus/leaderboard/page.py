@@ -12,11 +12,19 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from .board import FEW_SEEDS, Board, Cell, Column, Curve, Setting, columns_of
-from .charts import NARROW, Style, curves_chart, gains_chart, styles, swatch
-from .formatting import amount, decimals_for, format_cells, number, p_value, printable, sort_key
-from .statistics import ALPHA, Estimate, RankRange
-from .text import conditions, findings
+from labelbench_plus.leaderboard.board import FEW_SEEDS, Board, Cell, Column, Curve, Setting, columns_of
+from labelbench_plus.leaderboard.charts import NARROW, Style, curves_chart, gains_chart, styles, swatch
+from labelbench_plus.leaderboard.formatting import (
+    amount,
+    decimals_for,
+    format_cells,
+    number,
+    p_value,
+    printable,
+    sort_key,
+)
+from labelbench_plus.leaderboard.statistics import ALPHA, Estimate, RankRange
+from labelbench_plus.leaderboard.text import conditions, findings
 
 WIDE = 580
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from . import markdown, page
-from .board import build_board
-from .frame import to_frame
-from .runs import BoardMeta
+from labelbench_plus.leaderboard import markdown, page
+from labelbench_plus.leaderboard.board import build_board
+from labelbench_plus.leaderboard.frame import to_frame
+from labelbench_plus.leaderboard.runs import BoardMeta
+from labelbench_plus.store.atomic import replace
 
 
 def build(curves: pd.DataFrame, meta: BoardMeta, folder: Path) -> Path:
@@ -26,22 +25,8 @@ def build(curves: pd.DataFrame, meta: BoardMeta, folder: Path) -> Path:
     data = curves.sort_values(keys, kind="stable").to_csv(index=False, lineterminator="\n")
     digest = hashlib.sha256(data.encode()).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "curves.csv", data)
-    _replace(folder / "table.csv", to_frame(board).to_csv(index=False, lineterminator="\n"))
-    _replace(folder / "table.md", markdown.render(board))
-    _replace(folder / "index.html", page.render(board, digest))
+    replace(folder / "curves.csv", data.encode())
+    replace(folder / "table.csv", to_frame(board).to_csv(index=False, lineterminator="\n").encode())
+    replace(folder / "table.md", markdown.render(board).encode())
+    replace(folder / "index.html", page.render(board, digest).encode())
     return folder / "index.html"
-
-
-def _replace(path: Path, content: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp gives the owner alone the right to read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

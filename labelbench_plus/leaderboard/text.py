@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 
-from .board import Board, Setting, Table
-from .formatting import amount, format_cells, printable, sentence_list
+from labelbench_plus.leaderboard.board import Board, Setting, Table
+from labelbench_plus.leaderboard.formatting import amount, format_cells, printable, sentence_list
 
 WIDTH = 110
 MOST_WARNINGS = 12
