@@ -24,6 +24,7 @@ from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_repor
 from labelbench_plus.sweep.task import INFRA_TRIES
 
 CACHE_SECONDS = 20.0
+TIMED_RUNS = 500  # so many finished runs are enough to judge by what others will take
 SETTLED_NS = 2_000_000_000  # a file changed so recently may change again within the same tick of its clock
 
 
@@ -57,7 +58,7 @@ class Files:
     attempts: int = 0
     result: str = ""  # "valid", or what is wrong with it; empty if there is none
     last: dict[str, Any] = field(default_factory=dict)
-    seconds: float | None = None  # of a run that is done: what its rounds took
+    seconds: float | None = None  # what its rounds took; known of some of the runs that are done
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,7 @@ class _Cache:
             self._known = json.loads(self._path.read_bytes())
         except (OSError, ValueError):
             self._known = {}
+        self._timed = sum(known["seconds"] is not None for known in self._known.values())
 
     def finished(self, run: SweepRun) -> bool:
         known = self._known.get(run.id)
@@ -276,7 +278,10 @@ class _Cache:
         if known and known["stamp"] == stamp and "ended" in known["last"] and max(stamp) < latest:
             return Files(**known)
         files = _read(folder, run, stamp)
-        self._known[run.id] = asdict(files)
+        if files.result == "valid" and self._timed < TIMED_RUNS:
+            files.seconds = _seconds(folder)
+            self._timed += files.seconds is not None
+        self._known[run.id] = vars(files)
         self._changed = True
         return files
 
@@ -298,10 +303,15 @@ def _read(folder: Path, run: SweepRun, stamp: list[int]) -> Files:
             files.last = {**last, "number": int(attempts[-1][:4])}
     if stamp[0]:
         files.result = _validity(folder, run, rounds)
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            costs = [json.loads((folder / "costs" / name).read_bytes()) for name in rounds]
-            files.seconds = sum((cost["select_seconds"] or 0) + (cost["train_seconds"] or 0) for cost in costs)
     return files
+
+
+def _seconds(folder: Path) -> float | None:
+    """What the rounds of a run took together."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        costs = [json.loads((folder / "costs" / name).read_bytes()) for name in _numbered(folder / "costs")]
+        return sum((cost["select_seconds"] or 0) + (cost["train_seconds"] or 0) for cost in costs)
+    return None
 
 
 def _validity(folder: Path, run: SweepRun, rounds: list[str]) -> str:

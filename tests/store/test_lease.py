@@ -8,7 +8,7 @@ import time
 import pytest
 
 from labelbench_plus.store import lease as lease_module
-from labelbench_plus.store.lease import LeaseLost, RunBusy, acquire, attempts
+from labelbench_plus.store.lease import LeaseLost, RunBusy, acquire, attempts, conclude
 
 HOLD = """
 import sys, time
@@ -92,3 +92,28 @@ def test_of_many_that_want_the_same_run_one_gets_it(tmp_path):
     outputs = [racer.communicate() for racer in racers]
     assert sum(out == b"held\n" for out, _ in outputs) == 1
     assert sum(b"RunBusy" in err for _, err in outputs) == 5
+
+
+def test_a_scheduler_knows_more_than_a_heartbeat(tmp_path):
+    record = {"host": "elsewhere", "pid": 1, "started": 1.0, "job": "7_1"}
+    (tmp_path / "0001.json").write_text(json.dumps(record))
+    old = time.time() - lease_module.STALE_SECONDS - 5
+    os.utime(tmp_path / "0001.json", (old, old))
+    with pytest.raises(RunBusy, match="job 7_1"):
+        acquire(tmp_path, lambda holder: True)  # suspended, say: it does not beat, and will go on
+    os.utime(tmp_path / "0001.json")
+    with pytest.raises(RunBusy):
+        acquire(tmp_path, lambda holder: None)
+    acquire(tmp_path, lambda holder: False).release("finished")  # an earlier start of our own job: no need to wait
+
+
+def test_who_could_not_say_how_it_ended_is_spoken_for(tmp_path):
+    holder = hold(tmp_path)
+    conclude(tmp_path, "failed", "too early")
+    assert "ended" not in attempts(tmp_path)[0]
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    conclude(tmp_path, "failed", "killed", failure={"kind": "resources"})
+    conclude(tmp_path, "stopped", "too late")
+    assert attempts(tmp_path)[0] | {"ended": "failed", "detail": "killed"} == attempts(tmp_path)[0]
+    conclude(tmp_path / "nowhere", "failed", "nobody")
