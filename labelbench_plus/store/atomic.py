@@ -28,7 +28,12 @@ def publish(path: Path, content: bytes) -> bool:
 
 def replace(path: Path, content: bytes) -> None:
     """Create or replace `path` with `content` in one step."""
-    os.replace(_write_temporary(path, content), path)
+    temporary = _write_temporary(path, content)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 
