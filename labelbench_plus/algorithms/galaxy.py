@@ -111,7 +111,8 @@ class OneVsRest:
     """For each class a line of all rows, the labelled ones (rows 0 ... m - 1) and the candidates after them.
 
     On the line of k come first the rows whose most probable class is k (alone or with others), by falling p_k, then
-    the others by falling p_k - max_j p_j; equal rows in the order of their index. Differences are taken in float64.
+    the others by falling p_k - max_j p_j; equal rows in the order of their index. Differences are taken in the
+    input's precision, half precision's in single.
 
     Attributes
     ----------
@@ -120,19 +121,21 @@ class OneVsRest:
 
     def __init__(self, probabilities: Tensor, labelled_probabilities: Tensor) -> None:
         dtype = torch.promote_types(probabilities.dtype, labelled_probabilities.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
         # Class by class in memory, as they are read.
         self._classes = torch.cat([labelled_probabilities.T.to(dtype), probabilities.T.to(dtype)], dim=1)
-        self._top = self._classes.amax(dim=0).double()
+        self._top = self._classes.amax(dim=0)
         self.count = 1 if probabilities.shape[1] == 2 else probabilities.shape[1]
 
     def order(self, k: int) -> np.ndarray:
         """(rows,) the line of class k, as row numbers."""
-        own = self._classes[k].double()
-        key = torch.where(own >= self._top, own, own - self._top).neg_()
+        own = self._classes[k]
+        key = torch.where(own >= self._top, -own, self._top - own)
         # Integers are sorted by radix, many times faster than floats. Flipping the lower bits of negative numbers
-        # turns the order of the bits into that of the numbers; adding zero turns -0 into 0.
-        bits = key.add_(0.0).view(torch.int64)
-        bits ^= (bits >> 63) & torch.iinfo(torch.int64).max
+        # turns the order of the bits into that of the numbers.
+        integers = torch.int64 if key.dtype == torch.float64 else torch.int32
+        bits = key.view(integers)
+        bits ^= (bits >> 63 if integers == torch.int64 else bits >> 31) & torch.iinfo(integers).max
         return torch.sort(bits, stable=True).indices.to(torch.int32).cpu().numpy()
 
 

@@ -36,7 +36,8 @@ def entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """
     check_probabilities(probabilities)
     if probabilities.shape[1] == 2:
-        return _binary_entropy(_binary_margin(probabilities))
+        rest = (1 - _binary_margin(probabilities)) / 2
+        return shannon_entropy(torch.stack([1 - rest, rest], dim=1))
     out = torch.empty(probabilities.shape[0], dtype=torch.float64, device=probabilities.device)
     for rows in _row_chunks(probabilities, chunk_bytes):
         # The tolerance of the check lets entries slightly below zero through; their entropy is that of zero.
@@ -167,16 +168,6 @@ def shannon_entropy(probabilities: Tensor) -> Tensor:
 def _binary_margin(probabilities: Tensor) -> Tensor:
     first, second = probabilities.double().clamp(min=0).unbind(dim=1)
     return (first - second).abs() / (first + second)
-
-
-def _binary_entropy(margins: Tensor) -> Tensor:
-    """Entropy of ((1 + m) / 2, (1 - m) / 2), accurate enough to be monotone in m at both ends."""
-    # Near m = 0 the entropy is flat and its usual formula is all rounding; log 2 minus the small difference is not.
-    low = margins.clamp(max=0.5)
-    near_tie = math.log(2) - (low * torch.atanh(low) + torch.log1p(-low * low) / 2)
-    rest = (1 - margins) / 2
-    certain = torch.special.entr(rest) + torch.special.entr(1 - rest)
-    return torch.where(margins <= 0.5, near_tie, certain)
 
 
 def _row_chunks(values: Tensor, chunk_bytes: int) -> list[slice]:

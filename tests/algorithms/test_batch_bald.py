@@ -99,6 +99,19 @@ def test_stale_bounds_save_looks_and_change_nothing(monkeypatch: pytest.MonkeyPa
     assert lazy.information.tolist() == pytest.approx(values, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_beyond_the_first_look_are_found(seed: int) -> None:
+    # Nearly certain members that disagree at random: what a row is worth depends much on what is known already.
+    generator = torch.Generator().manual_seed(seed)
+    sure = 0.9 + 0.1 * torch.rand(1, 150, generator=generator, dtype=torch.float64)
+    first = torch.where(torch.rand(8, 150, generator=generator) < 0.5, sure, 1 - sure)
+    p = torch.stack([first, 1 - first], dim=2)
+    picks, values = slow_greedy(p.numpy(), 4)
+    batch = batch_bald(p, 4)
+    assert batch.indices.tolist() == picks
+    assert batch.information.tolist() == pytest.approx(values, abs=1e-9)
+
+
 def test_chunks_do_not_change_the_picks() -> None:
     p = members(5, 60, 3, seed=3, dtype=torch.float32)
     whole = batch_bald(p, 5)

@@ -26,13 +26,13 @@ def rows(n: int, k: int, seed: int, dtype: torch.dtype = torch.float64, coarse: 
 def slow_line(p: np.ndarray, k: int) -> list[int]:
     def place(row: int) -> tuple[float, int]:
         own, top = p[row, k], max(p[row])
-        return (-own if own == top else top - own), row
+        return float(-own if own == top else top - own), row
 
     return sorted(range(len(p)), key=place)
 
 
 def slow_galaxy(candidates: Tensor, labelled: Tensor, labels: list[int], n: int, rng: np.random.Generator) -> list[int]:
-    p = np.concatenate([labelled.double().numpy(), candidates.double().numpy()])
+    p = torch.cat([labelled, candidates]).numpy()
     m, classes = len(labels), p.shape[1]
     believed = labels + [int(np.argmax(row)) for row in p[m:]]
     is_marked = [True] * m + [False] * len(candidates)
@@ -85,6 +85,18 @@ def test_longer_batches_are_those_of_the_walk() -> None:
     labels[::4] = (labels[::4] + 1) % 3
     picks = galaxy(p[20:], p[:20], labels, 150, np.random.default_rng(0))
     assert picks.tolist() == slow_galaxy(p[20:], p[:20], labels.tolist(), 150, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("cut", [100, 390])
+def test_long_stretches_of_labels_around_a_cut_are_walked_over(cut: int) -> None:
+    sure = torch.linspace(0.99, 0.01, 500, dtype=torch.float64)
+    p = torch.stack([sure, 1 - sure], dim=1)
+    known = torch.arange(60, 440)
+    rest = torch.cat([torch.arange(60), torch.arange(440, 500)])
+    labels = (known >= cut).long()
+    picks = galaxy(p[rest], p[known], labels, 110, np.random.default_rng(0))
+    expected = slow_galaxy(p[rest], p[known], labels.tolist(), 110, np.random.default_rng(0))
+    assert picks.tolist() == expected
 
 
 def test_a_run_between_opposite_labels_is_bisected_towards_the_model_s_boundary() -> None:

@@ -75,6 +75,13 @@ def test_all_three_rank_alike_at_two_classes(dtype: torch.dtype, sharpness: floa
         assert (entropy(p)[by_margin].diff() <= 1e-15).all()
 
 
+def test_entropy_tells_neighbouring_floats_next_to_one_half_apart() -> None:
+    steps = torch.arange(4000, dtype=torch.float64) * 2.0**-24
+    p = torch.stack([0.5 + steps, 0.5 - steps], dim=1).float()
+    assert (entropy(p).diff() < 0).all()
+    assert (entropy(p.flip(1)).diff() < 0).all()
+
+
 def test_exact_ties_of_the_two_best_classes_have_no_margin() -> None:
     p = torch.tensor([[0.4, 0.2, 0.4], [0.3, 0.4, 0.3], [0.25, 0.25, 0.25], [0.5, 0.5, 0.0]])
     p[2] = 1 / 3
