@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -89,7 +90,13 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
     latest = _latest(folder)
     if latest and (other := _alive(folder / f"{latest:04d}.json", judge)):
         raise RunBusy(f"{folder.parent.name} is being computed by {other}")
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), **about}
+    me = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": _process_start(os.getpid()),
+        "arguments": sys.argv,
+        **about,
+    }
     path = folder / f"{latest + 1:04d}.json"
     if not publish(path, json.dumps(me).encode()):
         raise RunBusy(f"{folder.parent.name} was just taken by {_alive(path) or 'another process'}")

@@ -1,4 +1,7 @@
-"""Where a run comes from: code, versions, machine. Written before round 0, so that a result can be judged alone."""
+"""Where a run comes from: code, versions, hardware. Written before round 0, so that a result can be judged alone.
+
+Manifests are published; which host and command line computed a run is in its attempts, which are not.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-import socket
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,12 @@ def machine(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "system": platform.platform(),
-        "host": socket.gethostname(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "cuda": torch.version.cuda if device.startswith("cuda") else None,
         "determinism": "bitwise on this machine and these versions" if deterministic else "seeded",
-        "arguments": sys.argv,
     }
 
 

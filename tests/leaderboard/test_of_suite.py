@@ -1,0 +1,67 @@
+"""From run folders to a board, by way of the files alone."""
+
+import dataclasses
+
+import pytest
+
+from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.leaderboard.of_suite import publish_suite
+from labelbench_plus.store.run_store import RunStore
+from labelbench_plus.suite import load_suite
+
+
+@pytest.fixture
+def carried(suite_file, tmp_path):
+    """The small suite, with the given changes, carried out; returns the suite and its runs."""
+
+    def carry(*changes, leave_out=0):
+        suite = load_suite(suite_file(*changes))
+        runs = suite.runs()
+        for spec in runs[leave_out:]:
+            carry_out(
+                Job(spec.id, spec.as_json(), str(spec), tmp_path, tmp_path / "cache", "cpu", (), "s", "disabled"),
+                lambda rounds: None,
+            )
+        return suite, runs
+
+    return carry
+
+
+def test_what_is_missing_is_said_and_the_rest_is_ranked(carried, tmp_path):
+    suite, runs = carried(leave_out=1)
+    board = publish_suite(suite, runs, tmp_path)
+    assert "1 of 4 runs have not been started" in board.text
+    assert "margin" in board.text
+    assert board.page == tmp_path / "leaderboards" / "small" / "index.html"
+    assert "1 of 4 runs have not been started" in board.page.read_text()
+
+
+def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):
+    suite, runs = carried()
+    (RunStore(tmp_path, runs[3].id).folder / "rounds" / "0001.json").write_bytes(b"{}")
+    board = publish_suite(suite, runs, tmp_path)
+    assert f"left out, its files are damaged: {runs[3].id}" in board.text
+
+
+def test_a_first_round_chosen_by_hidden_labels_is_declared(carried, tmp_path):
+    suite, runs = carried(("budget:", "initial: stratified\nbudget:"))
+    assert "chosen by stratified, which uses labels nobody paid for" in publish_suite(suite, runs, tmp_path).text
+
+
+def test_runs_with_prices_stand_on_the_declared_grid(carried, tmp_path):
+    conditions = "encoder: pixels, conditions: [{name: random_prices, highest: 4}]"
+    suite, runs = carried(("encoder: pixels", conditions), ("first: 20", "first: 40"))
+    spent = [record.spent for record in RunStore(tmp_path, runs[0].id).rounds()]
+    assert all(0 <= budget - money < 4 for budget, money in zip((40, 50, 60), spent, strict=True))
+    board = publish_suite(suite, runs, tmp_path)
+    assert "left out" not in board.text
+    assert "margin" in board.text
+
+
+def test_seeds_of_one_run_are_paired_by_their_first_round(carried, tmp_path):
+    _, runs = carried()
+    first = {(run.seed, run.strategy.name): RunStore(tmp_path, run.id).rounds()[0] for run in runs}
+    for seed in (0, 1):
+        left, right = first[seed, "random"], first[seed, "margin"]
+        assert dataclasses.asdict(left)["scores"] == dataclasses.asdict(right)["scores"]
+    assert first[0, "random"].scores != first[1, "random"].scores
