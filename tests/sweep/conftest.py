@@ -143,6 +143,9 @@ def shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
             "scontrol": f"""
                 echo "MaxArraySize            = {array}"
             """,
+            "sacctmgr": """
+                exit 1
+            """,
             "scancel": f"""
                 echo "$@" >> {folder}/cancelled
             """,
