@@ -146,7 +146,7 @@ class Registry(Generic[P]):
             return self._classes[name]
         entry = self._installed.get(name)
         if entry is None:
-            close = difflib.get_close_matches(name, self.entries(), n=3, cutoff=0.5)
+            close = difflib.get_close_matches(name, self.entries(), n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(self.entries())}"
             raise PluginError(f"unknown {self.kind} {name!r}; {hint}")
         if not entry.target:
