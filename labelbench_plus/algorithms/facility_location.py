@@ -69,7 +69,7 @@ def facility_location(
     Ties: gains that differ by rounding only, less than about 1e-14 Σ a_i, go to the lowest index.
     Guarantee: 1 − 1/e of the optimum, f being monotone submodular.
     Source: Nemhauser, Wolsey and Fisher (1978), section 4; lazy evaluation by Minoux (1978); the weighted form for
-    choosing what to label in Bhatt et al. (2024, arXiv 2401.06692, section 3.3).
+    choosing what to label in Bhatt et al. (2024, arXiv 2401.06692).
     """
     check_matrix(features, "features")
     check_count(n, features.shape[0])

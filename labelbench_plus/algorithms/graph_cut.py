@@ -56,7 +56,7 @@ def graph_cut(
     candidate near the front, to know it exactly. O(N r + n d + chunk_bytes) memory.
     Ties: gains that differ by rounding only, less than about 1e-14 λ N, go to the lowest index.
     Guarantee: 1 − 1/e of the optimum for λ >= 2; none for less.
-    Source: Iyer, Khargoankar, Bilmes and Asanani (2021, "Submodular combinatorial information measures with
+    Source: Iyer, Khargonkar, Bilmes and Asnani (2021, "Submodular combinatorial information measures with
     applications in machine learning", section 2, graph cut); lazy evaluation by Minoux (1978).
     """
     check_matrix(features, "features")

@@ -39,7 +39,7 @@ def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Purc
     objective: `FacilityLocation`, `SparseFacilityLocation`, `LogDet`, `Coverage`, `GraphCut` (λ >= 2), or any other
         monotone submodular `Objective`. It is reset first.
     prices: (N,) positive.
-    budget: at least zero, in the unit of the prices.
+    budget: at least zero, in the unit of the prices; exceeded at most by the rounding of their type.
 
     Raises
     ------
@@ -61,20 +61,22 @@ def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Purc
     if not (budget >= 0 and math.isfinite(budget)):
         raise ValueError(f"budget must be finite and not negative, got {budget}")
     exact = prices.to(device=objective.device, dtype=torch.float64)
-    by_ratio = _run(objective, exact, budget, by_ratio=True)
-    by_gain = _run(objective, exact, budget, by_ratio=False)
+    # A sum of prices may exceed the budget by their rounding alone: ten times 0.1 is affordable with 1.0.
+    rounding = torch.finfo(prices.dtype if prices.is_floating_point() else torch.float64).eps
+    allowed = budget * (1.0 + 4.0 * rounding)
+    by_ratio = _run(objective, exact, allowed, by_ratio=True)
+    by_gain = _run(objective, exact, allowed, by_ratio=False)
     return by_gain if by_gain.value > by_ratio.value + objective.tolerance else by_ratio
 
 
-def _run(objective: Objective, prices: Tensor, budget: float, *, by_ratio: bool) -> Purchase:
+def _run(objective: Objective, prices: Tensor, allowed: float, *, by_ratio: bool) -> Purchase:
     rows: list[int] = []
     value = cost = 0.0
     if objective.rows:
         queue = LazyQueue(objective, prices if by_ratio else None)
         free = torch.ones(objective.rows, dtype=torch.bool, device=objective.device)
         while True:
-            # A sum of prices may exceed the budget by rounding alone: ten times 0.1 is affordable with 1.0.
-            beyond = free & (prices > budget * (1.0 + 1e-12) - cost)
+            beyond = free & (prices > allowed - cost)
             queue.drop(beyond)
             free &= ~beyond
             if not bool(free.any()):
