@@ -26,6 +26,7 @@ setup(
         "numpy>=2.0,<3",
         "pandas>=2.2",
         "psutil>=6",
+        "pyarrow>=17",
         "pydantic>=2.12,<3",
         "rich>=14",
         "ruamel.yaml>=0.18",

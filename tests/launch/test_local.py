@@ -15,9 +15,9 @@ import os, signal
 from dataclasses import dataclass
 from labelbench_plus.strategies import PoolStrategy, strategies
 
-@strategies.register("raises")
+@strategies.register("throws")
 @dataclass(frozen=True)
-class Raises(PoolStrategy):
+class Throws(PoolStrategy):
     """Raises."""
     def select(self, view, n, rng):
         raise ZeroDivisionError("on purpose")
@@ -84,11 +84,11 @@ def test_runs_start_alike_whatever_the_strategy(suite_file, tmp_path):
 
 
 def test_one_failure_harms_no_other_run(suite_file, tmp_path, plugin):
-    suite = suite_file(("[random, margin]", "[dies, random, raises, greedy, margin]"), ("0..1", "[0]"))
+    suite = suite_file(("[random, margin]", "[dies, random, throws, greedy, margin]"), ("0..1", "[0]"))
     ended = outcomes(jobs(suite, tmp_path, (plugin,)), 2)
     assert ended["random"] == ended["margin"] == "finished"
     assert ended["dies"] == "failed the worker process died: killed by SIGKILL (out of memory?)"
-    assert ended["raises"] == "failed ZeroDivisionError: on purpose"
+    assert ended["throws"] == "failed ZeroDivisionError: on purpose"
     assert ended["greedy"] == ("failed StrategyContractError: strategy 'greedy', round 1: expected 10 items, got 11")
 
 
@@ -117,6 +117,7 @@ def test_a_run_somebody_else_computes_is_left_to_them(suite_file, tmp_path):
 def test_an_interruption_gives_the_runs_back(suite_file, tmp_path):
     suite = suite_file(("rounds: 3", "rounds: 60"))
     todo = jobs(suite, tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
 
     def interrupt(event):
         if event.state == "round":
@@ -128,4 +129,4 @@ def test_an_interruption_gives_the_runs_back(suite_file, tmp_path):
     assert ends
     assert all('"ended"' in end for end in ends)
     assert set(outcomes(todo, 2).values()) == {"finished"}
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # only workers change it
+    assert signal.getsignal(signal.SIGTERM) == handler  # only workers change it
