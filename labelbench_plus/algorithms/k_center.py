@@ -21,7 +21,7 @@ from labelbench_plus.algorithms.pairwise import (
 )
 
 FRONT_BYTES = 2**21  # of features in the front: what stays in a cache from one pick to the next
-CANDIDATES = 32  # rows of the front whose distances to all of it are computed at once
+CANDIDATES = 16  # rows of the front whose distances to all of it are computed at once
 
 PICKED = -1.0  # below every squared distance
 

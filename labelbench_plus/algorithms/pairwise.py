@@ -398,10 +398,12 @@ class LazyDistances:
         self.centres = self.centres.join(centres)
 
     def refresh(self, rows: Tensor) -> None:
-        """Make `bound[rows]` exact. Each row is compared with no more than twice the centres it has missed."""
-        # Rows that have missed a similar number of centres share one matrix product.
+        """Make `bound[rows]` exact, with no more than twice the distances that the rows have missed."""
         missed = len(self.centres) - self.seen[rows]
-        magnitude = torch.frexp(missed.to(torch.float64)).exponent * (missed > 0)
+        magnitude = (missed > 0).to(torch.int32)
+        if len(rows) and len(rows) * int(missed.max()) > 2 * int(missed.sum()):
+            # One product for all would waste most of it on rows that are nearly up to date: one for each magnitude.
+            magnitude *= torch.frexp(missed.to(torch.float64)).exponent
         for group in magnitude.unique().tolist():
             if group == 0:
                 continue
