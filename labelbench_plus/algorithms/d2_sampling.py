@@ -86,7 +86,7 @@ def sample_d2(
     A stale squared distance is at least the true one. Rows are proposed in proportion to their stale value and
     accepted with probability true / stale, which is the D² law whatever the stale values are. Proposals are drawn
     and their true distances computed many at a time, and taken in order; every proposed row is up to date
-    afterwards. When none of them is accepted the bounds are loose, and all rows are brought up to date.
+    afterwards. All rows are brought up to date when that costs less than the rejections it is expected to save.
 
     Parameters
     ----------
