@@ -82,7 +82,7 @@ module.check_probabilities = lambda values, name: values
 p = torch.full((10, 100_000, 10), 0.1)
 module.bald(p[:, :100])
 """
-    assert peak_bytes(setup, "module.bald(p)") < 40 * 2**20  # a float64 copy alone would be 76 MiB
+    assert peak_bytes(setup, "module.bald(p)") < 55 * 2**20  # a float64 copy alone would be 76 MiB
 
 
 def test_the_input_is_left_alone() -> None:

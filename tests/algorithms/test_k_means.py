@@ -138,4 +138,4 @@ x = torch.randn(20000, 8, generator=torch.Generator().manual_seed(0))
 k_means(x[:500], 5, np.random.default_rng(0))
 """
     code = "k_means(x, 800, np.random.default_rng(0), max_iterations=2, chunk_bytes=2**22)"
-    assert peak_bytes(setup, code) < 30e6  # N × K: 64 MB
+    assert peak_bytes(setup, code) < 50e6  # N × K: 64 MB

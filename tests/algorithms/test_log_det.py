@@ -123,4 +123,4 @@ x = torch.randn(50000, 8, generator=torch.Generator().manual_seed(0))
 log_det(x[:500], 5); log_det(x[:500], 5, kernel=Rbf())
 """
     code = f"log_det(x, 3, centers=x[:300], kernel={kernel}, chunk_bytes=2**22)"
-    assert peak_bytes(setup, code) < 30e6  # N × L: 120 MB
+    assert peak_bytes(setup, code) < 60e6  # N × L: 120 MB

