@@ -132,7 +132,7 @@ def v_optimal(
     Tresp, ICML 2006, section 3). The gain of a row is x'M⁻¹TM⁻¹x / (1 + x'M⁻¹x). Everything else as in `a_optimal`.
     """
     purse = _open(features, n, prices, budget)
-    moment = second_moment(_targets(targets, features), chunk_bytes)
+    moment = second_moment(check_targets(targets, features), chunk_bytes)
     return _forward(features, n, _Trace(moment), ridge, labelled, purse, chunk_bytes)
 
 
@@ -162,8 +162,8 @@ def g_optimal(
     purse = _open(features, n, prices, budget)
     if n == 0:
         return purse.picks()
-    information = information_matrix(features, ridge, labelled)
-    variances = _WorstCase(features, _targets(targets, features), information, chunk_bytes)
+    information = _regular(features, ridge, labelled)
+    variances = _WorstCase(features, check_targets(targets, features), information, chunk_bytes)
     for _ in range(n):
         if not bool(purse.affordable().any()):
             break
@@ -197,7 +197,7 @@ def e_optimal(
     `d_optimal`, with the gain measured on the k-th smallest eigenvalue.
     """
     purse = _open(features, n, prices, budget)
-    information = information_matrix(features, ridge, labelled)
+    information = _regular(features, ridge, labelled)
     for _ in range(n):
         if not bool(purse.affordable().any()):
             break
@@ -209,35 +209,42 @@ def e_optimal(
 
 
 def information_matrix(features: Tensor, ridge: float, labelled: Tensor | None) -> Tensor:
-    """Return M₀ = ridge·I + L'L as a (d, d) float64 matrix, refused if too near singular to add `features` to.
-
-    `features` is a matrix already checked.
+    """Return M₀ = ridge·I + L'L as a (d, d) float64 matrix; `features`, already checked, give d and the device.
 
     Raises
     ------
     ValueError
-        `ridge` negative or not finite, `labelled` not (m, d), or the smallest eigenvalue of M₀ below 10⁻¹² of the
-        largest M₀ plus one row can have.
+        `ridge` negative or not finite, or `labelled` not a finite (m, d) matrix.
     """
     dimension = features.shape[1]
     if not 0 <= ridge < float("inf"):
         raise ValueError(f"ridge must be a finite number of at least 0, got {ridge}")
     information = torch.zeros(dimension, dimension, dtype=torch.float64, device=features.device)
     if labelled is not None:
-        rows = _check_rows(labelled, features, "labelled").double()
+        rows = check_columns(labelled, features, "labelled").double()
         information = rows.T @ rows
     information.diagonal().add_(ridge)
-    if dimension and features.shape[0]:
+    return information
+
+
+def _regular(features: Tensor, ridge: float, labelled: Tensor | None) -> Tensor:
+    """M₀, refused if float64 could not tell it, with one more row added, from a singular matrix."""
+    information = information_matrix(features, ridge, labelled)
+    if information.numel() and len(features):
         spectrum = torch.linalg.eigvalsh(information) if labelled is not None else information.diagonal()
-        wide = torch.promote_types(features.dtype, torch.float32)
-        largest = float(torch.linalg.vector_norm(features, dim=1, dtype=wide).max()) ** 2
-        floor = (float(spectrum[-1]) + largest) / _CONDITION
+        floor = (float(spectrum[-1]) + largest_norm(features) ** 2) / _CONDITION
         if float(spectrum[0]) <= floor:
             raise ValueError(
                 f"ridge={ridge:g} leaves the information matrix singular in float64: "
                 f"with these features and labelled rows it must be above {floor:.3g}"
             )
     return information
+
+
+def largest_norm(rows: Tensor) -> float:
+    """Return the largest Euclidean norm of the rows, of which there is at least one, to about single precision."""
+    wide = torch.promote_types(rows.dtype, torch.float32)
+    return float(torch.linalg.vector_norm(rows, dim=1, dtype=wide).max())
 
 
 def second_moment(rows: Tensor, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
@@ -288,18 +295,19 @@ def lowest_best(values: Tensor) -> int:
     return int((values >= best - TIE * abs(best)).nonzero()[0])
 
 
-def _check_rows(rows: Tensor, features: Tensor, name: str) -> Tensor:
+def check_columns(rows: Tensor, features: Tensor, name: str) -> Tensor:
+    """Return `rows` on the device of `features`, refused unless a finite matrix with as many columns."""
     check_matrix(rows, name)
     if rows.shape[1] != features.shape[1]:
         raise ValueError(f"{name} must have the {features.shape[1]} columns of features, got {rows.shape[1]}")
     return rows.to(features.device)
 
 
-def _targets(targets: Tensor | None, features: Tensor) -> Tensor:
-    """The targets, by default the features."""
+def check_targets(targets: Tensor | None, features: Tensor) -> Tensor:
+    """Return the targets, by default the features; given ones are refused unless finite and of at least one row."""
     if targets is None:
         return features
-    if len(_check_rows(targets, features, "targets")) == 0:
+    if len(check_columns(targets, features, "targets")) == 0:
         raise ValueError("targets must hold at least one row")
     return targets.to(features.device)
 
@@ -461,7 +469,7 @@ def _forward(
     purse: _Purse,
     chunk_bytes: int,
 ) -> Tensor:
-    forms = _Forms(features, criterion, information_matrix(features, ridge, labelled), purse, chunk_bytes)
+    forms = _Forms(features, criterion, _regular(features, ridge, labelled), purse, chunk_bytes)
     if n:
         forms.start(ridge if labelled is None else None)
     ahead = _LOOKAHEAD
@@ -525,13 +533,13 @@ class _Forms:
 
     def speculate(self, gains: Tensor, most: int) -> _Batch:
         """Pick up to `most` rows greedily among the contenders alone, while no other row should interfere."""
-        contenders, floor, rival = _contenders(gains, max(_CONTENDERS, len(gains) // 32))
-        rows = self.features[contenders].double()
-        forms = [form[contenders] for form in self.forms]
-        least = [_SHRINK * form[contenders] for form in self.reference]
-        prices = None if self.purse.prices is None else self.purse.prices[contenders]
+        among, floor, rival = contenders(gains, max(_CONTENDERS, len(gains) // 32))
+        rows = self.features[among].double()
+        forms = [form[among] for form in self.forms]
+        least = [_SHRINK * form[among] for form in self.reference]
+        prices = None if self.purse.prices is None else self.purse.prices[among]
         remaining = float("inf") if self.purse.remaining is None else self.purse.remaining
-        shut = self.purse.taken[contenders]
+        shut = self.purse.taken[among]
         batch = _Batch([], [], [], [])
         probes: list[list[Tensor]] = [[] for _ in forms]
         while len(batch.picks) < most:
@@ -539,7 +547,7 @@ class _Forms:
             if prices is not None:
                 current.masked_fill_(prices > remaining, -torch.inf)
             at = lowest_best(current)
-            pick, gain = int(contenders[at]), float(current[at])
+            pick, gain = int(among[at]), float(current[at])
             if gain == -torch.inf:
                 break
             if batch.picks:  # the first is the best of all rows, and its digits have been looked at
@@ -625,19 +633,20 @@ class _Forms:
         return steps
 
 
-def _contenders(gains: Tensor, most: int) -> tuple[Tensor, float, int]:
-    """Ascending indices of the `most` largest gains; among rows tied for the last places, the lowest indices.
+def contenders(gains: Tensor, most: int) -> tuple[Tensor, float, int]:
+    """Return the ascending indices of the `most` largest gains; among rows tied for the last places, the lowest.
 
     Also the largest gain left out, and the lowest index left out that ties with it.
     """
     if len(gains) <= most:
         return torch.arange(len(gains), device=gains.device), -torch.inf, len(gains)
-    floor = gains.topk(most + 1).values[-1]
-    inside = gains > floor * (1 + TIE)
-    tied = ((gains * (1 + TIE) >= floor) & ~inside).nonzero()[:, 0]
+    floor = float(gains.topk(most + 1).values[-1])
+    slack = TIE * abs(floor) if floor > -torch.inf else 0.0
+    inside = gains > floor + slack
+    tied = ((gains >= floor - slack) & ~inside).nonzero()[:, 0]
     room = most - int(inside.sum())
     inside[tied[:room]] = True
-    return inside.nonzero()[:, 0], float(floor), int(tied[room])
+    return inside.nonzero()[:, 0], floor, int(tied[room])
 
 
 # --- G: the worst target -----------------------------------------------------------------------------------------
@@ -699,7 +708,7 @@ class _WorstCase:
             hopeful = ((beats | ties) & waiting).nonzero()[:, 0]
             if len(hopeful) == 0:
                 return winner
-            chosen = hopeful[_contenders(most[hopeful] / prices[hopeful], _TRIED)[0]]
+            chosen = hopeful[contenders(most[hopeful] / prices[hopeful], _TRIED)[0]]
             values, hardest = self._value(chosen)
             waiting[chosen] = False
             valued[chosen] = True
@@ -809,7 +818,7 @@ class _Secular:
                 chosen = chosen[(chosen < winner) | self._reaches(chosen, best * (1 + TIE))]
             if len(chosen) == 0:
                 return winner
-            chosen = chosen[_contenders(promise[chosen], _SOLVED)[0]]
+            chosen = chosen[contenders(promise[chosen], _SOLVED)[0]]
             gains[chosen] = self._solve(chosen) / self.prices[chosen]
             waiting[chosen] = False
             valued[chosen] = True

@@ -87,7 +87,7 @@ class LogDet:
     """The objective of `log_det`, for `lazy_greedy` and `knapsack_greedy`."""
 
     tight = True
-    block = 32
+    block = 64
 
     def __init__(
         self,

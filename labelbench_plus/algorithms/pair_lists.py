@@ -8,6 +8,8 @@ from torch import Tensor
 TILE = 1024
 """Rows of a block whose lists are sorted together."""
 
+_SLAB = 2**21  # pairs
+
 
 class PairLists:
     """One list of partners a row, ascending, with a value for each partner.
@@ -53,6 +55,7 @@ class PairListsBuilder:
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._blocks: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in range(0, rows, TILE)]
+        self._room: tuple[Tensor, Tensor, Tensor] | None = None
         self.pairs = 0
 
     def add(self, first: int, row: Tensor, partner: Tensor, values: Tensor) -> None:
@@ -60,11 +63,29 @@ class PairListsBuilder:
 
         Within a block, calls come with ascending partners. The values are empty in all calls or in none.
         """
-        self._blocks[first // TILE].append((row.to(torch.int16), partner.to(torch.int32), values))
-        self.pairs += len(row)
+        size = len(row)
+        # Pieces lie in slabs: allocated one by one among the large temporaries of the caller, they would leave holes
+        # of many times their own size behind.
+        if size and (self._room is None or len(self._room[0]) < size):
+            slab = max(size, _SLAB)
+            self._room = (
+                torch.empty(slab, dtype=torch.int16, device=row.device),
+                torch.empty(slab, dtype=torch.int32, device=row.device),
+                values.new_empty(slab if len(values) else 0),
+            )
+        if size == 0 or self._room is None:
+            self._blocks[first // TILE].append((row.to(torch.int16), partner.to(torch.int32), values))
+            return
+        rows, partners, room = self._room
+        used = len(values)
+        self._blocks[first // TILE].append(
+            (rows[:size].copy_(row), partners[:size].copy_(partner), room[:used].copy_(values))
+        )
+        self._room = rows[size:], partners[size:], room[used:]
+        self.pairs += size
 
     def finish(self) -> PairLists:
-        """The lists; what was collected is given up on the way, so that memory does not double."""
+        """The lists."""
         some = next(piece[2] for block in self._blocks for piece in block)
         counts = torch.zeros(self._rows, dtype=torch.int64, device=some.device)
         partner = torch.empty(self.pairs, dtype=torch.int32, device=some.device)
@@ -81,7 +102,6 @@ class PairListsBuilder:
             block_counts = counts[number * TILE : (number + 1) * TILE]
             block_counts += torch.bincount(row, minlength=len(block_counts))
             start = entries.stop
-            block.clear()
         return PairLists(counts, partner, values)
 
 

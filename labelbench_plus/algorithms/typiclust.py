@@ -17,6 +17,8 @@ from labelbench_plus.algorithms.similarity import check_centers
 # Typicalities closer than this, relative, are ties: the rounding of a mean must not choose between duplicates.
 _TIE = 1e-12
 
+_SMALL = 200  # rows up to which all pairs of a cluster cost less than a search
+
 
 def typiclust(
     features: Tensor,
@@ -101,8 +103,14 @@ def typiclust(
 
 def _by_typicality(everyone: Tensor, members: Tensor, total: int, neighbours: int, chunk_bytes: int) -> list[int]:
     """The rows of a cluster that may be picked, most typical last."""
-    near = nearest_neighbours(everyone[members], min(neighbours, len(members) - 1), chunk_bytes=chunk_bytes)
-    distance = row_sums(near.squared_distances.sqrt())
+    rows, k = everyone[members], min(neighbours, len(members) - 1)
+    if len(members) <= _SMALL:
+        exact = rows.to(torch.float64)
+        pairs = torch.cdist(exact, exact, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+        distance = row_sums(pairs.topk(k, dim=1, largest=False).values)
+    else:
+        near = nearest_neighbours(rows, k, chunk_bytes=chunk_bytes)
+        distance = row_sums(near.squared_distances.sqrt())
     free = members < total
     members, distance = members[free], distance[free]
     # Equal distances to rounding form runs in the sorted order; within a run the lowest index comes first.

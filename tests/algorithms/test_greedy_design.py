@@ -211,13 +211,23 @@ def test_ties_with_rows_outside_the_contenders(name: str, energy: float, small_b
     assert DESIGNS[name](torch.cat([short, long]), 21, ridge=1.0).tolist() == [19, *range(19), 20]
 
 
-@pytest.mark.parametrize("name", ["A", "V"])
-@pytest.mark.parametrize("chunk_bytes", [8 * 8 * 9, 1 << 20])
-def test_guesses_are_taken_back(name: str, chunk_bytes: int, small_blocks: None) -> None:
-    """These gains can grow, so that rows outside the contenders do overtake, as far into a pass as they may lie."""
-    features = rows(300, 8, 43)
-    expected = textbook(name, features, 80, 1e-4)
-    assert DESIGNS[name](features, 80, ridge=1e-4, chunk_bytes=chunk_bytes).tolist() == expected
+@pytest.mark.parametrize("chunk_bytes", [8 * 10 * 9, 1 << 20])
+def test_guesses_are_taken_back(chunk_bytes: int, small_blocks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An A gain can grow, so that a row from outside the contenders overtakes, wherever in the pass it lies."""
+    outcomes = []
+    settle = greedy_design._Forms.settle
+
+    def spy(forms: greedy_design._Forms, batch: greedy_design._Batch) -> int:
+        outcomes.append((len(batch.picks), settle(forms, batch)))
+        return outcomes[-1][1]
+
+    monkeypatch.setattr(greedy_design._Forms, "settle", spy)
+    generator = torch.Generator().manual_seed(1)
+    centres = torch.randn(20, 10, generator=generator).double().repeat(15, 1)
+    features = torch.nn.functional.normalize(centres + 0.1 * torch.randn(300, 10, generator=generator), dim=1)
+    picks = a_optimal(features, 80, ridge=1e-3, chunk_bytes=chunk_bytes)
+    assert picks.tolist() == textbook("A", features, 80, 1e-3)
+    assert any(made > kept for made, kept in outcomes)  # or the test tests nothing
 
 
 @every_design
@@ -360,4 +370,4 @@ def test_memory_stays_linear(peak_bytes: Callable[[str, str], int]) -> None:
     setup = f"from labelbench_plus.algorithms.greedy_design import {names}; x = torch.randn(40000, 32)"
     warm = f"[design(x[:3000], 2, ridge=1.0) for design in ({names})]"
     # 30 float64 numbers a row; anything quadratic would take 13 GB
-    assert peak_bytes(f"{setup}; {warm}", warm.replace("[:3000]", "")) < 40000 * 8 * 30 + 2**24
+    assert peak_bytes(f"{setup}; {warm}", warm.replace("[:3000]", "")) < 40000 * 8 * 30 + 2**25

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from labelbench_plus.algorithms import pair_lists
 from labelbench_plus.algorithms.distance_bounds import true_entries
 from labelbench_plus.algorithms.pair_lists import TILE, PairListsBuilder, ragged_ranges
 
@@ -14,11 +16,14 @@ def test_ragged_ranges() -> None:
     assert values.tolist() == [5, 6, 9, 10, 11]
 
 
-def test_lists_of_a_matrix_and_thinning() -> None:
+@pytest.mark.parametrize("slab", [3000, 2**21])
+def test_lists_of_a_matrix_and_thinning(slab: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_lists, "_SLAB", slab)  # a piece, of up to 10,000 pairs here, may be larger than a slab
     size = 2 * TILE + 100
     generator = torch.Generator().manual_seed(0)
     matrix = torch.rand(size, size, generator=generator)
     mask = matrix < 0.01
+    mask[:TILE, :TILE] = False  # the first piece is empty
     blocks = [slice(start, min(start + TILE, size)) for start in range(0, size, TILE)]
     plain, valued = PairListsBuilder(size), PairListsBuilder(size)
     for i, rows in enumerate(blocks):
@@ -32,10 +37,9 @@ def test_lists_of_a_matrix_and_thinning() -> None:
     assert len(lists) == int(mask.sum()) == len(plain.finish())
     some = torch.tensor([0, TILE, 3, size - 1, TILE - 1])
     segment, entries = lists.entries(some)
-    rows, columns = mask[some].nonzero(as_tuple=True)
-    assert torch.equal(segment, rows)
-    assert torch.equal(lists.partner[entries].long(), columns)
-    assert torch.equal(lists.values[entries], matrix[some][rows, columns])
+    listed = mask[some].nonzero()
+    assert torch.equal(torch.stack([segment, lists.partner[entries].long()], dim=1), listed)
+    assert torch.equal(lists.values[entries], matrix[some][listed[:, 0], listed[:, 1]])
 
     worth = torch.rand(size, generator=generator) * 0.01
     lists.keep(worth)
