@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from labelbench_plus.plugins import Plugin, Registry
+from labelbench_plus.plugins import Plugin, Registry, label
 
 if TYPE_CHECKING:
     from labelbench_plus.budget import Ledger
@@ -45,13 +45,16 @@ class Problem(Plugin):
 
     Attributes
     ----------
-    query: the kind of question its oracle answers ("pool").
+    query: the kind of question its oracle answers ("pool", "sources").
     task: what its trainers must solve ("classification").
     provides: capabilities its views offer without a model.
+    unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
+        table of the leaderboard; `primary_metric`, `dataset_name` and `facets` say the rest.
     """
 
     query: ClassVar[str]
     task: ClassVar[str]
+    unit: ClassVar[str] = "labels"
     provides: ClassVar[frozenset[str]] = frozenset()
 
     def fingerprint(self) -> str:
@@ -73,6 +76,14 @@ class Problem(Plugin):
     def primary_metric(self) -> tuple[str, bool]:
         """The name of the score that ranks, and whether more of it is better."""
         raise NotImplementedError
+
+    def dataset_name(self) -> str:
+        """The data behind it: problems on the same data count as one wherever results are averaged over data sets."""
+        return label(self)
+
+    def facets(self) -> dict[str, str]:
+        """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
+        return {}
 
     def open(self, place: Place, streams: Streams) -> Instance:
         """Load the data and make the problem ready for the run with these random streams."""

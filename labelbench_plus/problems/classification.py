@@ -19,7 +19,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, metrics
 from labelbench_plus.oracle import PoolOracle
-from labelbench_plus.plugins import From, describe
+from labelbench_plus.plugins import From, describe, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
@@ -95,6 +95,12 @@ class Classification(Problem):
 
     def primary_metric(self) -> tuple[str, bool]:
         return self.metrics[0].name, self.metrics[0].higher_is_better
+
+    def dataset_name(self) -> str:
+        return self.dataset.name
+
+    def facets(self) -> dict[str, str]:
+        return {"encoder": label(self.encoder)}
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
         features, setting = _features(self, place), _lasting(self)
