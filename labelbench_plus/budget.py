@@ -10,29 +10,46 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one round bought: `items` in the order chosen, the `prices` paid, the `answers` got, all of length n."""
+    """What one round bought.
+
+    Attributes
+    ----------
+    items: what was asked: (n,) pool indices in the order chosen; of an allocation, (n,) ids of sources or (n, d)
+        descriptors of them.
+    prices: (n,) money paid for each.
+    answers: (n,) what was got for each: a label, or of a source what its oracle leaves to recognise the labels by.
+    counts: (n,) labels got from each source; None where each item is one label.
+    """
 
     items: np.ndarray
     prices: np.ndarray
     answers: np.ndarray
+    counts: np.ndarray | None = None
 
     @property
     def cost(self) -> float:
         return float(self.prices.sum())
 
+    @property
+    def labels(self) -> int:
+        """How many labels were bought."""
+        return len(self.items) if self.counts is None else int(self.counts.sum())
+
     def as_json(self) -> dict[str, list[Any]]:
-        return {
+        record = {
             "items": self.items.tolist(),
             "prices": self.prices.tolist(),
             "answers": self.answers.tolist(),
         }
+        return record if self.counts is None else {**record, "counts": self.counts.tolist()}
 
     @classmethod
     def from_json(cls, record: dict[str, list[Any]]) -> Purchase:
         return cls(
-            np.asarray(record["items"], dtype=np.int64),
+            np.asarray(record["items"]) if record["items"] else np.empty(0, dtype=np.int64),
             np.asarray(record["prices"], dtype=np.float64),
             np.asarray(record["answers"]) if record["answers"] else np.empty(0, dtype=np.int64),
+            np.asarray(record["counts"], dtype=np.int64) if "counts" in record else None,
         )
 
 
@@ -52,7 +69,7 @@ class Ledger:
 
     @property
     def items(self) -> np.ndarray:
-        """(n,) int64: what was bought, in order of purchase."""
+        """(n, ...): what was bought, in order of purchase."""
         return np.concatenate([p.items for p in self.purchases] or [np.empty(0, dtype=np.int64)])
 
     @property

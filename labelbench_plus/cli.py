@@ -208,7 +208,7 @@ def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")],
         )
     for record, cost in zip(rounds, costs, strict=True):
         seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
-        cells = [f"{record.number:>9}", f"{len(record.purchase.items):>9}", f"{record.spent:>9g}"]
+        cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
         cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
         print("  " + "  ".join([*cells, f"{seconds:>9.3f}"]))
 

@@ -60,16 +60,23 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class Budget(BaseModel):
-    """The money each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1."""
+    """The money each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1.
+
+    With a `growth` other than 1, each of them gets that many times what the one before it got, in whole units.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     first: PositiveFloat
     batch: PositiveFloat
     rounds: PositiveInt
+    growth: PositiveFloat = 1.0
 
     def amounts(self) -> tuple[float, ...]:
-        return (float(self.first), *[float(self.batch)] * (self.rounds - 1))
+        later = range(self.rounds - 1)
+        if self.growth == 1:
+            return (float(self.first), *[float(self.batch) for _ in later])
+        return (float(self.first), *[float(max(round(self.batch * self.growth**number), 1)) for number in later])
 
 
 class Suite(BaseModel):

@@ -19,14 +19,15 @@ class View:
     Parameters
     ----------
     needs: the capabilities the strategy declared.
-    providers: for each attribute, the capability it belongs to and the function that computes it.
+    providers: for each attribute, the capability it belongs to and the function that computes it: a tensor, or an
+        array that cannot be written to.
     """
 
-    def __init__(self, needs: frozenset[str], providers: Mapping[str, tuple[str, Callable[[], Tensor]]]) -> None:
+    def __init__(self, needs: frozenset[str], providers: Mapping[str, tuple[str, Callable[[], Any]]]) -> None:
         self._needs, self._providers = needs, providers
-        self._computed: dict[str, tuple[Tensor, int]] = {}
+        self._computed: dict[str, tuple[Any, int]] = {}
 
-    def _read(self, attribute: str) -> Tensor:
+    def _read(self, attribute: str) -> Any:
         capability, compute = self._providers.get(attribute, (attribute, None))
         if capability not in self._needs:
             declared = ", ".join(sorted(self._needs)) or "nothing"
@@ -37,13 +38,17 @@ class View:
         if compute is None:
             raise CapabilityError(f"view.{attribute} was read, but neither the problem nor the trainer provides it")
         if attribute not in self._computed:
-            tensor = compute()
-            self._computed[attribute] = (tensor, tensor._version)
+            value = compute()
+            self._computed[attribute] = (value, _version(value))
         return self._computed[attribute][0]
 
     def changed(self) -> list[str]:
         """Names of the tensors that were written to in place since they were handed out."""
-        return [name for name, (tensor, version) in self._computed.items() if tensor._version != version]
+        return [name for name, (value, version) in self._computed.items() if _version(value) != version]
+
+
+def _version(value: Any) -> int:
+    return int(getattr(value, "_version", 0))  # read-only arrays have no count of writes, nor need one
 
 
 class PoolView(View):
@@ -76,7 +81,7 @@ class PoolView(View):
     ) -> None:
         own = {"candidates": candidates, "labelled": labelled, "labels": labels, "prices": prices}
         super().__init__(needs, providers)
-        self._computed.update({name: (tensor, tensor._version) for name, tensor in own.items()})
+        self._computed.update({name: (tensor, _version(tensor)) for name, tensor in own.items()})
         self.candidates, self.labelled, self.labels = candidates, labelled, labels
         self.prices, self.num_classes, self.money = prices, num_classes, money
 

@@ -48,7 +48,7 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
             missing.append(spec)
         labels = 0
         for record, cost in zip(rounds, costs, strict=False):  # a round committed since has its costs in the next read
-            labels += len(record.purchase.items)
+            labels += record.purchase.labels
             rows.append(
                 {
                     "run_id": spec.id,

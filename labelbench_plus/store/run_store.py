@@ -156,7 +156,7 @@ class RunStore:
             "run": self.id,
             "identity": spec.identity,
             "rounds": len(records),
-            "labels": _running_total(len(record.purchase.items) for record in records),
+            "labels": _running_total(record.purchase.labels for record in records),
             "spent": [record.spent for record in records],
             "scores": {name: [record.scores[name] for record in records] for name in records[-1].scores},
             "head": self.head(),

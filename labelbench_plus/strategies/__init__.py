@@ -18,15 +18,19 @@ class Strategy(Plugin):
 
     Attributes
     ----------
-    query: the kind of question it asks ("pool": indices of a pool). A problem answers one kind.
+    query: the kind of question it asks ("pool": indices of a pool; "sources": an allocation over sources). A problem
+        answers one kind.
     needs: the capabilities it reads from its view; reading anything else is refused.
     uses_hidden_labels: whether its choice depends on labels nobody paid for. Such a strategy may only make the first
         round, and results say so.
+    knows_truth: whether it reads what no learner can know, such as the true heads of a synthetic problem. It is a
+        bound and no method, and results say so.
     """
 
     query: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     uses_hidden_labels: ClassVar[bool] = False
+    knows_truth: ClassVar[bool] = False
 
     def select(self, view: Any, n: int, rng: Generator) -> Any:
         """Choose what to buy with a budget of `n`."""
