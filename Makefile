@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

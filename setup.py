@@ -50,6 +50,7 @@ setup(
             "pandas-stubs",
             "playwright>=1.50",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.14",
             "statsmodels>=0.14",
         ],

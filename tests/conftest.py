@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# One thread a process: several processes test at once, and a second thread each would only make them wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SUITE = """\
 suite: small
@@ -17,6 +21,15 @@ strategies: [random, margin]
 budget: {first: 20, batch: 10, rounds: 3}
 seeds: 0..1
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the tests on a real SLURM, all in one process: they mostly wait, and others can run beside them."""
+    slurm = Path(__file__).parent / "slurm"
+    for item in items:
+        if slurm in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("slurm"))
+    items.sort(key=lambda item: slurm not in item.path.parents)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""A real SLURM cluster on this machine for the tests of one session."""
+"""A real SLURM cluster on this machine for the tests of this package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).parents[2] / "slurm"
 CANNOT_BE_HAD = 77
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Path]:
     """Four nodes of four pretended CPUs, arrays of at most 11, no accounting. Yields its folder."""
     folder = Path(tempfile.mkdtemp(prefix="lbp-slurm-"))
