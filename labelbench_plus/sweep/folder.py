@@ -20,10 +20,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from labelbench_plus.launchers import Batch
+from labelbench_plus.plugins import label
 from labelbench_plus.store.atomic import publish, replace
 from labelbench_plus.store.lease import Lease, RunBusy, acquire
+
+if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
 
 
 class SweepError(Exception):
@@ -41,6 +46,19 @@ class SweepRun:
     seed: int
     rounds: int
     spec: dict[str, Any]
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> SweepRun:
+        """A run as its spec describes it."""
+        return cls(
+            id=spec.id,
+            problem=label(spec.problem),
+            trainer=label(spec.trainer),
+            strategy=label(spec.strategy),
+            seed=spec.seed,
+            rounds=len(spec.amounts),
+            spec=spec.as_json(),
+        )
 
     @property
     def title(self) -> str:
@@ -145,6 +163,10 @@ class Sweep:
 
     def jobs_folder(self, batch: str) -> Path:
         return self.folder / "jobs" / batch
+
+    def batch(self, name: str, tasks: int) -> Batch:
+        """A batch as launchers are handed it; its paths hold wherever a job starts."""
+        return Batch(self.name, name, tasks, self.batch_path(name).absolute(), self.jobs_folder(name).absolute())
 
     def write_batch(self, batch: str, settings: dict[str, Any], tasks: Iterable[Iterable[SweepRun]]) -> None:
         """Write what the jobs of a batch read when they start."""

@@ -102,8 +102,7 @@ def plan(
     for number, start in enumerate(range(0, len(tasks), limits.array), start=before + 1):
         part = tuple(tasks[start : start + limits.array])
         name = _batch_name(sweep, number, part)
-        path, folder = sweep.batch_path(name).absolute(), sweep.jobs_folder(name).absolute()
-        batches.append((Batch(sweep.name, name, len(part), path, folder), part))
+        batches.append((sweep.batch(name, len(part)), part))
     seconds = {each.run.id: each.files.seconds for each in statuses if each.files.seconds is not None}
     expected = _expected(statuses, runs, seconds)
     units = max(1, launcher.gpus_per_job)

@@ -7,8 +7,7 @@ import pytest
 
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
-from labelbench_plus.sweep.commands import _as_sweep_run
-from labelbench_plus.sweep.folder import Sweep
+from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.state import State, look
 from labelbench_plus.sweep.task import Task, idle_attempts
 
@@ -21,7 +20,7 @@ def task(bench):
 
     def make(suite, **changes) -> Task:
         sweep = Sweep(bench.out, suite.stem)
-        runs = [_as_sweep_run(spec) for spec in load_suite(suite).runs()]
+        runs = [SweepRun.of(spec) for spec in load_suite(suite).runs()]
         settings = {
             "root": str(bench.out),
             "cache": os.environ["LBP_CACHE"],

@@ -1,0 +1,96 @@
+"""What the commands share: options, exit codes, finding a sweep and its runs, keeping others out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.sweep.folder import Sweep, SweepRun
+
+FAILED, USAGE, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
+DEFAULT_OUT = Path("outputs")
+KEYS = ("problem", "trainer", "strategy", "seed")
+
+Name = Annotated[str, typer.Argument(help="A sweep's name: its suite's")]
+Out = Annotated[Path, typer.Option("--out", help="Where runs and sweeps are kept")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
+LauncherOption = Annotated[
+    str, typer.Option("--launcher", "-l", help="`local`, or a profile such as slurm/gpu_cluster.yaml")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Override the launcher's settings, e.g. --set time=2h")]
+Only = Annotated[list[str] | None, typer.Option(help="Only some runs, e.g. --only strategy=badge")]
+OneRun = Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+MaxHours = Annotated[float | None, typer.Option(help="Stop if more GPU hours are expected")]
+Drift = Annotated[bool, typer.Option("--allow-code-drift", help="Let jobs run whatever code they find at their start")]
+
+
+class Holding:
+    """Holds a sweep against other submitters while something is changed; a dry run holds nothing."""
+
+    def __init__(self, where: Sweep, dry_run: bool) -> None:
+        self._where, self._dry_run = where, dry_run
+
+    def __enter__(self) -> None:
+        from labelbench_plus.store.lease import RunBusy
+
+        if self._dry_run:
+            return
+        try:
+            self._lease = self._where.hold()
+        except RunBusy as error:
+            stop(f"sweep {self._where.name}: {error}", HELD)
+        except OSError as error:
+            stop(f"{self._where.folder}: cannot be written to: {error.strerror}", USAGE)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if not self._dry_run:
+            self._lease.release("finished" if kind is None else "stopped")
+
+
+def open_sweep(out: Path, name: str) -> Sweep:
+    from labelbench_plus.sweep.folder import Sweep, SweepError
+
+    where = Sweep(out, name)
+    try:
+        where.settings()
+    except SweepError as error:
+        stop(str(error), USAGE)
+    return where
+
+
+def filters_of(only: Sequence[str] | None) -> list[tuple[str, Any]]:
+    found = []
+    for each in only or ():
+        key, equals, value = each.partition("=")
+        if not equals or key not in KEYS:
+            stop(f"--only {each}: expected one of {', '.join(f'{key}=...' for key in KEYS)}", USAGE)
+        found.append((key, int(value) if key == "seed" and value.isdigit() else value))
+    return found
+
+
+def one_of(runs: Sequence[SweepRun], prefix: str) -> SweepRun:
+    fits = [run for run in runs if run.id.startswith(prefix)]
+    if len(fits) != 1:
+        stop(f"--run {prefix}: fits {len(fits)} runs of the sweep", USAGE)
+    return fits[0]
+
+
+def specs_of(runs: Sequence[SweepRun]) -> list[RunSpec]:
+    """The runs, built from what the sweep noted of them."""
+    from labelbench_plus.spec import RunSpec
+
+    return [RunSpec.from_json(run.spec) for run in runs]
+
+
+def stop(message: str, code: int) -> NoReturn:
+    """Say what is wrong and end."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,60 @@
+"""What a submission would do, in words."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labelbench_plus.sweep.folder import Sweep
+    from labelbench_plus.sweep.state import SweepStatus
+    from labelbench_plus.sweep.submit import Plan
+
+
+def show_plan(where: Sweep, found: SweepStatus, planned: Plan) -> None:
+    """Print what would be submitted, what would not and why, and what it costs."""
+    counts = Counter(each.state for each in found.runs)
+    told = ", ".join(f"{number} {state.lower()}" for state, number in sorted(counts.items(), key=lambda item: -item[1]))
+    print(f"{where.name}: {len(found.runs)} runs ({told})")
+    reasons = Counter(why.splitlines()[0] for _, why in planned.skipped)
+    for why, number in reasons.most_common():
+        print(f"  skipped: {number} {why}")
+    if planned.waiting:
+        print(f"  waiting: {len(planned.waiting)}, for which the scheduler has no room now; submit again later")
+    if not planned.runs:
+        print("nothing to submit: 0 new")
+        return
+    launcher = planned.launcher
+    per_job = [f"{launcher.gpus_per_job} GPUs"] if launcher.gpus_per_job else []
+    per_job += [f"at most {launcher.time_limit // 60} min"] if launcher.time_limit else []
+    together = f", {launcher.concurrent} at a time" if launcher.concurrent > 1 else ""
+    shape = f"{planned.jobs} jobs in {len(planned.batches)} batches" if planned.jobs > 1 else "1 job"
+    print(f"  to submit: {len(planned.runs)} runs as {shape}{together} to {launcher.name!r}"
+          + (f" ({', '.join(per_job)} each)" if per_job else ""))  # fmt: skip
+    unit = "GPU hours" if launcher.gpus_per_job else "hours of jobs"
+    if planned.hours is not None:
+        words = f"about {planned.hours:.2g} {unit}, judged by finished runs"
+    else:
+        words = "unknown, as no run is done yet"
+    if planned.ceiling is not None:
+        words += f"; at most {planned.ceiling:.3g} {unit} if every job used its time limit once"
+    print(f"  cost: {words}")
+    for note in planned.limits.notes:
+        print(f"  scheduler: {note}")
+
+
+def show_dry_run(planned: Plan, as_json: bool) -> None:
+    """Print the first job script and what would be done with each run."""
+    script = planned.launcher.script(planned.batches[0][0], planned.parallel[0]) if planned.batches else ""
+    lines = [(run, "submit") for run in planned.runs] + [(run, "wait") for run in planned.waiting]
+    lines += [(each.run, f"skip({why.splitlines()[0]})") for each, why in planned.skipped]
+    if as_json:
+        runs = [{"run": run.id, "title": run.title, "action": action} for run, action in lines]
+        print(json.dumps({"script": script, "batches": [b.tasks for b, _ in planned.batches], "runs": runs}))
+        return
+    if script:
+        print(f"\n{script}")
+    for run, action in lines:
+        print(f"{run.id}  {run.problem}  {run.trainer}  {run.strategy}  {run.seed}  {action}")
+    print("nothing submitted")
