@@ -52,6 +52,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.14",
+            "scikit-posthocs>=0.11",
             "statsmodels>=0.14",
         ],
     },

@@ -1,0 +1,69 @@
+"""What a leaderboard may claim. One idea a module; the text above each module is its definition, and the site's.
+
+Arrays are NumPy, values are float64, and nothing here knows of runs, pages or tables. A metric may be better when
+higher or when lower: functions take `higher_is_better`, and gains are oriented so that above zero is better.
+"""
+
+from labelbench_plus.leaderboard.statistics.across import FEWEST_DATASETS, RankingOverDatasets, ranking_over_datasets
+from labelbench_plus.leaderboard.statistics.aggregates import interquartile_mean, mean_over_datasets
+from labelbench_plus.leaderboard.statistics.areas import area_under_budget_curve, area_under_log_budget_curve
+from labelbench_plus.leaderboard.statistics.estimates import ALPHA, CONFIDENCE, Estimate, t_interval
+from labelbench_plus.leaderboard.statistics.improvement import probability_of_improvement
+from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
+from labelbench_plus.leaderboard.statistics.multiplicity import holm
+from labelbench_plus.leaderboard.statistics.paired import paired_differences, paired_t_test
+from labelbench_plus.leaderboard.statistics.pairwise import PairwiseTests, pairwise_tests
+from labelbench_plus.leaderboard.statistics.penalty import (
+    PenaltyMatrix,
+    penalty_matrix,
+    rounds_to_test,
+    total_penalty,
+)
+from labelbench_plus.leaderboard.statistics.power import power_of_paired_t_test, seeds_to_separate
+from labelbench_plus.leaderboard.statistics.profiles import performance_profile
+from labelbench_plus.leaderboard.statistics.ranks import RankRange, rank_ranges
+from labelbench_plus.leaderboard.statistics.savings import (
+    SHARES,
+    Saving,
+    SavingPoint,
+    label_saving,
+    saving_curve,
+    target_level,
+)
+
+__all__ = [
+    "ALPHA",
+    "CONFIDENCE",
+    "FEWEST_DATASETS",
+    "SHARES",
+    "Estimate",
+    "PairwiseTests",
+    "PenaltyMatrix",
+    "RankRange",
+    "RankingOverDatasets",
+    "Saving",
+    "SavingPoint",
+    "area_under_budget_curve",
+    "area_under_log_budget_curve",
+    "first_crossing",
+    "holm",
+    "interquartile_mean",
+    "isotonic",
+    "label_saving",
+    "mean_over_datasets",
+    "paired_differences",
+    "paired_t_test",
+    "pairwise_tests",
+    "penalty_matrix",
+    "performance_profile",
+    "power_of_paired_t_test",
+    "probability_of_improvement",
+    "rank_ranges",
+    "ranking_over_datasets",
+    "rounds_to_test",
+    "saving_curve",
+    "seeds_to_separate",
+    "t_interval",
+    "target_level",
+    "total_penalty",
+]

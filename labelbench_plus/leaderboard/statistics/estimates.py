@@ -1,0 +1,58 @@
+"""t-interval: mean ± t(n − 1) · s / √n over n seeds, 95 %.
+
+s is the standard deviation with n − 1 in the denominator. The interval is exact for normal values at every n from two
+on. Percentile bootstrap intervals are not used for means: at three to five seeds a nominal 95 % covers 75 to 84 %.
+Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with a two-sided interval: `mean`, `low`, `high`, from `n` independent values (seeds).
+
+    `low` and `high` are NaN where an interval cannot be had (n < 2), `mean` too where n = 0.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval, NaN where there is none."""
+        return (self.high - self.low) / 2
+
+    def excludes_zero(self) -> bool:
+        """Whether the interval exists and lies wholly on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+def t_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
+    """Mean of independent values with Student's t-interval: mean ± t(n - 1, (1 + confidence) / 2) · s / √n.
+
+    `values`: (n,) finite floats. n = 1 gives the mean with NaN bounds, n = 0 NaN throughout. ValueError if not finite.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise ValueError(f"values must be a list of finite numbers, got {values!r}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    n = len(x)
+    mean = float(x.mean()) if n else math.nan
+    if n < 2:
+        return Estimate(mean, math.nan, math.nan, n)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * x.std(ddof=1) / math.sqrt(n))
+    return Estimate(mean, mean - half, mean + half, n)

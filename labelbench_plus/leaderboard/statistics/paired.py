@@ -1,0 +1,45 @@
+"""Paired differences: what one strategy gains over another at equal seeds.
+
+Runs with the same seed share the split, the initial labels, the initial model and the data order, so that their
+difference shows the strategy alone. The difference is taken seed by seed, with a t-interval over seeds; seeds that only
+one of the two has are left out. The test is Student's two-sided t-test for matched pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr
+
+
+def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> NDArray[np.float64]:
+    """Value of `a` minus value of `b` at every seed that both have, by increasing seed: (common seeds,)."""
+    return np.array([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], dtype=np.float64)
+
+
+def paired_t_test(differences: ArrayLike) -> float:
+    """Two-sided p-value of Student's t-test that the mean of paired differences is zero.
+
+    `differences`: (n,) finite. t = mean · √n / s with n - 1 degrees of freedom. NaN for n < 2. Without any
+    spread the limit is returned: 1 where all differences are zero, else 0. Source: Student (1908).
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if d.ndim != 1:
+        raise ValueError(f"differences must be a list of finite numbers, got {differences!r}")
+    return float(paired_t_tests(d[:, None])[0])
+
+
+def paired_t_tests(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`paired_t_test` of each column: (n, m) differences to (m,) p-values."""
+    if not np.isfinite(differences).all():
+        raise ValueError(f"differences must be finite numbers, got {differences!r}")
+    n, m = differences.shape
+    if n < 2:
+        return np.full(m, math.nan)
+    mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
+    flat = spread == 0
+    t = mean * math.sqrt(n) / np.where(flat, 1.0, spread)
+    return np.where(flat, np.where(differences[0] == 0, 1.0, 0.0), 2 * stdtr(n - 1, -np.abs(t)))
