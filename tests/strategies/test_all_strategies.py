@@ -35,6 +35,7 @@ def test_the_list_is_the_issue_s():
         "batch_bald", "epig", "k_center", "k_means_pp", "typiclust", "probcover", "max_herding", "facility_location",
         "graph_cut", "log_det", "badge", "bait", "cluster_margin", "clue", "galaxy", "direct", "d_optimal",
         "a_optimal", "v_optimal", "g_optimal", "e_optimal", "weighted_facility_location",
+        "relaxed_d_optimal", "relaxed_a_optimal", "relaxed_v_optimal", "relaxed_e_optimal",
     }  # fmt: skip
 
 

@@ -1,0 +1,38 @@
+"""D-optimal design by convex relaxation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.design_rounding import round_d_optimal
+from labelbench_plus.algorithms.relaxed_design import relaxed_d_optimal
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies.experimental_design._relaxed import relax_and_round
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("relaxed_d_optimal")
+@dataclass(frozen=True)
+class RelaxedDOptimal(PoolStrategy):
+    """Maximise the log det of the information matrix: the volume of the confidence ellipsoid, through weights.
+
+    Weights of at most one that sum to the batch size are optimised up to a duality gap of 0.01 % and rounded to
+    distinct items (Pukelsheim, 2006; Fedorov, 1972). The information matrix is that of `d_optimal`. Prices do not enter
+    the design, only the order in which its items are bought.
+
+    Parameters
+    ----------
+    ridge: weight of the identity, in units of the features' average variance, which is one.
+    """
+
+    needs = frozenset({"features"})
+
+    ridge: Annotated[float, Gt(0)] = 1.0
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        return relax_and_round(view, n, self.ridge, relaxed_d_optimal, round_d_optimal)
