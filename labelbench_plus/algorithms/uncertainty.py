@@ -100,7 +100,7 @@ def margin(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
         return _binary_margin(probabilities)
     out = torch.empty(probabilities.shape[0], dtype=torch.float64, device=probabilities.device)
     for rows in _row_chunks(probabilities, chunk_bytes):
-        first, second = _two_largest(probabilities[rows])
+        first, second = two_largest(probabilities[rows])
         out[rows] = first.double() - second.double()
     return out
 
@@ -143,8 +143,8 @@ def top_scores(scores: Tensor, n: int, largest: bool = True) -> Tensor:
     return torch.cat([beyond[order], at_cut])
 
 
-def _two_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest and second largest of every row of at least two entries; several times faster than topk(2)."""
+def two_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the largest and second largest of every row of at least two entries; several times faster than topk(2)."""
     first, second = rows, torch.full_like(rows[:, 0], -math.inf)
     while first.shape[1] > 1:
         # Of each pair of columns the greater goes on; the second largest is either among those or a loser.
