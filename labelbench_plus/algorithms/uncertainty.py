@@ -145,15 +145,8 @@ def top_scores(scores: Tensor, n: int, largest: bool = True) -> Tensor:
 
 def two_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return the largest and second largest of every row of at least two entries; several times faster than topk(2)."""
-    first, second = rows, torch.full_like(rows[:, 0], -math.inf)
-    while first.shape[1] > 1:
-        # Of each pair of columns the greater goes on; the second largest is either among those or a loser.
-        half = first.shape[1] // 2
-        left, right = first[:, :half], first[:, half : 2 * half]
-        second = torch.maximum(second, torch.minimum(left, right).amax(dim=1))
-        winners = torch.maximum(left, right)
-        first = torch.cat([winners, first[:, 2 * half :]], dim=1) if first.shape[1] % 2 else winners
-    return first[:, 0], second
+    first, at = rows.max(dim=1, keepdim=True)
+    return first[:, 0], rows.scatter(1, at, -math.inf).amax(dim=1)
 
 
 def shannon_entropy(probabilities: Tensor) -> Tensor:
