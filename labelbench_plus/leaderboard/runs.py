@@ -95,14 +95,17 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
 
     `curves`: one row per (run, round) with the columns `COLUMNS` and `meta.metric`. A run is left out, with a
     reason, when it is incomplete, is off the declared budget grid (never interpolated) or has a metric that
-    is not finite. ValueError for curves that contradict themselves: missing columns, several suites, a problem
-    without a declared grid, a run in two places, two runs with one (problem, trainer, strategy, seed).
+    is not finite. A run that shared what it computed on with others (`concurrency`, a column of its own where it is
+    known, above 1) keeps its scores but not its seconds. ValueError for curves that contradict themselves: missing
+    columns, several suites, a problem without a declared grid, a run in two places, two runs with one (problem,
+    trainer, strategy, seed).
     """
     _check(curves, meta)
     order = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
     ordered = curves.sort_values(order, kind="stable")
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
-    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric]]):
+    shared = [name for name in ("concurrency",) if name in curves.columns]
+    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *shared]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
         )
@@ -176,8 +179,10 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         values = rows[name].astype(np.float64)
         return values[~np.isnan(values)]
 
+    alone = "concurrency" not in rows or not (known("concurrency") > 1).any()
+
     def total(name: str) -> float:
-        return float(known(name).sum()) if len(known(name)) else math.nan
+        return float(known(name).sum()) if alone and len(known(name)) else math.nan
 
     def most(name: str) -> float:
         return float(known(name).max()) if len(known(name)) else math.nan

@@ -101,6 +101,17 @@ def test_costs_are_sums_over_rounds_and_peaks_over_runs() -> None:
     assert cell(setting, "entropy", "select_peak_bytes") is None
 
 
+def test_seconds_of_runs_that_shared_a_device_are_no_timings() -> None:
+    curves = synthetic_curves(seeds=[0, 1])
+    curves.loc[curves["seed"] == 0, "train_seconds"] *= 100
+    curves["concurrency"] = np.where(curves["seed"] == 0, 2.0, np.nan)  # not known of results from before it was noted
+    curves.loc[curves["strategy"] == "entropy", "concurrency"] = 3
+    setting = only(curves)
+    assert cell(setting, "margin", "train_seconds") == pytest.approx(sum(0.1 + 0.001 * budget for budget in BUDGETS))
+    assert cell(setting, "entropy", "train_seconds") is None
+    assert isinstance(cell(setting, "entropy", "final"), Estimate)
+
+
 def test_one_setting_for_each_problem_and_trainer() -> None:
     curves = synthetic_curves(problems=["b", "a"], trainers=["y", "x"], seeds=range(3))
     board = build_board(curves, meta(problems=["a", "b"]))
