@@ -1,0 +1,168 @@
+"""DataComp's metadata: parquet and npz files of the same stem, row by row about the same samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from labelbench_plus.data_selection.arrays import (
+    file_hash,
+    load_matrix,
+    member_checksums,
+    member_rows,
+    member_shape,
+)
+from labelbench_plus.data_selection.uids import uids_from_hex
+from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.plugins import Infra
+from labelbench_plus.seeding import Streams
+
+Teacher = Literal["l14", "b32", "dfn_p"]
+
+MEMBERS: dict[Teacher, dict[Side, str]] = {
+    "l14": {"images": "l14_img", "texts": "l14_txt"},
+    "b32": {"images": "b32_img", "texts": "b32_txt"},
+    "dfn_p": {"images": "dfn-p-clip-vit-b32-image", "texts": "dfn-p-clip-vit-b32-text"},
+}
+SCORES: dict[Teacher, str] = {
+    "l14": "clip_l14_similarity_score",
+    "b32": "clip_b32_similarity_score",
+    "dfn_p": "dfn-p-clip-vit-b32-score",
+}
+TARGET_ROWS = 65_536
+
+
+@pair_pools.register("datacomp")
+@dataclass(frozen=True)
+class DataComp(PairPool):
+    """A pool as DataComp publishes it (Gadre et al., arXiv 2304.14108): `<32 hex>.parquet` beside `<32 hex>.npz`.
+
+    Members of the npz files are read in pieces; vectors are taken as stored, not normalised again. A shard is a pair of
+    files. Uids, widths and row counts are checked when the pool is opened; zero or non-finite vectors are found when
+    they are read, and never selected.
+
+    Parameters
+    ----------
+    folder: with the files.
+    teacher: whose vectors: OpenAI's CLIP ViT-L/14 or ViT-B/32, or the public DFN.
+    targets: `.pt` or `.npy` files with the target images' vectors (M, d), if a strategy needs them.
+    moment: a `.pt` or `.npy` file with the target's second moment (d, d), to be used instead of `targets`' own.
+
+    What counts for a run's identity are the files' checksums, not where they lie.
+    """
+
+    folder: Annotated[Path, Infra()]
+    teacher: Teacher = "l14"
+    targets: Annotated[tuple[Path, ...], Infra()] = ()
+    moment: Annotated[Path | None, Infra()] = None
+
+    def fingerprint(self) -> str:
+        return _fingerprint(self)
+
+    def size(self) -> int:
+        return sum(shard.rows for shard in _shards(self))
+
+    def open(self, streams: Streams) -> OpenPool:
+        return _OpenDataComp(self)
+
+
+class _OpenDataComp(OpenPool):
+    def __init__(self, pool: DataComp) -> None:
+        self._pool = pool
+        self._folder = pool.folder.expanduser()
+        self.shards = _shards(pool)
+
+    def uids(self, shard: int) -> np.ndarray:
+        path = self._parquet(shard)
+        return uids_from_hex(_read_column(path, "uid"), str(path))
+
+    def column(self, shard: int, name: str) -> np.ndarray:
+        path = self._parquet(shard)
+        values = _read_column(path, SCORES[self._pool.teacher] if name == "clip_score" else name)
+        return np.asarray(values.to_numpy(), dtype=np.float32)
+
+    def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
+        path = self._folder / f"{self.shards[shard].name}.npz"
+        return member_rows(path, MEMBERS[self._pool.teacher][side], chunk)
+
+    def targets(self) -> Iterator[np.ndarray]:
+        for path in self._pool.targets:
+            matrix = load_matrix(path.expanduser())
+            for start in range(0, len(matrix), TARGET_ROWS):
+                yield matrix[start : start + TARGET_ROWS]
+
+    def moment(self) -> np.ndarray | None:
+        return None if self._pool.moment is None else load_matrix(self._pool.moment.expanduser())
+
+    def _parquet(self, shard: int) -> Path:
+        return self._folder / f"{self.shards[shard].name}.parquet"
+
+
+@cache
+def _shards(pool: DataComp) -> tuple[Shard, ...]:
+    """The pool's shards by name, once their files are found to belong together."""
+    import pyarrow.parquet as pq
+
+    folder = pool.folder.expanduser()
+    stems = {suffix: {path.stem for path in folder.glob(f"*{suffix}")} for suffix in (".parquet", ".npz")}
+    if not stems[".parquet"]:
+        raise FileNotFoundError(
+            f"{folder}: no .parquet file; expected DataComp's metadata, download_upstream.py gets it"
+        )
+    for has, lacks in ((".parquet", ".npz"), (".npz", ".parquet")):
+        if alone := sorted(stems[has] - stems[lacks]):
+            raise ValueError(f"{folder}: {len(alone)} files have no {lacks} beside them, first {alone[0]}{has}")
+    shards, width = [], None
+    for stem in sorted(stems[".parquet"]):
+        if not re.fullmatch(r"[0-9a-f]{32}", stem):
+            raise ValueError(f"{folder}: {stem}.parquet: a shard's name must be 32 hexadecimal digits")
+        rows = pq.ParquetFile(folder / f"{stem}.parquet").metadata.num_rows
+        for member in MEMBERS[pool.teacher].values():
+            shape = member_shape(folder / f"{stem}.npz", member)
+            width = shape[1] if width is None else width
+            if shape[0] != rows:
+                raise ValueError(f"{folder}: {stem}: {rows} rows in .parquet, but {shape[0]} in {member} of .npz")
+            if shape[1] != width:
+                raise ValueError(f"{folder}: {stem}: {member} has {shape[1]} columns, others have {width}")
+        shards.append(Shard(stem, rows))
+    return tuple(shards)
+
+
+@cache
+def _fingerprint(pool: DataComp) -> str:
+    folder = pool.folder.expanduser()
+    content: list[Any] = []
+    for shard in _shards(pool):
+        members = tuple(MEMBERS[pool.teacher].values())
+        vectors = member_checksums(folder / f"{shard.name}.npz", members)
+        content.append((shard.name, shard.rows, vectors, _footer_hash(folder / f"{shard.name}.parquet")))
+    content += [file_hash(path.expanduser()) for path in pool.targets]
+    content.append(file_hash(pool.moment.expanduser()) if pool.moment else None)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _footer_hash(path: Path) -> str:
+    """Hash of a parquet file's footer, which holds sizes, places and statistics of all its columns, and of its size."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(size - 8)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - 8 - length))
+        return hashlib.sha256(file.read() + size.to_bytes(8, "little")).hexdigest()
+
+
+def _read_column(path: Path, name: str) -> Any:
+    import pyarrow.parquet as pq
+
+    known = pq.ParquetFile(path).schema_arrow.names
+    if name not in known:
+        raise KeyError(f"{path}: has no column {name!r} (it has {', '.join(known)})")
+    return pq.read_table(path, columns=[name], use_threads=False)[name]

@@ -1,0 +1,156 @@
+"""Pairs made by a generator, of any number, with the truth about each known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Interval
+
+from labelbench_plus.algorithms.stream_top_n import UID
+from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.seeding import Streams
+
+GENERATOR = 1  # raised when the same parameters would give other pairs
+ROWS_AT_ONCE = 4096
+
+
+@pair_pools.register("generated_pairs")
+@dataclass(frozen=True)
+class GeneratedPairs(PairPool):
+    """Images show one of several concepts, captions agree with them more or less (the spec's mini generator).
+
+    A pair's latent is plus or minus a concept's axis and 0.3 of noise; the caption's latent is q times it and
+    sqrt(1 − q²) of another draw, with quality q ~ Beta(2, 2) where the concept is a target and Beta(6, 2) elsewhere,
+    so that agreement alone misleads. Some captions are exchanged for those of other pairs. The teacher sees latents
+    with noise, turned into d dimensions. Vectors are float16 and made again whenever they are read: nothing but the
+    current piece is in memory.
+
+    Parameters
+    ----------
+    rows, shards: how many pairs, in how many shards.
+    width: d.
+    concepts: how many; concept k occurs in proportion to 1/k. wanted: the target concepts, a stretch from `first` on.
+    swapped: share of captions that belong to another pair.
+    target_rows: number of target vectors.
+    """
+
+    rows: Annotated[int, Ge(1)] = 20_000
+    shards: Annotated[int, Ge(1)] = 4
+    width: Annotated[int, Ge(2)] = 64
+    concepts: Annotated[int, Ge(1)] = 24
+    first: Annotated[int, Ge(0)] = 0
+    wanted: Annotated[int, Ge(1)] = 6
+    swapped: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    target_rows: Annotated[int, Ge(1)] = 1000
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"generated pairs {GENERATOR}".encode()).hexdigest()
+
+    def size(self) -> int:
+        return self.rows
+
+    def open(self, streams: Streams) -> OpenPool:
+        if self.width < self.concepts:
+            raise ValueError(f"width {self.width} is too small for {self.concepts} concepts")
+        if self.first + self.wanted > self.concepts:
+            raise ValueError(f"targets {self.first} to {self.first + self.wanted} are beyond {self.concepts} concepts")
+        return _OpenGenerated(self, streams)
+
+
+class _OpenGenerated(OpenPool):
+    def __init__(self, pool: GeneratedPairs, streams: Streams) -> None:
+        self._pool, self._streams = pool, streams
+        sizes = [len(part) for part in np.array_split(np.arange(pool.rows), pool.shards)]
+        self.shards = tuple(Shard(f"part-{number:05d}", size) for number, size in enumerate(sizes))
+        rng = streams.rng("generated turn")
+        self._turn = np.linalg.qr(rng.normal(size=(pool.width, pool.concepts)))[0].T.astype(np.float32)
+
+    def uids(self, shard: int) -> np.ndarray:
+        rng = self._streams.round(shard).rng("generated uids")
+        uids = np.empty(self.shards[shard].rows, dtype=UID)
+        uids["f0"] = rng.integers(2**64, size=len(uids), dtype=np.uint64)
+        uids["f1"] = np.arange(len(uids)) + (shard << 40)
+        return uids
+
+    def column(self, shard: int, name: str) -> np.ndarray:
+        if name != "clip_score":
+            raise KeyError(f"generated pairs have no column {name!r} (they have clip_score)")
+        sides = (self.vectors(shard, side, ROWS_AT_ONCE) for side in ("images", "texts"))
+        parts = [(f.astype(np.float32) * g).sum(axis=1).astype(np.float16) for f, g in zip(*sides, strict=True)]
+        return np.concatenate(parts).astype(np.float32)
+
+    def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
+        waiting: list[np.ndarray] = []
+        for piece in self._pieces(shard, side):
+            waiting.append(piece)
+            held = np.concatenate(waiting) if len(waiting) > 1 else piece
+            while len(held) >= chunk:
+                yield held[:chunk]
+                held = held[chunk:]
+            waiting = [held] if len(held) else []
+        if waiting:
+            yield np.concatenate(waiting)
+
+    def targets(self) -> Iterator[np.ndarray]:
+        rng = self._streams.rng("generated targets")
+        concepts = rng.choice(self._wanted(), size=self._pool.target_rows, p=self._shares(self._wanted()))
+        yield self._seen(self._latents(concepts, rng), rng)
+
+    def kinds(self, shard: int) -> np.ndarray:
+        """ "on target" or "off target", and "swapped caption" where the caption is another pair's."""
+        found = []
+        for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
+            concepts, _, strangers = self._drawn(shard, piece)
+            names = np.where(np.isin(concepts, self._wanted()), "on target", "off target")
+            found.append(np.where(strangers, "swapped caption", names))
+        return np.concatenate(found)
+
+    def quality(self, shard: int) -> np.ndarray:
+        """(n,) q, how far each caption agreed with its image before captions were swapped."""
+        return np.concatenate([self._drawn(shard, p)[1] for p in range(-(-self.shards[shard].rows // ROWS_AT_ONCE))])
+
+    def _pieces(self, shard: int, side: Side) -> Iterator[np.ndarray]:
+        for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
+            concepts, quality, strangers = self._drawn(shard, piece)
+            own = self._streams.round(shard).round(piece)
+            latents = self._latents(concepts, own.rng("generated latents"))
+            if side == "texts":
+                rng = own.rng("generated captions")
+                others = self._latents(rng.choice(self._pool.concepts, size=len(concepts), p=self._shares()), rng)
+                latents = quality[:, None] * latents + np.sqrt(1 - quality[:, None] ** 2) * others
+                swapped = np.flatnonzero(strangers)
+                latents[swapped] = latents[np.roll(swapped, 1)]
+            yield self._seen(latents, own.rng(f"generated noise {side}"))
+
+    def _drawn(self, shard: int, piece: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Concepts, qualities and whether captions are swapped, of a piece's rows."""
+        size = min(ROWS_AT_ONCE, self.shards[shard].rows - piece * ROWS_AT_ONCE)
+        rng = self._streams.round(shard).round(piece).rng("generated pairs")
+        concepts = rng.choice(self._pool.concepts, size=size, p=self._shares())
+        on = np.isin(concepts, self._wanted())
+        quality = np.where(on, rng.beta(2, 2, size=size), rng.beta(6, 2, size=size))
+        return concepts, quality, rng.random(size) < self._pool.swapped
+
+    def _latents(self, concepts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        k = self._pool.concepts
+        latents = rng.normal(size=(len(concepts), k), scale=0.3 / np.sqrt(k))
+        latents[np.arange(len(concepts)), concepts] += rng.choice([-1.0, 1.0], size=len(concepts))
+        return latents
+
+    def _seen(self, latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The teacher's unit vectors of latents."""
+        k = self._pool.concepts
+        vectors = (latents + rng.normal(size=latents.shape, scale=0.5 / np.sqrt(k))).astype(np.float32) @ self._turn
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+
+    def _wanted(self) -> np.ndarray:
+        return np.arange(self._pool.first, self._pool.first + self._pool.wanted)
+
+    def _shares(self, some: np.ndarray | None = None) -> np.ndarray:
+        shares = 1 / np.arange(1.0, self._pool.concepts + 1)
+        shares = shares if some is None else shares[some]
+        return shares / shares.sum()

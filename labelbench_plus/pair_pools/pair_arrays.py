@@ -1,0 +1,97 @@
+"""Your own pairs as plain arrays on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from labelbench_plus.algorithms.stream_top_n import UID
+from labelbench_plus.data_selection.arrays import file_hash, load_matrix
+from labelbench_plus.data_selection.uids import read_uids
+from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.plugins import Infra
+from labelbench_plus.seeding import Streams
+
+
+@pair_pools.register("pair_arrays")
+@dataclass(frozen=True)
+class PairArrays(PairPool):
+    """Vectors of images and texts, mapped from `.npy` files: nothing is unpacked, so this is the fastest form.
+
+    Parameters
+    ----------
+    images, texts: (N, d) float16 or float32 `.npy` files, row by row about the same pair.
+    uids: an ascending uid file of the rows; without it a row's uid is its number.
+    targets: `.npy` or `.pt` files of target vectors (M, d).
+    moment: `.npy` or `.pt` file of the target's second moment (d, d), to be used instead of `targets`' own.
+    shard_rows: rows of a shard, within which negCLIPLoss draws its batches.
+    """
+
+    images: Annotated[Path, Infra()]
+    texts: Annotated[Path, Infra()]
+    uids: Annotated[Path | None, Infra()] = None
+    targets: Annotated[tuple[Path, ...], Infra()] = ()
+    moment: Annotated[Path | None, Infra()] = None
+    shard_rows: Annotated[int, Ge(1)] = 500_000
+
+    def fingerprint(self) -> str:
+        return _fingerprint(self)
+
+    def size(self) -> int:
+        return len(load_matrix(self.images.expanduser()))
+
+    def open(self, streams: Streams) -> OpenPool:
+        return _OpenArrays(self)
+
+
+class _OpenArrays(OpenPool):
+    def __init__(self, pool: PairArrays) -> None:
+        self._pool = pool
+        self._vectors: dict[Side, np.ndarray] = {
+            "images": load_matrix(pool.images.expanduser()),
+            "texts": load_matrix(pool.texts.expanduser()),
+        }
+        shapes = {side: matrix.shape for side, matrix in self._vectors.items()}
+        if shapes["images"] != shapes["texts"]:
+            raise ValueError(f"{pool.images} is {shapes['images']}, {pool.texts} is {shapes['texts']}: they must agree")
+        rows = shapes["images"][0]
+        self._uids = None if pool.uids is None else read_uids(pool.uids.expanduser())
+        if self._uids is not None and len(self._uids) != rows:
+            raise ValueError(f"{pool.uids}: {len(self._uids)} uids for {rows} rows")
+        size = pool.shard_rows
+        self._starts = range(0, rows, size)
+        self.shards = tuple(Shard(f"rows-{start:012d}", min(size, rows - start)) for start in self._starts)
+
+    def uids(self, shard: int) -> np.ndarray:
+        start, rows = self._starts[shard], self.shards[shard].rows
+        if self._uids is not None:
+            return np.array(self._uids[start : start + rows])
+        numbers = np.zeros(rows, dtype=UID)
+        numbers["f1"] = np.arange(start, start + rows)
+        return numbers
+
+    def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
+        first, rows = self._starts[shard], self.shards[shard].rows
+        for start in range(first, first + rows, chunk):
+            yield self._vectors[side][start : min(start + chunk, first + rows)]
+
+    def targets(self) -> Iterator[np.ndarray]:
+        return (load_matrix(path.expanduser()) for path in self._pool.targets)
+
+    def moment(self) -> np.ndarray | None:
+        return None if self._pool.moment is None else load_matrix(self._pool.moment.expanduser())
+
+
+@cache
+def _fingerprint(pool: PairArrays) -> str:
+    given = (pool.images, pool.texts, pool.uids, pool.moment, *pool.targets)
+    hashes = [None if path is None else file_hash(path.expanduser()) for path in given]
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()

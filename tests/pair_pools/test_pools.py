@@ -1,0 +1,140 @@
+"""Pools: what is read is what is stored, and what does not belong together is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from labelbench_plus.data_selection.uids import uids_from_hex, write_uids
+from labelbench_plus.pair_pools import pair_pools
+from labelbench_plus.pair_pools.datacomp import DataComp, _fingerprint, _shards
+from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
+from labelbench_plus.pair_pools.pair_arrays import PairArrays
+from labelbench_plus.seeding import Streams
+from tests.data_selection import shared_pool
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    _shards.cache_clear()
+    _fingerprint.cache_clear()
+
+
+def write_shard(folder: Path, number: int, rows: int = 50, width: int = 8, **changed) -> None:
+    rng = np.random.default_rng(number)
+    vectors = {name: rng.normal(size=(rows, width)).astype(np.float16) for name in ("l14_img", "l14_txt")}
+    table = {
+        "uid": [f"{number:016x}{row:016x}" for row in range(rows)],
+        "clip_l14_similarity_score": rng.random(rows).astype(np.float32),
+    }
+    np.savez_compressed(folder / f"{number:032x}.npz", **{**vectors, **changed})
+    pq.write_table(pa.table(table), folder / f"{number:032x}.parquet")
+
+
+def test_datacomp_is_read_in_pieces(tmp_path):
+    write_shard(tmp_path, 2)
+    write_shard(tmp_path, 1, rows=30)
+    pool = DataComp(tmp_path).open(Streams(0))
+    assert [shard.rows for shard in pool.shards] == [30, 50]
+    stored = np.load(tmp_path / f"{2:032x}.npz")["l14_txt"]
+    for chunk in (1, 7, 1000):
+        read = list(pool.vectors(1, "texts", chunk))
+        assert max(map(len, read)) <= chunk
+        assert np.array_equal(np.concatenate(read), stored) and read[0].dtype == np.float16
+    assert pool.uids(1)[3].tolist() == (2, 3)
+    assert pool.column(1, "clip_score").tolist() == pool.column(1, "clip_l14_similarity_score").tolist()
+    with pytest.raises(KeyError, match="has no column 'beauty'"):
+        pool.column(0, "beauty")
+    rows = np.array([4, 0, 49])
+    assert np.array_equal(pool.inputs(1, np.sort(rows)).texts, stored[np.sort(rows)].astype(np.float32))
+
+
+def test_datacomp_that_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no \.parquet file"):
+        DataComp(tmp_path).size()
+    write_shard(tmp_path, 1)
+    (tmp_path / f"{7:032x}.npz").write_bytes((tmp_path / f"{1:032x}.npz").read_bytes())
+    with pytest.raises(ValueError, match=r"1 files have no \.parquet beside them"):
+        DataComp(tmp_path).size()
+    (tmp_path / f"{7:032x}.npz").unlink()
+    write_shard(tmp_path, 2, l14_img=np.zeros((49, 8), dtype=np.float16))
+    with pytest.raises(ValueError, match=r"50 rows in \.parquet, but 49 in l14_img"):
+        DataComp(tmp_path).size()
+    write_shard(tmp_path, 2, l14_img=np.zeros((50, 9), dtype=np.float16))
+    with pytest.raises(ValueError, match="l14_img has 9 columns, others have 8"):
+        DataComp(tmp_path).size()
+    write_shard(tmp_path, 2, l14_img=np.zeros((50, 8)))
+    with pytest.raises(ValueError, match="must be a matrix of float16 or float32"):
+        DataComp(tmp_path).size()
+    np.savez(tmp_path / f"{2:032x}.npz", other=np.zeros(3))
+    with pytest.raises(ValueError, match=r"has no .l14_img. \(it has other"):
+        DataComp(tmp_path).size()
+
+
+def test_datacomp_s_identity_is_its_content(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_shard(tmp_path / folder, 1)
+    same = [DataComp(tmp_path / folder).fingerprint() for folder in ("a", "b")]
+    assert same[0] == same[1]
+    _shards.cache_clear()
+    _fingerprint.cache_clear()
+    vectors = np.load(tmp_path / "b" / f"{1:032x}.npz")["l14_img"].copy()
+    vectors[3, 3] += 1
+    write_shard(tmp_path / "b", 1, l14_img=vectors)
+    assert DataComp(tmp_path / "b").fingerprint() != same[0]
+
+
+def test_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    images, texts = rng.normal(size=(2, 100, 6)).astype(np.float16)
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "texts.npy", texts)
+    np.save(tmp_path / "targets.npy", images[:5])
+    spec = PairArrays(
+        tmp_path / "images.npy", tmp_path / "texts.npy", targets=(tmp_path / "targets.npy",), shard_rows=40
+    )
+    pool = spec.open(Streams(0))
+    assert [shard.rows for shard in pool.shards] == [40, 40, 20] and spec.size() == 100
+    assert np.array_equal(np.concatenate(list(pool.vectors(2, "texts", 7))), texts[80:])
+    assert pool.uids(1)["f1"].tolist() == list(range(40, 80))
+    assert np.array_equal(np.concatenate(list(pool.targets())), images[:5])
+    before = spec.fingerprint()
+    write_uids(tmp_path / "uids.npy", lambda: [uids_from_hex([f"{row:032x}" for row in range(99)], "test")])
+    with pytest.raises(ValueError, match="99 uids for 100 rows"):
+        PairArrays(tmp_path / "images.npy", tmp_path / "texts.npy", tmp_path / "uids.npy").open(Streams(0))
+    np.save(tmp_path / "short.npy", texts[:50])
+    with pytest.raises(ValueError, match="they must agree"):
+        PairArrays(tmp_path / "images.npy", tmp_path / "short.npy").open(Streams(0))
+    assert PairArrays(tmp_path / "images.npy", tmp_path / "short.npy").fingerprint() != before
+
+
+def test_generated_pairs_are_the_same_however_they_are_read():
+    spec = GeneratedPairs(rows=9000, shards=2, width=32, swapped=0.3)
+    pool = spec.open(Streams(3))
+    whole = np.concatenate(list(pool.vectors(0, "images", 10_000)))
+    assert np.array_equal(np.concatenate(list(pool.vectors(0, "images", 999))), whole)
+    assert np.array_equal(np.concatenate(list(spec.open(Streams(3)).vectors(0, "images", 4096))), whole)
+    assert not np.array_equal(np.concatenate(list(spec.open(Streams(4)).vectors(0, "images", 4096))), whole)
+    assert np.abs(np.linalg.norm(whole.astype(np.float64), axis=1) - 1).max() < 2e-3
+    assert len(pool.kinds(0)) == 4500 and abs(np.mean(pool.kinds(0) == "swapped caption") - 0.3) < 0.03
+    targets = np.concatenate(list(pool.targets())).astype(np.float32)
+    alignment = ((whole.astype(np.float32) @ targets.T) ** 2).mean(axis=1)
+    clean = pool.kinds(0)
+    assert alignment[clean == "on target"].mean() > 2 * alignment[clean == "off target"].mean()
+
+
+def test_every_pool_is_registered():
+    assert {"datacomp", "pair_arrays", "generated_pairs"} <= set(pair_pools.entries())
+
+
+def test_the_shared_pool():
+    shared_pool.required()
+    pool = DataComp(shared_pool.METADATA).open(Streams(0))
+    assert pool.rows == 12_001 and len(pool.shards) == 5
+    found = np.concatenate([pool.uids(shard) for shard in range(5)])
+    assert sorted(found.tolist()) == sorted(shared_pool.expected()["pool_uid"].tolist())
