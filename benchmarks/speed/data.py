@@ -29,6 +29,13 @@ class SpeedPool:
     labelled: Tensor
     labelled_classes: Tensor
 
+    def members(self, count: int = 8) -> Tensor:
+        """Predictions of an ensemble, (count, N, K) float32: the pool's own under independent noise on the logits."""
+        generator = torch.Generator().manual_seed(count)
+        logits = self.probabilities.clamp(min=1e-12).log()
+        noise = torch.randn(count, *logits.shape, generator=generator)
+        return (noise + logits).softmax(dim=-1)
+
 
 def speed_pool(n: int, d: int = 512, classes: int = CLASSES, labelled: int = 500, seed: int = 0) -> SpeedPool:
     """Draw `n` pool points and `labelled` labelled ones from a clustered, low-dimensional mixture.

@@ -1,11 +1,12 @@
 """Speed of the selection primitives beside a textbook loop and public packages.
 
-python -m benchmarks.speed.strategies --n 2000 10000 50000 --only k_center badge --rivals --out speed.json
+python -m benchmarks.speed.strategies --n 2000 50000 --d 64 512 --only k_center badge --rivals --out speed.json
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -24,10 +25,10 @@ def main(arguments: list[str] | None = None) -> None:
     cases = all_cases()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, nargs="+", default=[2000, 10_000, 50_000], help="pool sizes")
-    parser.add_argument("--d", type=int, default=512, help="number of features")
-    parser.add_argument("--classes", type=int, default=CLASSES, help="number of classes")
+    parser.add_argument("--d", type=int, nargs="+", default=[512], help="numbers of features")
+    parser.add_argument("--classes", type=int, nargs="+", default=[CLASSES], help="numbers of classes")
     parser.add_argument("--labelled", type=int, default=500, help="size of the labelled set")
-    parser.add_argument("--batch", type=int, default=1000, help="rows to pick")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1000], help="rows to pick")
     parser.add_argument("--only", nargs="+", choices=sorted(cases), default=sorted(cases), help="primitives")
     parser.add_argument("--rivals", action="store_true", help="also run the public packages that are installed")
     parser.add_argument("--repeats", type=int, default=3, help="interleaved runs of each")
@@ -37,15 +38,21 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     records: list[dict[str, Any]] = []
-    for n in options.n:
-        pool = speed_pool(n, options.d, options.classes, options.labelled, options.seed)
-        setting = Setting(pool, min(options.batch, n), options.seed)
-        for name in options.only:
-            print(f"{name}, N = {n}", file=sys.stderr, flush=True)
-            found = run(cases[name], setting, options.repeats, options.threads, options.rivals)
+    measured: set[tuple[object, ...]] = set()
+    for n, d, classes in itertools.product(options.n, options.d, options.classes):
+        pool = speed_pool(n, d, classes, options.labelled, options.seed)
+        for batch, name in itertools.product(sorted({min(batch, n) for batch in options.batch}), options.only):
+            case = cases[name]
+            axes = {"d": d, "K": classes, "B": batch}
+            point = (name, n, *(value for axis, value in axes.items() if axis in case.axes))
+            if n > case.largest or point in measured:
+                continue
+            measured.add(point)
+            print(f"{name}, N = {n}, d = {d}, K = {classes}, B = {batch}", file=sys.stderr, flush=True)
+            found = run(case, Setting(pool, batch, options.seed), options.repeats, options.threads, options.rivals)
             records += [
-                {"case": name, "n": n, "d": options.d, "classes": options.classes, "labelled": options.labelled}
-                | {"batch": setting.batch, "quality_name": cases[name].quality_name}
+                {"case": name, "n": n, "d": d, "classes": classes, "batch": batch, "labelled": options.labelled}
+                | {"quality_name": case.quality_name}
                 | record
                 for record in found
             ]
@@ -59,11 +66,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(case: Case, setting: Setting, repeats: int, threads: int, rivals: bool) -> list[dict[str, Any]]:
     """Measure one case on one setting; a rival that is missing, fails or is too slow for it is left out, aloud."""
-    calls: dict[str, Callable[[Setting], Any]] = {"ours": case.ours, "textbook": case.textbook}
     # A first call on a small pool, so that imports and set-up are not measured.
     small = Setting(speed_pool(300, 16, 5, 10), 5)
+    case.ours(small)
+    calls: dict[str, Callable[[Setting], Any]] = {"ours": case.ours}
+    rows = len(setting.pool.features)
+    if case.textbook and rows <= case.textbook_largest and rows * setting.batch <= case.textbook_work:
+        case.textbook(small)
+        calls["textbook"] = case.textbook
     for name, rival in case.rivals.items() if rivals else []:
-        if len(setting.pool.features) > rival.largest:
+        if rows > rival.largest:
             print(f"  {name}: skipped, asked for at most {rival.largest} rows", file=sys.stderr)
             continue
         try:
@@ -72,13 +84,13 @@ def run(case: Case, setting: Setting, repeats: int, threads: int, rivals: bool) 
             print(f"  {name}: skipped, {type(error).__name__}: {error}", file=sys.stderr)
         else:
             calls[name] = rival.run
-    case.ours(small), case.textbook(small)
     callables = {name: partial(call, setting) for name, call in calls.items()}
     found = measure(
         callables, repeats=repeats, threads=threads, quality=lambda picks: case.quality(setting, np.asarray(picks))
     )
-    reference = np.asarray(found["textbook"].results[0])
-    return [_record(entry, found["ours"], reference if case.same_picks else None) for entry in found.values()]
+    compared = case.same_picks and "textbook" in found
+    reference = np.asarray(found["textbook"].results[0]) if compared else None
+    return [_record(entry, found["ours"], reference) for entry in found.values()]
 
 
 def _record(entry: Measurement, ours: Measurement, reference: np.ndarray | None) -> dict[str, Any]:
@@ -103,14 +115,28 @@ def _agreement(picks: np.ndarray, reference: np.ndarray) -> str:
 
 def report(records: list[dict[str, Any]]) -> str:
     """The figures as text: CPU seconds as median (least – most), and how many times ours each one takes."""
-    header = ["case", "N", "method", "CPU s", "(min – max)", "wall s", "× ours", "peak MB", "quality", "picks"]
+    header = [
+        "case",
+        "N",
+        "d",
+        "K",
+        "B",
+        "method",
+        "CPU s",
+        "(min – max)",
+        "wall s",
+        "× ours",
+        "peak MB",
+        "quality",
+        "picks",
+    ]
     rows = []
     for record in records:
         cpu, wall = record["cpu_seconds"], record["wall_seconds"]
         rows.append(
             [
                 record["case"],
-                str(record["n"]),
+                *(str(record[axis]) for axis in ("n", "d", "classes", "batch")),
                 record["method"],
                 f"{np.median(cpu):.3f}",
                 f"({min(cpu):.3f} – {max(cpu):.3f})",

@@ -73,6 +73,7 @@ CASE = Case(
     quality=potential,
     quality_name="potential, sum of D² (less is better)",
     same_picks=False,
+    axes=frozenset({"d", "K", "B"}),
     # Explicit gradients: N K d numbers in double precision, three times over.
     rivals={"scikit-activeml": Rival(scikit_activeml, largest=2000)},
 )

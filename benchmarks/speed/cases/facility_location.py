@@ -15,10 +15,13 @@ from labelbench_plus.algorithms.similarity import mean_squared_distance
 DENSE = 20_000  # rows up to which the textbook keeps the whole similarity matrix
 
 
-def similarity_to(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
-    """Function that gives the similarity of all rows of the pool to given ones, (N, m) float32."""
+def similarity_to(setting: Setting, width: float | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Function that gives the similarity of all rows of the pool to given ones, (N, m) float32.
+
+    width: squared lengthscale of the Gaussian, by default the mean squared distance.
+    """
     x = setting.pool.features.numpy()
-    gamma = np.float32(mean_squared_distance(setting.pool.features, setting.pool.labelled))
+    gamma = np.float32(width or mean_squared_distance(setting.pool.features, setting.pool.labelled))
     norms = np.einsum("ij,ij->i", x, x)
 
     def similarity(others: np.ndarray) -> np.ndarray:
@@ -29,9 +32,9 @@ def similarity_to(setting: Setting) -> Callable[[np.ndarray], np.ndarray]:
     return similarity
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: Setting, width: float | None = None) -> np.ndarray:
     """Lazy greedy with a heap, on the similarity matrix where that fits, on columns computed anew where not."""
-    x, similarity = setting.pool.features.numpy(), similarity_to(setting)
+    x, similarity = setting.pool.features.numpy(), similarity_to(setting, width)
     covered = np.zeros(len(x), dtype=np.float32)
     for part in np.array_split(setting.pool.labelled.numpy(), 10):
         if len(part):
@@ -81,7 +84,7 @@ def apricot(setting: Setting) -> np.ndarray:
     everyone = np.concatenate([x, labelled])
     matrix = np.zeros((len(everyone), len(everyone)), dtype=np.float32)
     for start in range(0, len(everyone), 256):
-        matrix[: len(x), start : start + 256] = similarity(everyone[start : start + 256])
+        matrix[start : start + 256, : len(x)] = similarity(everyone[start : start + 256]).T
     initial = np.arange(len(x), len(everyone))
     selector = FacilityLocationSelection(setting.batch, metric="precomputed", initial_subset=initial)
     return selector.fit(matrix).ranking[: setting.batch]
@@ -93,5 +96,6 @@ CASE = Case(
     quality=coverage,
     quality_name="mean largest similarity to what is labelled or picked (more is better)",
     same_picks=True,
+    largest=50_000,
     rivals={"apricot": Rival(apricot, largest=10_000)},
 )

@@ -67,4 +67,5 @@ CASE = Case(
     quality=classes_found,
     quality_name="classes among the picks (more is better)",
     same_picks=True,
+    axes=frozenset({"K", "B"}),
 )

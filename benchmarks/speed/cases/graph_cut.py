@@ -46,4 +46,5 @@ CASE = Case(
     quality=cut,
     quality_name="graph cut over the size of the pool (more is better)",
     same_picks=True,
+    largest=50_000,
 )

@@ -35,5 +35,6 @@ CASE = Case(
     quality=inertia,
     quality_name="inertia (less is better)",
     same_picks=False,
+    largest=50_000,
     rivals={"scikit-learn": Rival(scikit_learn)},
 )

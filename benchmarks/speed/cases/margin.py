@@ -33,5 +33,6 @@ CASE = Case(
     quality=total_margin,
     quality_name="sum of the margins (less is better)",
     same_picks=True,
+    axes=frozenset({"K", "B"}),
     rivals={"small-text": Rival(small_text)},
 )

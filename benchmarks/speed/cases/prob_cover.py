@@ -48,4 +48,5 @@ CASE = Case(
     quality=covered_share,
     quality_name="share of the pool covered (more is better)",
     same_picks=True,
+    largest=50_000,
 )

@@ -49,4 +49,5 @@ CASE = Case(
     quality=coverage,
     quality_name="mean largest similarity to what is labelled or picked (more is better)",
     same_picks=True,
+    largest=50_000,
 )

@@ -75,5 +75,6 @@ CASE = Case(
     quality=potential,
     quality_name="sum over the pool of the squared distance to the nearest pick (less is better)",
     same_picks=False,
+    largest=50_000,
     rivals={"scikit-activeml": Rival(scikit_activeml, largest=2000)},
 )
