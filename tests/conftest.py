@@ -23,6 +23,7 @@ seeds: 0..1
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests on a real SLURM, all in one process: they mostly wait, and others can run beside them."""
     slurm = Path(__file__).parent / "slurm"

@@ -38,7 +38,7 @@ def cluster() -> Iterator[Path]:
 
 def _free_ports(count: int) -> int:
     """The first of so many neighbouring ports that nobody listens on."""
-    for first in range(20_000 + os.getpid() % 10_000, 60_000, count):
+    for first in range(20_000 + os.getpid() * count % 10_000, 32_000, count):  # below those of outgoing connections
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
