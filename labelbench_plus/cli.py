@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from labelbench_plus.sweep.commands import sweep
+from labelbench_plus.tracking.commands import wandb as wandb_commands
 
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
@@ -30,6 +31,7 @@ app = typer.Typer(
 config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=True)
 app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
+app.add_typer(wandb_commands, name="wandb")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
 Overrides = Annotated[
@@ -60,7 +62,7 @@ def run(
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
     from labelbench_plus.data.feature_cache import default_cache_dir
-    from labelbench_plus.launch.job import Job
+    from labelbench_plus.launch.job import Job, sharing
     from labelbench_plus.launch.local import run_local
     from labelbench_plus.launch.progress import Progress
     from labelbench_plus.store.run_store import RunStore
@@ -71,7 +73,11 @@ def run(
     print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(todo)} done, {len(todo)} to do, in {out}")
     files = tuple(path.resolve() for path in plugin or ())
     cache = default_cache_dir()
-    work = [Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb) for spec in todo]
+    shared = sharing(max(1, min(jobs, len(todo))), device, os.cpu_count() or 1)
+    work = [
+        Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb, concurrency=shared)
+        for spec in todo
+    ]
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:

@@ -72,6 +72,7 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
             "select_peak_bytes": selection.peak_bytes,
             "train_seconds": training.seconds,
             "train_peak_bytes": training.peak_bytes,
+            "concurrency": place.concurrency,
         }
         store.commit(record, costs, lease)
         listener(record, costs)

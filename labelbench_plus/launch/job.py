@@ -30,6 +30,8 @@ class Job:
     root: the output directory; cache: of features; device: "cpu" or "cuda".
     plugin_files: given with `--plugin`.
     suite, wandb: under which name and in which mode to mirror to W&B.
+    wandb_not_before: W&B is not contacted before this time (as of `time.time`).
+    concurrency: how many runs share what this one computes on; its timings mean little if it is more than one.
     about: noted in the attempt's record, e.g. the scheduler's `job` and its `restart` number.
     log: keep what the attempt prints in a file beside its record, rather than printing it.
     """
@@ -43,8 +45,15 @@ class Job:
     plugin_files: tuple[Path, ...]
     suite: str
     wandb: Literal["disabled", "offline", "online"]
+    wandb_not_before: float = 0.0
+    concurrency: int = 1
     about: dict[str, Any] = field(default_factory=dict)
     log: bool = False
+
+
+def sharing(workers: int, device: str, cores: int) -> int:
+    """How many of `workers` runs, each of one thread, share what one of them computes on: the GPU, or a core."""
+    return workers if device == "cuda" else -(-workers // cores)
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
@@ -62,19 +71,16 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     from labelbench_plus.store.lease import RunBusy
     from labelbench_plus.store.manifest import manifest
     from labelbench_plus.store.run_store import RunStore
-    from labelbench_plus.tracking.wandb_mirror import WandbMirror, mirrored
+    from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
 
     for file in job.plugin_files:
         load_plugin_file(file)
     spec = RunSpec.from_json(job.spec)
     store = RunStore(job.root, job.run_id)
-    mirror = WandbMirror(spec, store.folder, job.suite, job.wandb)
     if store.done:
-        if job.wandb != "disabled" and not mirrored(store.folder):
-            for record, costs in zip(store.rounds(), store.costs(), strict=True):
-                mirror.round(record, costs)
-            mirror.finish()
+        mirror_from_files(Subject.of(spec), store, job.suite, job.wandb, job.wandb_not_before)
         return "already done"
+    mirror = WandbMirror(Subject.of(spec), store.folder, job.suite, job.wandb, job.wandb_not_before)
 
     def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
         mirror.round(record, costs)
@@ -88,16 +94,19 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         return "busy"
     try:
         with _printing_to(store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None):
-            run(spec, store, lease, Place(job.cache, job.device), listener)
+            run(spec, store, lease, Place(job.cache, job.device, job.concurrency), listener)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+        mirror.abandon(failed=True)
         raise
     except BaseException:  # Ctrl-C or a request to stop: what is committed stays, the next attempt goes on from it
         lease.release("stopped")
+        mirror.abandon(failed=False)
         raise
+    with contextlib.suppress(OSError):  # a full disk: the run is done all the same
+        mirror.finish()  # before the lease is given back: nobody else mirrors a run that somebody holds
     lease.release("finished")
-    mirror.finish()
     return "finished"
 
 

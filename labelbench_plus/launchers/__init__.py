@@ -155,6 +155,11 @@ class Launcher(Plugin):
     def gpus_per_job(self) -> int:
         return 0
 
+    @property
+    def cores(self) -> int:
+        """Of one job."""
+        raise NotImplementedError
+
     def limits(self) -> Limits:
         """What the scheduler allows now."""
         raise NotImplementedError

@@ -40,6 +40,10 @@ class Local(Launcher):
     def concurrent(self) -> int:
         return self.pack.get("concurrent", self.processes)
 
+    @property
+    def cores(self) -> int:
+        return os.cpu_count() or 1
+
     def limits(self) -> Limits:
         return Limits(1)
 

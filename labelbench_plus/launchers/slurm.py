@@ -103,6 +103,10 @@ class Slurm(Launcher):
     def gpus_per_job(self) -> int:
         return self.gpus
 
+    @property
+    def cores(self) -> int:
+        return self.cpus
+
     def limits(self) -> Limits:
         settings = _settings()
         notes = []

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run computes: takes no part in what it computes."""
+    """Where a run computes: takes no part in what it computes. `concurrency` runs share the device."""
 
     cache: Path
     device: str = "cpu"
+    concurrency: int = 1
 
 
 class Instance(Protocol):

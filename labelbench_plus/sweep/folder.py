@@ -10,6 +10,7 @@ OUT/sweeps/<name>/
   tasks/<id>/<n>.json that job n started, and which runs it gave back
   cancelled.json      runs that must not be computed, whatever a scheduler starts
   submitters/         who may submit, one at a time: a lease, as for runs
+  pushers/            who may send finished runs to W&B, likewise
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from labelbench_plus.launchers import Batch
 from labelbench_plus.plugins import label
@@ -136,20 +137,21 @@ class Sweep:
         """Make runs part of the sweep."""
         _append(self.folder / "runs.jsonl", [vars(run) for run in runs])
 
-    def hold(self) -> Lease:
-        """Become the only one who submits or cancels. Release it after.
+    def hold(self, role: Literal["submitters", "pushers"] = "submitters") -> Lease:
+        """Become the only one who submits or cancels, or who sends runs to W&B. Release it after.
 
         Raises
         ------
         RunBusy
             Somebody else is at it.
         """
-        folder = self.folder / "submitters"
+        folder = self.folder / role
         folder.mkdir(parents=True, exist_ok=True)
         try:
             return acquire(folder)
         except RunBusy as error:
-            raise RunBusy(str(error).replace("is being computed by", "is being submitted by")) from None
+            doing = {"submitters": "submitted", "pushers": "sent to W&B"}[role]
+            raise RunBusy(str(error).replace("is being computed by", f"is being {doing} by")) from None
 
     def cancelled(self) -> set[str]:
         """Runs that must not be computed."""

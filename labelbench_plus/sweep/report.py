@@ -54,7 +54,14 @@ def as_plain(found: SweepStatus) -> dict[str, Any]:
         for each in found.runs
     ]
     counts = {state.value: found.count(state) for state in State if found.count(state)}
-    return {"sweep": found.name, "scheduler": found.scheduler, "counts": counts, "eta": _eta(found), "runs": runs}
+    return {
+        "sweep": found.name,
+        "scheduler": found.scheduler,
+        "counts": counts,
+        "eta": _eta(found),
+        "unmirrored": found.unmirrored,
+        "runs": runs,
+    }
 
 
 def print_status(found: SweepStatus, rows: Sequence[str]) -> None:
@@ -100,6 +107,8 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
                     print(f"  | {line}")
     if not full and len(groups) > MOST_GROUPS:
         print(f"... and {len(groups) - MOST_GROUPS} more causes: status --failed")
+    if found.unmirrored:
+        print(f"{found.unmirrored} finished runs are not mirrored to W&B; send them: lbp wandb push {found.name}")
     for each in found.of(State.INVALID):
         print(f"INVALID: {each.run.id} ({each.run.title}): {each.note}")
     lost = found.of(State.LOST)

@@ -20,8 +20,9 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import run_folder
 from labelbench_plus.store.lease import holder
-from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
+from labelbench_plus.sweep.folder import Submission, Sweep, SweepError, SweepRun, task_report
 from labelbench_plus.sweep.task import INFRA_TRIES
+from labelbench_plus.tracking.note import mirrored
 
 CACHE_SECONDS = 20.0
 TIMED_RUNS = 500  # so many finished runs are enough to judge by what others will take
@@ -59,6 +60,7 @@ class Files:
     result: str = ""  # "valid", or what is wrong with it; empty if there is none
     last: dict[str, Any] = field(default_factory=dict)
     seconds: float | None = None  # what its rounds took; known of some of the runs that are done
+    mirrored: str = ""  # "online" or "offline", of a run that is done, if the sweep mirrors its runs to W&B
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,15 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """All of a sweep. `scheduler` says of each launcher in use whether it answered."""
+    """All of a sweep. `scheduler` says of each launcher in use whether it answered.
+
+    `unmirrored`: how many finished runs are not on W&B although the sweep was asked to mirror them.
+    """
 
     name: str
     runs: list[RunStatus]
     scheduler: dict[str, str]
+    unmirrored: int = 0
 
     def count(self, *states: State) -> int:
         return sum(each.state in states for each in self.runs)
@@ -116,7 +122,9 @@ def look(sweep: Sweep, *, fresh: bool = False, runs: Sequence[SweepRun] | None =
         where = placed.get(run.id)
         statuses.append(_judge(sweep, run, files, where, listings, run.id in gone, submitting))
     cache.write()
-    return SweepStatus(sweep.name, statuses, words)
+    done = [each for each in statuses if each.state is State.DONE]
+    unmirrored = sum(each.files.mirrored != "online" for each in done) if cache.mirroring else 0
+    return SweepStatus(sweep.name, statuses, words, unmirrored)
 
 
 def _judge(
@@ -136,7 +144,7 @@ def _judge(
     if files.result:
         return status(State.DONE) if files.result == "valid" else status(State.INVALID, files.result)
     last = files.last
-    if last and _alive(sweep, run, last):
+    if last and _alive(run_folder(sweep.root, run.id) / "attempts", last):
         return status(State.RUNNING, node=last.get("node", last["host"]))
     failed = last.get("ended") == "failed"
     listing, listed, job = None, None, None
@@ -183,21 +191,25 @@ def _obituary(listed: Listed | None, last: dict[str, Any]) -> str:
     return "the scheduler no longer knows its job, which never started it"
 
 
-def _alive(sweep: Sweep, run: SweepRun, last: dict[str, Any]) -> bool:
+def computing(sweep: Sweep, run: SweepRun) -> bool:
+    """Whether somebody alive holds the run."""
+    return _held(run_folder(sweep.root, run.id) / "attempts")
+
+
+def _alive(folder: Path, last: dict[str, Any]) -> bool:
     if "ended" in last:
         return False
-    path = run_folder(sweep.root, run.id) / "attempts" / f"{last['number']:04d}.json"
     with contextlib.suppress(OSError):
-        return holder(last, time.time() - path.stat().st_mtime) is not None
+        return holder(last, time.time() - (folder / f"{last['number']:04d}.json").stat().st_mtime) is not None
     return False
 
 
 def _held(folder: Path) -> bool:
-    paths = sorted(folder.glob("[0-9]*.json"))
-    if not paths:
+    names = _numbered(folder)
+    if not names:
         return False
     with contextlib.suppress(OSError, ValueError):
-        return holder(json.loads(paths[-1].read_bytes()), time.time() - paths[-1].stat().st_mtime) is not None
+        return _alive(folder, {**json.loads((folder / names[-1]).read_bytes()), "number": int(names[-1][:4])})
     return False
 
 
@@ -253,6 +265,10 @@ class _Cache:
         self._sweep, self._path = sweep, sweep.folder / ".index.json"
         self._changed = False
         try:
+            self.mirroring = sweep.settings().get("wandb", "disabled") != "disabled"
+        except SweepError:  # it is about to be submitted for the first time
+            self.mirroring = False
+        try:
             self._known = json.loads(self._path.read_bytes())
         except (OSError, ValueError):
             self._known = {}
@@ -268,6 +284,8 @@ class _Cache:
         known = self._known.get(run.id)
         result = _changed_at(folder / "result.json")
         if known and result and known["stamp"][:1] == [result]:
+            if self.mirroring and known["mirrored"] != "online" and (mode := mirrored(folder)) != known["mirrored"]:
+                known["mirrored"], self._changed = mode, True
             return Files(**known)
         stamp = [result, _changed_at(folder / "rounds"), _changed_at(folder / "attempts")]
         if not any(stamp):
@@ -278,6 +296,8 @@ class _Cache:
         if known and known["stamp"] == stamp and "ended" in known["last"] and max(stamp) < latest:
             return Files(**known)
         files = _read(folder, run, stamp)
+        if self.mirroring and files.result == "valid":
+            files.mirrored = mirrored(folder)
         if files.result == "valid" and self._timed < TIMED_RUNS:
             files.seconds = _seconds(folder)
             self._timed += files.seconds is not None

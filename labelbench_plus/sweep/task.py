@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.launch.failures import facts_of, kind_of_attempt
-from labelbench_plus.launch.job import Job, still_exists
+from labelbench_plus.launch.job import Job, sharing, still_exists
 from labelbench_plus.launch.local import WORKER_DIED, Event, run_local
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import is_done, run_folder
@@ -32,6 +32,8 @@ from labelbench_plus.sweep.folder import cancelled, read_batch
 INFRA_TRIES = 3
 PREEMPTIONS_WITHOUT_A_ROUND = 10
 RETRY_SECONDS = 5.0
+WANDB_SPREAD_SECONDS = 30.0
+GOLDEN = (5**0.5 - 1) / 2
 TIME_LIMIT_SLACK = 75.0  # SLURM may send its warning a minute early
 PREEMPTED, TIME_LIMIT, CANCELLED = "preempted", "time limit", "cancelled"
 
@@ -151,6 +153,8 @@ class Task:
             plugin_files=tuple(map(Path, settings["plugins"])),
             suite=self.sweep.name,
             wandb=settings["wandb"],
+            wandb_not_before=self.started + wandb_delay(self.task),
+            concurrency=sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"]),
             about=self.about,
             log=True,
         )
@@ -235,6 +239,14 @@ class Task:
     def _ignore_signals(self) -> None:
         for each in (signal.SIGUSR2, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
+
+
+def wandb_delay(task: int) -> float:
+    """Seconds that job `task` of an array waits for before it contacts W&B: hundreds at once would be refused.
+
+    Multiples of the golden ratio, modulo 1, lie evenly however many there are.
+    """
+    return task * GOLDEN % 1 * WANDB_SPREAD_SECONDS
 
 
 def idle_attempts(folder: Path) -> tuple[int, int]:

@@ -1,22 +1,47 @@
 """Weights & Biases as a mirror of a run's files.
 
 The W&B run has the run's id, so mirroring twice, or again after a resume, lands in the same place; rounds that are
-there already are not sent again. Whatever goes wrong costs one warning, never the run.
+there already are not sent again. Whatever goes wrong costs one warning, never the run: W&B is given so many seconds to
+answer, and what it did not take can be sent later from the files (`lbp wandb push`).
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from labelbench_plus.plugins import label
-from labelbench_plus.spec import RunSpec, canonical
-from labelbench_plus.store.atomic import replace
-from labelbench_plus.store.run_store import RoundRecord
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.run_store import RoundRecord, RunStore
+from labelbench_plus.tracking.note import mirrored, note_mirrored
 
 Mode = Literal["disabled", "offline", "online"]
 LAST_ROUND = "lbp/last_round"
+PROJECT = "labelbench-plus"
+INIT_SECONDS = 60.0
+FINISH_SECONDS = 120.0
+ABANDON_SECONDS = 10.0  # a job that was told to stop has little time left, and its rounds are on disk
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What W&B is told of a run beside its rounds."""
+
+    id: str
+    strategy: str
+    seed: int
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> Subject:
+        """A run as its spec describes it."""
+        return cls(spec.id, label(spec.strategy), spec.seed, spec.as_json())
 
 
 class WandbMirror:
@@ -27,49 +52,70 @@ class WandbMirror:
     Parameters
     ----------
     folder: the run's folder; W&B's files go below it, and `wandb.json` says what was mirrored.
+    group: the sweep's or suite's name.
+    not_before: W&B is not contacted before this time (as of `time.time`): many jobs that start at once would be
+        refused. Rounds are computed meanwhile.
     """
 
-    def __init__(self, spec: RunSpec, folder: Path, suite: str, mode: Mode) -> None:
-        self._spec, self._folder, self._suite, self._mode = spec, folder, suite, mode
+    def __init__(self, run: Subject, folder: Path, group: str, mode: Mode, not_before: float = 0.0) -> None:
+        self._about, self._folder, self._group, self._mode = run, folder, group, mode
+        self._not_before = not_before
         self._rounds: list[tuple[RoundRecord, dict[str, float | None], int]] = []
         self._labels = 0
         self._run: Any = None
+        self._sent = -1
         self._failed = False
 
     def round(self, record: RoundRecord, costs: dict[str, float | None]) -> None:
         """Take note of a committed round."""
         if self._mode == "disabled":
             return
-        self._labels += record.purchase.labels
+        self._labels += len(record.purchase.items)
         self._rounds.append((record, costs, self._labels))
-        if self._mode == "online":
+        if self._mode == "online" and time.time() >= self._not_before:
             self._guarded(self._send)
 
-    def finish(self) -> None:
-        """The run is done: send what is left and close."""
+    def finish(self) -> bool:
+        """The run is done: send what is left and close. Returns whether all of it is mirrored."""
         if self._mode == "disabled":
-            return
+            return True
+        if self._mode == "online" and not self._failed:
+            time.sleep(max(0.0, self._not_before - time.time()))
         self._guarded(self._send)
-        self._guarded(self._close)
+        self._guarded(lambda: self._run.finish())
         if not self._failed:
-            note = {"mode": self._mode, "rounds": len(self._rounds)}
-            replace(self._folder / "wandb.json", canonical(note) + b"\n")
+            note_mirrored(self._folder, self._mode, len(self._rounds))
+        return not self._failed
 
-    def _guarded(self, step: Any) -> None:
+    def abandon(self, *, failed: bool) -> None:
+        """This attempt ends before the run does: by a failure, or because it was told to stop and will go on later."""
+        if self._run is None:
+            return
+
+        def close() -> None:
+            if not failed:
+                self._run.mark_preempting()
+            self._run.finish(exit_code=1)
+
+        closing = threading.Thread(target=self._guarded, args=(close,), daemon=True)
+        closing.start()
+        closing.join(ABANDON_SECONDS)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
         if self._failed:
             return
         try:
             step()
         except Exception as error:  # W&B raises anything from its own errors to timeouts of its helper process
             self._failed = True
-            print(f"warning: run {self._spec.id} is not mirrored to W&B: {error}", file=sys.stderr)
+            why = str(error).partition("\n")[0] or type(error).__name__
+            print(f"warning: run {self._about.id} is not mirrored to W&B: {why}", file=sys.stderr)
 
     def _send(self) -> None:
         if self._run is None:
             self._open()
-        sent = self._run.summary.get(LAST_ROUND, -1)
         for record, costs, labels in self._rounds:
-            if record.number > sent:
+            if record.number > self._sent:
                 self._run.log(
                     {
                         "round": record.number,
@@ -80,31 +126,52 @@ class WandbMirror:
                         LAST_ROUND: record.number,
                     }
                 )
+                self._sent = record.number
 
     def _open(self) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nodes without internet would try, and say so
         import wandb
 
         self._run = wandb.init(
-            id=self._spec.id,
-            name=f"{label(self._spec.strategy)} · seed {self._spec.seed}",
-            project="labelbench-plus",
-            group=self._suite,
-            job_type=label(self._spec.strategy),
-            config={**self._spec.as_json(), "run_id": self._spec.id},
+            id=self._about.id,
+            name=f"{self._about.strategy} · seed {self._about.seed}",
+            project=PROJECT,
+            group=self._group,
+            job_type=self._about.strategy,
+            config={**self._about.config, "run_id": self._about.id},
             mode=self._mode,
             resume="allow",
+            reinit="create_new",  # else a run whose predecessor in this process was not closed would be logged to that
             dir=str(self._folder),
-            settings=wandb.Settings(silent=True, init_timeout=60, x_disable_stats=True, console="off"),
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                x_disable_stats=True,
+                x_disable_meta=True,  # the machine's name and paths are no part of a result
+                init_timeout=INIT_SECONDS,
+                finish_timeout=FINISH_SECONDS,
+                finish_timeout_raises=True,
+            ),
         )
         self._run.define_metric("num_labels")
         self._run.define_metric("test/*", step_metric="num_labels")
         self._run.define_metric("cost/*", step_metric="num_labels")
+        # The summary travels ahead of the history, so a connection that broke can have left a summary of rounds whose
+        # lines never arrived. A round is one line, and one step: what is there is what both know of.
+        self._sent = min(self._run.summary.get(LAST_ROUND, -1), self._run.starting_step - 1)
 
-    def _close(self) -> None:
-        if self._run is not None:
-            self._run.finish()
 
+def mirror_from_files(run: Subject, store: RunStore, group: str, mode: Mode, not_before: float = 0.0) -> bool:
+    """Mirror a finished run, unless that was done. Returns whether it is mirrored now.
 
-def mirrored(folder: Path) -> bool:
-    """Whether the finished run in `folder` was mirrored."""
-    return (folder / "wandb.json").is_file()
+    Raises
+    ------
+    StoreError
+        The run's files contradict each other.
+    """
+    if mode == "disabled" or mirrored(store.folder) in (mode, "online"):
+        return True
+    mirror = WandbMirror(run, store.folder, group, mode, not_before)
+    for record, costs in zip(store.rounds(), store.costs(), strict=True):
+        mirror.round(record, costs)
+    return mirror.finish()

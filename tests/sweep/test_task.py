@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -9,7 +10,7 @@ from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.state import State, look
-from labelbench_plus.sweep.task import Task, idle_attempts
+from labelbench_plus.sweep.task import Task, idle_attempts, wandb_delay
 
 from .conftest import PLUGINS
 
@@ -29,6 +30,7 @@ def task(bench):
             "launcher": "local",
             "device": "cpu",
             "concurrent": 2,
+            "cores": 2,
             "time_limit": None,
             "notice": 0,
             "expected_seconds": None,
@@ -69,6 +71,8 @@ def test_runs_share_a_job_and_one_that_fails_harms_no_other(bench, task):
     assert found["random"][0] == found["margin"][0] == State.DONE
     assert found["raises"] == (State.FAILED, "ZeroDivisionError: on purpose")
     assert bench.files() | bench.undisturbed(suite) == bench.files()
+    costs = json.loads((folder(bench, suite, "random") / "costs" / "0001.json").read_bytes())
+    assert costs["concurrency"] == 1  # two at a time, on two cores
     record = attempts(folder(bench, suite, "raises") / "attempts")[-1]
     assert record["failure"] == {
         "type": "ZeroDivisionError",
@@ -109,6 +113,23 @@ def test_the_next_run_starts_only_if_it_fits(bench, task):
     assert found["random"][0] == State.DONE
     assert found["margin"][0] == State.NEW
     assert "given back" in found["margin"][1]
+
+
+@pytest.mark.parametrize(
+    ("device", "concurrent", "cores", "runs", "sharing"),
+    [("cuda", 3, 8, 5, 3), ("cuda", 3, 8, 2, 2), ("cuda", 1, 1, 5, 1), ("cpu", 4, 4, 9, 1), ("cpu", 5, 2, 9, 3)],
+)
+def test_how_many_runs_share_what_one_computes_on(bench, task, device, concurrent, cores, runs, sharing):
+    suite = bench.suite("packed", "random", seeds=f"0..{runs - 1}")
+    job = task(suite, device=device, concurrent=concurrent, cores=cores)
+    assert job._job(job.runs[0]).concurrency == sharing
+
+
+def test_jobs_contact_wandb_one_after_the_other(bench):
+    delays = sorted(wandb_delay(task) for task in range(300))
+    assert wandb_delay(0) == 0
+    assert 0 <= delays[0] <= delays[-1] < 30
+    assert max(later - earlier for earlier, later in pairwise(delays)) < 0.3
 
 
 def test_cancelled_runs_are_not_started(bench, task):

@@ -1,12 +1,16 @@
 import json
+import time
+from dataclasses import replace
 
 import pytest
+import wandb
 
 from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
-from labelbench_plus.tracking.wandb_mirror import mirrored
+from labelbench_plus.tracking.note import mirrored
 from tests.tracking.wandb_file import read
+from tests.tracking.wandb_service import Service
 
 
 @pytest.fixture
@@ -48,41 +52,86 @@ def test_a_finished_run_can_be_mirrored_later_and_only_once(job, tmp_path):
     assert len(read(path).history) == 3
 
 
-def test_an_online_mirror_sends_each_round_once_however_often_it_is_told(job, tmp_path, monkeypatch):
-    """W&B's service cannot be had here, so its client is stood in for; the calls are the ones it documents."""
+@pytest.fixture
+def service(monkeypatch):
+    """The real client, and a stand-in for the service that it talks to."""
+    running = Service()
+    monkeypatch.setenv("WANDB_BASE_URL", running.url)
+    wandb.teardown()  # it reads its settings once a process
+    yield running
+    wandb.teardown()
+    running.stop()
 
-    class Run:
-        def __init__(self):
-            self.summary, self.rows, self.closed = {}, [], False
 
-        def log(self, row):
-            self.rows.append(row)
-            self.summary.update(row)
-
-        def define_metric(self, *arguments, **keywords):
-            pass
-
-        def finish(self):
-            self.closed = True
-
-    service = Run()
-    opened = []
-    monkeypatch.setattr("wandb.init", lambda **keywords: opened.append(keywords) or service)
+def test_an_online_mirror_sends_each_round_once_however_often_it_is_told(job, tmp_path, service):
     carry_out(job("online"), lambda rounds: None)
     carry_out(job("online", root="again"), lambda rounds: None)  # as after a resume: every round is told again
-    assert [row["round"] for row in service.rows] == [0, 1, 2]
-    assert opened[0]["id"] == job("online").run_id
-    assert opened[0]["resume"] == "allow"
-    assert service.closed
+    ((run_id, kept),) = service.runs.items()
+    assert run_id == job("online").run_id
+    assert [row["round"] for row in kept.history] == [0, 1, 2]
+    assert [row["num_labels"] for row in kept.history] == [20, 30, 40]
+    assert json.loads(kept.summary)["lbp/last_round"] == 2
+    assert (kept.settings["groupName"], kept.settings["jobType"]) == ("small", "margin")
+    assert kept.exits == [0, 0]
+    assert mirrored(RunStore(tmp_path / "out", run_id).folder) == "online"
 
 
-def test_a_dead_wandb_costs_a_warning_and_nothing_else(job, tmp_path, monkeypatch, capsys):
-    def unreachable(**keywords):
-        raise TimeoutError("no network")
+def test_what_was_mirrored_offline_can_still_be_sent(job, tmp_path, service):
+    assert carry_out(job("offline"), lambda rounds: None) == "finished"
+    assert not service.runs
+    assert carry_out(job("online"), lambda rounds: None) == "already done"
+    asked = service.asked
+    assert carry_out(job("online"), lambda rounds: None) == "already done"
+    assert service.asked == asked
+    (kept,) = service.runs.values()
+    assert len(kept.history) == 3
 
-    monkeypatch.setattr("wandb.init", unreachable)
+
+def test_a_run_that_is_stopped_says_so_and_goes_on_later(job, service):
+    def told_to_stop(rounds):
+        if rounds == 2:
+            raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        carry_out(job("online"), told_to_stop)
+    (kept,) = service.runs.values()
+    assert kept.preempting
+    assert kept.exits == [1]
+    assert carry_out(job("online"), lambda rounds: None) == "finished"
+    assert [row["round"] for row in kept.history] == [0, 1, 2]
+
+
+def test_wandb_is_left_alone_until_it_is_this_jobs_turn(job, service):
+    due = time.time() + 3
+    carry_out(replace(job("online"), wandb_not_before=due), lambda rounds: service.asked and pytest.fail("too early"))
+    assert time.time() >= due
+    (kept,) = service.runs.values()
+    assert [row["round"] for row in kept.history] == [0, 1, 2]
+
+
+def test_a_wandb_that_refuses_costs_a_warning_and_nothing_else(job, tmp_path, service, monkeypatch, capsys):
+    monkeypatch.setattr("labelbench_plus.tracking.wandb_mirror.INIT_SECONDS", 2.0)
+    service.refuse = True
     assert carry_out(job("online"), lambda rounds: None) == "finished"
     store = RunStore(tmp_path / "out", job("online").run_id)
     assert store.done
+    assert service.asked
     assert not mirrored(store.folder)
-    assert capsys.readouterr().err.count("is not mirrored to W&B: no network") == 1
+    assert capsys.readouterr().err.count(f"run {store.id} is not mirrored to W&B") == 1
+
+
+def test_a_wandb_that_goes_away_half_way_costs_a_warning(job, tmp_path, service, monkeypatch, capsys):
+    monkeypatch.setattr("labelbench_plus.tracking.wandb_mirror.FINISH_SECONDS", 2.0)
+
+    def gone(rounds):
+        service.refuse = rounds >= 2
+
+    assert carry_out(job("online"), gone) == "finished"
+    store = RunStore(tmp_path / "out", job("online").run_id)
+    assert store.done
+    assert not mirrored(store.folder)
+    assert "is not mirrored to W&B: Timed out finishing run" in capsys.readouterr().err
+    service.refuse = False
+    assert carry_out(job("online"), lambda rounds: None) == "already done"
+    (kept,) = service.runs.values()
+    assert [row["round"] for row in kept.history] == [0, 1, 2]

@@ -116,6 +116,7 @@ def hand_over(order: Order) -> None:
             "launcher": profile.name,
             "device": profile.device,
             "concurrent": profile.concurrent,
+            "cores": profile.cores,
             "time_limit": profile.time_limit,
             "notice": profile.notice,
             "expected_seconds": planned.slowest,

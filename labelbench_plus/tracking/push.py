@@ -1,0 +1,76 @@
+"""Sending a sweep's finished runs to W&B from their files, from a machine that reaches it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from labelbench_plus.store.layout import is_done, run_folder
+from labelbench_plus.store.run_store import RunStore, StoreError
+from labelbench_plus.sweep.folder import Sweep, SweepRun
+from labelbench_plus.sweep.state import computing
+from labelbench_plus.tracking.note import mirrored
+from labelbench_plus.tracking.wandb_mirror import Subject, mirror_from_files
+
+FAILURES_IN_A_ROW = 3
+
+
+@dataclass
+class Pushed:
+    """What came of a push: ids of the runs that are there now, were there before, are not done, and could not be sent.
+
+    `gave_up`: runs that were not tried any more, since W&B refused several in a row.
+    """
+
+    sent: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    gave_up: list[str] = field(default_factory=list)
+
+
+def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
+    """Send every finished run that is not on W&B yet, one after the other.
+
+    What is told is rebuilt from the runs' files, so it does not matter what an earlier attempt got through: the run's
+    id says where it goes, and only rounds that are missing there are sent.
+
+    Parameters
+    ----------
+    told: called after each run with how many of how many were tried.
+    """
+    found = Pushed()
+    todo: list[SweepRun] = []
+    for run in sweep.runs():
+        folder = run_folder(sweep.root, run.id)
+        if not is_done(folder) or computing(sweep, run):
+            found.unfinished.append(run.id)
+        elif mirrored(folder) == "online":
+            found.before.append(run.id)
+        else:
+            todo.append(run)
+    in_a_row = 0
+    for number, run in enumerate(todo, start=1):
+        if in_a_row == FAILURES_IN_A_ROW:
+            found.gave_up = [each.id for each in todo[number - 1 :]]
+            break
+        store = RunStore(sweep.root, run.id)
+        try:
+            well = mirror_from_files(
+                Subject(run.id, run.strategy, run.seed, _config(store)), store, sweep.name, "online"
+            )
+        except (StoreError, OSError, ValueError) as error:
+            print(f"run {run.id} is not sent: {error}", flush=True)
+            found.failed.append(run.id)
+            continue
+        (found.sent if well else found.failed).append(run.id)
+        in_a_row = 0 if well else in_a_row + 1
+        told(number, len(todo))
+    return found
+
+
+def _config(store: RunStore) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads((store.folder / "config.json").read_bytes())
+    return settings
