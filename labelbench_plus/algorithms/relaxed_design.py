@@ -29,7 +29,6 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.checks import check_matrix
 from labelbench_plus.algorithms.greedy_design import (
-    CHUNK_BYTES,
     blocks,
     check_targets,
     d_optimal,
@@ -85,7 +84,6 @@ def relaxed_d_optimal(
     cap: float | None = 1.0,
     tolerance: float = 1e-4,
     max_iterations: int = 200,
-    chunk_bytes: int = CHUNK_BYTES,
 ) -> RelaxedDesign:
     """Maximise log det M(w) over weights (D-optimal; G-optimal too in the classical case, see the module).
 
@@ -99,7 +97,6 @@ def relaxed_d_optimal(
     cap: largest weight of a row; 1 for designs of distinct rows, None for the classical measure.
     tolerance: stop once the certificate's efficiency is 1 − tolerance.
     max_iterations: stop after so many passes in any case; the certificate then says how far it is.
-    chunk_bytes: size of the float64 working copy of `features`.
 
     Returns
     -------
@@ -112,13 +109,14 @@ def relaxed_d_optimal(
 
     Notes
     -----
-    Deterministic; weights found with other numbers of threads or chunk sizes differ by no more than the tolerance
-    lets them, and weight may be shared differently between equal rows. Time O(N d² + m²d) an iteration, m ≤ 2048;
-    memory O(N + m²) beyond the features. Dual bound: log det M + d log(1 + gap / d) where gap is Frank–Wolfe's
-    (Jaggi, 2013), from log det M ≤ tr(YM) − log det Y − d at the best multiple Y of the inverse.
+    Deterministic. Should the products of the linear algebra library depend on the number of threads in their last
+    digits, equal rows may share weight differently, the objective staying within the tolerance; here they did not.
+    Time O(N d² + m²d) an iteration, m ≤ 2048; memory O(N + m²) beyond the features. Dual bound:
+    log det M + d log(1 + gap / d) where gap is Frank–Wolfe's (Jaggi, 2013), from
+    log det M ≤ tr(YM) − log det Y − d at the best multiple Y of the inverse.
     """
     prior = _prior(features, n, ridge, labelled, cap)
-    return _relax(features, n, LogDeterminant(), prior, labelled, ridge, cap, tolerance, max_iterations, chunk_bytes)
+    return _relax(features, n, LogDeterminant(), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
 def relaxed_a_optimal(
@@ -130,7 +128,6 @@ def relaxed_a_optimal(
     cap: float | None = 1.0,
     tolerance: float = 1e-4,
     max_iterations: int = 200,
-    chunk_bytes: int = CHUNK_BYTES,
 ) -> RelaxedDesign:
     """Minimise tr M(w)⁻¹ over weights (A-optimal).
 
@@ -138,9 +135,7 @@ def relaxed_a_optimal(
     multiple Y of the inverse. Everything else as in `relaxed_d_optimal`.
     """
     prior = _prior(features, n, ridge, labelled, cap)
-    return _relax(
-        features, n, TraceOfInverse(None), prior, labelled, ridge, cap, tolerance, max_iterations, chunk_bytes
-    )
+    return _relax(features, n, TraceOfInverse(None), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
 def relaxed_v_optimal(
@@ -153,15 +148,14 @@ def relaxed_v_optimal(
     cap: float | None = 1.0,
     tolerance: float = 1e-4,
     max_iterations: int = 200,
-    chunk_bytes: int = CHUNK_BYTES,
 ) -> RelaxedDesign:
     """Minimise the mean of t'M(w)⁻¹t over the rows t of `targets`, (m, d), by default `features` (V-optimal).
 
     Everything else as in `relaxed_a_optimal`.
     """
     prior = _prior(features, n, ridge, labelled, cap)
-    criterion = TraceOfInverse(second_moment(check_targets(targets, features), chunk_bytes).cpu())
-    return _relax(features, n, criterion, prior, labelled, ridge, cap, tolerance, max_iterations, chunk_bytes)
+    criterion = TraceOfInverse(second_moment(check_targets(targets, features)).cpu())
+    return _relax(features, n, criterion, prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
 def relaxed_e_optimal(
@@ -173,7 +167,6 @@ def relaxed_e_optimal(
     cap: float | None = 1.0,
     tolerance: float = 1e-2,
     max_iterations: int = 200,
-    chunk_bytes: int = CHUNK_BYTES,
 ) -> RelaxedDesign:
     """Maximise the smallest eigenvalue of M(w) over weights (E-optimal).
 
@@ -185,9 +178,7 @@ def relaxed_e_optimal(
     `relaxed_d_optimal`.
     """
     prior = _prior(features, n, ridge, labelled, cap)
-    return _relax(
-        features, n, SmallestEigenvalue(), prior, labelled, ridge, cap, tolerance, max_iterations, chunk_bytes
-    )
+    return _relax(features, n, SmallestEigenvalue(), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
 class DesignCriterion(ABC):
@@ -400,17 +391,16 @@ def _relax(
     cap: float | None,
     tolerance: float,
     max_iterations: int,
-    chunk_bytes: int,
 ) -> RelaxedDesign:
     ceiling = float(n) if cap is None else min(float(cap), float(n))
-    weights = _start(features, n, prior, labelled, ridge, ceiling, chunk_bytes)
+    weights = _start(features, n, prior, labelled, ridge, ceiling)
     best_weights, objective, bound = weights, -criterion.sense * inf, criterion.sense * inf
     iterations = 0
     while iterations < max_iterations:
         iterations += 1
         information = weighted_information(features, weights, prior)
         criterion.expand(information)
-        slopes = mapped_norms(features, criterion.root().to(features.device), chunk_bytes)
+        slopes = mapped_norms(features, criterion.root().to(features.device))
         gap = max(0.0, _heaviest(slopes, n, ceiling) - float(slopes @ weights))
         reached = criterion.objective(information)
         if criterion.sense * (reached - objective) > 0:
@@ -435,12 +425,11 @@ def _start(
     labelled: Tensor | None,
     ridge: float,
     ceiling: float,
-    chunk_bytes: int,
 ) -> Tensor:
     """Equal weights on enough rows, chosen by greedy D-optimality, for M to be regular and the cap to be kept."""
     count = min(len(features), max(ceil(n / ceiling), 2 * features.shape[1]))
     stand_in = 1e-8 * (float(prior.trace()) + largest_norm(features) ** 2)
-    picks = d_optimal(features, count, ridge=max(ridge, stand_in), labelled=labelled, chunk_bytes=chunk_bytes)
+    picks = d_optimal(features, count, ridge=max(ridge, stand_in), labelled=labelled)
     weights = torch.zeros(len(features), dtype=torch.float64, device=features.device)
     weights[picks] = n / count
     spectrum = torch.linalg.eigvalsh(weighted_information(features, weights, prior))
