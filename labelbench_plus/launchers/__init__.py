@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge
 from pydantic import BeforeValidator, ConfigDict, with_config
@@ -69,6 +70,8 @@ class Batch:
     ----------
     sweep: whose it is; with `id` it finds the jobs again should the scheduler's answer be lost.
     folder: where the launcher may keep its own files and the jobs' output.
+    code: the folder that jobs import this package from; the installed one if None.
+    module: what jobs run, with `path` as its argument.
     """
 
     sweep: str
@@ -76,6 +79,8 @@ class Batch:
     tasks: int
     path: Path
     folder: Path
+    code: Path | None = None
+    module: str = "labelbench_plus.sweep.task"
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,15 @@ class Launcher(Plugin):
         """What `submit` hands to the scheduler, to be read by people. Needs no scheduler."""
         raise NotImplementedError
 
+    def command(self, batch: Batch) -> list[str]:
+        """What a job of the batch runs."""
+        run = ["-u", "-m", batch.module, str(batch.path)]
+        if batch.code is None:
+            return [self.python, *run]
+        paths = os.pathsep.join(filter(None, [str(batch.code), os.environ.get("PYTHONPATH")]))
+        # -P, else the directory that a job starts in, which may be a checkout, would come first.
+        return ["env", f"PYTHONPATH={paths}", self.python, "-P", *run]
+
     def submit(self, batch: Batch, parallel: int | None) -> str:
         """Start a batch, at most `parallel` of its tasks at a time, and return its job's name at once.
 
@@ -191,6 +205,18 @@ class Launcher(Plugin):
             They may still be there.
         """
         raise NotImplementedError
+
+    def remembered(self, sweep: str, jobs: Sequence[str]) -> Mapping[tuple[str, int], Listed]:
+        """What accounting knows of tasks that `listing` no longer does; nothing where there is no accounting."""
+        return {}
+
+    def failed_nodes(self, sweep: str) -> Mapping[str, str]:
+        """Nodes that died under a sweep's jobs, as far as the scheduler remembers, and what it says of them."""
+        return {}
+
+    def avoiding(self, nodes: Iterable[str]) -> Self:
+        """This launcher, not using some nodes."""
+        return self
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:

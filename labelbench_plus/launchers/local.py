@@ -48,7 +48,7 @@ class Local(Launcher):
         return Limits(1)
 
     def script(self, batch: Batch, parallel: int | None) -> str:
-        return shlex.join(self._command(batch)) + "\n"
+        return shlex.join(self.command(batch)) + "\n"
 
     def submit(self, batch: Batch, parallel: int | None) -> str:
         import psutil
@@ -56,7 +56,7 @@ class Local(Launcher):
         batch.folder.mkdir(parents=True, exist_ok=True)
         with open(self.output(batch, "", 0), "ab") as output:
             process = subprocess.Popen(
-                self._command(batch), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                self.command(batch), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         return f"{socket.gethostname()}:{process.pid}:{psutil.Process(process.pid).create_time()}"
 
@@ -81,9 +81,6 @@ class Local(Launcher):
 
     def doctor(self) -> list[tuple[str, bool | None, str]]:
         return [("processes", True, f"{self.processes} workers on {socket.gethostname()}, {os.cpu_count()} cores")]
-
-    def _command(self, batch: Batch) -> list[str]:
-        return [self.python, "-u", "-m", "labelbench_plus.sweep.task", str(batch.path), "--task", "0"]
 
 
 def _process(job: str):  # type: ignore[no-untyped-def]  # psutil has no types of its own

@@ -12,10 +12,10 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from annotated_types import Ge
 from pydantic import AfterValidator
@@ -38,7 +38,10 @@ OVER = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "REVOKED"),
     *("PREEMPTED", "TIMEOUT"),
 }
+DEAD_NODE = {"BOOT_FAIL", "NODE_FAIL"}
+NODE = re.compile(r"[\w.-]+")  # not "None assigned"
 QUERY_SECONDS = 60
+ACCOUNTING_SECONDS = 10  # it adds words to what is known without it
 DEFAULT_ARRAY = 1001  # SLURM's own default of MaxArraySize
 SECRET = re.compile(r"\b\w*(API_KEY|TOKEN|SECRET|PASSWORD)\w*=", re.IGNORECASE)
 MEMORY = re.compile(r"\d+[KMGT]B?")
@@ -154,6 +157,29 @@ class Slurm(Launcher):
                 tasks[job, int(task)] = Listed(state not in OVER, state, reason, node, start)
         return Listing(tasks, became)
 
+    def remembered(self, sweep: str, jobs: Sequence[str]) -> dict[tuple[str, int], Listed]:
+        found = {}
+        for job, state, code, node in _accounting("-j", ",".join(jobs)):
+            number, _, task = job.partition("_")
+            status, _, killed_by = code.partition(":")
+            reason = f"killed by signal {killed_by}" if killed_by not in ("", "0") else f"exit code {status}"
+            if task.isdigit():
+                found[number, int(task)] = Listed(state not in OVER, state, reason, node)
+        return found
+
+    def failed_nodes(self, sweep: str) -> dict[str, str]:
+        listing = self.listing(sweep, ())
+        listed = [(f"{job}_{task}", each) for (job, task), each in (listing.tasks if listing else {}).items()]
+        told = [(job, each.state, each.node) for job, each in listed]
+        told += [(job, state, node) for job, state, _, node in _accounting("--name", f"lbp-{sweep}")]
+        return {
+            node: f"{state} of job {job}" for job, state, node in told if state in DEAD_NODE and NODE.fullmatch(node)
+        }
+
+    def avoiding(self, nodes: Iterable[str]) -> Self:
+        excluded = ",".join([*([self.exclude] if self.exclude else []), *sorted(nodes)])
+        return replace(self, exclude=excluded or None)
+
     def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
         target = job if tasks is None else f"{job}_[{_ranges(tasks)}]"
         try:
@@ -211,8 +237,7 @@ class Slurm(Launcher):
 
             @property
             def _submitit_command_str(self) -> str:
-                command = [launcher.python, "-u", "-m", "labelbench_plus.sweep.task", str(batch.path)]
-                return shlex.join(command)
+                return shlex.join(launcher.command(batch))
 
             def _make_submission_command(self, submission_file_path: Path) -> list[str]:
                 return [*scrubbed(), *super()._make_submission_command(submission_file_path)]
@@ -264,13 +289,21 @@ def _submit_headroom() -> int | None:
     return max(0, min(allowed) - len((queued or "").split()))
 
 
-def _ask(*command: str) -> str | None:
-    """What a command prints; None if it is not there, fails or takes too long."""
+def _ask(*command: str, seconds: float = QUERY_SECONDS) -> str | None:
+    """What a command prints; None if it is not there, fails or takes longer than so many seconds."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def _accounting(*which: str) -> list[tuple[str, str, str, str]]:
+    """Job, state, exit code and node of every start of some jobs that accounting remembers, oldest first."""
+    fields = "JobID,State,ExitCode,NodeList"
+    answer = _ask("sacct", "-n", "-P", "-X", "-D", "-S", "now-7days", "-o", fields, *which, seconds=ACCOUNTING_SECONDS)
+    rows = [line.split("|") for line in (answer or "").splitlines()]
+    return [(job, state.partition(" ")[0], code, node) for job, state, code, node in rows]  # "CANCELLED by 1000"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -18,6 +19,7 @@ import labelbench_plus
 from labelbench_plus.plugins import Plugin, Registry
 from labelbench_plus.spec import RunSpec
 
+SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code_identity` said of the original
 PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
 
 
@@ -67,6 +69,9 @@ def machine(device: str) -> dict[str, Any]:
 def code_identity() -> dict[str, Any]:
     """The commit this package runs from, and a hash of uncommitted changes; nulls when not run from a checkout."""
     folder = Path(labelbench_plus.__file__).resolve().parent
+    if (folder / SNAPSHOT).is_file():
+        original: dict[str, Any] = json.loads((folder / SNAPSHOT).read_bytes())
+        return original
 
     def git(*arguments: str) -> bytes | None:
         try:

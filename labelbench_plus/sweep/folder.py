@@ -8,6 +8,8 @@ OUT/sweeps/<name>/
   batches/<id>.jsonl  the payload of a submission: a line of settings, then a line a job with the runs it has
   jobs/<id>/          what the jobs print
   tasks/<id>/<n>.json that job n started, and which runs it gave back
+  nodes_excluded.json nodes that died under a job and are left out since; null as the reason: use it again
+  code/<hash>/        copies of the code for jobs (submit --snapshot)
   cancelled.json      runs that must not be computed, whatever a scheduler starts
   submitters/         who may submit, one at a time: a lease, as for runs
   pushers/            who may send finished runs to W&B, likewise
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -166,9 +168,20 @@ class Sweep:
     def jobs_folder(self, batch: str) -> Path:
         return self.folder / "jobs" / batch
 
-    def batch(self, name: str, tasks: int) -> Batch:
+    def batch(self, name: str, tasks: int, code: Path | None = None) -> Batch:
         """A batch as launchers are handed it; its paths hold wherever a job starts."""
-        return Batch(self.name, name, tasks, self.batch_path(name).absolute(), self.jobs_folder(name).absolute())
+        return Batch(self.name, name, tasks, self.batch_path(name).absolute(), self.jobs_folder(name).absolute(), code)
+
+    def excluded_nodes(self) -> dict[str, str | None]:
+        """Nodes that died under the sweep's jobs, and how; None of one that somebody wants to be used again."""
+        try:
+            found: dict[str, str | None] = json.loads((self.folder / "nodes_excluded.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def set_excluded_nodes(self, nodes: Mapping[str, str | None]) -> None:
+        replace(self.folder / "nodes_excluded.json", json.dumps(nodes, indent=1, sort_keys=True).encode())
 
     def write_batch(self, batch: str, settings: dict[str, Any], tasks: Iterable[Iterable[SweepRun]]) -> None:
         """Write what the jobs of a batch read when they start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from labelbench_plus.sweep.task import INFRA_TRIES
 from labelbench_plus.tracking.note import mirrored
 
 CACHE_SECONDS = 20.0
+SAYS = "the scheduler says"
 TIMED_RUNS = 500  # so many finished runs are enough to judge by what others will take
 SETTLED_NS = 2_000_000_000  # a file changed so recently may change again within the same tick of its clock
 
@@ -122,6 +124,7 @@ def look(sweep: Sweep, *, fresh: bool = False, runs: Sequence[SweepRun] | None =
         where = placed.get(run.id)
         statuses.append(_judge(sweep, run, files, where, listings, run.id in gone, submitting))
     cache.write()
+    statuses = _with_accounting(sweep, statuses, submissions)
     done = [each for each in statuses if each.state is State.DONE]
     unmirrored = sum(each.files.mirrored != "online" for each in done) if cache.mirroring else 0
     return SweepStatus(sweep.name, statuses, words, unmirrored)
@@ -176,6 +179,26 @@ def _judge(
     return status(State.LOST, _obituary(listed, last), last.get("node", ""))
 
 
+def _with_accounting(sweep: Sweep, statuses: list[RunStatus], submissions: Sequence[Submission]) -> list[RunStatus]:
+    """Of runs that are lost without a word from the scheduler, what its accounting says, where there is one."""
+    mute = {each.submission for each in statuses if each.state is State.LOST and not each.note.startswith(SAYS)}
+    by_launcher: defaultdict[str, list[Submission]] = defaultdict(list)
+    for each in submissions:
+        if each.id in mute and each.job:
+            by_launcher[each.launcher["name"]].append(each)
+    told: dict[tuple[str | None, int | None], Listed] = {}
+    for members in by_launcher.values():
+        remembered = launcher_of(members[-1]).remembered(sweep.name, [each.job for each in members if each.job])
+        batches = {each.job: each.id for each in members}
+        told |= {(batches[job], task): listed for (job, task), listed in remembered.items() if job in batches}
+    return [
+        dataclasses.replace(each, note=_obituary(listed, {}))
+        if each.state is State.LOST and (listed := told.get((each.submission, each.task)))
+        else each
+        for each in statuses
+    ]
+
+
 def _words(listed: Listed) -> str:
     words = listed.state + (f" ({listed.reason})" if listed.reason not in ("", "None") else "")
     if listed.state == "PENDING" and listed.start:
@@ -185,7 +208,8 @@ def _words(listed: Listed) -> str:
 
 def _obituary(listed: Listed | None, last: dict[str, Any]) -> str:
     if listed:
-        return f"the scheduler says {listed.state}" + (f" on {listed.node}" if listed.node else "")
+        why = f", {listed.reason}" if listed.reason not in ("", "None") else ""
+        return f"{SAYS} {listed.state}" + (f" on {listed.node}" if listed.node else "") + why
     if last:
         return f"the scheduler no longer knows job {last.get('job', '?')}; it was cut off on {last.get('node', '?')}"
     return "the scheduler no longer knows its job, which never started it"

@@ -9,13 +9,16 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from labelbench_plus.launch.failures import kind_of_attempt
+from labelbench_plus.launch.failures import group, kind_of_attempt
 from labelbench_plus.launchers import Batch, Launcher, Limits, SchedulerError
 from labelbench_plus.plugins import describe
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
 from labelbench_plus.sweep.state import RunStatus, State, launcher_of
+
+ENOUGH_FINISHED = 10  # so many runs must have ended before their failing alike means anything
 
 Wanted = Callable[[RunStatus], bool]
 
@@ -55,7 +58,7 @@ class Plan:
 
 @dataclass
 class Submitted:
-    """What went in: launcher's job names and how many jobs each has; and what did not, if the scheduler refused."""
+    """What went in: launcher's job names and how many jobs each has; and what did not, with the error or reason."""
 
     jobs: list[tuple[str, int]] = field(default_factory=list)
     runs: int = 0
@@ -75,8 +78,25 @@ def unfinished(each: RunStatus) -> bool:
     return each.state in (State.NEW, State.LOST)
 
 
+def failing_alike(statuses: Sequence[RunStatus], percent: float) -> str:
+    """What more than `percent` of the finished runs failed of, in words; empty if there is no such cause yet."""
+    failed = [each for each in statuses if each.state is State.FAILED]
+    finished = len(failed) + sum(each.state in (State.DONE, State.INVALID) for each in statuses)
+    causes = group((each.run.id, {**each.files.last, "detail": each.note}) for each in failed)
+    if finished < ENOUGH_FINISHED or not causes or 100 * len(causes[0].runs) <= percent * finished:
+        return ""
+    what = causes[0].what.splitlines()[0] + (f" in {causes[0].where}" if causes[0].where else "")
+    return f"{len(causes[0].runs)} of {finished} finished runs failed alike: {what}"
+
+
 def plan(
-    sweep: Sweep, statuses: Sequence[RunStatus], launcher: Launcher, wanted: Wanted, limit: int | None, live: int = 0
+    sweep: Sweep,
+    statuses: Sequence[RunStatus],
+    launcher: Launcher,
+    wanted: Wanted,
+    limit: int | None,
+    live: int = 0,
+    code: Path | None = None,
 ) -> Plan:
     """Decide what to submit.
 
@@ -84,6 +104,7 @@ def plan(
     ----------
     wanted: which runs. limit: at most so many of them.
     live: batches of the sweep that are still being computed; they count when `max_parallel` is divided.
+    code: where jobs find the code; the installed one if None.
     """
     chosen = [each for each in statuses if wanted(each)]
     skipped = [(each, _reason(each)) for each in statuses if not wanted(each)]
@@ -102,7 +123,7 @@ def plan(
     for number, start in enumerate(range(0, len(tasks), limits.array), start=before + 1):
         part = tuple(tasks[start : start + limits.array])
         name = _batch_name(sweep, number, part)
-        batches.append((sweep.batch(name, len(part)), part))
+        batches.append((sweep.batch(name, len(part), code), part))
     seconds = {each.run.id: each.files.seconds for each in statuses if each.files.seconds is not None}
     expected = _expected(statuses, runs, seconds)
     units = max(1, launcher.gpus_per_job)
@@ -144,15 +165,29 @@ def heal(sweep: Sweep) -> list[str]:
     return words
 
 
-def submit(sweep: Sweep, planned: Plan, settings: dict[str, Any], told: Callable[[str], None]) -> Submitted:
+def submit(
+    sweep: Sweep,
+    planned: Plan,
+    settings: dict[str, Any],
+    told: Callable[[str], None],
+    enough: Callable[[], str] = lambda: "",
+) -> Submitted:
     """Hand a plan's batches over, one after the other; the first that is refused is the last that is tried.
 
     Each is announced in the sweep's log before and acknowledged after, so that a death in between costs nothing: the
     next submit asks the scheduler what became of it. Ctrl-C is answered between two batches.
+
+    Parameters
+    ----------
+    enough: asked before each further batch for a reason to stop.
     """
     done = Submitted()
     with _deferred_interrupt() as interrupted:
         for number, ((batch, tasks), parallel) in enumerate(zip(planned.batches, planned.parallel, strict=True)):
+            if number and (reason := enough()):
+                done.error = f"submitted no further: {reason}"
+                done.refused = _from(planned, number)
+                return done
             ids = [[run.id for run in task] for task in tasks]
             sweep.write_batch(batch.id, settings, tasks)
             sweep.note(event="intent", batch=batch.id, launcher=describe(planned.launcher), tasks=ids)
@@ -160,8 +195,8 @@ def submit(sweep: Sweep, planned: Plan, settings: dict[str, Any], told: Callable
                 job = planned.launcher.submit(batch, parallel)
             except SchedulerError as error:
                 sweep.note(event="void", batch=batch.id, error=str(error))
-                done.error = str(error)
-                done.refused = tuple(run for _, rest in planned.batches[number:] for task in rest for run in task)
+                done.error = f"refused: {error}"
+                done.refused = _from(planned, number)
                 return done
             sweep.note(event="ack", batch=batch.id, job=job)
             done.jobs.append((job, batch.tasks))
@@ -171,6 +206,10 @@ def submit(sweep: Sweep, planned: Plan, settings: dict[str, Any], told: Callable
                 done.interrupted = True
                 return done
     return done
+
+
+def _from(planned: Plan, batch: int) -> tuple[SweepRun, ...]:
+    return tuple(run for _, tasks in planned.batches[batch:] for task in tasks for run in task)
 
 
 def _batch_name(sweep: Sweep, number: int, tasks: Sequence[Sequence[SweepRun]]) -> str:

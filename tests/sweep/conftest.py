@@ -18,6 +18,7 @@ from labelbench_plus.cli import app
 from labelbench_plus.launch.job import Job
 from labelbench_plus.launch.local import run_local
 from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.store.lease import acquire
 from labelbench_plus.suite import load_suite
 
 PLUGINS = Path(__file__).with_name("plugins_under_test.py")
@@ -84,6 +85,13 @@ class Bench:
     def submit(self, suite: Path, *arguments: object, env: dict[str, str] | None = None) -> Done:
         return self.lbp("submit", suite, "--plugin", PLUGINS, "--allow-code-drift", *arguments, env=env)
 
+    def fail(self, run: str, why: str, line: int = 7, **about: Any) -> None:
+        """Leave what a run leaves that failed."""
+        folder = self.out / "runs" / run / "attempts"
+        folder.mkdir(parents=True, exist_ok=True)
+        failure = {"type": why.partition(":")[0], "where": f"some.py:{line}", "kind": "code"}
+        acquire(folder, **about).release("failed", why, failure=failure)
+
     def status(self, name: str) -> dict[str, Any]:
         done = self.lbp("status", name, "--json", "--fresh")
         assert done.returncode in (0, 1), done.stderr
@@ -134,14 +142,19 @@ def shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
             "squeue": f"""
                 [ -e {folder}/down ] && exit 1
                 for f in $(ls {folder}/jobs); do
+                    [ -e {folder}/forgotten ] && continue
                     comment=$(sed -n 's/^#SBATCH --comment=//p' {folder}/jobs/$f)
                     last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' {folder}/jobs/$f)
                     state=$(cat {folder}/state 2>/dev/null || echo PENDING)
-                    for i in $(seq 0 $last); do echo "$f|$i|$state|N/A||$comment|None"; done
+                    node=$(cat {folder}/node 2>/dev/null)
+                    for i in $(seq 0 $last); do echo "$f|$i|$state|N/A|$node|$comment|None"; done
                 done
             """,
             "scontrol": f"""
                 echo "MaxArraySize            = {array}"
+            """,
+            "sacct": f"""
+                cat {folder}/accounting
             """,
             "sacctmgr": """
                 exit 1

@@ -1,5 +1,6 @@
 import json
 
+from labelbench_plus.launchers.slurm import Slurm
 from labelbench_plus.sweep.folder import Sweep
 
 SLURM = ("-l", "slurm", "--set", "time=1h")
@@ -145,3 +146,95 @@ def test_wrong_use_is_explained(bench):
     assert "time: Field required" in wrong.stderr
     assert "expected one of problem=..." in bench.submit(bench.suite("wrong"), "--only", "budget=3").stderr
     assert not bench.out.exists()
+
+
+def ids(bench, name):
+    return [run["run"] for run in bench.status(name)["runs"]]
+
+
+def test_only_some_runs_are_submitted(bench, shim):
+    shim()
+    suite = bench.suite("some", "random, margin", seeds="0..3")
+    assert "to submit: 2 runs" in bench.submit(suite, *SLURM, "--only", "strategy=margin", "--limit", 2).stdout
+    states = [(run["strategy"], run["state"]) for run in bench.status("some")["runs"]]
+    assert states.count(("margin", "PENDING")) == 2
+    assert states.count(("random", "NEW")) == 4
+
+
+def test_what_fails_alike_is_not_submitted_any_further(bench, shim, monkeypatch):
+    notes = shim(array=5)
+    monkeypatch.setattr("labelbench_plus.sweep.commands.handover.LOOK_AGAIN_SECONDS", 0)
+    suite = bench.suite("alike", "random", seeds="0..19")
+    assert bench.submit(suite, "seeds=0..14", *SLURM).returncode == 0
+    (notes / "state").write_text("COMPLETED")
+    runs, batches = ids(bench, "alike"), [each.id for each in Sweep(bench.out, "alike").submissions()]
+    for number, run in enumerate(runs[:6]):
+        bench.fail(run, f"ZeroDivisionError: {number}", batch=batches[number // 5])
+    assert bench.submit(suite, "seeds=0..15", *SLURM).returncode == 0  # six are too few to judge by
+    for number, run in enumerate(runs[6:10], start=6):
+        bench.fail(run, f"ValueError: {number}", batch=batches[number // 5])
+    stopped = bench.submit(suite, *SLURM)
+    assert stopped.returncode == 1
+    assert "nothing submitted: 6 of 10 finished runs failed alike: ZeroDivisionError: 0 in some.py:7" in stopped.stderr
+    assert "--fail-fast 100" in stopped.stderr
+    assert bench.submit(suite, *SLURM, "--dry-run").returncode == 1
+    assert bench.submit(suite, "seeds=0..16", *SLURM, "--fail-fast", 60).returncode == 0
+    assert "to submit: 13 runs" in bench.submit(suite, *SLURM, "--retry-failed").stdout
+
+
+def test_a_submission_stops_half_way_when_its_first_runs_fail(bench, shim, monkeypatch):
+    shim(array=11)
+    suite = bench.suite("halfway", "random", seeds="0..32")
+    planned = [run["run"] for run in json.loads(bench.submit(suite, *SLURM, "--dry-run", "--json").stdout)["runs"]]
+    monkeypatch.setattr("labelbench_plus.sweep.commands.handover.LOOK_AGAIN_SECONDS", 0)
+    submitted = Slurm.submit
+
+    def fail_at_once(self, batch, parallel):
+        for run in planned[:11]:
+            bench.fail(run, "ZeroDivisionError: x", batch=batch.id)
+        return submitted(self, batch, parallel)
+
+    monkeypatch.setattr(Slurm, "submit", fail_at_once)
+    (bench.folder / "shim" / "state").write_text("COMPLETED")
+    done = bench.submit(suite, *SLURM)
+    assert done.returncode == 1
+    assert "submitted no further: 11 of 11 finished runs failed alike" in done.stderr
+    assert "22 runs were not submitted" in done.stderr
+    assert bench.status("halfway")["counts"] == {"FAILED": 11, "NEW": 22}
+
+
+def test_nodes_that_died_are_left_out_from_then_on(bench, shim):
+    notes = shim()
+    suite = bench.suite("dying", "random", seeds="0..1")
+    bench.submit(suite, *SLURM, "--set", "exclude=n1")
+    (notes / "state").write_text("NODE_FAIL")
+    (notes / "node").write_text("n17")
+    (notes / "accounting").write_text(
+        "9_0|NODE_FAIL|0:0|n3\n9_0|COMPLETED|0:0|n4\n9_1|CANCELLED by 7|0:0|None assigned\n"
+    )
+    again = bench.lbp("resume", "dying")
+    assert "excluded: node n17, NODE_FAIL of job 1_1" in again.stdout
+    assert "#SBATCH --exclude=n1,n17,n3\n" in (notes / "jobs" / "2").read_text()
+    excluded = Sweep(bench.out, "dying").folder / "nodes_excluded.json"
+    assert json.loads(excluded.read_text()) == {"n17": "NODE_FAIL of job 1_1", "n3": "NODE_FAIL of job 9_0"}
+    excluded.write_text('{"n17": null, "n3": "as before"}')
+    bench.lbp("resume", "dying")
+    assert "#SBATCH --exclude=n1,n3\n" in (notes / "jobs" / "3").read_text()
+
+
+def test_accounting_adds_what_the_scheduler_forgot(bench, shim):
+    notes = shim()
+    suite = bench.suite("forgotten", "random", seeds="0..2")
+    bench.submit(suite, *SLURM)
+    (notes / "forgotten").touch()
+    assert {run["note"] for run in bench.status("forgotten")["runs"]} == {
+        "the scheduler no longer knows its job, which never started it"
+    }
+    (notes / "accounting").write_text("1_0|OUT_OF_MEMORY|0:9|n3\n1_1|FAILED|2:0|n4\n")
+    found = bench.status("forgotten")
+    assert found["counts"] == {"LOST": 3}
+    assert [run["note"] for run in found["runs"]] == [
+        "the scheduler says OUT_OF_MEMORY on n3, killed by signal 9",
+        "the scheduler says FAILED on n4, exit code 2",
+        "the scheduler no longer knows its job, which never started it",
+    ]

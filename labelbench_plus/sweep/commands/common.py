@@ -29,6 +29,13 @@ OneRun = Annotated[list[str] | None, typer.Option(help="Only this run; may be re
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 MaxHours = Annotated[float | None, typer.Option(help="Stop if more GPU hours are expected")]
+FailFast = Annotated[
+    float,
+    typer.Option(
+        min=0, max=100, help="Submit no more once over so many percent of 10 or more finished runs failed alike"
+    ),
+]
+Snap = Annotated[bool, typer.Option("--snapshot", help="Give jobs a copy of the code of now, plugin files included")]
 Drift = Annotated[bool, typer.Option("--allow-code-drift", help="Let jobs run whatever code they find at their start")]
 
 

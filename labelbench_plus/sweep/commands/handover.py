@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from labelbench_plus.launchers import Launcher
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.sweep.folder import Sweep, SweepRun
-    from labelbench_plus.sweep.submit import Plan, Wanted
+    from labelbench_plus.sweep.snapshot import Snapshot
+    from labelbench_plus.sweep.submit import Plan, Submitted, Wanted
 
 ASK_ABOVE_RUNS = 50
+LOOK_AGAIN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,7 @@ class Order:
     described: what the sweep notes of itself (`sweep.json`).
     suite: the suite's text; None if the runs are the sweep's own, which must then still mean what they meant.
     max_hours: do not submit more GPU hours than that.
+    fail_fast: do not submit (more) once over so many percent of the finished runs failed alike.
     """
 
     where: Sweep
@@ -51,6 +56,7 @@ class Order:
     suite: bytes | None = None
     limit: int | None = None
     max_hours: float | None
+    fail_fast: float
     dry_run: bool
     yes: bool
     as_json: bool
@@ -58,13 +64,13 @@ class Order:
 
 def hand_over(order: Order) -> None:
     """Plan, show, ask, and hand over."""
-    where, profile = order.where, order.profile
     from labelbench_plus.launchers import SchedulerError
     from labelbench_plus.plugins import describe
     from labelbench_plus.store.atomic import replace
-    from labelbench_plus.sweep.code import code_version
     from labelbench_plus.sweep.state import State, look
-    from labelbench_plus.sweep.submit import heal, plan, submit
+    from labelbench_plus.sweep.submit import failing_alike, heal, plan, submit
+
+    where, profile = order.where, order.profile
 
     def say(line: str) -> None:
         if not order.as_json:
@@ -82,11 +88,17 @@ def hand_over(order: Order) -> None:
             say(f"{found.count(State.UNKNOWN)} runs were submitted, and no scheduler answers: they are left alone")
         busy = (State.RUNNING, State.PENDING, State.REQUEUED)
         live = {each.submission for each in found.of(*busy) if each.submission}
-        planned = plan(where, found.runs, profile, order.wanted, order.limit, len(live))
+        nodes = {**profile.failed_nodes(where.name), **where.excluded_nodes()}
+        avoiding = profile.avoiding(node for node, why in nodes.items() if why)
+        copy = _snapshot(order)
+        code = copy.path if copy else None
+        planned = plan(where, found.runs, avoiding, order.wanted, order.limit, len(live), code)
         if order.suite is None:
             _check_ids(planned.runs)
         if not order.as_json:
-            show_plan(where, found, planned)
+            show_plan(where, found, planned, nodes)
+        if planned.runs and (why := failing_alike(found.runs, order.fail_fast)):
+            stop(f"nothing submitted: {why}; `--retry-failed` when it is repaired, or `--fail-fast 100`", FAILED)
         if order.dry_run:
             show_dry_run(planned, order.as_json)
             return
@@ -100,41 +112,55 @@ def hand_over(order: Order) -> None:
         where.folder.mkdir(parents=True, exist_ok=True)
         if order.suite is not None:
             replace(where.folder / "suite.yaml", order.suite)
-        replace(
-            where.folder / "sweep.json",
-            json.dumps({**order.described, "launcher": describe(profile)}, indent=1).encode(),
-        )
+        if nodes != where.excluded_nodes():
+            where.set_excluded_nodes(nodes)
+        if copy:
+            copy.write()
+        noted = {**order.described, "launcher": describe(profile)}
+        replace(where.folder / "sweep.json", json.dumps(noted, indent=1).encode())
         known = {run.id for run in where.runs()}
         where.add_runs(run for run in order.runs if run.id not in known)
         if again := where.cancelled() & {run.id for run in planned.runs}:
             where.set_cancelled(where.cancelled() - again)
-        settings = {
-            "root": str(where.root.absolute()),
-            "cache": order.described["cache"],
-            "plugins": order.described["plugins"],
-            "wandb": order.described["wandb"],
-            "launcher": profile.name,
-            "device": profile.device,
-            "concurrent": profile.concurrent,
-            "cores": profile.cores,
-            "time_limit": profile.time_limit,
-            "notice": profile.notice,
-            "expected_seconds": planned.slowest,
-            "idle_attempts": profile.idle_attempts,
-            "code": None if order.described["allow_code_drift"] else code_version(),
-        }
-        done = submit(where, planned, settings, say)
+        done = submit(where, planned, _settings(order, planned, copy), say, _enough(order))
+    _report(order, done)
+
+
+def _settings(order: Order, planned: Plan, copy: Snapshot | None) -> dict[str, Any]:
+    """What the jobs read when they start."""
+    from labelbench_plus.sweep.code import code_version
+
+    profile = order.profile
+    return {
+        "root": str(order.where.root.absolute()),
+        "cache": order.described["cache"],
+        "plugins": list(map(str, copy.plugins)) if copy else order.described["plugins"],
+        "wandb": order.described["wandb"],
+        "launcher": profile.name,
+        "device": profile.device,
+        "concurrent": profile.concurrent,
+        "cores": profile.cores,
+        "time_limit": profile.time_limit,
+        "notice": profile.notice,
+        "expected_seconds": planned.slowest,
+        "idle_attempts": profile.idle_attempts,
+        "code": None if order.described["allow_code_drift"] else code_version(),
+    }
+
+
+def _report(order: Order, done: Submitted) -> None:
+    where = order.where
     if order.as_json:
         refused = [run.id for run in done.refused]
         print(json.dumps({"submitted": done.runs, "jobs": done.jobs, "refused": refused, "error": done.error}))
     if done.error:
-        lines = [f"refused: {done.error}", f"{len(done.refused)} runs were not submitted:"]
+        lines = [done.error, f"{len(done.refused)} runs were not submitted:"]
         lines += [f"  {run.id}  {run.title}" for run in done.refused[:20]]
         if len(done.refused) > 20:
             lines.append(f"  ... and {len(done.refused) - 20} more")
         if done.jobs:
             lines.append(f"what did go in: {', '.join(f'{job} ({n} jobs)' for job, n in done.jobs)}")
-            if profile.name == "slurm":
+            if order.profile.name == "slurm":
                 lines.append(f"to take it back: scancel {' '.join(job for job, _ in done.jobs)}")
         print("\n".join(lines), file=sys.stderr)
         raise typer.Exit(FAILED)
@@ -142,7 +168,36 @@ def hand_over(order: Order) -> None:
         print(f"interrupted after {done.runs} runs; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
     out = f" --out {where.root}" if where.root != DEFAULT_OUT else ""
-    say(f"watch it: lbp sweep status {where.name}{out} --watch 30")
+    if not order.as_json:
+        print(f"watch it: lbp sweep status {where.name}{out} --watch 30")
+
+
+def _snapshot(order: Order) -> Snapshot | None:
+    from labelbench_plus.sweep.snapshot import Snapshot, SnapshotError
+
+    if not order.described.get("snapshot"):
+        return None
+    try:
+        return Snapshot(order.where.folder, [Path(file) for file in order.described["plugins"]])
+    except SnapshotError as error:
+        stop(str(error), USAGE)
+
+
+def _enough(order: Order) -> Callable[[], str]:
+    """Looks now and then, while batches are handed over, whether those that are in fail alike."""
+    from labelbench_plus.sweep.state import look
+    from labelbench_plus.sweep.submit import failing_alike
+
+    asked = time.monotonic()
+
+    def enough() -> str:
+        nonlocal asked
+        if time.monotonic() - asked < LOOK_AGAIN_SECONDS:
+            return ""
+        asked = time.monotonic()
+        return failing_alike(look(order.where, runs=order.runs).runs, order.fail_fast)
+
+    return enough
 
 
 def _ask(planned: Plan, max_hours: float | None, yes: bool) -> None:

@@ -29,6 +29,8 @@ def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
             if submission.void or done.issuperset(run for task in submission.tasks for run in task):
                 doomed += [where.batch_path(submission.id), where.jobs_folder(submission.id)]
                 doomed.append(where.folder / "tasks" / submission.id)
+        if len(done) == len(found.runs):
+            doomed.append(where.folder / "code")
         doomed = [path for path in doomed if path.exists()]
         files = [file for path in doomed for file in ([path] if path.is_file() else path.rglob("*"))]
         size = sum(file.lstat().st_size for file in files)

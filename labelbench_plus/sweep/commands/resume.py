@@ -12,6 +12,7 @@ from labelbench_plus.sweep.commands.common import (
     USAGE,
     Drift,
     DryRun,
+    FailFast,
     Json,
     MaxHours,
     Name,
@@ -42,6 +43,7 @@ def resume(
     ] = False,
     cancelled: Annotated[bool, typer.Option("--cancelled", help="Also runs that were cancelled")] = False,
     max_gpu_hours: MaxHours = None,
+    fail_fast: FailFast = 50,
     allow_code_drift: Drift = False,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -49,7 +51,8 @@ def resume(
 ) -> None:
     """Submit again what was lost, what failed through no fault of its own, and what was given back.
 
-    Every run goes on from its last committed round. With nothing to do, nothing is done.
+    Every run goes on from its last committed round. With nothing to do, nothing is done. Of a sweep that was submitted
+    with --snapshot, a new copy of the code is taken if it changed.
 
     Example: lbp sweep resume digits --retry-failed --set time=8h
     """
@@ -90,6 +93,7 @@ def resume(
             wanted=wanted,
             described=described,
             max_hours=max_gpu_hours,
+            fail_fast=100 if retry_failed else fail_fast,
             dry_run=dry_run,
             yes=yes,
             as_json=as_json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from labelbench_plus.sweep.submit import Plan
 
 
-def show_plan(where: Sweep, found: SweepStatus, planned: Plan) -> None:
+def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[str, str | None]) -> None:
     """Print what would be submitted, what would not and why, and what it costs."""
     counts = Counter(each.state for each in found.runs)
     told = ", ".join(f"{number} {state.lower()}" for state, number in sorted(counts.items(), key=lambda item: -item[1]))
@@ -40,6 +41,9 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan) -> None:
     if planned.ceiling is not None:
         words += f"; at most {planned.ceiling:.3g} {unit} if every job used its time limit once"
     print(f"  cost: {words}")
+    for node, died in nodes.items():
+        if died:
+            print(f"  excluded: node {node}, {died}; make that null in the sweep's nodes_excluded.json to use it again")
     for note in planned.limits.notes:
         print(f"  scheduler: {note}")
 
