@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.greedy_design import (
+from labelbench_plus.algorithms.design_matrix import (
     TIE,
     check_targets,
     contenders,

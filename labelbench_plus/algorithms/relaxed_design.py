@@ -28,16 +28,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.greedy_design import (
+from labelbench_plus.algorithms.design_matrix import (
     blocks,
     check_targets,
-    d_optimal,
     information_matrix,
     inverse_root,
     largest_norm,
     mapped_norms,
     second_moment,
 )
+from labelbench_plus.algorithms.greedy_design import d_optimal
 
 _HALF = 1024  # rows that want more weight, and rows that want less, in one quadratic model
 _EXCHANGES = 3000  # at most in one quadratic model

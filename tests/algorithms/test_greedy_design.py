@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms import greedy_design
+from labelbench_plus.algorithms import greedy_design_eigenvalue, greedy_design_forms, greedy_design_worst_case
 from labelbench_plus.algorithms.greedy_design import a_optimal, d_optimal, e_optimal, g_optimal, v_optimal
 
 DESIGNS: dict[str, Callable[..., Tensor]] = {
@@ -101,11 +101,11 @@ def rows(count: int, dimension: int, seed: int, dtype: torch.dtype = torch.float
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few rows be many, so that contenders, look-ahead and candidate blocks are all in play."""
-    monkeypatch.setattr(greedy_design, "_CONTENDERS", 7)
-    monkeypatch.setattr(greedy_design, "_SOLVED", 5)
-    monkeypatch.setattr(greedy_design, "_TRIED", 3)
-    monkeypatch.setattr(greedy_design, "_HARD", 2)
-    monkeypatch.setattr(greedy_design, "_TERMS", 2)
+    monkeypatch.setattr(greedy_design_forms, "_CONTENDERS", 7)
+    monkeypatch.setattr(greedy_design_eigenvalue, "_SOLVED", 5)
+    monkeypatch.setattr(greedy_design_worst_case, "_TRIED", 3)
+    monkeypatch.setattr(greedy_design_worst_case, "_HARD", 2)
+    monkeypatch.setattr(greedy_design_eigenvalue, "_TERMS", 2)
 
 
 @every_design
@@ -215,13 +215,13 @@ def test_ties_with_rows_outside_the_contenders(name: str, energy: float, small_b
 def test_guesses_are_taken_back(chunk_bytes: int, small_blocks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An A gain can grow, so that a row from outside the contenders overtakes, wherever in the pass it lies."""
     outcomes = []
-    settle = greedy_design._Forms.settle
+    settle = greedy_design_forms.Forms.settle
 
-    def spy(forms: greedy_design._Forms, batch: greedy_design._Batch) -> int:
+    def spy(forms: greedy_design_forms.Forms, batch: greedy_design_forms.Batch) -> int:
         outcomes.append((len(batch.picks), settle(forms, batch)))
         return outcomes[-1][1]
 
-    monkeypatch.setattr(greedy_design._Forms, "settle", spy)
+    monkeypatch.setattr(greedy_design_forms.Forms, "settle", spy)
     generator = torch.Generator().manual_seed(1)
     centres = torch.randn(20, 10, generator=generator).double().repeat(15, 1)
     features = torch.nn.functional.normalize(centres + 0.1 * torch.randn(300, 10, generator=generator), dim=1)
