@@ -23,6 +23,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.design_criteria import (
+    DesignCriterion,
+    LogDeterminant,
+    SmallestEigenvalue,
+    TraceOfInverse,
+    moment_root,
+)
 from labelbench_plus.algorithms.design_matrix import (
     TIE,
     check_targets,
@@ -33,15 +40,7 @@ from labelbench_plus.algorithms.design_matrix import (
     mapped_norms,
     second_moment,
 )
-from labelbench_plus.algorithms.relaxed_design import (
-    DesignCertificate,
-    DesignCriterion,
-    LogDeterminant,
-    RelaxedDesign,
-    SmallestEigenvalue,
-    TraceOfInverse,
-    moment_root,
-)
+from labelbench_plus.algorithms.relaxed_design import DesignCertificate, RelaxedDesign
 
 _CONTENDERS = 512  # rows among which a block of drops is made
 _BLOCK = 64  # longest such block
