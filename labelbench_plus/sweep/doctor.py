@@ -1,19 +1,49 @@
-"""How the output directory's file system behaves: the store relies on a few things that not every one of them does."""
+"""Checks of a place: how the output directory's file system behaves, and whether W&B is to be had.
+
+The store relies on a few things that not every file system does.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import netrc
 import os
 import shutil
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 from labelbench_plus.store.atomic import publish, replace
 
 CLOCK_SECONDS = 5.0
+WANDB_SECONDS = 5.0
+
+Finding = tuple[str, bool | None, str]
+"""What was looked at, whether it is well (None: worth knowing, no fault), and what was found."""
 
 
-def check_files(out: Path) -> list[tuple[str, bool | None, str]]:
+def check_wandb() -> list[Finding]:
+    """Whether W&B answers from here, and whether there is a key for it. Neither is needed to compute."""
+    import wandb
+
+    url = os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url
+    try:
+        urllib.request.urlopen(url, timeout=WANDB_SECONDS).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError as error:
+        words = f"{url} does not answer ({getattr(error, 'reason', error)}): run with --wandb disabled, push later"
+        return [("W&B", None, words)]
+    try:
+        key = bool(os.environ.get("WANDB_API_KEY") or netrc.netrc().authenticators(urllib.parse.urlparse(url).netloc))
+    except (OSError, netrc.NetrcParseError):
+        key = False
+    return [("W&B", True if key else None, f"{url} answers" + ("" if key else ", but there is no key: wandb login"))]
+
+
+def check_files(out: Path) -> list[Finding]:
     """Try in `out` what runs do: publish once, replace, see a listing change, compare clocks."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -21,7 +51,7 @@ def check_files(out: Path) -> list[tuple[str, bool | None, str]]:
         folder.mkdir()
     except OSError as error:
         return [(f"write to {out}", False, str(error))]
-    found: list[tuple[str, bool | None, str]] = []
+    found: list[Finding] = []
     try:
         start = time.perf_counter()
         first, second = publish(folder / "once", b"1"), publish(folder / "once", b"2")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,20 +13,31 @@ from labelbench_plus.sweep.commands.common import DEFAULT_OUT, FAILED, USAGE, Js
 
 
 def doctor(
-    launcher: LauncherOption = "local", settings: Set = None, out: Out = DEFAULT_OUT, as_json: Json = False
+    launcher: LauncherOption = "local",
+    settings: Set = None,
+    out: Out = DEFAULT_OUT,
+    probe: Annotated[
+        int | None, typer.Option(min=1, help="Also have a job look around there; wait so many seconds for it")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Check that this is a place from which sweeps can be submitted: tools, limits, and how the file system behaves.
 
-    Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs
+    Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
     """
-    from labelbench_plus.sweep.doctor import check_files
+    from labelbench_plus.data.feature_cache import default_cache_dir
+    from labelbench_plus.sweep.doctor import check_files, check_wandb
+    from labelbench_plus.sweep.probe import probe as look_from_a_job
     from labelbench_plus.sweep.profile import ProfileError, load_profile
 
     try:
         profile = load_profile(launcher, {}, settings or ())
     except ProfileError as error:
         stop(str(error), USAGE)
-    found = [*profile.doctor(), *check_files(out)]
+    found = [*profile.doctor(), *check_files(out), *check_wandb()]
+    if probe:
+        cache = Path(default_cache_dir())
+        found += look_from_a_job(profile, out, cache, probe, lambda line: print(line, file=sys.stderr))
     if as_json:
         print(json.dumps([{"check": what, "ok": well, "found": words} for what, well, words in found]))
     else:
