@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
 
+    from labelbench_plus.source_tasks.allocation import Allocation
+    from labelbench_plus.source_tasks.view import SourceView
     from labelbench_plus.view import PoolView
 
 
@@ -49,6 +51,26 @@ class PoolStrategy(Strategy):
         ----------
         view: what may be known in this round; only tensors named in `needs` can be read.
         n: how many, between 0 and the number of candidates.
+        rng: the only source of randomness.
+        """
+        raise NotImplementedError
+
+
+class SourceStrategy(Strategy):
+    """Decides how many labels to buy of which source."""
+
+    query = "sources"
+
+    def select(self, view: SourceView, n: int, rng: Generator) -> Allocation:
+        """Return an allocation of exactly `n` labels.
+
+        Where labels have prices (`view.unpriced` is false), `n` is only the most that the money could buy: the
+        allocation may cost up to `view.money` and must leave less than the dearest label's price.
+
+        Parameters
+        ----------
+        view: what may be known in this round; only arrays named in `needs` can be read.
+        n: how many labels, over all sources.
         rng: the only source of randomness.
         """
         raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Strategies that allocate labels over source tasks."""
