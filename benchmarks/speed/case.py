@@ -26,11 +26,16 @@ class Rival:
     """A public package that does the same.
 
     run: the call on a setting, returning the picks. Import the package inside it: what is not installed is skipped.
-    largest: most rows it is asked to do (memory, or hours).
+    largest, work: most rows, and most rows times picks, it is asked to do (memory, or minutes).
     """
 
     run: Callable[[Setting], Any]
     largest: int = 10**9
+    work: int = 10**9
+
+    def fits(self, setting: Setting) -> bool:
+        rows = len(setting.pool.features)
+        return rows <= self.largest and rows * setting.batch <= self.work
 
 
 @dataclass(frozen=True)

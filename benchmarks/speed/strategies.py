@@ -75,8 +75,8 @@ def run(case: Case, setting: Setting, repeats: int, threads: int, rivals: bool) 
         case.textbook(small)
         calls["textbook"] = case.textbook
     for name, rival in case.rivals.items() if rivals else []:
-        if rows > rival.largest:
-            print(f"  {name}: skipped, asked for at most {rival.largest} rows", file=sys.stderr)
+        if not rival.fits(setting):
+            print(f"  {name}: skipped, too much for it", file=sys.stderr)
             continue
         try:
             rival.run(small)

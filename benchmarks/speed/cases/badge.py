@@ -75,5 +75,5 @@ CASE = Case(
     same_picks=False,
     axes=frozenset({"d", "K", "B"}),
     # Explicit gradients: N K d numbers in double precision, three times over.
-    rivals={"scikit-activeml": Rival(scikit_activeml, largest=2000)},
+    rivals={"scikit-activeml": Rival(scikit_activeml, largest=2000, work=200_000)},
 )

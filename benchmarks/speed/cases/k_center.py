@@ -53,5 +53,5 @@ CASE = Case(
     quality=radius,
     quality_name="covering radius (less is better)",
     same_picks=True,
-    rivals={"scikit-activeml": Rival(scikit_activeml), "small-text": Rival(small_text, largest=2000)},
+    rivals={"scikit-activeml": Rival(scikit_activeml, work=10_000_000), "small-text": Rival(small_text, work=200_000)},
 )
