@@ -8,10 +8,10 @@ give. Every function picks n of these s rows and reports
   rule far better than the guarantee.
 
 D, A and V: start with all s rows and drop the cheapest until n are left (Avron and Boutsidis, SIAM J. Matrix Anal.
-2013, for tr M⁻¹); then, while it helps, drop the cheapest and take the best instead (Fedorov, 1972). E: the same
-around a level, then exchanges by regret minimisation (Allen-Zhu, Li, Singh and Wang, Math. Programming 2021). All of
-it is deterministic and in float64; values within one part in 10⁹ of the best tie and the lowest index is taken. Rows
-of weight 0 are never looked at, so that the time does not depend on N.
+2013, for tr M⁻¹); then, while it helps, drop the cheapest and take the best instead (Fedorov, 1972). E: the same around
+a level, then exchanges by regret minimisation (Allen-Zhu, Li, Singh and Wang, Math. Programming 2021). All of it is
+deterministic and in float64; values within one part in 10⁹ of the best tie and the lowest index is taken, the highest
+dropped. Rows of weight 0 are never looked at, so that the time does not depend on N.
 """
 
 from __future__ import annotations
@@ -294,11 +294,12 @@ def _drop_and_exchange(
     surplus = len(inside) - problem.n
     while surplus:
         # As rows go, the others only become dearer (nearly so for traces): the cheapest few settle several drops.
-        cheap, floor, _ = contenders(-selection.costs(), _CONTENDERS)
+        reverse, floor, _ = contenders(-selection.costs().flip(0), _CONTENDERS)
+        cheap = len(inside) - 1 - reverse.flip(0)  # of ties the highest
         part = selection.part(cheap)
         for _ in range(min(surplus, _BLOCK)):
             costs = part.costs()
-            row = lowest_best(-costs)
+            row = _cheapest(costs)
             if costs[row] == torch.inf or (part.moves and float(costs[row]) > -floor):
                 break
             part.move(row)
@@ -311,7 +312,7 @@ def _drop_and_exchange(
     exchanges = 0
     while problem.n:
         costs = selection.costs()
-        row = lowest_best(-costs)
+        row = _cheapest(costs)
         cost = float(costs[row])
         if cost == torch.inf:
             break
@@ -324,6 +325,11 @@ def _drop_and_exchange(
         selection.move(other)
         exchanges += 1
     return selection.inside, exchanges
+
+
+def _cheapest(costs: Tensor) -> int:
+    """The highest index whose cost ties with the least, so that of equal rows the lowest stays."""
+    return len(costs) - 1 - lowest_best(-costs.flip(0))
 
 
 def _at_level_zero(problem: _Problem, moment: Tensor | None, trace: bool) -> tuple[Tensor, int]:
@@ -350,7 +356,7 @@ def _minimise_regret(problem: _Problem, whole: Tensor, chosen: Tensor, accuracy:
         reach = 2 * (energy @ inverse)
         cost = (slope / (1 - reach)).masked_fill(~chosen | (reach >= 1), torch.inf)
         gain = (slope / (1 + reach)).masked_fill(chosen, -torch.inf)
-        row, other = lowest_best(-cost), lowest_best(gain)
+        row, other = _cheapest(cost), lowest_best(gain)
         if not float(gain[other] - cost[row]) > 0.9 * accuracy / n:
             break
         chosen = chosen.clone()

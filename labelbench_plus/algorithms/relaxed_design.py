@@ -113,7 +113,8 @@ def relaxed_d_optimal(
     Notes
     -----
     Deterministic. Should the products of the linear algebra library depend on the number of threads in their last
-    digits, equal rows may share weight differently, the objective staying within the tolerance; here they did not.
+    digits, weights may differ within what the tolerance allows; here they did not. Ties: of equal rows the lowest
+    has weight first.
     Time O(N d² + m²d) an iteration, m ≤ 2048; memory O(N + m²) beyond the features. Dual bound:
     log det M + d log(1 + gap / d) where gap is Frank–Wolfe's (Jaggi, 2013), from
     log det M ≤ tr(YM) − log det Y − d at the best multiple Y of the inverse.
@@ -241,7 +242,28 @@ def _relax(
             weights = better
     efficiency = criterion.efficiency(objective, bound)
     distance = criterion.sense * (bound - objective)
+    best_weights = _lowest_first(features, best_weights, ceiling)
     return RelaxedDesign(best_weights, DesignCertificate(objective, bound, distance, efficiency, iterations))
+
+
+def _lowest_first(features: Tensor, weights: Tensor, ceiling: float) -> Tensor:
+    """The same M with the weight of equal rows on the lowest of them, as far as the cap allows."""
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(-(2**63), 2**63 - 1, (features.shape[1],), generator=generator).to(features.device)
+    codes = torch.empty(len(features), dtype=torch.int64, device=features.device)
+    for where, part in blocks(features):
+        codes[where] = ((part + 0.0).view(torch.int64) * factors).sum(dim=1)  # + 0.0 turns -0.0 into 0.0
+    group, sizes = torch.unique(codes, return_inverse=True, return_counts=True)[1:]
+    by_group = group.argsort(stable=True)
+    first = sizes.cumsum(0) - sizes
+    rank = torch.empty_like(group)
+    rank[by_group] = torch.arange(len(group), device=group.device) - first[group[by_group]]
+    totals = torch.zeros(len(sizes), dtype=torch.float64, device=weights.device).index_add_(0, group, weights)
+    moved = torch.where(sizes[group] == 1, weights, (totals[group] - rank * ceiling).clamp(0, ceiling))
+    changed = (moved != weights).nonzero()[:, 0]
+    leaders = by_group[first[group[changed]]]
+    # Different rows of equal code are all but impossible; then weights stay where they are.
+    return moved if torch.equal(features[changed], features[leaders]) else weights
 
 
 def _start(

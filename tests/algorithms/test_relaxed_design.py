@@ -239,6 +239,21 @@ def test_odd_pools(name: str, features: Tensor, n: int) -> None:
 
 
 @every_design
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_of_equal_rows_the_lowest_has_weight_first(name: str, dtype: torch.dtype) -> None:
+    once = rows(20, 3, 22, dtype)
+    once[5, 0] = 0.0
+    features = once.repeat(3, 1)
+    features[25, 0] = -0.0
+    design = DESIGNS[name](features, 30, ridge=0.1)
+    check(name, design, features, 30, 1.0, prior(3, 0.1))
+    weights = design.weights.reshape(3, 20)
+    assert bool(((weights[1] == 0) | (weights[0] == 1)).all())
+    assert bool(((weights[2] == 0) | (weights[1] == 1)).all())
+    assert bool((weights[2] > 0).any())
+
+
+@every_design
 def test_one_row(name: str) -> None:
     design = DESIGNS[name](rows(1, 3, 16), 1, ridge=1.0)
     assert design.weights.tolist() == [1.0]
