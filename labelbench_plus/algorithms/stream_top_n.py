@@ -18,8 +18,11 @@ UID = np.dtype([("f0", "<u8"), ("f1", "<u8")])
 
 LAST_UID = (2**64 - 1, 2**64 - 1)
 
-Part = tuple[np.ndarray, np.ndarray]
-"""Scores (n,) float32 and uids (n,) of UID."""
+Uids = Callable[[], np.ndarray]
+"""Gives uids (n,) of UID; called only where ties have to be broken, as decoding them may take longer than counting."""
+
+Part = tuple[np.ndarray, Uids]
+"""Scores (n,) float32 and their uids."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,13 @@ class Cut:
     key: int
     uid: tuple[int, int]
 
-    def keeps(self, scores: np.ndarray, uids: np.ndarray) -> np.ndarray:
+    def keeps(self, scores: np.ndarray, uids: Uids) -> np.ndarray:
         """(n,) bool."""
         keys = sortable_keys(scores)
         kept = keys > np.uint64(self.key)
         tied = np.flatnonzero(keys == np.uint64(self.key))
-        kept[tied] = ~uid_greater(uids[tied], self.uid)
+        if len(tied):
+            kept[tied] = True if self.uid == LAST_UID else ~uid_greater(uids()[tied], self.uid)
         return kept
 
 
@@ -115,8 +119,10 @@ def top_n(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
     # Only the `taken` lowest uids seen so far are kept, so that even a pool of equal scores needs little more memory.
     lowest = np.empty(0, dtype=UID)
     for scores, uids in parts():
-        tied = uids[sortable_keys(scores) == np.uint32(key)]
-        lowest = np.sort(np.concatenate([lowest, tied]), order=("f0", "f1"))[:taken]
+        tied = sortable_keys(scores) == np.uint32(key)
+        if tied.any():
+            joined = np.concatenate([lowest, uids()[tied]])
+            lowest = joined[np.lexsort((joined["f1"], joined["f0"]))[:taken]]
     return Cut(key, (int(lowest[-1]["f0"]), int(lowest[-1]["f1"])))
 
 

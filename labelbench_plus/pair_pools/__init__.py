@@ -96,7 +96,7 @@ class OpenPool:
         return None
 
     def inputs(self, shard: int, rows: np.ndarray) -> Inputs:
-        """What a model is trained on for these rows of a shard, in ascending order; the teacher's vectors unless the pool has better."""
+        """What a model is trained on for these rows of a shard, which ascend: the teacher's vectors, or better."""
 
         def gathered(side: Side) -> np.ndarray:
             parts, start = [], 0

@@ -61,6 +61,17 @@ class GeneratedPairs(PairPool):
         return _OpenGenerated(self, streams)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """What a piece's rows are: concepts, signs, qualities; rows with swapped captions, and whether that is wrong."""
+
+    concepts: np.ndarray
+    signs: np.ndarray
+    quality: np.ndarray
+    swapped: np.ndarray
+    wrong: np.ndarray
+
+
 class _OpenGenerated(OpenPool):
     def __init__(self, pool: GeneratedPairs, streams: Streams) -> None:
         self._pool, self._streams = pool, streams
@@ -98,47 +109,53 @@ class _OpenGenerated(OpenPool):
     def targets(self) -> Iterator[np.ndarray]:
         rng = self._streams.rng("generated targets")
         concepts = rng.choice(self._wanted(), size=self._pool.target_rows, p=self._shares(self._wanted()))
-        yield self._seen(self._latents(concepts, rng), rng)
+        signs = rng.choice([-1.0, 1.0], size=len(concepts))
+        yield self._seen(self._latents(concepts, signs, rng), rng)
 
     def kinds(self, shard: int) -> np.ndarray:
-        """ "on target" or "off target", and "swapped caption" where the caption is another pair's."""
+        """ "on target" or "off target", and "swapped caption" where it is of another axis."""
         found = []
         for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
-            concepts, _, strangers = self._drawn(shard, piece)
-            names = np.where(np.isin(concepts, self._wanted()), "on target", "off target")
-            found.append(np.where(strangers, "swapped caption", names))
+            drawn = self._drawn(shard, piece)
+            names = np.where(np.isin(drawn.concepts, self._wanted()), "on target", "off target")
+            found.append(np.where(drawn.wrong, "swapped caption", names))
         return np.concatenate(found)
 
     def quality(self, shard: int) -> np.ndarray:
         """(n,) q, how far each caption agreed with its image before captions were swapped."""
-        return np.concatenate([self._drawn(shard, p)[1] for p in range(-(-self.shards[shard].rows // ROWS_AT_ONCE))])
+        pieces = range(-(-self.shards[shard].rows // ROWS_AT_ONCE))
+        return np.concatenate([self._drawn(shard, piece).quality for piece in pieces])
 
     def _pieces(self, shard: int, side: Side) -> Iterator[np.ndarray]:
         for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
-            concepts, quality, strangers = self._drawn(shard, piece)
+            drawn = self._drawn(shard, piece)
             own = self._streams.round(shard).round(piece)
-            latents = self._latents(concepts, own.rng("generated latents"))
+            latents = self._latents(drawn.concepts, drawn.signs, own.rng("generated latents"))
             if side == "texts":
-                rng = own.rng("generated captions")
-                others = self._latents(rng.choice(self._pool.concepts, size=len(concepts), p=self._shares()), rng)
-                latents = quality[:, None] * latents + np.sqrt(1 - quality[:, None] ** 2) * others
-                swapped = np.flatnonzero(strangers)
-                latents[swapped] = latents[np.roll(swapped, 1)]
+                rng, quality = own.rng("generated captions"), drawn.quality[:, None]
+                concepts = rng.choice(self._pool.concepts, size=len(latents), p=self._shares())
+                others = self._latents(concepts, rng.choice([-1.0, 1.0], size=len(latents)), rng)
+                latents = quality * latents + np.sqrt(1 - quality**2) * others
+                latents[drawn.swapped] = latents[np.roll(drawn.swapped, 1)]
             yield self._seen(latents, own.rng(f"generated noise {side}"))
 
-    def _drawn(self, shard: int, piece: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Concepts, qualities and whether captions are swapped, of a piece's rows."""
+    def _drawn(self, shard: int, piece: int) -> _Drawn:
         size = min(ROWS_AT_ONCE, self.shards[shard].rows - piece * ROWS_AT_ONCE)
         rng = self._streams.round(shard).round(piece).rng("generated pairs")
         concepts = rng.choice(self._pool.concepts, size=size, p=self._shares())
         on = np.isin(concepts, self._wanted())
         quality = np.where(on, rng.beta(2, 2, size=size), rng.beta(6, 2, size=size))
-        return concepts, quality, rng.random(size) < self._pool.swapped
+        signs = rng.choice([-1.0, 1.0], size=size)
+        swapped = np.flatnonzero(rng.random(size) < self._pool.swapped)
+        giver = np.roll(swapped, 1)
+        wrong = np.zeros(size, dtype=bool)
+        wrong[swapped] = (concepts[giver] != concepts[swapped]) | (signs[giver] != signs[swapped])
+        return _Drawn(concepts, signs, quality, swapped, wrong)
 
-    def _latents(self, concepts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _latents(self, concepts: np.ndarray, signs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         k = self._pool.concepts
         latents = rng.normal(size=(len(concepts), k), scale=0.3 / np.sqrt(k))
-        latents[np.arange(len(concepts)), concepts] += rng.choice([-1.0, 1.0], size=len(concepts))
+        latents[np.arange(len(concepts)), concepts] += signs
         return latents
 
     def _seen(self, latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,173 @@
+"""A selection in one process: stages of scoring every shard and cutting exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+
+from labelbench_plus.algorithms.stream_top_n import Cut, Part, Uids, at_least, top_n, top_n_with_ties
+from labelbench_plus.data_selection.reading import CHUNK_ROWS, PoolReader, ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, Stage, State
+from labelbench_plus.pair_pools import OpenPool
+from labelbench_plus.view import CapabilityError, View
+
+Ties = Literal["uid", "datacomp"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A choice among a pool's pairs, shard by shard.
+
+    Attributes
+    ----------
+    masks: for each shard (rows,) bool, the rows that were chosen.
+    cuts: where each stage cut.
+    scores: the last stage's scores of the rows that were in it, shard by shard.
+    """
+
+    masks: list[np.ndarray]
+    cuts: list[Cut] = field(default_factory=list)
+    scores: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return sum(int(mask.sum()) for mask in self.masks)
+
+    def uids(self, pool: OpenPool) -> Iterator[np.ndarray]:
+        """The uids chosen, shard by shard."""
+        for index, mask in enumerate(self.masks):
+            yield pool.uids(index)[mask]
+
+
+class PairView(View):
+    """A pool of pairs as a strategy sees it: a stream that it scores, never a matrix of all of it."""
+
+    def __init__(
+        self, needs: frozenset[str], pool: OpenPool, candidates: Sequence[np.ndarray], device: str = "cpu"
+    ) -> None:
+        super().__init__(needs, {})
+        self._needed, self._pool, self._candidates, self._device = needs, pool, candidates, device
+
+    def best(self, strategy: PairStrategy, n: int, seed: int) -> Chosen:
+        """The `n` pairs that a strategy keeps."""
+        if undeclared := strategy.needs - self._needed:
+            raise CapabilityError(f"{', '.join(sorted(undeclared))} were not declared to be needed")
+        return choose(self._pool, strategy, n, seed, candidates=self._candidates, device=self._device)
+
+
+def choose(
+    pool: OpenPool,
+    strategy: PairStrategy,
+    count: int | None,
+    seed: int,
+    *,
+    candidates: Sequence[np.ndarray] | None = None,
+    ties: Ties = "uid",
+    chunk: int = CHUNK_ROWS,
+    device: str = "cpu",
+) -> Chosen:
+    """Carry out a strategy's stages over the pool.
+
+    Memory: four bytes a row for the scores and one for who is in, beside what reading takes.
+
+    Parameters
+    ----------
+    count: how many to keep in the end; None for a strategy whose last stage has a threshold.
+    candidates: for each shard (rows,) bool, who may be chosen; everybody if None.
+    ties: see `find_cut`.
+    """
+    alive = [np.ones(shard.rows, dtype=bool) for shard in pool.shards] if candidates is None else list(candidates)
+    chosen = Chosen(alive)
+    for number, stage in enumerate(strategy.stages(sum(int(mask.sum()) for mask in alive), count)):
+        reader = PoolReader(pool, chosen.masks, stage.scorer.needs, seed, number, chunk, device)
+        scores = score_stage(stage, reader)
+
+        def parts(masks: list[np.ndarray] = chosen.masks, scores: list[np.ndarray] = scores) -> Iterator[Part]:
+            for index, mask in enumerate(masks):
+                yield scores[index], partial(uids_where, pool, index, mask)
+
+        cut = find_cut(stage, parts, ties)
+        masks = []
+        for index, mask in enumerate(chosen.masks):
+            kept = mask.copy()
+            kept[mask] = keeps(cut, scores[index], partial(uids_where, pool, index, mask))
+            masks.append(kept)
+        chosen = Chosen(masks, [*chosen.cuts, cut], scores)
+    return chosen
+
+
+def score_stage(stage: Stage, reader: PoolReader) -> list[np.ndarray]:
+    """The scores of all shards in a stage."""
+    state = stage.scorer.prepare(reader)
+    if stage.scorer.whole_pool:
+        return score_whole_pool(stage, reader.shards, state)
+    return [score_shard(stage.scorer, shard, state) for shard in reader.shards]
+
+
+@torch.no_grad()
+def score_shard(scorer: PairStrategy, shard: ShardReader, state: State) -> np.ndarray:
+    """(rows,) float32, −∞ for rows that cannot be scored.
+
+    Raises
+    ------
+    ValueError
+        The scorer gave something else.
+    """
+    return _checked(scorer, shard, scorer.score(shard, state))
+
+
+@torch.no_grad()
+def score_whole_pool(stage: Stage, shards: Sequence[ShardReader], state: State) -> list[np.ndarray]:
+    """The same of all shards at once, for a scorer of the whole pool."""
+    count = stage.count if stage.count is not None else 0
+    found = stage.scorer.score_all(shards, state, count)
+    return [_checked(stage.scorer, shard, scores) for shard, scores in zip(shards, found, strict=True)]
+
+
+def find_cut(stage: Stage, parts: Callable[[], Iterator[Part]], ties: Ties) -> Cut:
+    """Where a stage cuts its scores.
+
+    With ties "uid" exactly `count` rows stay, those with the lowest uids among equals. With "datacomp" all stay that
+    reach the (count + 1)-th greatest score, as DataComp's own program has it: at least one more.
+
+    Raises
+    ------
+    ValueError
+        Fewer rows than asked for have a score.
+    """
+    if stage.at_least is not None:
+        return at_least(stage.at_least)
+    assert stage.count is not None
+    fit = sum(int((scores > -np.inf).sum()) for scores, _ in parts())
+    wanted = stage.count + (ties == "datacomp")
+    if fit < wanted:
+        raise ValueError(
+            f"{stage.scorer.name!r} is to keep {stage.count} pairs, but only {fit} have a score (the others have "
+            "vectors that are zero or not finite, or lack a score)"
+        )
+    return top_n(parts, stage.count) if ties == "uid" else top_n_with_ties(parts, stage.count)
+
+
+def uids_where(pool: OpenPool, shard: int, mask: np.ndarray) -> np.ndarray:
+    """The uids of some rows of a shard."""
+    return pool.uids(shard)[mask]
+
+
+def keeps(cut: Cut, scores: np.ndarray, uids: Uids) -> np.ndarray:
+    """(n,) bool: who stays. A score of −∞ never does, whatever the threshold."""
+    return cut.keeps(scores, uids) & (scores > -np.inf)
+
+
+def _checked(scorer: PairStrategy, shard: ShardReader, scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float32)
+    if scores.shape != (shard.rows,):
+        raise ValueError(f"{scorer.name!r} gave scores {scores.shape} for the {shard.rows} rows of {shard.shard.name}")
+    scores = np.where(shard.bad, np.float32(-np.inf), scores)
+    if np.isnan(scores).any():
+        raise ValueError(f"{scorer.name!r} gave a score of NaN in {shard.shard.name}")
+    return scores

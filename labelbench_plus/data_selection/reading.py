@@ -1,0 +1,197 @@
+"""Shards as a scorer sees them: what it declared to need, of the rows that are still in, in pieces of whole blocks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS
+from labelbench_plus.algorithms.second_moment import gram_of_parts
+from labelbench_plus.pair_pools import OpenPool, Side
+from labelbench_plus.view import CapabilityError
+
+CHUNK_ROWS = 8192
+"""Rows read at a time: 25 MB of single precision at 768 columns."""
+
+
+class ShardReader:
+    """One shard of a pool, less the rows that are out.
+
+    Rows with a vector that is zero or not finite cannot be compared with anything: they read as zeros, are noted in
+    `bad`, and get a score of −∞.
+
+    Parameters
+    ----------
+    pool, index: where and which.
+    alive: (rows,) bool, the rows that are still in.
+    needs: what may be read: "images", "texts", "targets", "scores", "truth".
+    seed, stage: key of the shard's random streams, together with its name: not with its place among others.
+    chunk: rows read at a time. It changes the memory taken and nothing else.
+    """
+
+    def __init__(
+        self,
+        pool: OpenPool,
+        index: int,
+        alive: np.ndarray,
+        needs: frozenset[str],
+        seed: int,
+        stage: int,
+        chunk: int = CHUNK_ROWS,
+        device: str = "cpu",
+    ) -> None:
+        self.shard, self.alive = pool.shards[index], alive
+        self.rows = int(alive.sum())
+        self.bad = np.zeros(self.rows, dtype=bool)
+        self._pool, self._index, self._needs = pool, index, needs
+        self._seed, self._stage = seed, stage
+        self._chunk, self._device = chunk, device
+
+    def rng(self, draw: int) -> np.random.Generator:
+        """A fresh stream of this shard."""
+        digest = hashlib.sha256(self.shard.name.encode()).digest()
+        words = np.frombuffer(digest[:16], dtype="<u4").tolist()
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*words, self._stage, draw)))
+
+    def column(self, name: str) -> np.ndarray:
+        """(rows,) float32, a score that comes with the pool; NaN counts as −∞. Needs "scores"."""
+        self._check("scores")
+        values = self._pool.column(self._index, name)[self.alive]
+        self.bad |= np.isnan(values)
+        return np.where(np.isnan(values), np.float32(-np.inf), values).astype(np.float32)
+
+    def kinds(self) -> np.ndarray:
+        """(rows,) str, what each row really is. Needs "truth".
+
+        Raises
+        ------
+        ValueError
+            Nobody knows.
+        """
+        self._check("truth")
+        found = self._pool.kinds(self._index)
+        if found is None:
+            raise ValueError("the pool does not know what its pairs really are")
+        return found[self.alive]
+
+    def vectors(self, side: Side) -> Iterator[Tensor]:
+        """The teacher's vectors in pieces (m, d) float32, m a multiple of `BLOCK_ROWS` for all but the last."""
+        self._check(side)
+        done = 0
+        for piece in self._pieces(side):
+            values = torch.from_numpy(piece).to(self._device).float()
+            norms = torch.linalg.vector_norm(values, dim=1)
+            bad = ~(torch.isfinite(norms) & (norms > 0))
+            if bool(bad.any()):
+                values[bad] = 0.0
+                self.bad[done : done + len(piece)] |= bad.cpu().numpy()
+            yield values
+            done += len(piece)
+
+    def load(self, side: Side) -> Tensor:
+        """All of them at once, (rows, d) in half precision where they are stored so. For who needs random access."""
+        whole: Tensor | None = None
+        done = 0
+        kind = self.precision(side)
+        for values in self.vectors(side):
+            if whole is None:
+                whole = torch.empty(self.rows, values.shape[1], dtype=kind, device=self._device)
+            whole[done : done + len(values)] = values
+            done += len(values)
+        return torch.empty(0, 0) if whole is None else whole
+
+    def precision(self, side: Side) -> torch.dtype:
+        """How the vectors are stored."""
+        first = next(self._pool.vectors(self._index, side, 1), np.empty(0, dtype=np.float32))
+        return torch.float16 if first.dtype == np.float16 else torch.float32
+
+    def _check(self, need: str) -> None:
+        if need not in self._needs:
+            declared = ", ".join(sorted(self._needs)) or "nothing"
+            raise CapabilityError(f"{need} were read, but the strategy declares that it needs {declared}")
+
+    def _pieces(self, side: Side) -> Iterator[np.ndarray]:
+        """Rows that are in, `chunk` of them or a block, whichever is more, at a time."""
+        wanted = max(BLOCK_ROWS, self._chunk // BLOCK_ROWS * BLOCK_ROWS)
+        held: list[np.ndarray] = []
+        count = start = 0
+        for part in self._pool.vectors(self._index, side, self._chunk):
+            inside = self.alive[start : start + len(part)]
+            start += len(part)
+            held.append(part[inside])
+            count += len(held[-1])
+            if count >= wanted:
+                joined = np.concatenate(held)
+                whole = count // BLOCK_ROWS * BLOCK_ROWS
+                yield joined[:whole]
+                held, count = [joined[whole:]], count - whole
+        if count:
+            yield np.concatenate(held)
+
+
+class PoolReader:
+    """What a scorer may look at before it scores: targets and the shards' surviving rows."""
+
+    def __init__(
+        self,
+        pool: OpenPool,
+        alive: Sequence[np.ndarray],
+        needs: frozenset[str],
+        seed: int,
+        stage: int,
+        chunk: int = CHUNK_ROWS,
+        device: str = "cpu",
+    ) -> None:
+        self._pool, self._needs, self._device = pool, needs, device
+        self._settings: tuple[Any, ...] = (needs, seed, stage, chunk, device)
+        self.shards = [ShardReader(pool, index, mask, *self._settings) for index, mask in enumerate(alive)]
+        self.seed = seed
+
+    @property
+    def rows(self) -> int:
+        """How many rows are still in."""
+        return sum(shard.rows for shard in self.shards)
+
+    def targets(self) -> Iterator[Tensor]:
+        """The target vectors in parts (m, d), in their stored precision. Needs "targets".
+
+        Raises
+        ------
+        ValueError
+            The pool has none.
+        """
+        self._check_targets()
+        count = 0
+        for part in self._pool.targets():
+            count += len(part)
+            yield torch.from_numpy(np.array(part)).to(self._device)
+        if count == 0:
+            raise ValueError("the strategy needs target vectors, but the pool names none: set its `targets`")
+
+    def target_moment(self) -> Tensor:
+        """(d, d) float64, the second moment of the targets: the pool's own if it names one. Needs "targets"."""
+        self._check_targets()
+        given = self._pool.moment()
+        if given is not None:
+            return torch.from_numpy(np.array(given, dtype=np.float64)).to(self._device)
+        total, count = gram_of_parts(part for part in self.targets())
+        return total / count
+
+    def image_gram(self, *, whole_pool: bool) -> Tensor:
+        """(d, d) float64, the sum of f fᵀ over the images that are still in, or of all there are."""
+        if not whole_pool:
+            shards = self.shards
+        else:
+            everything = [np.ones(shard.rows, dtype=bool) for shard in self._pool.shards]
+            shards = [ShardReader(self._pool, i, mask, *self._settings) for i, mask in enumerate(everything)]
+        return gram_of_parts(part for shard in shards for part in shard.vectors("images"))[0]
+
+    def _check_targets(self) -> None:
+        if "targets" not in self._needs:
+            declared = ", ".join(sorted(self._needs)) or "nothing"
+            raise CapabilityError(f"targets were read, but the strategy declares that it needs {declared}")

@@ -1,0 +1,170 @@
+"""Choosing image-text pairs to train a contrastive model on."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+
+from labelbench_plus.algorithms.contrastive import recall_at_1
+from labelbench_plus.budget import Ledger, Purchase
+from labelbench_plus.data_selection.choose import Chosen, PairView
+from labelbench_plus.oracle import QueryError
+from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool
+from labelbench_plus.plugins import From, label
+from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.seeding import Streams
+
+ANSWER_LEVEL = 6  # of compression; part of what a ledger holds
+
+
+@dataclass(frozen=True)
+class PairData:
+    """What a contrastive trainer is shown: the pairs that were chosen, and how many different words there may be."""
+
+    pairs: Inputs
+    words: int | None
+    device: str
+
+
+@problems.register("image_text")
+@dataclass(frozen=True)
+class ImageText(Problem):
+    """Keep some pairs of a pool, train a small CLIP on them, and classify images by the captions of their classes.
+
+    One pair costs one unit. What is bought is recorded shard by shard as the rows' bit mask, so that a ledger grows by
+    a bit a pair and no list of the pool is ever made.
+
+    Scores: `zero_shot`, the share of test images whose own class's caption is the nearest; `zero_shot_balanced`, the
+    mean of that share over classes; `retrieval`, the share of test images and texts whose nearest counterpart among
+    `retrieval_among` is theirs or has the same text, both ways averaged.
+
+    Parameters
+    ----------
+    pool: where the pairs come from. It must have something to test on.
+    metric: which score ranks.
+    """
+
+    query = "pairs"
+    task = "contrastive"
+    unit = "pairs"
+    provides = frozenset({"images", "texts", "targets", "scores", "truth"})
+
+    pool: Annotated[PairPool, From("pair_pools")]
+    metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
+    retrieval_among: int = 128
+
+    def fingerprint(self) -> str:
+        return self.pool.fingerprint()
+
+    def capacity(self) -> float:
+        if not self.pool.can_train():
+            raise ValueError(
+                f"pair pool {self.pool.name!r} has no test data, so nothing can be ranked here; select with "
+                "`lbp pairs select` and train elsewhere"
+            )
+        return float(self.pool.size())
+
+    def validation_labels(self) -> int:
+        return 0
+
+    def primary_metric(self) -> tuple[str, bool]:
+        return self.metric, True
+
+    def dataset_name(self) -> str:
+        return label(self.pool)
+
+    def open(self, place: Place, streams: Streams) -> ImageTextInstance:
+        return ImageTextInstance(self.pool.open(streams), self.retrieval_among, place.device)
+
+
+class ImageTextInstance:
+    """A pool of pairs made ready."""
+
+    def __init__(self, pool: OpenPool, among: int, device: str) -> None:
+        self.oracle = PairOracle([shard.rows for shard in pool.shards])
+        self._pool, self._among, self._device = pool, among, device
+
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PairView:
+        return PairView(needs, self._pool, [~mask for mask in self.oracle.bought(ledger)], self._device)
+
+    def training_data(self, ledger: Ledger, *, with_validation: bool) -> PairData:
+        parts = [self._pool.inputs(i, np.flatnonzero(mask)) for i, mask in enumerate(self.oracle.bought(ledger))]
+        pairs = Inputs(*(np.concatenate([getattr(part, side) for part in parts]) for side in ("images", "texts")))
+        return PairData(pairs, self._evaluation().words, self._device)
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        test = self._evaluation()
+        images, texts = model.embed_images(test.pairs.images), model.embed_texts(test.pairs.texts)
+        nearest = (images @ model.embed_texts(test.class_texts).T).argmax(dim=1).cpu()
+        labels = torch.from_numpy(test.labels)
+        known = labels >= 0
+        right = (nearest == labels)[known].double()
+        _, groups = np.unique(test.pairs.texts, axis=0, return_inverse=True)
+        of_class = [float(right[labels[known] == k].mean()) for k in labels[known].unique().tolist()]
+        return {
+            "zero_shot": float(right.mean()),
+            "zero_shot_balanced": float(np.mean(of_class)),
+            "retrieval": recall_at_1(images, texts, torch.from_numpy(groups), self._among),
+        }
+
+    def _evaluation(self) -> Evaluation:
+        found = self._pool.evaluation()
+        assert found is not None  # a pool without is refused when its capacity is asked for
+        return found
+
+
+class PairOracle:
+    """Sells pairs, one unit each.
+
+    A purchase lists the shards: how many of each one's pairs were bought, and as the answer which ones they are, a
+    compressed bit mask. Nothing in it is as long as the pool.
+
+    Parameters
+    ----------
+    rows: of each shard.
+    """
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self._rows = list(rows)
+
+    def ask_for(self, allowance: float, ledger: Ledger) -> int:
+        return min(int(allowance), sum(self._rows) - sum(purchase.labels for purchase in ledger.purchases))
+
+    def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+        masks = getattr(query, "masks", None)
+        if not isinstance(query, Chosen) or masks is None:
+            raise QueryError(f"expected a choice of pairs (view.best), got {type(query).__name__}")
+        shapes = [mask.shape for mask in masks]
+        if shapes != [(rows,) for rows in self._rows]:
+            raise QueryError(f"expected a mask for each of {len(self._rows)} shards, got {len(masks)} of {shapes[:3]}")
+        if query.count != (expected := self.ask_for(allowance, ledger)):
+            raise QueryError(f"expected {expected} pairs, got {query.count}")
+        for shard, (mask, before) in enumerate(zip(masks, self.bought(ledger), strict=True)):
+            if again := int((mask & before).sum()):
+                raise QueryError(f"expected pairs not bought before, but {again} of shard {shard} were")
+        counts = np.array([int(mask.sum()) for mask in masks], dtype=np.int64)
+        answers = np.array([_packed(mask) for mask in masks])
+        ledger.record(Purchase(np.arange(len(masks)), counts.astype(np.float64), answers, counts))
+
+    def bought(self, ledger: Ledger) -> list[np.ndarray]:
+        """For each shard (rows,) bool, what was bought so far."""
+        masks = [np.zeros(rows, dtype=bool) for rows in self._rows]
+        for purchase in ledger.purchases:
+            for shard, packed in zip(purchase.items.tolist(), purchase.answers.tolist(), strict=True):
+                masks[shard] |= _unpacked(packed, self._rows[shard])
+        return masks
+
+
+def _packed(mask: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), ANSWER_LEVEL)).decode()
+
+
+def _unpacked(text: str, rows: int) -> np.ndarray:
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
+    return np.unpackbits(bits, count=rows).astype(bool)

@@ -1,0 +1,1 @@
+"""Choosing image-text pairs to train on."""

@@ -1,0 +1,32 @@
+"""CLIP score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from labelbench_plus.algorithms.variance_alignment import row_products
+from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.strategies import strategies
+
+
+@strategies.register("clip_score")
+@dataclass(frozen=True)
+class ClipScore(PairStrategy):
+    """Keep the pairs whose image and text vectors agree most: f_i · g_i (Hessel et al., 2021).
+
+    Computed from the stored vectors; `score_column` takes the values that come with the pool.
+    """
+
+    needs = frozenset({"images", "texts"})
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        pairs = zip(shard.vectors("images"), shard.vectors("texts"), strict=True)
+        return _joined([row_products(images, texts) for images, texts in pairs])
+
+
+def _joined(parts: list[torch.Tensor]) -> np.ndarray:
+    return torch.cat(parts).cpu().numpy() if parts else np.empty(0, dtype=np.float32)

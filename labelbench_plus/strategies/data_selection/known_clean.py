@@ -1,0 +1,30 @@
+"""What is known to be clean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.strategies import strategies
+
+
+@strategies.register("known_clean")
+@dataclass(frozen=True)
+class KnownClean(PairStrategy):
+    """Pairs of the `wanted` kinds first, then the others, each at random. A bound, no method: it reads the truth.
+
+    Parameters
+    ----------
+    wanted: kinds as the pool names them.
+    """
+
+    needs = frozenset({"truth"})
+    knows_truth = True
+
+    wanted: tuple[str, ...] = ("clean",)
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        return np.isin(shard.kinds(), self.wanted) + shard.rng(0).random(shard.rows, dtype=np.float32) / 2

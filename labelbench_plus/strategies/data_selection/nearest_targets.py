@@ -1,0 +1,43 @@
+"""Nearest neighbours of the targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge
+
+from labelbench_plus.algorithms.nearest_target import nearest_target_rank
+from labelbench_plus.data_selection.reading import PoolReader, ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State, as_arrays
+from labelbench_plus.strategies import strategies
+
+
+@strategies.register("nearest_targets")
+@dataclass(frozen=True)
+class NearestTargets(PairStrategy):
+    """Keep the images with the best ranks among those nearest to some target, within their shard.
+
+    The alternative that arXiv 2405.19547 compares NormSim with. See `algorithms.nearest_target`.
+
+    Parameters
+    ----------
+    groups: ranks are averaged over so many disjoint groups of targets.
+    """
+
+    needs = frozenset({"images", "targets"})
+
+    groups: Annotated[int, Ge(1)] = 5
+
+    def prepare(self, pool: PoolReader) -> State:
+        return as_arrays({"targets": torch.cat(list(pool.targets()))})
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        images = shard.load("images")
+        if not shard.rows:
+            return np.empty(0, dtype=np.float32)
+        return (
+            nearest_target_rank(images, torch.from_numpy(state["targets"]).to(images.device), self.groups).cpu().numpy()
+        )

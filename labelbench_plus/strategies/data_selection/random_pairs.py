@@ -1,0 +1,20 @@
+"""Pairs drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.strategies import strategies
+
+
+@strategies.register("random_pairs")
+@dataclass(frozen=True)
+class RandomPairs(PairStrategy):
+    """Every pair is as likely to be kept as any other."""
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        return shard.rng(0).random(shard.rows, dtype=np.float32)

@@ -1,0 +1,33 @@
+"""A score that comes with the pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.strategies import strategies
+
+
+@strategies.register("score_column")
+@dataclass(frozen=True)
+class ScoreColumn(PairStrategy):
+    """Keep the pairs with the highest stored score.
+
+    With DataComp's own column this is its CLIP score baseline, to the bit (arXiv 2304.14108): its values are half
+    precision products, so many are equal. Scores of other filters (DFN, arXiv 2309.17425; HYPE, arXiv 2404.17507) are
+    brought in as columns too.
+
+    Parameters
+    ----------
+    column: a column of the pool; "clip_score" is that of the pool's teacher.
+    """
+
+    needs = frozenset({"scores"})
+
+    column: str = "clip_score"
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        return shard.column(self.column)
