@@ -89,7 +89,7 @@ class Listed:
 
     Attributes
     ----------
-    live: whether it is, or may yet be, computing.
+    live: whether it is, or may yet be, computing. ending: it is being cleaned up; it may start again or not.
     state, reason: the scheduler's words. start: when it is expected to start again, if known.
     """
 
@@ -98,6 +98,7 @@ class Listed:
     reason: str = ""
     node: str = ""
     start: str = ""
+    ending: bool = False
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class Slurm(Launcher):
             became[comment] = job
             if task.isdigit():
                 start = "" if start == "N/A" else start
-                tasks[job, int(task)] = Listed(state not in OVER, state, reason, node, start)
+                tasks[job, int(task)] = Listed(state not in OVER, state, reason, node, start, state == "COMPLETING")
         return Listing(tasks, became)
 
     def remembered(self, sweep: str, jobs: Sequence[str]) -> dict[tuple[str, int], Listed]:

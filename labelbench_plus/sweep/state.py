@@ -34,7 +34,8 @@ SETTLED_NS = 2_000_000_000  # a file changed so recently may change again within
 class State(StrEnum):
     """Of a run. The first that fits, in this order, is its state.
 
-    DONE: its result is there. INVALID: a result is there, but contradicts its rounds. RUNNING: somebody alive holds it.
+    DONE: its result is there. INVALID: a result is there, but contradicts its rounds. RUNNING: somebody alive holds it,
+    or its job is being cleaned up at this moment.
     REQUEUED: its job was cut off and will start again. PENDING: its job waits, or has not come to it. CANCELLED: it was
     cancelled and nobody computes it. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no scheduler
     answers. LOST: it was submitted, and the scheduler no longer knows of it. NEW: it was not submitted, or given back.
@@ -158,6 +159,8 @@ def _judge(
     here = submission is not None and last.get("batch") == submission.id
     if listed and listed.live and not gone:
         again = kind_of_attempt(last) == "infra" and files.attempts < INFRA_TRIES
+        if here and not failed and listed.ending:
+            return status(State.RUNNING, "its job is ending", listed.node)
         if not (failed and here and not again):
             return status(State.REQUEUED if here else State.PENDING, _words(listed), listed.node)
     if gone:

@@ -22,7 +22,7 @@ CANNOT_BE_HAD = 77
 def cluster() -> Iterator[Path]:
     """Four nodes of four pretended CPUs, arrays of at most 11, no accounting. Yields its folder."""
     folder = Path(tempfile.mkdtemp(prefix="lbp-slurm-"))
-    environment = {**os.environ, "LBP_PORT": str(_free_ports(5)), "LBP_NODE_TIMEOUT": "10"}
+    environment = {**os.environ, "LBP_PORT": str(_free_ports(5)), "LBP_NODE_TIMEOUT": "8"}
     up = subprocess.run([SCRIPTS / "one_machine_up.sh", folder], capture_output=True, text=True, env=environment)
     if up.returncode == CANNOT_BE_HAD:
         shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 """What happens to sweeps on a real scheduler. Waits are long and nothing is timed: the machine may be slow."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_twenty_five_runs_over_three_arrays_with_some_that_fail(bench):
 def start_slow(bench, name):
     """A run of eight rounds that is under way: its suite, its job and its node."""
     suite = bench.suite(name, "slow", rounds=8, seeds="[0]", initial="slow")
-    done = bench.submit(suite, *SLURM, env={"LBP_TEST_SLEEP": "2"})
+    done = bench.submit(suite, *SLURM, env={"LBP_TEST_SLEEP": "1.2"})
     assert done.returncode == 0, done.stderr
     until(lambda: rounds(bench) >= 2, "two rounds")
     job = Sweep(bench.out, name).submissions()[0].job
@@ -146,36 +147,73 @@ def test_a_node_that_dies_costs_one_round(bench, cluster):
 
 def test_a_job_cancelled_behind_our_back_is_lost_and_resumed(bench):
     suite, job, _ = start_slow(bench, "lost")
-    slurm("scancel", job)
-    until(lambda: bench.status("lost")["counts"] == {"LOST": 1}, "the run to be lost")
-    assert "the scheduler says CANCELLED" in bench.lbp("status", "lost").stdout
-    assert "0 new" in bench.submit(suite, *SLURM).stdout
-    assert "to submit: 1 runs" in bench.lbp("resume", "lost").stdout
-    until(lambda: ended(bench, "lost"), "the run to end")
+    with Watch(bench, "lost") as seen:
+        slurm("scancel", job)
+        until(lambda: bench.status("lost")["counts"] == {"LOST": 1}, "the run to be lost")
+        assert "the scheduler says CANCELLED" in bench.lbp("status", "lost").stdout
+        assert "0 new" in bench.submit(suite, *SLURM).stdout
+        assert "to submit: 1 runs" in bench.lbp("resume", "lost").stdout
+        until(lambda: ended(bench, "lost"), "the run to end")
+    (states,) = seen["slow"].values()
+    assert [state for state in states if state != "PENDING"] == ["RUNNING", "LOST", "RUNNING", "DONE"]
     assert bench.status("lost")["counts"] == {"DONE": 1}
     assert bench.files() == bench.undisturbed(suite)
 
 
 def test_a_cancelled_run_stays_cancelled_though_its_job_is_requeued(bench):
     _, job, _ = start_slow(bench, "cancelled")
-    assert bench.lbp("cancel", "cancelled").returncode == 0
-    assert bench.lbp("cancel", "cancelled").returncode == 0
-    until(lambda: bench.status("cancelled")["counts"] == {"CANCELLED": 1}, "the run to stop")
-    kept = rounds(bench)
-    assert kept >= 2
-    until(lambda: slurm("squeue", "-h", "-j", job).strip() == "", "the job to be gone")
-    slurm("scontrol", "requeue", f"{job}_0")
-    assert bench.status("cancelled")["counts"] == {"CANCELLED": 1}
-    until(lambda: slurm("squeue", "-h", "-j", job).strip() == "", "the requeued job to end")
-    assert bench.status("cancelled")["counts"] == {"CANCELLED": 1}
+    with Watch(bench, "cancelled") as seen:
+        assert bench.lbp("cancel", "cancelled").returncode == 0
+        assert bench.lbp("cancel", "cancelled").returncode == 0
+        until(lambda: bench.status("cancelled")["counts"] == {"CANCELLED": 1}, "the run to stop")
+        kept = rounds(bench)
+        assert kept >= 2
+        until(lambda: slurm("squeue", "-h", "-j", job).strip() == "", "the job to be gone")
+        slurm("scontrol", "requeue", f"{job}_0")
+        until(lambda: slurm("squeue", "-h", "-j", job).strip() == "", "the requeued job to end")
+    (states,) = seen["slow"].values()
+    assert states in (["RUNNING", "CANCELLED"], ["CANCELLED"])
     assert rounds(bench) == kept
+
+
+def test_a_full_disk_costs_nothing_but_time(bench):
+    mount = bench.folder / "small"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", mount], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        bench.folder = mount
+        suite, _, _ = start_slow(bench, "full")
+        whole = bench.files()
+        with Watch(bench, "full") as seen:
+            filler = mount / "filler"
+            with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * 512)
+            until(lambda: ended(bench, "full"), "the run to end")
+            assert set(bench.status("full")["counts"]) <= {"FAILED", "LOST"}
+            filler.unlink()
+            assert bench.lbp("resume", "full").returncode == 0
+            until(lambda: ended(bench, "full"), "the run to end well")
+        (states,) = seen["slow"].values()
+        assert states[-1] == "DONE"
+        assert set(states) <= {"RUNNING", "PENDING", "FAILED", "LOST", "DONE"}
+        files = bench.files()
+        assert whole.items() <= files.items()  # nothing that was committed before changed
+        bench.folder = mount.parent
+        assert files == bench.undisturbed(suite)
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
 
 
 def test_a_round_that_does_not_fit_a_job_is_given_up(bench):
     suite = bench.suite("stuck", "stuck", rounds=1, seeds="[0]", initial="stuck")
     settings = ("-l", "slurm", "--set", "time=1m", "--set", "warning=55s", "--set", "idle_attempts=1")
     assert bench.submit(suite, *settings).returncode == 0
-    until(lambda: ended(bench, "stuck"), "the run to be given up")
+    with Watch(bench, "stuck") as seen:
+        until(lambda: ended(bench, "stuck"), "the run to be given up")
+    (states,) = seen["stuck"].values()
+    assert set(states) <= {"PENDING", "RUNNING", "REQUEUED", "FAILED"}
     (run,) = bench.status("stuck")["runs"]
     assert run["state"] == "FAILED"
     assert run["note"].startswith("NoProgress: 1 attempts in a row were cut off before a round was committed")
@@ -202,16 +240,20 @@ def test_a_submitter_that_dies_before_it_noted_the_answer(bench):
     arguments = bench.command("submit", suite, "--plugin", PLUGINS, "--allow-code-drift", *SLURM)
     died = subprocess.run([sys.executable, "-c", DIE_BEFORE_ACK, *arguments], capture_output=True)
     assert died.returncode == -9
-    assert set(bench.status("orphan")["counts"]) <= {"PENDING", "RUNNING", "DONE"}
-    again = bench.submit(suite, *SLURM)
-    assert "had been submitted as b0001" in again.stdout
-    assert "0 new" in again.stdout
-    until(lambda: ended(bench, "orphan"), "the runs to end")
+    with Watch(bench, "orphan") as seen:
+        again = bench.submit(suite, *SLURM)
+        assert "had been submitted as b0001" in again.stdout
+        assert "0 new" in again.stdout
+        until(lambda: ended(bench, "orphan"), "the runs to end")
+    assert {state for runs in seen.values() for states in runs.values() for state in states} <= {
+        *("PENDING", "RUNNING", "DONE")
+    }
     assert bench.status("orphan")["counts"] == {"DONE": 2}
     assert bench.files() == bench.undisturbed(suite)
 
 
 def test_the_doctor_finds_the_cluster_well(bench):
-    done = bench.lbp("doctor", "-l", "slurm", "--set", "time=1h", "--set", "partition=main")
+    done = bench.lbp("doctor", "-l", "slurm", "--set", "time=1h", "--set", "partition=main", "--probe", PATIENCE)
     assert done.returncode == 0, done.stdout
     assert "MaxArraySize" in done.stdout
+    assert "a name taken elsewhere is refused" in done.stdout

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.launch.job import Job
-from labelbench_plus.launch.local import run_local
+from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.store.lease import acquire
 from labelbench_plus.suite import load_suite
@@ -104,16 +104,15 @@ class Bench:
         return {str(path.relative_to(root)): path.read_bytes() for path in kept}
 
     def undisturbed(self, suite: Path) -> dict[str, bytes]:
-        """What the runs of a suite leave when nothing happens to them."""
+        """What the runs of a suite leave when nothing happens to them, computed in this process."""
         load_plugin_file(PLUGINS)
+        torch.set_num_threads(1)
         root = self.folder / f"undisturbed-{suite.stem}"
         cache = Path(os.environ["LBP_CACHE"])
-        todo = [
-            Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (PLUGINS,), "x", "disabled")
-            for spec in load_suite(suite).runs()
-            if spec.strategy.name not in ("raises", "stuck")
-        ]
-        run_local(todo, 2, lambda event: None)
+        for spec in load_suite(suite).runs():
+            if spec.strategy.name not in ("raises", "stuck"):
+                job = Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (PLUGINS,), "x", "disabled")
+                carry_out(job, lambda rounds: None)
         return self.files(root)
 
 
