@@ -73,6 +73,7 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
             "train_seconds": training.seconds,
             "train_peak_bytes": training.peak_bytes,
             "concurrency": place.concurrency,
+            **{f"strategy.{name}": value for name, value in view.notes.items()},
         }
         store.commit(record, costs, lease)
         listener(record, costs)

@@ -26,6 +26,14 @@ class View:
     def __init__(self, needs: frozenset[str], providers: Mapping[str, tuple[str, Callable[[], Any]]]) -> None:
         self._needs, self._providers = needs, providers
         self._computed: dict[str, tuple[Any, int]] = {}
+        self.notes: dict[str, float] = {}
+
+    def note(self, name: str, value: float) -> None:
+        """Keep a number about the choice made, a certificate say, beside the round's costs.
+
+        It is no part of the result: nothing that is compared or ranked depends on it.
+        """
+        self.notes[name] = float(value)
 
     def _read(self, attribute: str) -> Any:
         capability, compute = self._providers.get(attribute, (attribute, None))

@@ -78,6 +78,15 @@ def test_costs_are_kept_apart_and_complete(carry):
         assert costs["train_peak_bytes"] is None or costs["train_peak_bytes"] >= 0
 
 
+def test_what_a_strategy_notes_stands_beside_the_costs_and_not_in_the_result(carry):
+    body = 'view.note("quality", 0.75); return view.candidates[:n]'
+    noting = carry("noting", body)
+    assert [cost["strategy.quality"] for cost in noting.costs()[1:]] == [0.75, 0.75]
+    assert "quality" not in "".join(path.read_text() for path in (noting.folder / "rounds").iterdir())
+    design = carry("relaxed_d_optimal")
+    assert all(0 < cost["strategy.certified_efficiency"] <= 1 for cost in design.costs()[1:])
+
+
 def test_no_global_random_number_is_drawn_and_none_matters(carry, monkeypatch):
     reference = (carry("badge").folder / "result.json").read_bytes()
 

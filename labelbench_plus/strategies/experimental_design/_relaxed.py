@@ -22,6 +22,7 @@ def relax_and_round(
 ) -> Tensor:
     """The `n` candidates of a relaxed design, rounded; those that raise log det M most per price come first.
 
+    Notes `certified_efficiency`: how much of the best possible choice's criterion this one reaches for certain.
     A design has no order, but a query has: where prices differ, the oracle buys from the top of the list what fits.
     """
     check_count(n, len(view.candidates))
@@ -29,6 +30,8 @@ def relax_and_round(
         return view.candidates[:0]
     features, labelled = view.features, view.labelled_features
     design = relax(features, n, ridge=ridge, labelled=labelled)
-    picks = to_rows(features, design, ridge=ridge, labelled=labelled).picks
+    rounded = to_rows(features, design, ridge=ridge, labelled=labelled)
+    view.note("certified_efficiency", rounded.certificate.efficiency)
+    picks = rounded.picks
     order = d_optimal(features[picks], n, ridge=ridge, labelled=labelled, prices=view.prices[picks])
     return view.candidates[picks[order]]
