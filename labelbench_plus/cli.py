@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
+from labelbench_plus.importers.commands import imports
 from labelbench_plus.sweep.commands import sweep
 from labelbench_plus.tracking.commands import wandb as wandb_commands
 
 if TYPE_CHECKING:
+    from labelbench_plus.leaderboard.results import Results
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.suite import Suite
 
 # Exit codes, the same for every command.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-KINDS = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers", "metrics", "launchers")
+KINDS = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers", "metrics", "pair_pools", "launchers")
 
 app = typer.Typer(
     help="Which way of spending N labels, with which way of training, gives the best model?",
@@ -32,6 +35,7 @@ config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=T
 app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
+app.add_typer(imports, name="import")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
 Overrides = Annotated[
@@ -92,17 +96,83 @@ def run(
         raise typer.Exit(FAILED)
 
 
-@app.command()
-def leaderboard(
+class _ShowByDefault(TyperGroup):
+    """`lbp leaderboard SUITE` is short for `lbp leaderboard show SUITE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+leaderboard = typer.Typer(
+    cls=_ShowByDefault, no_args_is_help=True, help="Rank strategies: in the terminal, or as a site to read offline."
+)
+app.add_typer(leaderboard, name="leaderboard")
+
+
+@leaderboard.command("show")
+def leaderboard_show(
     suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_OUT, plugin: Plugins = None
 ) -> None:
-    """Rank a suite's strategies from the runs that are there, and write the page, Markdown and CSV.
+    """Rank a suite's strategies from the runs that are there, and write its site.
 
     Example: lbp leaderboard benchmarks/suites/digits.yaml
     """
     loaded, runs = _load(suite, overrides, plugin)
     if not _show_board(loaded, runs, out):
         raise typer.Exit(FAILED)
+
+
+@leaderboard.command("build")
+def leaderboard_build(
+    sources: Annotated[list[Path], typer.Argument(help="Folders of results (lbp publish), or suite files")],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write the site to")],
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Write one site over several results: pages that can be read offline, with all data to download.
+
+    Example: lbp leaderboard build results/digits results/fashion_linear --to results/site
+    """
+    from labelbench_plus.leaderboard.site import build_site
+
+    results = _results(sources, out, plugin)
+    try:
+        print(f"page: {build_site(results, to)}")
+    except ValueError as error:
+        _stop(str(error))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A strategy as tables call it, e.g. margin")],
+    b: Annotated[str, typer.Argument(help="Another one")],
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of results, or suite files; all below results/ if left out")
+    ] = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Is A better than B, by how much, how sure?
+
+    Example: lbp compare margin badge results/digits_all
+    """
+    from labelbench_plus.leaderboard.compare import report
+    from labelbench_plus.leaderboard.tracks import gather
+
+    found = sources or sorted(path.parent for path in Path("results").glob("*/board.json"))
+    if not found:
+        _stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
+    try:
+        boards = [results.board() for results in _results(found, out, plugin)]
+    except ValueError as error:
+        _stop(str(error))
+    tracks = gather(boards)
+    print(report(tracks, a, b), end="")
+    known = {name for track in tracks for name in track.order}
+    if not {a, b} <= known:
+        raise typer.Exit(USAGE)
 
 
 @app.command()
@@ -112,7 +182,7 @@ def publish(
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
-    """Write a finished suite's leaderboard and a compact archive of its runs to a folder that can be committed.
+    """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
     Example: lbp publish benchmarks/suites/digits.yaml results/digits
     """
@@ -124,9 +194,10 @@ def publish(
     stores = [RunStore(out, spec.id) for spec in runs]
     if missing := sum(not store.done for store in stores):
         _stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
-    shown = publish_suite(loaded, runs, out, to)
+    publish_suite(loaded, runs, out, to)
     count = write_archive(stores, to / "runs.jsonl.gz")
-    print(f"{count} runs and their leaderboard: {shown.page}")
+    print(f"{count} runs and their tables: {to}")
+    print(f"pages: lbp leaderboard build {to} --to FOLDER")
 
 
 @app.command()
@@ -292,11 +363,31 @@ def _check_device(device: str) -> None:
             _stop("--device cuda: this machine has no CUDA device that torch can use; leave the option out")
 
 
+def _results(sources: list[Path], out: Path, plugin: list[Path] | None) -> list[Results]:
+    """What each source holds: a folder of results, or the runs of a suite below `out`."""
+    from labelbench_plus.leaderboard.of_suite import can_rank, results_of_suite
+    from labelbench_plus.leaderboard.results import ResultsError, read_results
+
+    found = []
+    for source in sources:
+        if source.is_dir():
+            try:
+                found.append(read_results(source))
+            except ResultsError as error:
+                _stop(str(error))
+        else:
+            suite, runs = _load(source, None, plugin)
+            found.append(results_of_suite(suite, runs, out))
+            if not can_rank(found[-1]):
+                _stop(f"no run of {suite.suite} is done: lbp run {source} --out {out}")
+    return found
+
+
 def _show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
     """Print the leaderboard and write its page. False if there is nothing to rank yet."""
-    from labelbench_plus.leaderboard.of_suite import publish_suite
+    from labelbench_plus.leaderboard.of_suite import show_suite
 
-    shown = publish_suite(suite, runs, out)
+    shown = show_suite(suite, runs, out)
     print(shown.text)
     if shown.page:
         print(f"page: {shown.page}")

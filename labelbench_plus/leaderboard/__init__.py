@@ -1,11 +1,12 @@
-"""From learning curves to a leaderboard: statistics, tables, page.
+"""From learning curves to a leaderboard: statistics, tables, a site.
 
-`build_board` turns curves into data, `text.render`, `markdown.render`, `frame.to_frame` and `page.render`
-show it, `build` writes the whole folder.
+`results.Results` are curves and what a board must know of them; `build_board` turns them into data, `text.render`,
+`markdown.render` and `frame.to_frame` show it, `site.build_site` writes the pages.
 """
 
 from labelbench_plus.leaderboard.board import Board, build_board
-from labelbench_plus.leaderboard.publish import build
-from labelbench_plus.leaderboard.runs import BoardMeta
+from labelbench_plus.leaderboard.results import Results, read_results, write_results
+from labelbench_plus.leaderboard.runs import About, BoardMeta
+from labelbench_plus.leaderboard.site import build_site
 
-__all__ = ["Board", "BoardMeta", "build", "build_board"]
+__all__ = ["About", "Board", "BoardMeta", "Results", "build_board", "build_site", "read_results", "write_results"]

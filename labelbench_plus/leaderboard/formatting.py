@@ -6,8 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from labelbench_plus.leaderboard.board import Cell, Column
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
+from labelbench_plus.leaderboard.table import Cell, Column
 
 ABSENT = "–"
 
@@ -26,7 +26,7 @@ def printable(text: str) -> str:
 def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
     """One column's cells as text, with a common number of decimals."""
     estimates = [cell for cell in cells if isinstance(cell, Estimate)]
-    decimals = decimals_for(estimates)
+    decimals = _decimals_of_numbers(cells) if column.kind == "number" else decimals_for(estimates)
     return [_format(column, cell, decimals) for cell in cells]
 
 
@@ -85,25 +85,47 @@ def rank(value: RankRange) -> str:
     return f"{value.best}–{value.worst} tied" if value.tied else str(value.best)
 
 
+def percent(value: float, signed: bool = False) -> str:
+    """A share as whole percent, with a true minus sign."""
+    if not math.isfinite(value):
+        return ABSENT
+    return f"{round(100 * value):{'+' if signed else ''}d} %".replace("-", "−")
+
+
+def saving(value: Saving) -> str:
+    """`46 % (30 to 57)`; `> 200` where more than the whole budget of 200 would be needed."""
+    if value.censored:
+        return f"> {amount(value.budget)}"
+    return _with_range(percent(value.value), value.low, value.high)
+
+
 def sort_key(cell: Cell) -> tuple[float, ...] | str | None:
     """What a cell is ordered by: the true numbers, never the text; None (absent) belongs last."""
     if isinstance(cell, Estimate):
         return None if math.isnan(cell.mean) else (cell.mean,)
     if isinstance(cell, RankRange):
         return (float(cell.best), float(cell.worst))
+    if isinstance(cell, Saving):  # what is never reached saves less than anything that is
+        return (0.0, cell.value) if cell.censored else (1.0, cell.value)
     if cell is None or isinstance(cell, str):
         return cell
     return None if math.isnan(cell) else (float(cell),)
 
 
-def sentence_list(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+def sentence_list(items: Sequence[str], most: int = 8) -> str:
+    """`a`, `a and b`, `a, b and c`; of more than `most` the first of them and how many more."""
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
 def _format(column: Column, cell: Cell, decimals: int) -> str:
     if cell is None:
         return ABSENT
+    if isinstance(cell, Saving):
+        return saving(cell)
+    if isinstance(cell, Estimate) and column.kind == "share":
+        return _with_range(percent(cell.mean), cell.low, cell.high)
     if isinstance(cell, Estimate):
         return estimate(cell, decimals, signed=column.kind == "gain")
     if isinstance(cell, RankRange):
@@ -112,9 +134,24 @@ def _format(column: Column, cell: Cell, decimals: int) -> str:
         return printable(cell)
     if column.kind == "seconds":
         return seconds(cell)
+    if column.kind == "number":
+        return number(cell, decimals)
     if column.kind == "bytes":
         return memory(cell)
     return amount(cell)
+
+
+def _with_range(text: str, low: float, high: float) -> str:
+    if math.isnan(low):
+        return text
+    ends = ["−∞" if math.isinf(end) else percent(end).removesuffix(" %") for end in (low, high)]
+    return f"{text} ({ends[0]} to {ends[1]})"
+
+
+def _decimals_of_numbers(cells: Sequence[Cell]) -> int:
+    # Four significant digits of the largest.
+    sizes = [abs(cell) for cell in cells if isinstance(cell, int | float) and math.isfinite(cell) and cell != 0]
+    return min(8, max(0, 3 - math.floor(math.log10(max(sizes))))) if sizes else 0
 
 
 def _three_digits(value: float) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from labelbench_plus.leaderboard.board import Board, Cell, Column
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.board import Board
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
+from labelbench_plus.leaderboard.table import Cell, Column
 
 
 def to_frame(board: Board) -> pd.DataFrame:
     """All tables of a board below each other.
 
     Columns: suite, problem, trainer, then those of the tables: an estimate as `<key>_mean`, `_low`, `_high`
-    and `_n`, a rank as `rank_best` and `rank_worst`, anything else under its key. Absent cells are missing.
+    and `_n`, a rank as `rank_best` and `rank_worst`, a saving as `saving` (missing where censored), `_low`, `_high`,
+    `_level`, `_needed` (infinite where censored) and `_needed_by_baseline`, anything else under its key. Absent cells
+    are missing.
     """
     records: list[dict[str, str | float | None]] = [
         {
@@ -40,5 +43,12 @@ def _fields(column: Column, cell: Cell) -> dict[str, str | float | None]:
     if column.kind == "rank":
         r = cell if isinstance(cell, RankRange) else None
         return {"rank_best": r.best if r else None, "rank_worst": r.worst if r else None}
-    assert not isinstance(cell, Estimate | RankRange)
+    if column.kind == "saving":
+        s = cell if isinstance(cell, Saving) else None
+        parts = ("low", "high", "level", "needed", "needed_by_baseline")
+        return {
+            column.key: s.value if s and not s.censored else None,
+            **{f"{column.key}_{part}": getattr(s, part, None) for part in parts},
+        }
+    assert not isinstance(cell, Estimate | RankRange | Saving)
     return {column.key: cell}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from labelbench_plus.leaderboard.board import Board, Setting, Table, columns_of
+from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import format_cells, printable
+from labelbench_plus.leaderboard.setting import Setting, columns_of
+from labelbench_plus.leaderboard.table import Table
 from labelbench_plus.leaderboard.text import conditions, findings
 
 

@@ -1,19 +1,21 @@
-"""The leaderboard of a suite, from whatever of its runs is on disk."""
+"""The results of a suite, from whatever of its runs is on disk."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from labelbench_plus.leaderboard.board import build_board
-from labelbench_plus.leaderboard.publish import build
-from labelbench_plus.leaderboard.runs import BoardMeta
+from labelbench_plus.leaderboard.results import Results, write_results
+from labelbench_plus.leaderboard.runs import About, BoardMeta
+from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.leaderboard.text import render
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.collect import collect
+from labelbench_plus.store.layout import run_folder
 from labelbench_plus.suite import Suite
 
 
@@ -25,21 +27,14 @@ class SuiteBoard:
     page: Path | None
 
 
-def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path | None = None) -> SuiteBoard:
-    """Rank what is there of `runs` below `root`, and write the page and tables to `folder`.
-
-    Without a `folder` it is `root/leaderboards/SUITE`.
-    """
+def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Results:
+    """What is there of `runs` below `root`; its notes say what is not. No curves if no round of any run is there."""
     found = collect(suite.suite, runs, root)
     notes = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
     if suite.initial is not None and suite.initial.uses_hidden_labels:
         notes.append(f"the first round was chosen by {label(suite.initial)}, which uses labels nobody paid for")
-    if knowing := [label(strategy) for strategy in suite.strategies if strategy.knows_truth]:
-        notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
     if found.missing:
         notes.append(f"{len(found.missing)} of {len(runs)} runs have not been started")
-    if found.curves.empty or not found.curves["complete"].any():
-        return SuiteBoard("\n".join([*notes, f"no run of {suite.suite} is done yet: nothing to rank"]), None)
     metric, higher_is_better = suite.primary_metric()
     grid = tuple(accumulate(suite.budget.amounts()))
     meta = BoardMeta(
@@ -51,6 +46,36 @@ def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Pat
         slack={label(problem): problem.dearest() for problem in suite.problems if problem.dearest() > 1},
         shared_start=suite.initial is not None,
         notes=tuple(notes),
+        problems={
+            label(problem): About(problem.task, problem.unit, problem.dataset_name(), problem.facets())
+            for problem in suite.problems
+        },
     )
-    page = build(found.curves, meta, folder or root / "leaderboards" / suite.suite)
-    return SuiteBoard(render(build_board(found.curves, meta)), page)
+    ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
+    records = {
+        run: {
+            name: json.loads((run_folder(root, run) / f"{name}.json").read_bytes()) for name in ("config", "manifest")
+        }
+        for run in ids
+    }
+    return Results(found.curves, meta, records)
+
+
+def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:
+    """Rank what is there of `runs` below `root`, and write the site to `root/leaderboards/SUITE`."""
+    results = results_of_suite(suite, runs, root)
+    if not can_rank(results):
+        notes = results.meta.notes
+        return SuiteBoard("\n".join([*notes, f"no run of {suite.suite} is done yet: nothing to rank"]), None)
+    page = build_site([results], root / "leaderboards" / suite.suite)
+    return SuiteBoard(render(results.board()), page)
+
+
+def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path) -> None:
+    """Write the results of finished runs to `folder`; see `results.write_results`."""
+    write_results(results_of_suite(suite, runs, root), folder)
+
+
+def can_rank(results: Results) -> bool:
+    """Whether any run is complete."""
+    return not results.curves.empty and bool(results.curves["complete"].any())

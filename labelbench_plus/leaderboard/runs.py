@@ -31,6 +31,23 @@ COLUMNS = (
 )
 
 
+BADGES = ("imported", "self-reported", "checked", "replayed", "re-run")  # what was done to trust a run, least first
+
+
+@dataclass(frozen=True)
+class About:
+    """What a problem declares of itself; results that agree in all but `dataset` may share a table.
+
+    `task`: what its trainers solve. `unit`: what a budget counts, as a plural. `dataset`: problems on the same data
+    count as one wherever results are averaged over data sets. `facets`: what else must be equal ("encoder": "pixels").
+    """
+
+    task: str
+    unit: str
+    dataset: str
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class BoardMeta:
     """What a board needs to know beside the curves.
@@ -42,6 +59,9 @@ class BoardMeta:
     `slack`: for a problem that prices its items, how much a round may leave unspent because nothing that cheap was
     to be had; a problem without an entry must be spent to the last unit.
     `notes`: sentences that a reader should see first (how many runs are missing, say).
+    `problems`: what each problem declares; one that does not is a data set of its own, priced in labels.
+    `badge`: one of `BADGES`, for all runs that `badges` (by run id) does not name.
+    `defects`: by run id, why a run may not stand on a board although its curve could (a damaged import, say).
     """
 
     title: str
@@ -52,8 +72,22 @@ class BoardMeta:
     shared_start: bool = False
     slack: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    problems: Mapping[str, About] = field(default_factory=dict)
+    badge: str = "self-reported"
+    badges: Mapping[str, str] = field(default_factory=dict)
+    defects: Mapping[str, str] = field(default_factory=dict)
+
+    def about(self, problem: str) -> About:
+        """What a problem declares of itself."""
+        return self.problems.get(problem, About("any task", "labels", problem))
+
+    def badge_of(self, run_id: str) -> str:
+        """What was done to trust a run."""
+        return self.badges.get(run_id, self.badge)
 
     def __post_init__(self) -> None:
+        if unknown := sorted({self.badge, *self.badges.values()} - set(BADGES)):
+            raise ValueError(f"unknown badges {unknown}; one of {', '.join(BADGES)}")
         for problem, grid in self.budgets.items():
             if len(grid) == 0 or not (np.isfinite(grid).all() and (np.diff(grid) > 0).all()):
                 raise ValueError(f"budgets[{problem!r}] must be finite and increase strictly, got {grid}")
@@ -61,14 +95,17 @@ class BoardMeta:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One valid run: `values` and `labels` (r,) at the declared budgets; costs of all of it, NaN if unknown."""
+    """One valid run: `values` and `labels` (r,) at the declared budgets; costs of all of it, NaN if unknown.
+
+    `validation_labels` is None where whoever imported the run could not know.
+    """
 
     run_id: str
     strategy: str
     seed: int
     labels: NDArray[np.int64]
     values: NDArray[np.float64]
-    validation_labels: int
+    validation_labels: int | None
     select_seconds: float
     train_seconds: float
     select_peak_bytes: float
@@ -111,7 +148,9 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
         )
         runs, excluded = settings.setdefault((problem, trainer), ({}, []))
         of_strategy, seed = runs.setdefault(strategy, {}), int(rows["seed"][0])
-        reason = _reason_to_exclude(rows, meta.metric, meta.budgets[problem], meta.slack.get(problem, 0.0))
+        reason = meta.defects.get(run_id) or _reason_to_exclude(
+            rows, meta.metric, meta.budgets[problem], meta.slack.get(problem, 0.0)
+        )
         if reason:
             excluded.append(f"run {run_id} ({strategy}, seed {seed}) is left out: {reason}")
         else:
@@ -187,13 +226,14 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
     def most(name: str) -> float:
         return float(known(name).max()) if len(known(name)) else math.nan
 
+    declared = known("declared_validation_labels")
     return Run(
         run_id=run_id,
         strategy=strategy,
         seed=seed,
         labels=rows["labels"].astype(np.int64),
         values=rows[metric].astype(np.float64),
-        validation_labels=int(rows["declared_validation_labels"].max()),
+        validation_labels=int(declared.max()) if len(declared) else None,
         select_seconds=total("select_seconds"),
         train_seconds=total("train_seconds"),
         select_peak_bytes=most("select_peak_bytes"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import unicodedata
 
-from labelbench_plus.leaderboard.board import Board, Setting, Table
+from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import amount, format_cells, printable, sentence_list
+from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.table import Table
 
-WIDTH = 110
+WIDTH = 115
 MOST_WARNINGS = 12
 
 
@@ -35,6 +38,11 @@ def findings(setting: Setting, baseline: str) -> tuple[str, ...]:
         sentences.append(f"No two of the {n} strategies differ significantly.")
     elif len(setting.leaders) > 1:
         sentences.append(f"Leading group, tied as far as these runs can tell: {sentence_list(setting.leaders)}.")
+    if len(setting.leaders) > 1 and math.isfinite(setting.seeds_needed):
+        first, second = setting.tests.names[:2]
+        sentences.append(
+            f"If {first} is as far from {second} as it looks, about {amount(setting.seeds_needed)} seeds would show it."
+        )
     if baseline in setting.tests.names and n > 1:
         better = sentence_list(setting.beats_baseline) or "none"
         count = f"{len(setting.beats_baseline)} of {n - 1}"
@@ -45,14 +53,13 @@ def findings(setting: Setting, baseline: str) -> tuple[str, ...]:
 def conditions(setting: Setting) -> str:
     """Under what conditions a setting was run: budgets, rounds, validation labels, runs."""
     first, last = amount(setting.budgets[0]), amount(setting.budgets[-1])
-    unit = "labels" if setting.unit == "labels" else "units of budget"
     spent = (
-        f"{last} {unit} in one round"
+        f"{last} {setting.unit} in one round"
         if len(setting.budgets) == 1
-        else (f"{first} to {last} {unit} in {len(setting.budgets)} rounds")
+        else (f"{first} to {last} {setting.unit} in {len(setting.budgets)} rounds")
     )
     validation = (
-        "validation labels differ"
+        "validation labels differ or are not known"
         if setting.validation_labels is None
         else (f"{setting.validation_labels:,} validation labels beside the budget")
     )
@@ -61,7 +68,8 @@ def conditions(setting: Setting) -> str:
 
 def _setting(setting: Setting, baseline: str) -> str:
     lines = [printable(setting.name), conditions(setting), "", *_table(setting.table), ""]
-    lines += [printable(finding) for finding in findings(setting, baseline)]
+    for finding in findings(setting, baseline):
+        lines += textwrap.wrap(printable(finding), WIDTH)
     for warning in setting.warnings[:MOST_WARNINGS]:
         lines += textwrap.wrap(f"! {printable(warning)}", WIDTH, subsequent_indent="  ")
     if more := len(setting.warnings[MOST_WARNINGS:]):
@@ -72,7 +80,10 @@ def _setting(setting: Setting, baseline: str) -> str:
 def _table(table: Table) -> list[str]:
     columns = []
     for column, values in table.filled(details=False):
-        cells = [printable(column.label), *format_cells(column, values)]
+        shown = format_cells(column, values)
+        if column.kind == "saving":  # its interval has no room here; the page has it
+            shown = [cell.partition(" (")[0] for cell in shown]
+        cells = [printable(column.label), *shown]
         width = max(map(_cells_wide, cells))
         left = column.kind in ("label", "rank")
         columns.append([_pad(cell, width, left) for cell in cells])

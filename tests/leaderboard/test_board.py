@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from labelbench_plus.leaderboard import build_board
-from labelbench_plus.leaderboard.board import Setting
+from labelbench_plus.leaderboard.setting import Setting
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, t_interval
 
 from .synthetic import BUDGETS, STRATEGIES, meta, synthetic_curves
@@ -129,7 +129,7 @@ def test_unit_of_the_budget() -> None:
     curves = synthetic_curves(seeds=range(3))
     assert only(curves).unit == "labels"
     curves["spent"] *= 2.5
-    assert only(curves, budgets=[2.5 * b for b in BUDGETS]).unit == "budget"
+    assert only(curves, budgets=[2.5 * b for b in BUDGETS]).unit == "units of money"
 
 
 def test_one_shot_selection_has_areas_equal_to_its_values() -> None:

@@ -10,17 +10,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from labelbench_plus.leaderboard import build_board
-from labelbench_plus.leaderboard.board import Setting
-from labelbench_plus.leaderboard.charts import (
-    COLOURS,
-    NARROW,
-    curves_chart,
-    gains_chart,
-    is_geometric,
-    nice_ticks,
-    styles,
-)
+from labelbench_plus.leaderboard.board import build_board
+from labelbench_plus.leaderboard.charts.forest import Row, forest_chart
+from labelbench_plus.leaderboard.charts.lines import Line, Plane, line_chart
+from labelbench_plus.leaderboard.charts.pareto import Point, frontier, pareto_chart
+from labelbench_plus.leaderboard.charts.ranks import rank_diagram
+from labelbench_plus.leaderboard.charts.style import COLOURS, styles
+from labelbench_plus.leaderboard.charts.svg import NARROW, is_geometric, log_ticks, nice_ticks, standalone
+from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.site.figures import Figure, distinguishing, of_setting, prominent
+from labelbench_plus.leaderboard.site.render import style_of_drawings
+from labelbench_plus.leaderboard.statistics import Estimate, ranking_over_datasets
 
 from .synthetic import BUDGETS, STRATEGIES, meta, synthetic_curves
 
@@ -31,11 +31,18 @@ def setting_of(**changes: object) -> Setting:
     return build_board(synthetic_curves(**changes), meta()).settings[0]  # type: ignore[arg-type]
 
 
-def draw(setting: Setting, width: int = 580, gains: bool = False) -> ElementTree.Element:
+def figures_of(setting: Setting) -> dict[str, Figure]:
     drawn = styles([curve.strategy for curve in setting.curves], "random")
-    curves = setting.gain_curves if gains else setting.curves
-    shown = curves_chart(curves, setting, "accuracy", drawn, width, gains)
+    return {figure.file.split("/s-")[1]: figure for figure in of_setting(setting, meta(), drawn, "s")}
+
+
+def parse(shown: str) -> ElementTree.Element:
     return ElementTree.fromstring(shown.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+
+
+def draw(setting: Setting, width: int = 580, gains: bool = False) -> ElementTree.Element:
+    figure = figures_of(setting)["gain-curves.svg" if gains else "curves.svg"]
+    return parse(figure.narrow if width == NARROW else figure.wide)
 
 
 def of_class(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
@@ -59,6 +66,20 @@ def test_two_seeds_have_no_band() -> None:
     assert of_class(root, "band") == [] and len(of_class(root, "line")) == len(STRATEGIES)
 
 
+def test_many_lines_are_pale_but_for_leaders_baseline_and_last() -> None:
+    many = {f"strategy {i:02}": i / 1000 for i in range(24)} | {"random": 0.0}
+    setting = setting_of(strategies=many, noise=0.001)
+    shown = prominent(setting, "random")
+    assert "random" in shown and setting.tests.names[0] in shown and setting.tests.names[-1] in shown
+    assert len(shown) <= 7
+    root = draw(setting)
+    groups = of_class(root, "line-of")
+    assert len(groups) == 25 and sum("pale" not in (g.get("class") or "") for g in groups) == len(shown)
+    bold = [group for group in groups if "pale" not in (group.get("class") or "")]
+    heights = sorted(float(name.get("y", "0")) for group in bold for name in of_class(group, "name"))
+    assert len(heights) == len(shown) and min(np.diff(heights)) >= 14.9
+
+
 def test_nothing_is_drawn_outside_the_chart() -> None:
     for gains, width in itertools.product([False, True], [580, NARROW]):
         root = draw(setting_of(noise=0.05, seeds=range(3)), width, gains)
@@ -68,39 +89,81 @@ def test_nothing_is_drawn_outside_the_chart() -> None:
             assert x.min() >= 0 and x.max() <= width and y.min() >= 0 and y.max() <= height - 40
 
 
-def test_names_at_the_line_ends_do_not_overlap() -> None:
-    same = dict.fromkeys([f"strategy {i}" for i in range(24)], 0.0) | {"random": 0.0}
-    root = draw(setting_of(strategies=same))
-    heights = sorted(float(node.get("y", "0")) for node in of_class(root, "name"))
-    assert len(heights) == 25 and min(np.diff(heights)) >= 14.9
-    assert heights[0] > 0 and heights[-1] < float(root.get("height", "0"))
+def test_a_line_is_interrupted_where_there_is_no_value() -> None:
+    nan = float("nan")
+    line = Line(
+        "a", ((0, 0.1, nan, nan), (1, nan, nan, nan), (2, 0.3, nan, nan), (3, 0.4, 0.3, 0.5), (4, 0.5, 0.4, 0.6))
+    )
+    plane = Plane("x", "y", ((0.0, "0"), (4.0, "4")))
+    root = parse(line_chart([line], plane, styles(["a"], "random"), ["a"], "a chart", 580))
+    assert of_class(root, "line")[0].get("d", "").count("M") == 2
+    assert of_class(root, "mark")[0].get("d", "").count("Z") == 4
+    assert len(re.findall(r"[ML]", of_class(root, "band")[0].get("d", ""))) == 4
 
 
-def test_gains_show_what_is_significant() -> None:
+def test_gains_show_what_is_significant_and_every_seed() -> None:
     setting = setting_of()
-    drawn = styles(list(STRATEGIES), "random")
-    shown = gains_chart(setting, "random", drawn, 580)
-    assert shown.count('class="interval') == len(STRATEGIES) - 1
-    apart = [
-        n
-        for n in setting.tests.names
-        if n != "random"
-        and setting.tests.adjusted[setting.tests.names.index(n), setting.tests.names.index("random")] <= 0.05
-    ]
-    assert shown.count('class="mark open') == len(STRATEGIES) - 1 - len(apart)
+    root = parse(figures_of(setting)["gains.svg"].wide)
+    assert len(of_class(root, "interval")) == len(STRATEGIES) - 1
+    against = setting.tests.names.index("random")
+    apart = [n for i, n in enumerate(setting.tests.names) if setting.tests.adjusted[i, against] <= 0.05]
+    assert len(of_class(root, "open")) == len(STRATEGIES) - 1 - len(apart)
+    assert all(node.get("d", "").count("Z") == 5 for node in of_class(root, "seed"))
+
+
+def test_intervals_of_few_values_are_not_drawn() -> None:
+    row = Row("a", Estimate(0.1, -9.0, 9.2, 2), (0.0, 0.2), False, styles(["a"], "b")["a"])
+    root = parse(forest_chart([row], "gain", "alternative", 580))
+    assert of_class(root, "interval") == [] and len(of_class(root, "mark")) == 1
+
+
+def test_frontier_is_what_nothing_beats_in_both() -> None:
+    points = [Point("a", 1, 0.1), Point("b", 2, 0.3), Point("c", 3, 0.2), Point("d", 2, 0.2), Point("e", 9, 0.4)]
+    assert [point.strategy for point in frontier(points)] == ["a", "b", "e"]
+    drawn = styles("abcde", "z")
+    root = parse(pareto_chart(points, "cost", "gain", drawn, "alternative", 580))
+    assert len(of_class(root, "mark")) == 5 and len(of_class(root, "open")) == 2
+    assert {node.text for node in of_class(root, "name")} == {"1", "2", "3"}
+
+
+def test_rank_diagram_has_every_name_and_a_bar_for_each_group() -> None:
+    values = np.random.default_rng(7).normal(size=(20, 5)) + np.array([0.0, 3.0, 0.1, 3.1, 6.0])
+    ranking = ranking_over_datasets(list("abcde"), values, True)
+    root = parse(rank_diagram(ranking, "alternative", 580))
+    assert {(node.text or "")[0] for node in of_class(root, "name")} == set("abcde")
+    assert len(of_class(root, "group")) == len(ranking.groups) == 2
+
+
+def test_a_drawing_alone_has_its_name_space_and_plain_colours() -> None:
+    alone = standalone(figures_of(setting_of())["curves.svg"].wide, style_of_drawings())
+    root = ElementTree.fromstring(alone)
+    assert root.tag == f"{SVG}svg" and "var(" not in alone and "#3f6dd7" in alone
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
     assert ElementTree.tostring(draw(setting_of())) == ElementTree.tostring(draw(setting_of()))
 
 
-def test_styles_are_distinct_and_belong_to_the_strategy() -> None:
+def test_styles_are_distinct_and_the_first_have_their_own_colours() -> None:
     names = [f"s{i:02}" for i in range(40)] + ["random"]
     drawn = styles(names, "random")
     looks = {(style.colour, style.dash, style.marker) for style in drawn.values()}
     assert len(looks) == len(names)
     assert drawn["random"].colour == "baseline"
-    assert styles(list(reversed(names)), "random") == drawn
+    assert len({drawn[name].colour for name in names[:COLOURS]}) == COLOURS
+
+
+def test_only_what_tells_names_apart_is_shown() -> None:
+    names = ["p(data, [a(1), b]) × t", "p(data, [c(2), b]) × t"]
+    assert distinguishing(names) == ["a(1", "c(2"]
+    assert distinguishing(["one"]) == ["one"] and distinguishing(["x", "x"]) == ["x", "x"]
+    assert distinguishing(["ab", "abc"]) == ["ab", "c"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.01, 30), (0.5, 3), (2, 2.5), (1e-4, 1e3)])
+def test_log_ticks_are_inside(low: float, high: float) -> None:
+    ticks = log_ticks(low, high)
+    assert ticks and min(ticks) >= low * 0.99 and max(ticks) <= high * 1.01
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.612, 0.953), (-0.03, 0.025), (1e-7, 2e-7), (3, 3), (0, 12345)])
@@ -149,7 +212,7 @@ def oklab(rgb: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_colours_can_be_told_apart_by_everybody(scheme: int) -> None:
-    css = resources.files("labelbench_plus.leaderboard").joinpath("templates/page.css").read_text(encoding="utf-8")
+    css = resources.files("labelbench_plus.leaderboard").joinpath("templates/palette.css").read_text(encoding="utf-8")
     values = dict(
         re.findall(
             r"--([\w-]+): (#[0-9a-f]{6});",

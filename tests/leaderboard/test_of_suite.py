@@ -5,7 +5,10 @@ import dataclasses
 import pytest
 
 from labelbench_plus.launch.job import Job, carry_out
-from labelbench_plus.leaderboard.of_suite import publish_suite
+from labelbench_plus.leaderboard import About, read_results
+from labelbench_plus.leaderboard.of_suite import publish_suite, results_of_suite, show_suite
+from labelbench_plus.leaderboard.tracks import gather
+from labelbench_plus.plugins import label
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -29,7 +32,7 @@ def carried(suite_file, tmp_path):
 
 def test_what_is_missing_is_said_and_the_rest_is_ranked(carried, tmp_path):
     suite, runs = carried(leave_out=1)
-    board = publish_suite(suite, runs, tmp_path)
+    board = show_suite(suite, runs, tmp_path)
     assert "1 of 4 runs have not been started" in board.text
     assert "margin" in board.text
     assert board.page == tmp_path / "leaderboards" / "small" / "index.html"
@@ -39,13 +42,13 @@ def test_what_is_missing_is_said_and_the_rest_is_ranked(carried, tmp_path):
 def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):
     suite, runs = carried()
     (RunStore(tmp_path, runs[3].id).folder / "rounds" / "0001.json").write_bytes(b"{}")
-    board = publish_suite(suite, runs, tmp_path)
+    board = show_suite(suite, runs, tmp_path)
     assert f"left out, its files are damaged: {runs[3].id}" in board.text
 
 
 def test_a_first_round_chosen_by_hidden_labels_is_declared(carried, tmp_path):
     suite, runs = carried(("budget:", "initial: stratified\nbudget:"))
-    assert "chosen by stratified, which uses labels nobody paid for" in publish_suite(suite, runs, tmp_path).text
+    assert "chosen by stratified, which uses labels nobody paid for" in show_suite(suite, runs, tmp_path).text
 
 
 def test_runs_with_prices_stand_on_the_declared_grid(carried, tmp_path):
@@ -53,7 +56,7 @@ def test_runs_with_prices_stand_on_the_declared_grid(carried, tmp_path):
     suite, runs = carried(("encoder: pixels", conditions), ("first: 20", "first: 40"))
     spent = [record.spent for record in RunStore(tmp_path, runs[0].id).rounds()]
     assert all(0 <= budget - money < 4 for budget, money in zip((40, 50, 60), spent, strict=True))
-    board = publish_suite(suite, runs, tmp_path)
+    board = show_suite(suite, runs, tmp_path)
     assert "left out" not in board.text
     assert "margin" in board.text
 
@@ -65,3 +68,16 @@ def test_seeds_of_one_run_are_paired_by_their_first_round(carried, tmp_path):
         left, right = first[seed, "random"], first[seed, "margin"]
         assert dataclasses.asdict(left)["scores"] == dataclasses.asdict(right)["scores"]
     assert first[0, "random"].scores != first[1, "random"].scores
+
+
+def test_what_is_published_can_be_read_without_the_suite(carried, tmp_path):
+    suite, runs = carried()
+    publish_suite(suite, runs, tmp_path, tmp_path / "published")
+    results = read_results(tmp_path / "published")
+    about = About("classification", "labels", "digits", {"encoder": "pixels"})
+    assert results.meta.about(label(suite.problems[0])) == about
+    shown = results_of_suite(suite, runs, tmp_path)
+    assert results.meta == shown.meta and results.ordered_csv() == shown.ordered_csv()
+    assert set(shown.records) == {run.id for run in runs} and results.records == {}
+    (track,) = gather([results.board()])
+    assert track.track.name == "classification · up to 100 labels · encoder pixels · logistic_regression"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from labelbench_plus.leaderboard import build_board, markdown, text
-from labelbench_plus.leaderboard.board import Board, Column
+from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import (
     amount,
     decimals_for,
@@ -18,6 +19,7 @@ from labelbench_plus.leaderboard.formatting import (
     format_cells,
     memory,
     p_value,
+    percent,
     printable,
     rank,
     seconds,
@@ -25,7 +27,8 @@ from labelbench_plus.leaderboard.formatting import (
     sort_key,
 )
 from labelbench_plus.leaderboard.frame import to_frame
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
+from labelbench_plus.leaderboard.table import Column
 
 from .synthetic import STRATEGIES, meta, synthetic_curves
 
@@ -91,6 +94,18 @@ class TestFormatting:
             "–",
         ]
         assert [sentence_list(list(v)) for v in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+        assert sentence_list(list("abcdef"), most=2) == "a, b and 4 more"
+        assert [percent(v) for v in (0.456, -0.2, float("nan"))] == ["46 %", "−20 %", "–"]
+
+    def test_savings_say_what_is_censored_and_sort_it_last(self) -> None:
+        column = Column("saving", "saved", "saving", "")
+        reached = Saving(0.9, 50, 100, 200, 0.4, 0.3, 0.6, "t", 5, 5)
+        never = Saving(0.9, math.inf, 100, 200, math.nan, math.nan, math.nan, "none", 5, 1)
+        opened = Saving(0.9, 50, 100, 200, 0.4, -math.inf, 0.6, "resampled", 12, 9)
+        assert format_cells(column, [reached, never, opened]) == ["50 % (30 to 60)", "> 200", "50 % (−∞ to 60)"]
+        worst = Saving(0.9, 200, 100, 200, 0.4, 0.3, 0.6, "t", 5, 5)
+        keys = [sort_key(cell) for cell in (never, worst, reached)]
+        assert keys == sorted(keys)  # type: ignore[type-var]
 
     def test_sort_keys_are_true_numbers(self) -> None:
         assert sort_key(Estimate(0.12345678, 0, 1, 3)) == (0.12345678,)
@@ -151,7 +166,7 @@ class TestMarkdown:
     def test_a_table_that_parses_back(self, board: Board) -> None:
         lines = [line for line in markdown.render(board).splitlines() if line.startswith("|")]
         table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-        assert {len(row) for row in table} == {8}
+        assert {len(row) for row in table} == {9}
         assert {row[1].replace("\\", "") for row in table[2:]} == set(STRATEGIES)
 
     def test_hostile_names_stay_one_cell_of_text(self, hostile: Board) -> None:

@@ -1,0 +1,120 @@
+"""Results as a folder: learning curves and what a board must know of them, readable without the plugins behind them.
+
+board.json       title, metric, baseline, budgets, what each problem declares, badges (`BoardMeta`)
+curves.csv       one row a run and round (columns in `runs.COLUMNS`, then the metrics)
+runs.jsonl.gz    optional: every run whole (`store/archive.py`); its manifests are shown beside the runs
+table.md, .csv   the rankings, for a README and for further work
+
+`lbp publish` and importers write such folders; `lbp leaderboard build` and `lbp compare` read them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from labelbench_plus.leaderboard import markdown
+from labelbench_plus.leaderboard.board import Board, build_board
+from labelbench_plus.leaderboard.frame import to_frame
+from labelbench_plus.leaderboard.runs import About, BoardMeta
+from labelbench_plus.store.atomic import replace
+
+FORMAT = 1
+
+
+class ResultsError(Exception):
+    """A folder of results cannot be used. The message names the file, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Learning curves of one suite and what a board must know of them.
+
+    `records`: by run id what is known of where it comes from (`config`, `manifest`), for those runs of which it is.
+    """
+
+    curves: pd.DataFrame
+    meta: BoardMeta
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def board(self) -> Board:
+        """The board of these results."""
+        return build_board(self.curves, self.meta)
+
+    def ordered_csv(self) -> bytes:
+        """The curves as CSV, in an order that does not depend on the order of the rows."""
+        keys = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
+        return self.curves.sort_values(keys, kind="stable").to_csv(index=False, lineterminator="\n").encode()
+
+
+def write_results(results: Results, folder: Path) -> None:
+    """Write board.json, curves.csv, table.csv and table.md into `folder`: the same results give the same bytes."""
+    board = results.board()
+    folder.mkdir(parents=True, exist_ok=True)
+    replace(folder / "curves.csv", results.ordered_csv())
+    replace(folder / "table.csv", to_frame(board).to_csv(index=False, lineterminator="\n").encode())
+    replace(folder / "table.md", markdown.render(board).encode())
+    replace(folder / "board.json", meta_as_json(results.meta))
+
+
+def read_results(folder: Path) -> Results:
+    """Read what `write_results` wrote, and the runs beside it if they are there.
+
+    Raises
+    ------
+    ResultsError
+        A file is missing or is not what it should be.
+    """
+    board, curves, archive = folder / "board.json", folder / "curves.csv", folder / "runs.jsonl.gz"
+    for path in (board, curves):
+        if not path.is_file():
+            raise ResultsError(f"{folder}: no {path.name}; a folder of results is what `lbp publish` writes")
+    try:
+        meta = _meta(json.loads(board.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(f"{board}: not a board of format {FORMAT}: {error!r}") from error
+    try:
+        # A strategy may be called "None" or "nan": labels are read as they stand.
+        text = dict.fromkeys(("run_id", "suite", "problem", "trainer", "strategy"), str)
+        table = pd.read_csv(curves, dtype=text, keep_default_na=False, na_values=_numbers(curves))
+        return Results(table, meta, _records(archive) if archive.is_file() else {})
+    except (ValueError, KeyError, OSError) as error:
+        raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
+
+
+def meta_as_json(meta: BoardMeta) -> bytes:
+    """board.json: sorted, indented, ending in a newline."""
+    return (json.dumps({"format": FORMAT, **dataclasses.asdict(meta)}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal, by which results can be cited."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _meta(record: dict[str, Any]) -> BoardMeta:
+    if record.pop("format") != FORMAT:
+        raise ValueError("another format")
+    record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
+    record["problems"] = {problem: About(**about) for problem, about in record.get("problems", {}).items()}
+    record["notes"] = tuple(record.get("notes", ()))
+    return BoardMeta(**record)
+
+
+def _numbers(curves: Path) -> dict[str, list[str]]:
+    labels = {"run_id", "suite", "problem", "trainer", "strategy"}
+    return {name: [""] for name in pd.read_csv(curves, nrows=0).columns if name not in labels}
+
+
+def _records(archive: Path) -> dict[str, dict[str, Any]]:
+    with gzip.open(archive, "rb") as lines:
+        read = (json.loads(line) for line in lines)
+        return {line["run"]: {"config": line["config"], "manifest": line["manifest"]} for line in read}

@@ -1,0 +1,316 @@
+"""One setting, a problem under a trainer: who is how good in it, as data.
+
+Every number comes from `statistics`; renderers show what is here and know no statistics.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelbench_plus.leaderboard.runs import About, BoardMeta, Run, RunsOfSetting
+from labelbench_plus.leaderboard.statistics import (
+    ALPHA,
+    SHARES,
+    Estimate,
+    PairwiseTests,
+    PenaltyMatrix,
+    Saving,
+    SavingPoint,
+    area_under_budget_curve,
+    area_under_log_budget_curve,
+    label_saving,
+    paired_differences,
+    pairwise_tests,
+    penalty_matrix,
+    rank_ranges,
+    rounds_to_test,
+    saving_curve,
+    seeds_to_separate,
+    t_interval,
+    target_level,
+)
+from labelbench_plus.leaderboard.table import Cell, Column, Table
+from labelbench_plus.leaderboard.warnings import warnings_of
+
+HEADLINE_SHARE = 0.95  # of the baseline's final value: the level of the saving that stands in tables
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart: a strategy's estimate over seeds at each budget of its setting."""
+
+    strategy: str
+    points: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One (problem, trainer): what is compared with what, under equal conditions.
+
+    `about`: what the problem declares. `table` has one row a strategy, best first. In the same order, without
+    strategies that have no valid run: `curves` (the metric at each budget) and `tests` (of the areas, each strategy
+    with each); for all but the baseline, where it and a common seed exist, `gain_curves` (paired gain over the
+    baseline at each budget, above zero is better), `gains` (the same in AUBC), `savings` (one for each of `SHARES`,
+    None where undefined) and `saving_curves`. `areas`, `finals`: strategy -> seed -> AUBC and final value.
+    No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than the
+    baseline. `unit` is what a budget counts. `seeds_needed` would separate the first two in the table (infinite if
+    none would, NaN if unknown). `validation_labels` is None where runs disagree.
+    """
+
+    problem: str
+    trainer: str
+    about: About
+    higher_is_better: bool
+    budgets: tuple[float, ...]
+    unit: str
+    validation_labels: int | None
+    runs: RunsOfSetting
+    table: Table
+    curves: tuple[Curve, ...]
+    gain_curves: tuple[Curve, ...]
+    gains: tuple[tuple[str, Estimate], ...]
+    savings: Mapping[str, tuple[Saving | None, ...]]
+    saving_curves: Mapping[str, tuple[SavingPoint, ...]]
+    areas: Mapping[str, Mapping[int, float]]
+    finals: Mapping[str, Mapping[int, float]]
+    tests: PairwiseTests
+    penalty: PenaltyMatrix
+    tested_rounds: tuple[int, ...]
+    leaders: tuple[str, ...]
+    beats_baseline: tuple[str, ...]
+    seeds_needed: float
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Problem and trainer as a heading."""
+        return f"{self.problem} × {self.trainer}"
+
+    @property
+    def n_runs(self) -> int:
+        """How many valid runs there are."""
+        return sum(len(by_seed) for by_seed in self.runs.runs.values())
+
+    def paired_gains(self, strategy: str, other: str) -> NDArray[np.float64]:
+        """Gains in AUBC of `strategy` over `other` at common seeds, above zero is better: (seeds,)."""
+        d = paired_differences(self.areas[strategy], self.areas[other])
+        return d if self.higher_is_better else -d
+
+
+def build_setting(of: RunsOfSetting, meta: BoardMeta) -> Setting:
+    """Work out everything that is said of a setting."""
+    sign = 1 if meta.higher_is_better else -1
+    areas = {
+        strategy: {seed: area_under_budget_curve(of.budgets, run.values) for seed, run in by_seed.items()}
+        for strategy, by_seed in of.runs.items()
+    }
+    compared = {strategy: values for strategy, values in areas.items() if values}
+    tests = pairwise_tests(compared)
+    ranks = rank_ranges(tests, meta.higher_is_better)
+    base = compared.get(meta.baseline, {})
+    gains = {
+        strategy: t_interval(sign * paired_differences(values, base))
+        for strategy, values in compared.items()
+        if strategy != meta.baseline and values.keys() & base.keys()
+    }
+    savings, saving_curves = _savings(of, meta, list(gains))
+
+    def reading_order(strategy: str) -> tuple[float, ...]:
+        if strategy not in ranks:
+            return (math.inf,)
+        mean = float(np.mean(list(areas[strategy].values())))
+        return (ranks[strategy].best, ranks[strategy].worst, -sign * mean)
+
+    order = sorted(of.runs, key=lambda strategy: (reading_order(strategy), strategy))
+    rows = []
+    for strategy in order:
+        runs = list(of.runs[strategy].values())
+        cells: dict[str, Cell] = {"strategy": strategy, "seeds": len(runs)}
+        if runs:
+            cells |= _costs(runs)
+            cells["rank"] = ranks[strategy]
+            cells["aubc"] = t_interval(list(areas[strategy].values()))
+            cells["gain"] = gains.get(strategy)
+            cells["saving"] = savings[strategy][SHARES.index(HEADLINE_SHARE)] if strategy in savings else None
+            cells["final"] = t_interval([run.values[-1] for run in runs])
+            if of.budgets[0] > 0:
+                cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
+        rows.append(tuple(cells.get(column.key) for column in columns_of(meta)))
+    seen = [strategy for strategy in order if strategy in compared]
+    validation = {run.validation_labels for by_seed in of.runs.values() for run in by_seed.values()}
+    items_are_budget = all(
+        np.array_equal(run.labels, of.budgets) for by_seed in of.runs.values() for run in by_seed.values()
+    )
+    about = meta.about(of.problem)
+    values = {name: {seed: run.values for seed, run in of.runs[name].items()} for name in seen}
+    mean_of_baseline = _mean_curve(of.runs.get(meta.baseline, {}), len(of.budgets))
+    rounds = rounds_to_test(mean_of_baseline, meta.higher_is_better)
+    return Setting(
+        problem=of.problem,
+        trainer=of.trainer,
+        about=about,
+        higher_is_better=meta.higher_is_better,
+        budgets=of.budgets,
+        unit=about.unit if items_are_budget else "units of money",
+        validation_labels=validation.pop() if len(validation) == 1 else None,
+        runs=of,
+        table=Table(columns_of(meta), tuple(rows)),
+        curves=tuple(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
+        gain_curves=tuple(
+            Curve(strategy, _gain_points(of.runs[strategy], of.runs[meta.baseline], sign))
+            for strategy in seen
+            if strategy in gains
+        ),
+        gains=tuple((strategy, gains[strategy]) for strategy in seen if strategy in gains),
+        savings={strategy: savings[strategy] for strategy in seen if strategy in savings},
+        saving_curves={strategy: saving_curves[strategy] for strategy in seen if strategy in saving_curves},
+        areas=compared,
+        finals={name: {seed: float(run.values[-1]) for seed, run in of.runs[name].items()} for name in seen},
+        tests=tests.in_order(seen),
+        penalty=penalty_matrix(values, rounds, meta.higher_is_better),
+        tested_rounds=rounds,
+        leaders=tuple(strategy for strategy in seen if ranks[strategy].best == 1),
+        beats_baseline=tuple(s for s in seen if _beats(tests, s, meta)),
+        seeds_needed=seeds_to_separate(paired_differences(compared[seen[0]], compared[seen[1]]))
+        if len(seen) > 1
+        else math.nan,
+        warnings=warnings_of(of, meta),
+    )
+
+
+def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
+    """The columns of every table of a board, with their definitions."""
+    better = "higher" if meta.higher_is_better else "lower"
+    over = f"{meta.baseline} minus strategy" if not meta.higher_is_better else f"strategy minus {meta.baseline}"
+    return (
+        Column(
+            "rank",
+            "rank",
+            "rank",
+            "ranks that remain possible: from 1 + the number of strategies significantly better to the "
+            "number of strategies minus those significantly worse (paired t-tests of AUBC over seeds, all pairs, "
+            f"Holm-adjusted, α = {ALPHA:g}); strategies whose ranges overlap are tied",
+        ),
+        Column("strategy", "strategy", "label", "how labels were chosen"),
+        Column(
+            "aubc",
+            "AUBC",
+            "score",
+            f"area under the budget curve of {meta.metric}: trapezoid over the declared budgets divided by "
+            f"their range; {better} is better; mean over seeds ± half of the 95 % t-interval",
+        ),
+        Column(
+            "gain",
+            f"gain over {meta.baseline}",
+            "gain",
+            f"AUBC of {over} at the same seed, so that above zero is better; mean over the seeds both have ± "
+            "half of the 95 % t-interval (one comparison at a time, not adjusted)",
+        ),
+        Column(
+            "saving",
+            "saved",
+            "saving",
+            f"share of the budget saved in reaching {HEADLINE_SHARE:.0%} of the final {meta.metric} of "
+            f"{meta.baseline}".replace("%", " %")
+            + ", with a 95 % interval where there is one; “> B” where the level is not reached within the budget B",
+        ),
+        Column(
+            "final",
+            f"final {meta.metric}",
+            "score",
+            f"{meta.metric} when the whole budget is spent; mean over seeds ± half of the 95 % t-interval",
+        ),
+        Column("seeds", "seeds", "count", "number of valid runs, each with its own seed"),
+        Column("select_seconds", "select (s)", "seconds", "seconds of selection in a whole run, mean over runs"),
+        Column("train_seconds", "train (s)", "seconds", "seconds of training in a whole run, mean over runs"),
+        Column(
+            "log_aubc",
+            "log-budget AUBC",
+            "score",
+            "AUBC with budgets on a logarithmic axis, so that each doubling of the budget counts alike",
+            detail=True,
+        ),
+        Column(
+            "select_peak_bytes",
+            "select memory",
+            "bytes",
+            "peak memory of selection: the largest over all rounds and runs",
+            detail=True,
+        ),
+        Column(
+            "train_peak_bytes",
+            "train memory",
+            "bytes",
+            "peak memory of training: the largest over all rounds and runs",
+            detail=True,
+        ),
+    )
+
+
+def _savings(
+    of: RunsOfSetting, meta: BoardMeta, strategies: Sequence[str]
+) -> tuple[dict[str, tuple[Saving | None, ...]], dict[str, tuple[SavingPoint, ...]]]:
+    savings: dict[str, tuple[Saving | None, ...]] = {}
+    curves: dict[str, tuple[SavingPoint, ...]] = {}
+    if len(of.budgets) < 2 or of.budgets[0] < 0 or not strategies:
+        return savings, curves
+    base = of.runs[meta.baseline]
+    final = float(np.mean([run.values[-1] for run in base.values()]))
+    levels = [target_level(final, share, meta.higher_is_better) for share in SHARES]
+    for strategy in strategies:
+        seeds = sorted(of.runs[strategy].keys() & base.keys())
+        ours, theirs = (np.stack([runs[seed].values for seed in seeds]) for runs in (of.runs[strategy], base))
+        # The draws are the same for every strategy and level: seeds are resampled alike for all.
+        rng_seed = zlib.crc32(f"{of.problem}\n{of.trainer}".encode())
+        savings[strategy] = tuple(
+            label_saving(of.budgets, ours, theirs, level, meta.higher_is_better, np.random.default_rng(rng_seed))
+            for level in levels
+        )
+        if of.budgets[0] > 0:
+            curves[strategy] = saving_curve(of.budgets, ours, theirs, meta.higher_is_better)
+    return savings, curves
+
+
+def _mean_curve(by_seed: Mapping[int, Run], rounds: int) -> NDArray[np.float64]:
+    return np.mean([run.values for run in by_seed.values()], axis=0) if by_seed else np.zeros(rounds)
+
+
+def _points(by_seed: Mapping[int, Run]) -> tuple[Estimate, ...]:
+    return tuple(t_interval(column) for column in np.stack([run.values for run in by_seed.values()]).T)
+
+
+def _gain_points(by_seed: Mapping[int, Run], base: Mapping[int, Run], sign: int) -> tuple[Estimate, ...]:
+    seeds = sorted(by_seed.keys() & base.keys())
+    return tuple(
+        t_interval(column) for column in np.stack([sign * (by_seed[s].values - base[s].values) for s in seeds]).T
+    )
+
+
+def _costs(runs: Sequence[Run]) -> dict[str, Cell]:
+    def known(values: list[float]) -> list[float]:
+        return [value for value in values if math.isfinite(value)]
+
+    seconds = {
+        "select_seconds": known([run.select_seconds for run in runs]),
+        "train_seconds": known([run.train_seconds for run in runs]),
+    }
+    peaks = {
+        "select_peak_bytes": known([run.select_peak_bytes for run in runs]),
+        "train_peak_bytes": known([run.train_peak_bytes for run in runs]),
+    }
+    costs: dict[str, Cell] = {key: float(np.mean(values)) for key, values in seconds.items() if values}
+    return costs | {key: max(values) for key, values in peaks.items() if values}
+
+
+def _beats(tests: PairwiseTests, strategy: str, meta: BoardMeta) -> bool:
+    if meta.baseline not in tests.names:
+        return False
+    i, j = tests.names.index(strategy), tests.names.index(meta.baseline)
+    gain = tests.difference[i, j] if meta.higher_is_better else -tests.difference[i, j]
+    return bool(tests.adjusted[i, j] <= ALPHA and gain > 0)

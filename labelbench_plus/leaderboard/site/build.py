@@ -1,0 +1,113 @@
+"""Write the site: pages, drawings, downloads, in one folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from labelbench_plus.leaderboard.charts.svg import standalone
+from labelbench_plus.leaderboard.frame import to_frame
+from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
+from labelbench_plus.leaderboard.site import pages
+from labelbench_plus.leaderboard.site.names import slug
+from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
+from labelbench_plus.leaderboard.tracks import gather
+from labelbench_plus.store.atomic import replace
+
+OURS = ("assets", "data", "figures", "problem", "runs", "strategy", "track")  # folders that a build may clean
+
+SCHEMA = (
+    ("run_id", "hash of all that decides the run"),
+    ("suite", "the file of runs it belongs to"),
+    ("problem", "what is learned, with every setting that is not the default"),
+    ("trainer", "how a model is made of what was bought"),
+    ("strategy", "how it was chosen what to buy"),
+    ("seed", "of all random streams; equal seeds share split, first round and initial model"),
+    ("round", "from 0"),
+    ("labels", "how many items were bought so far"),
+    ("spent", "money spent so far"),
+    ("declared_validation_labels", "labels used beside the budget, for early stopping or tuning"),
+    ("select_seconds, train_seconds", "wall time of the round’s selection and training"),
+    ("select_peak_bytes, train_peak_bytes", "memory on top of what was in use"),
+    ("complete", "whether the run has all of its rounds"),
+    ("the others", "metrics on the test split"),
+)
+
+
+def build_site(results: Sequence[Results], folder: Path) -> Path:
+    """Write the whole site into `folder` and return the path of index.html.
+
+    The same results give the same bytes. Each file is replaced in one step and the overview last, so that nobody meets
+    half a page; files of an earlier build that are no longer part of the site are removed. ValueError if two results
+    are of the same suite, since a run would then stand on the board twice.
+    """
+    boards = [each.board() for each in results]
+    suites = [board.suite for board in boards]
+    if twice := sorted({suite for suite in suites if suites.count(suite) > 1}):
+        raise ValueError(f"several results of the suite(s) {', '.join(twice)}: pass each suite once")
+    site = pages.make_site(results, boards, gather(boards))
+    files: dict[str, bytes] = {}
+    figures = []
+    for track in site.tracks:
+        path, content, drawn = pages.track_page(site, track)
+        files[path] = content
+        figures += drawn
+    for member in site.members:
+        path, content, drawn = pages.problem_page(site, member)
+        files[path] = content
+        figures += drawn
+        path, content = pages.runs_page(site, member)
+        files[path] = content
+    for name in site.strategies:
+        path, content, drawn = pages.strategy_page(site, name)
+        files[path] = content
+        figures += drawn
+    for figure in figures:
+        files[figure.file] = standalone(figure.wide, style_of_drawings()).encode()
+    files["compare.html"] = pages.compare_page(site)
+    files["method.html"] = pages.method_page()
+    files |= _downloads(site)
+    for name, content in (stylesheet(), script()):
+        files[f"assets/{name}"] = content
+    files["index.html"] = pages.overview(site)
+    return _write(files, folder)
+
+
+def _downloads(site: pages.Site) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    rows = pages.data_rows(site)
+    for row, each, board in zip(rows, site.results, site.boards, strict=True):
+        stem, csv = f"data/{slug(board.suite)}", each.ordered_csv()
+        files |= {f"{stem}-curves.csv": csv, f"{stem}-board.json": meta_as_json(each.meta)}
+        files[f"{stem}-curves.parquet"] = _parquet(pd.read_csv(io.BytesIO(csv)))
+        ends = (("-curves.csv", "CSV"), ("-curves.parquet", "Parquet"), ("-board.json", "what the board knows of them"))
+        row |= {"digest": digest(csv), "links": [(f"{stem}{end}", label) for end, label in ends]}
+    table = pd.concat([to_frame(board) for board in site.boards], ignore_index=True) if site.boards else pd.DataFrame()
+    files["data/table.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
+    files["data/table.json"] = (table.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
+    files["data/table.parquet"] = _parquet(table)
+    page = Page("data.html", f"Data · {pages.TITLE}", "Data")
+    files["data.html"] = render("data", page, boards=rows, schema=SCHEMA)
+    return files
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _write(files: dict[str, bytes], folder: Path) -> Path:
+    for name, content in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_bytes() != content:
+            replace(target, content)
+    for ours in OURS:
+        for path in (folder / ours).glob("*"):
+            if path.relative_to(folder).as_posix() not in files:
+                path.unlink()
+    return folder / "index.html"

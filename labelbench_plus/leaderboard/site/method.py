@@ -1,0 +1,67 @@
+"""The page of definitions: the text above the modules of `statistics`, and what runs must be to count at all."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+
+MODULES = (
+    "paired",
+    "estimates",
+    "areas",
+    "pairwise",
+    "multiplicity",
+    "ranks",
+    "savings",
+    "isotonic_fit",
+    "penalty",
+    "aggregates",
+    "shares",
+    "improvement",
+    "profiles",
+    "resampling",
+    "across",
+    "power",
+)
+
+CONTRACT = (
+    "What counts. A run is one (problem, strategy, trainer, budget, seed). It is left out, and named in a warning, "
+    "when it is incomplete, is off the declared budget grid or has a metric that is not finite; nothing is "
+    "interpolated. Where all strategies are meant to start alike, the metric after the first round must be equal for "
+    "all of them at a seed, and a warning says where it is not.",
+    "Tracks. Results share a table when task, unit and decade of the budget, metric, baseline, trainer and all facets "
+    "that the problems declare (an encoder, say) are the same. A setting is one problem under one trainer.",
+    "Direction. For an error lower is better. Gains are written so that above zero is better for every metric, and "
+    "levels that a metric rises to are levels that an error falls to.",
+    "Trust. Imported: published elsewhere and read in. Self-reported: as its authors sent it. Checked: its schema, "
+    "budgets and hashes hold. Replayed: models trained again on what was bought score the same. Re-run: computed again "
+    "here from nothing.",
+)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One section: `anchor` to link to, `heading`, `paragraphs` of plain text."""
+
+    anchor: str
+    heading: str
+    paragraphs: tuple[str, ...]
+
+
+def definitions() -> tuple[Definition, ...]:
+    """All sections in reading order."""
+    return tuple(_of_text(text.partition(".")[0].lower(), text, ". ") for text in CONTRACT) + tuple(
+        _of_text(name, _docstring(name), ": ") for name in MODULES
+    )
+
+
+def _docstring(name: str) -> str:
+    module = importlib.import_module(f"labelbench_plus.leaderboard.statistics.{name}")
+    return inspect.getdoc(module) or ""
+
+
+def _of_text(anchor: str, text: str, after_heading: str) -> Definition:
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    heading, _, first = paragraphs[0].partition(after_heading)
+    return Definition(anchor, heading, (first[:1].upper() + first[1:], *paragraphs[1:]))

@@ -1,0 +1,459 @@
+"""What stands on which page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from markupsafe import Markup
+
+from labelbench_plus.leaderboard.board import Board
+from labelbench_plus.leaderboard.charts.style import Style, styles
+from labelbench_plus.leaderboard.compare import compare_in, compare_over
+from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_value, sentence_list
+from labelbench_plus.leaderboard.results import Results
+from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
+from labelbench_plus.leaderboard.site.method import definitions
+from labelbench_plus.leaderboard.site.names import slug, slugs
+from labelbench_plus.leaderboard.site.provenance import hardware, shared_and_differing
+from labelbench_plus.leaderboard.site.render import Page, render
+from labelbench_plus.leaderboard.site.tables import TableView, table_view
+from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
+from labelbench_plus.leaderboard.table import Cell, Column, Table
+from labelbench_plus.leaderboard.text import conditions, findings
+from labelbench_plus.leaderboard.tracks import Track, TrackBoard
+
+TITLE = "LabelBench Plus leaderboard"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A setting as others link to it."""
+
+    label: str
+    href: str
+    board: Board
+    setting: Setting
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """All that pages are made from: `results` and their boards, tracks over them, and where each thing's page is."""
+
+    results: Sequence[Results]
+    boards: Sequence[Board]
+    tracks: Sequence[TrackBoard]
+    members: Sequence[Member]
+    strategies: Mapping[str, str]
+    track_slugs: Mapping[str, str]
+
+    def strategy_href(self, name: str) -> str:
+        """The page of a strategy."""
+        return f"strategy/{self.strategies[name]}.html"
+
+    def member_of(self, setting: Setting) -> Member:
+        """A setting as others link to it."""
+        return next(member for member in self.members if member.setting is setting)
+
+    def records_of(self, board: Board) -> Mapping[str, Mapping[str, object]]:
+        """The manifests that came with a board's results."""
+        return next(r.records for r, b in zip(self.results, self.boards, strict=True) if b is board)
+
+
+@dataclass(frozen=True)
+class TrackView:
+    """A track in words, with its table."""
+
+    board: TrackBoard
+    slug: str
+    href: str
+    conditions: str
+    finding: str
+    members: tuple[Member, ...]
+    view: TableView
+
+
+def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Sequence[TrackBoard]) -> Site:
+    """Give everything its place."""
+    settings = [(board, setting) for board in boards for setting in board.settings]
+    shared = Counter(setting.name for _, setting in settings)
+    labels = [
+        f"{setting.name} ({board.meta.title})" if shared[setting.name] > 1 else setting.name
+        for board, setting in settings
+    ]
+    keys = [f"{board.suite} {setting.name}" for board, setting in settings]
+    paths = slugs(keys)
+    members = tuple(
+        Member(label, f"problem/{paths[key]}.html", board, setting)
+        for label, key, (board, setting) in zip(labels, keys, settings, strict=True)
+    )
+    names = sorted({name for _, setting in settings for name in setting.table.names()})
+    return Site(results, boards, tracks, members, slugs(names), slugs([_key(each.track) for each in tracks]))
+
+
+def overview(site: Site) -> bytes:
+    """index.html: one table a track."""
+    runs = sum(member.setting.n_runs for member in site.members)
+    counts = (
+        f"{runs:,} runs · {len(site.members)} settings · {len(site.strategies)} strategies · {len(site.tracks)} tracks"
+    )
+    notes = [f"{board.meta.title}: {note}" for board in site.boards for note in board.notes]
+    tracks = [track_view(site, each, details=False) for each in site.tracks]
+    return render("index", Page("index.html", TITLE, _heading(site)), tracks=tracks, notes=notes, counts=counts)
+
+
+def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]:
+    """The page of a track: path, content, figures."""
+    view = track_view(site, board, details=True)
+    drawn = styles(list(board.order), board.track.baseline)
+    figures = of_track(board, drawn, f"track-{view.slug}")
+    crumbs = (("index.html", "Overview"), ("", "Track"))
+    page = Page(view.href, f"{board.track.name} · {TITLE}", board.track.name, crumbs)
+    content = render("track", page, track=view, figures=figures, over=_over(board), heat=_heat(board))
+    return view.href, content, figures
+
+
+def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
+    """The page of a setting: path, content, figures."""
+    board, setting = member.board, member.setting
+    baseline, stem = board.meta.baseline, _stem(member.href)
+    drawn = _styles(setting, baseline)
+    view = table_view(
+        setting.table,
+        "ranking",
+        f"Ranking, {setting.name}",
+        board.meta.higher_is_better,
+        baseline,
+        details=True,
+        href=site.strategy_href,
+        drawn=drawn,
+    )
+    figures = of_setting(setting, board.meta, drawn, stem)
+    machines = hardware(site.records_of(board), _run_ids(setting))
+    if len(machines) > 1:  # seconds of different machines must not be drawn on one axis
+        figures = [figure for figure in figures if not figure.file.endswith("-pareto.svg")]
+    shown = prominent(setting, baseline)
+    legend = [
+        {"name": row.name, "style": row.style, "swatch": row.swatch, "prominent": row.name in shown}
+        for row in view.rows
+        if row.name in setting.tests.names
+    ]
+    savings = savings_table(setting)
+    notes = [*findings(setting, baseline)]
+    if len(machines) > 1:
+        notes.append(f"Runs come from {len(machines)} kinds of machine, so costs are not compared in a chart.")
+    crumbs = (("index.html", "Overview"), ("", board.meta.title))
+    page = Page(member.href, f"{setting.name} · {TITLE}", setting.name, crumbs)
+    content = render(
+        "problem",
+        page,
+        setting=setting,
+        view=view,
+        figures=figures,
+        legend=legend,
+        savings={"head": savings[0], "lines": savings[1]} if savings else None,
+        pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
+        conditions=conditions(setting),
+        findings=notes,
+        metric=board.meta.metric,
+        baseline=baseline,
+        alpha=f"{ALPHA:g}",
+        runs_href=runs_href(member),
+    )
+    return member.href, content, figures
+
+
+def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
+    """The page of a strategy: how it does in every setting it was run in."""
+    parts, figures, leads, total = [], [], 0, 0
+    for i, track in enumerate(site.tracks):
+        found = [site.member_of(s) for _, s in track.members if name in s.table.names()]
+        if not found:
+            continue
+        total += len(found)
+        leads += sum(name in member.setting.leaders for member in found)
+        columns, rows = found[0].setting.table.columns, []
+        at = next(j for j, column in enumerate(columns) if column.kind == "label")
+        for member in found:
+            row = list(member.setting.table.rows[member.setting.table.names().index(name)])
+            row[at] = member.label
+            rows.append(tuple(row))
+        head = (*columns[:at], Column("setting", "setting", "label", "problem and trainer"), *columns[at + 1 :])
+        links = {member.label: member.href for member in found}
+        view = table_view(
+            Table(head, tuple(rows)),
+            f"t{i}",
+            f"{name}, {track.track.name}",
+            track.track.higher_is_better,
+            "",
+            details=True,
+            href=links.__getitem__,
+        )
+        style = next(iter(styles([name], track.track.baseline).values()))
+        drawn = of_strategy(
+            name,
+            [(member.label, member.setting) for member in found],
+            track.track.baseline,
+            style,
+            f"strategy-{site.strategies[name]}-{i}",
+        )
+        figures += [drawn] if drawn else []
+        href = f"track/{site.track_slugs[_key(track.track)]}.html"
+        parts.append({"track": track.track, "href": href, "view": view, "figure": drawn})
+    summary = f"In the leading group of {leads} of {total} settings."
+    crumbs = (("index.html", "Overview"), ("", "Strategy"))
+    page = Page(site.strategy_href(name), f"{name} · {TITLE}", name, crumbs)
+    return page.path, render("strategy", page, parts=parts, summary=summary), figures
+
+
+def runs_page(site: Site, member: Member) -> tuple[str, bytes]:
+    """The runs of a setting, with what is known of where they come from."""
+    setting, board = member.setting, member.board
+    records = site.records_of(board)
+    ids = _run_ids(setting)
+    facts, each = shared_and_differing(records, ids)
+    meta = board.meta
+    columns = (
+        Column("run", "run", "label", "hash of all that decides the run"),
+        Column("strategy", "strategy", "text", "how labels were chosen"),
+        Column("seed", "seed", "count", "of all random streams"),
+        Column("aubc", "AUBC", "number", f"area under the budget curve of {meta.metric}"),
+        Column("final", f"final {meta.metric}", "number", f"{meta.metric} when the whole budget is spent"),
+        Column("select_seconds", "select (s)", "seconds", "seconds of selection in the whole run"),
+        Column("train_seconds", "train (s)", "seconds", "seconds of training in the whole run"),
+        Column("badge", "trust", "text", "what was done to trust it"),
+        Column("differs", "differs in", "text", "in what it differs from what all runs share"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    names = []
+    for name in setting.table.names():
+        for seed, run in sorted(setting.runs.runs[name].items()):
+            names.append(name)
+            rows.append(
+                (
+                    run.run_id,
+                    name,
+                    seed,
+                    setting.areas[name][seed],
+                    float(run.values[-1]),
+                    run.select_seconds if math.isfinite(run.select_seconds) else None,
+                    run.train_seconds if math.isfinite(run.train_seconds) else None,
+                    meta.badge_of(run.run_id),
+                    each[run.run_id] or None,
+                )
+            )
+    view = table_view(
+        Table(columns, tuple(rows)),
+        "runs",
+        f"Runs, {setting.name}",
+        meta.higher_is_better,
+        "",
+        details=True,
+        anchors=[f"run-{slug(str(row[0]))}" for row in rows],
+        names=names,
+    )
+    crumbs = (("index.html", "Overview"), (member.href, setting.name), ("", "Runs"))
+    page = Page(runs_href(member), f"Runs of {setting.name} · {TITLE}", f"Runs of {setting.name}", crumbs)
+    left_out = [warning for warning in setting.warnings if "left out" in warning]
+    content = render("runs", page, facts=facts, view=view, configs=_configs(site, member), notes=left_out)
+    return page.path, content
+
+
+def compare_page(site: Site) -> bytes:
+    """compare.html: every pair of every setting, for the script to choose from."""
+    settings = [
+        {
+            "label": member.label,
+            "href": member.href,
+            "names": list(member.setting.tests.names),
+            "pairs": [_pair(member.setting, a, b) for a, b in combinations(member.setting.tests.names, 2)],
+        }
+        for member in site.members
+    ]
+    tracks = []
+    for track in site.tracks:
+        if len(track.datasets) > 1:
+            each = [setting for _, setting in track.members]
+            pairs = []
+            for a, b in combinations(track.order, 2):
+                over = compare_over(each, a, b)
+                pairs.append([*_rounded(over[0].mean, over[0].low, over[0].high), over[1]] if over else None)
+            tracks.append({"name": track.track.name, "names": list(track.order), "pairs": pairs})
+    text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
+    # Inside a script element only "<" could end it; as \u003c it is the same JSON.
+    data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
+    page = Page("compare.html", f"Compare A and B · {TITLE}", "Compare A and B")
+    return render("compare", page, members=site.members, data=data)
+
+
+def method_page() -> bytes:
+    """method.html: the definitions."""
+    return render("method", Page("method.html", f"Method · {TITLE}", "Method"), parts=definitions())
+
+
+def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
+    """A track's table and what is said above it."""
+    track = board.track
+    name = site.track_slugs[_key(track)]
+    members = tuple(site.member_of(setting) for _, setting in board.members)
+    runs = sum(member.setting.n_runs for member in members)
+    data = f"{len(board.datasets)} data set{'s' if len(board.datasets) > 1 else ''}: {', '.join(board.datasets)}"
+    better = "higher" if track.higher_is_better else "lower"
+    view = table_view(
+        board.table,
+        "ranking" if details else f"t-{name}",
+        f"Ranking, {track.name}",
+        track.higher_is_better,
+        track.baseline,
+        details,
+        href=site.strategy_href,
+    )
+    return TrackView(
+        board,
+        name,
+        f"track/{name}.html",
+        f"ranked by {track.metric}, {better} is better · gains over {track.baseline} · {data} · {runs:,} runs",
+        _finding(board),
+        members,
+        view,
+    )
+
+
+def runs_href(member: Member) -> str:
+    """The page of a setting's runs."""
+    return f"runs/{_stem(member.href)}.html"
+
+
+def _heading(site: Site) -> str:
+    return site.boards[0].meta.title if len(site.boards) == 1 else TITLE
+
+
+def _key(track: Track) -> str:
+    return f"{track.name} · {track.metric}" + ("" if track.baseline == "random" else f" · over {track.baseline}")
+
+
+def _stem(href: str) -> str:
+    return href.rpartition("/")[2].removesuffix(".html")
+
+
+def _styles(setting: Setting, baseline: str) -> dict[str, Style]:
+    names = setting.table.names()
+    shown = prominent(setting, baseline) if setting.tests.names else ()
+    return styles([*shown, *(name for name in names if name not in shown)], baseline)
+
+
+def _run_ids(setting: Setting) -> list[str]:
+    return [run.run_id for by_seed in setting.runs.runs.values() for run in by_seed.values()]
+
+
+def _finding(board: TrackBoard) -> str:
+    if len(board.members) == 1:
+        _, setting = board.members[0]
+        return (findings(setting, board.track.baseline) or ("",))[0]
+    n = len(board.members)
+    leads = {name: sum(name in setting.leaders for _, setting in board.members) for name in board.order}
+    always = [name for name, count in leads.items() if count == n]
+    if not always:
+        return f"No strategy is in the leading group of all {n} settings."
+    if len(always) == len(board.order):
+        return f"No strategy is separated from any other that would lead, in any of the {n} settings."
+    return f"In the leading group of all {n} settings: {sentence_list(always)}."
+
+
+def _over(board: TrackBoard) -> str:
+    if board.ranking is None:
+        n = len(board.datasets)
+        have = "one data set is" if n == 1 else f"{n} data sets are"
+        return (
+            f"{have.capitalize()} too few for a ranking test or a critical-difference diagram: at least "
+            f"{FEWEST_DATASETS} are needed, since below that no pair could differ significantly."
+        )
+    p = "" if math.isnan(board.ranking.friedman) else f" Friedman’s test: p = {p_value(board.ranking.friedman)}."
+    return f"{board.ranking.n_datasets} data sets, the settings of each averaged first.{p}"
+
+
+def _heat(board: TrackBoard) -> dict[str, object] | None:
+    penalty = board.penalty
+    if len(penalty.names) < 2:
+        return None
+    names = [name for name in board.order if name in penalty.names]
+    at = [penalty.names.index(name) for name in names]
+
+    def cell(share: float) -> tuple[str, int]:
+        return (number(share, 2) if share else "0"), min(9, math.ceil(9 * share)) if share > 0 else 0
+
+    lines = [[("", 0) if i == j else cell(float(penalty.wins[i, j]) / penalty.n_settings) for j in at] for i in at]
+    penalties = [cell(float(penalty.penalties[j])) for j in at]
+    return {"names": names, "lines": lines, "penalties": penalties, "n_settings": penalty.n_settings}
+
+
+def _pairs(setting: Setting) -> tuple[tuple[tuple[str, bool], ...], ...]:
+    # Both halves of the square would say the same: gains stand above the diagonal, p-values below it.
+    tests, sign = setting.tests, 1 if setting.higher_is_better else -1
+    decimals = decimals_for(gain for _, gain in setting.gains)
+    return tuple(
+        tuple(
+            (
+                ""
+                if i == j
+                else number(sign * float(tests.difference[i, j]), decimals, signed=True)
+                if i < j
+                else p_value(tests.adjusted[i, j]),
+                bool(tests.adjusted[i, j] <= ALPHA),
+            )
+            for j in range(len(tests.names))
+        )
+        for i in range(len(tests.names))
+    )
+
+
+def _pair(setting: Setting, a: str, b: str) -> list[float | int | None] | None:
+    found = compare_in(setting, a, b, with_saving=False)
+    if found is None:
+        return None
+    area, final = found.area, found.final
+    return [
+        *_rounded(area.mean, area.low, area.high),
+        area.n,
+        *_rounded(found.p, found.adjusted, found.wins.mean, final.mean, final.low, final.high),
+    ]
+
+
+def _rounded(*values: float) -> list[float | None]:
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
+
+
+def _configs(site: Site, member: Member) -> list[tuple[str, str, str]]:
+    """For every strategy with a manifest, all that decides its runs but the seed: name, anchor, JSON."""
+    records, found = site.records_of(member.board), []
+    for name in member.setting.table.names():
+        for run in member.setting.runs.runs[name].values():
+            if run.run_id in records:
+                config = dict(records[run.run_id]["config"])  # type: ignore[call-overload]
+                config.pop("seed", None)
+                found.append((name, f"config-{site.strategies[name]}", json.dumps(config, indent=1, sort_keys=True)))
+                break
+    return found
+
+
+def data_rows(site: Site) -> list[dict[str, object]]:
+    """What the page of downloads says of each board."""
+    return [
+        {
+            "title": board.meta.title,
+            "anchor": slug(board.suite),
+            "about": f"Suite {board.suite}, {sum(s.n_runs for s in board.settings)} valid runs, ranked by "
+            f"{board.meta.metric}, budget {_budgets(board)}.",
+        }
+        for board in site.boards
+    ]
+
+
+def _budgets(board: Board) -> str:
+    ends = sorted({(grid[0], grid[-1]) for grid in board.meta.budgets.values()})
+    return sentence_list([f"{amount(first)} to {amount(last)}" for first, last in ends])

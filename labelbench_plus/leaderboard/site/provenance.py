@@ -1,0 +1,62 @@
+"""Where runs come from: what all of them share, and in what each differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FACTS = (
+    ("code", ("code", "commit")),
+    ("uncommitted changes", ("code", "dirty")),
+    ("Python", ("python",)),
+    ("packages", ("packages",)),
+    ("system", ("system",)),
+    ("processor", ("cpu",)),
+    ("device", ("device",)),
+    ("CUDA", ("cuda",)),
+    ("threads", ("threads",)),
+    ("determinism", ("determinism",)),
+    ("data (hash)", ("identity", "data")),
+    ("plugins", ("plugins",)),
+)
+
+
+def shared_and_differing(
+    records: Mapping[str, Mapping[str, Any]], run_ids: Sequence[str]
+) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Facts that all runs share, as (name, value), and for each run the others, as text.
+
+    A fact that no run knows is left out. Runs without a record say so.
+    """
+    known = {
+        run: {name: _fact(records[run]["manifest"], at) for name, at in FACTS} for run in run_ids if run in records
+    }
+    shared: list[tuple[str, str]] = []
+    differing: list[str] = []
+    for name, _ in FACTS:
+        values = {facts[name] for facts in known.values()}
+        if values - {""}:
+            (shared.append((name, values.pop())) if len(values) == 1 else differing.append(name))
+    each = {
+        run: "; ".join(f"{name} {known[run][name] or 'none'}" for name in differing) if run in known else "no manifest"
+        for run in run_ids
+    }
+    return shared, each
+
+
+def hardware(records: Mapping[str, Mapping[str, Any]], run_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """The (processor, device) of the runs that have a record."""
+    manifests = [records[run]["manifest"] for run in run_ids if run in records]
+    return {(str(m.get("cpu", "")), str(m.get("device", ""))) for m in manifests}
+
+
+def _fact(manifest: Mapping[str, Any], at: Sequence[str]) -> str:
+    value: Any = manifest
+    for key in at:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {part}" for key, part in sorted(value.items()))
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,128 @@
+"""Tables in the words of a template: text, what it is sorted by, where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from labelbench_plus.leaderboard.charts.style import Style, swatch
+from labelbench_plus.leaderboard.formatting import format_cells, sort_key
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.table import Cell, Column, Table
+
+BEST_ON_TOP = ("gain", "count", "saving")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column and the direction of its first sort: best on top."""
+
+    column: Column
+    align: str
+    first: str
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell: what is seen, what it is sorted by (None: absent, belongs last), and a quieter `aside`."""
+
+    kind: str
+    align: str
+    sort: str | None
+    text: str
+    aside: str
+    aside_class: str
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One row, with the place that its label leads to, if any."""
+
+    name: str
+    is_baseline: bool
+    style: Style | None
+    swatch: Markup
+    href: str
+    anchor: str
+    cells: tuple[CellView, ...]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A whole table; `id` names it in permalinks, `sorted` says that the first column is in ascending order."""
+
+    id: str
+    label: str
+    headings: tuple[Heading, ...]
+    rows: tuple[RowView, ...]
+    sorted: bool
+
+
+def table_view(
+    table: Table,
+    table_id: str,
+    label: str,
+    higher_is_better: bool,
+    baseline: str,
+    details: bool,
+    href: Callable[[str], str] = lambda name: "",
+    drawn: Mapping[str, Style] | None = None,
+    anchors: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> TableView:
+    """A table for the template.
+
+    `href`: where the label of a row leads. `drawn`: how strategies look on this page, if they are drawn at all.
+    `anchors`: an id for each row. `names`: what a row is about where that is not its label.
+    """
+    filled = table.filled(details)
+    cells = list(zip(*(_cells(column, values) for column, values in filled), strict=True)) if filled else []
+    labels = table.names()
+    rows = tuple(
+        RowView(
+            name=of_row,
+            is_baseline=of_row == baseline,
+            style=drawn[of_row] if drawn else None,
+            swatch=Markup(swatch(drawn[of_row])) if drawn else Markup(""),
+            href=href(label_of_row),
+            anchor=anchors[i] if anchors else "",
+            cells=cells[i],
+        )
+        for i, (label_of_row, of_row) in enumerate(zip(labels, names or labels, strict=True))
+    )
+    headings = tuple(_heading(column, higher_is_better) for column, _ in filled)
+    return TableView(table_id, label, headings, rows, bool(headings) and headings[0].column.kind == "rank")
+
+
+def sort_text(cell: Cell) -> str | None:
+    """The true numbers of a cell, as the site's script reads them."""
+    key = sort_key(cell)
+    return " ".join(repr(part) for part in key) if isinstance(key, tuple) else key
+
+
+def _heading(column: Column, higher_is_better: bool) -> Heading:
+    descending = column.kind in BEST_ON_TOP or (column.kind == "score" and higher_is_better)
+    descending = descending or column.key == "improvement"
+    return Heading(column, _align(column), "descending" if descending else "ascending")
+
+
+def _align(column: Column) -> str:
+    return "start" if column.kind in ("label", "rank", "text") else "end"
+
+
+def _cells(column: Column, cells: Sequence[Cell]) -> list[CellView]:
+    views = []
+    for cell, text in zip(cells, format_cells(column, cells), strict=True):
+        aside, aside_class = "", ""
+        if isinstance(cell, Estimate) and " ± " in text:
+            text, _, width = text.partition(" ± ")
+            aside, aside_class = f" ± {width}", "spread"
+        elif column.kind in ("saving", "share") and " (" in text:
+            text, _, width = text.partition(" (")
+            aside, aside_class = f" ({width}", "spread"
+        elif isinstance(cell, RankRange) and cell.tied:
+            text, aside, aside_class = text.removesuffix(" tied"), " tied", "tied"
+        views.append(CellView(column.kind, _align(column), sort_text(cell), text, aside, aside_class))
+    return views

@@ -1,0 +1,54 @@
+"""What a reader of a setting must be warned of: runs left out, seeds that are few, missing or the same, odd starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelbench_plus.leaderboard.runs import BoardMeta, RunsOfSetting
+
+FEW_SEEDS = 3  # below this many an interval says next to nothing (t = 12.7 standard errors at two)
+
+
+def warnings_of(of: RunsOfSetting, meta: BoardMeta) -> tuple[str, ...]:
+    """One sentence for each thing that a reader of a setting should be warned of."""
+    warnings = list(of.excluded)
+    if of.excluded:
+        warnings.append("what is left out may be left out for a reason: means over the other seeds can flatter")
+    seeds = {strategy: frozenset(by_seed) for strategy, by_seed in of.runs.items()}
+    if meta.baseline not in of.runs:
+        known = ", ".join(sorted(of.runs))
+        warnings.append(f"the baseline {meta.baseline} has no run here, so there are no gains; there are: {known}")
+    every = frozenset().union(*seeds.values())
+    for strategy in sorted(seeds):
+        if not seeds[strategy]:
+            warnings.append(f"{strategy} has no valid run")
+            continue
+        if len(seeds[strategy]) < FEW_SEEDS:
+            warnings.append(f"{strategy} has {len(seeds[strategy])} seed(s): too few for an interval worth reading")
+        if seeds[strategy] != every:
+            lacking = ", ".join(str(seed) for seed in sorted(every - seeds[strategy]))
+            warnings.append(f"{strategy} lacks the seed(s) {lacking}: comparisons with it use only common seeds")
+        values = [run.values for run in of.runs[strategy].values()]
+        if len(values) > 1 and all(np.array_equal(values[0], other) for other in values[1:]):
+            warnings.append(f"{strategy} has the same curve for every seed: its seeds are not independent evidence")
+    if meta.shared_start and (uneven := _uneven_starts(of)):
+        warnings.append(
+            f"round 0 differs between strategies at the seed(s) {uneven}: runs that should start alike do not, so "
+            "paired differences hold more than the strategy"
+        )
+    declared = {run.validation_labels for runs in of.runs.values() for run in runs.values()}
+    validation = sorted(number for number in declared if number is not None)
+    if len(validation) > 1:
+        numbers = ", ".join(str(number) for number in validation)
+        warnings.append(f"runs declare different numbers of validation labels ({numbers}): not quite one budget")
+    return tuple(warnings)
+
+
+def _uneven_starts(of: RunsOfSetting) -> str:
+    starts: dict[int, list[float]] = {}
+    for by_seed in of.runs.values():
+        for seed, run in by_seed.items():
+            starts.setdefault(seed, []).append(float(run.values[0]))
+    return ", ".join(
+        str(seed) for seed in sorted(starts) if not np.allclose(starts[seed], starts[seed][0], rtol=1e-9, atol=0)
+    )

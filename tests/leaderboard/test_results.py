@@ -1,0 +1,78 @@
+"""Folders of results: what is written comes back, and what cannot be used is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from labelbench_plus.leaderboard import About, Results, read_results, write_results
+from labelbench_plus.leaderboard.results import ResultsError
+
+from .synthetic import STRATEGIES, meta, synthetic_curves
+
+FILES = ["board.json", "curves.csv", "table.csv", "table.md"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_writes_the_folder_and_nothing_else(tmp_path: Path) -> None:
+    write_results(Results(synthetic_curves(), meta()), tmp_path / "new" / "board")
+    assert sorted(contents(tmp_path / "new" / "board")) == FILES
+
+
+def test_the_same_curves_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
+    curves = synthetic_curves(problems=["a", "b"])
+    write_results(Results(curves, meta(problems=["a", "b"])), tmp_path / "one")
+    write_results(Results(curves.sample(frac=1, random_state=3), meta(problems=["b", "a"])), tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_comes_back_whole_odd_names_and_all(tmp_path: Path) -> None:
+    curves = synthetic_curves(STRATEGIES | {"None": 0.0, "nan": 0.01, '<b>"quoted", 主动': 0.0})
+    about = {"digits": About("classification", "labels", "digits", {"encoder": "pixels"})}
+    declared = dataclasses.replace(
+        meta(), problems=about, badge="checked", badges={"r": "re-run"}, slack={"digits": 1.5}, notes=("a note",)
+    )
+    results = Results(curves, declared)
+    write_results(results, tmp_path)
+    again = read_results(tmp_path)
+    assert again.meta == declared
+    assert again.ordered_csv() == results.ordered_csv()
+    pd.testing.assert_frame_equal(
+        again.curves.sort_values(["run_id", "round"], ignore_index=True),
+        curves.sort_values(["run_id", "round"], ignore_index=True)[list(again.curves.columns)],
+        check_dtype=False,
+    )
+
+
+def test_refuses_what_it_cannot_use(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"no board\.json"):
+        read_results(tmp_path)
+    write_results(Results(synthetic_curves(seeds=range(2)), meta()), tmp_path)
+    board = json.loads((tmp_path / "board.json").read_bytes())
+    for broken in ({**board, "format": 99}, {**board, "budgets": {"digits": [2, 1]}}, {**board, "badge": "gold"}, []):
+        (tmp_path / "board.json").write_text(json.dumps(broken))
+        with pytest.raises(ResultsError, match=r"board\.json: not a board of format 1"):
+            read_results(tmp_path)
+    (tmp_path / "curves.csv").unlink()
+    with pytest.raises(ResultsError, match=r"no curves\.csv"):
+        read_results(tmp_path)
+
+
+def test_a_failure_leaves_the_old_files_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_results(Results(synthetic_curves(), meta()), tmp_path)
+    before = contents(tmp_path)
+
+    def fail(*_: object) -> str:
+        raise RuntimeError("no disk")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(RuntimeError, match="no disk"):
+        write_results(Results(synthetic_curves(generator_seed=1), meta()), tmp_path)
+    assert contents(tmp_path) == before
