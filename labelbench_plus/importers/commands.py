@@ -1,0 +1,118 @@
+"""`lbp import`: results that were computed elsewhere, for the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.importers.imported import Reading
+    from labelbench_plus.leaderboard.results import Results
+
+FAILED, USAGE = 1, 2
+
+imports = typer.Typer(help="Bring results that were computed elsewhere onto the leaderboard.", no_args_is_help=True)
+
+To = Annotated[Path, typer.Option("--to", help="The folder of results to write")]
+Metric = Annotated[str, typer.Option(help="The score that ranks")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
+
+
+@imports.command()
+def labelbench(
+    folder: Annotated[Path, typer.Argument(help="LabelBench's results/, or a checkout of it")],
+    to: To = Path("outputs/imported/labelbench"),
+    metric: Metric = "test_accuracy",
+    as_json: Json = False,
+) -> None:
+    """Import LabelBench's result files, and say which of its runs are defective and why.
+
+    Nothing in the files is executed. Exit code 1 if a file could not be read; the others are imported.
+
+    Example: lbp import labelbench ../LabelBench/results && lbp leaderboard build outputs/imported/labelbench --to site
+    """
+    from rich.progress import Progress
+
+    from labelbench_plus.importers.imported import ImportRefused
+    from labelbench_plus.importers.labelbench import labelbench_results, read_labelbench
+
+    try:
+        with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
+            bar = progress.add_task("files read", total=None)
+            found = read_labelbench(folder, lambda done, of: progress.update(bar, completed=done, total=of))
+    except ImportRefused as error:
+        _stop(str(error))
+    _write(lambda: labelbench_results(found.runs, metric), found, to, as_json)
+
+
+@imports.command()
+def wandb(
+    project: Annotated[str, typer.Argument(help="ENTITY/PROJECT")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The folder to write; outputs/imported/PROJECT if left out")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The score that ranks; the problem's own if left out")] = None,
+    as_json: Json = False,
+) -> None:
+    """Import a W&B project: LabelBench's runs, or mirrors of ours. W&B is read, never written to.
+
+    Importing again replaces the folder; if nothing changed on W&B, by the same bytes. Exit code 1 if a run could not be
+    read.
+
+    Example: lbp import wandb me/labelbench-plus --to outputs/imported/mine
+    """
+    from rich.progress import Progress
+
+    from labelbench_plus.importers.imported import ImportRefused
+    from labelbench_plus.importers.wandb import connect, read_wandb, wandb_results
+
+    try:
+        with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
+            bar = progress.add_task("runs read", total=None)
+            found = read_wandb(connect(), project, lambda done: progress.update(bar, completed=done))
+    except ImportRefused as error:
+        _stop(str(error))
+    folder = to or Path("outputs/imported") / project.rpartition("/")[2]
+    _write(lambda: wandb_results(found.runs, project, metric), found, folder, as_json)
+
+
+def _stop(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(USAGE)
+
+
+def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool) -> None:
+    """Write the folder and tell what is in it. Ends with 1 if something was refused."""
+    from labelbench_plus.importers.imported import ImportRefused, write_import
+
+    for line in found.refused:
+        print(f"not imported: {line}", file=sys.stderr)
+
+    try:
+        results = make()
+        write_import(results, to)
+    except ImportRefused as error:
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{to}: cannot be written to: {error.strerror}")
+    manifests = {run: results.records[run]["manifest"] for run in sorted(results.meta.defects)}
+    if as_json:
+        told = {
+            "folder": str(to),
+            "runs": len(results.records),
+            "defective": {manifest["from"]: manifest["defects"] for manifest in manifests.values()},
+            "refused": list(found.refused),
+        }
+        print(json.dumps(told, indent=1))
+    else:
+        for manifest in manifests.values():
+            print(f"defective: {manifest['from']}: {'; '.join(manifest['defects'])}")
+        print(f"{len(results.records)} runs imported to {to}, {len(manifests)} of them defective and off the board")
+        print(f"pages: lbp leaderboard build {to} --to FOLDER")
+    if found.refused:
+        raise typer.Exit(FAILED)
