@@ -16,18 +16,6 @@ LONGER: dict[str, str] = {
     "testing.strategy_checks": "one short function a check, all alike, each with what it means and how to mend it",
 }
 
-KINDS = (
-    "conditions",
-    "datasets",
-    "encoders",
-    "launchers",
-    "metrics",
-    "pair_pools",
-    "problems",
-    "strategies",
-    "trainers",
-)
-
 
 def length(module: str) -> int:
     return len(modules()[module].read_text(encoding="utf-8").splitlines())
