@@ -84,7 +84,7 @@ def choose(
     alive = [np.ones(shard.rows, dtype=bool) for shard in pool.shards] if candidates is None else list(candidates)
     chosen = Chosen(alive)
     for number, stage in enumerate(strategy.stages(sum(int(mask.sum()) for mask in alive), count)):
-        reader = PoolReader(pool, chosen.masks, stage.scorer.needs, seed, number, chunk, device)
+        reader = PoolReader(pool, chosen.masks.__getitem__, stage.scorer.needs, seed, number, chunk, device)
         scores = score_stage(stage, reader)
 
         def parts(masks: list[np.ndarray] = chosen.masks, scores: list[np.ndarray] = scores) -> Iterator[Part]:
@@ -105,8 +105,8 @@ def score_stage(stage: Stage, reader: PoolReader) -> list[np.ndarray]:
     """The scores of all shards in a stage."""
     state = stage.scorer.prepare(reader)
     if stage.scorer.whole_pool:
-        return score_whole_pool(stage, reader.shards, state)
-    return [score_shard(stage.scorer, shard, state) for shard in reader.shards]
+        return score_whole_pool(stage, list(reader.shards()), state)
+    return [score_shard(stage.scorer, shard, state) for shard in reader.shards()]
 
 
 @torch.no_grad()

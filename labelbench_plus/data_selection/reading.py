@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -135,27 +135,34 @@ class ShardReader:
 
 
 class PoolReader:
-    """What a scorer may look at before it scores: targets and the shards' surviving rows."""
+    """What a scorer may look at before it scores: targets and the shards' surviving rows.
+
+    Parameters
+    ----------
+    alive: gives (rows,) bool of a shard, the rows that are still in.
+    """
 
     def __init__(
         self,
         pool: OpenPool,
-        alive: Sequence[np.ndarray],
+        alive: Callable[[int], np.ndarray],
         needs: frozenset[str],
         seed: int,
         stage: int,
         chunk: int = CHUNK_ROWS,
         device: str = "cpu",
     ) -> None:
-        self._pool, self._needs, self._device = pool, needs, device
+        self._pool, self._alive, self._needs, self._device = pool, alive, needs, device
         self._settings: tuple[Any, ...] = (needs, seed, stage, chunk, device)
-        self.shards = [ShardReader(pool, index, mask, *self._settings) for index, mask in enumerate(alive)]
         self.seed = seed
 
-    @property
-    def rows(self) -> int:
-        """How many rows are still in."""
-        return sum(shard.rows for shard in self.shards)
+    def shard(self, index: int) -> ShardReader:
+        """One of the pool's shards."""
+        return ShardReader(self._pool, index, self._alive(index), *self._settings)
+
+    def shards(self) -> Iterator[ShardReader]:
+        """All of them, one after the other."""
+        return (self.shard(index) for index in range(len(self._pool.shards)))
 
     def targets(self) -> Iterator[Tensor]:
         """The target vectors in parts (m, d), in their stored precision. Needs "targets".
@@ -184,12 +191,12 @@ class PoolReader:
 
     def image_gram(self, *, whole_pool: bool) -> Tensor:
         """(d, d) float64, the sum of f fᵀ over the images that are still in, or of all there are."""
-        if not whole_pool:
-            shards = self.shards
-        else:
-            everything = [np.ones(shard.rows, dtype=bool) for shard in self._pool.shards]
-            shards = [ShardReader(self._pool, i, mask, *self._settings) for i, mask in enumerate(everything)]
-        return gram_of_parts(part for shard in shards for part in shard.vectors("images"))[0]
+
+        def everybody(index: int) -> np.ndarray:
+            return np.ones(self._pool.shards[index].rows, dtype=bool)
+
+        reader = PoolReader(self._pool, everybody, *self._settings) if whole_pool else self
+        return gram_of_parts(part for shard in reader.shards() for part in shard.vectors("images"))[0]
 
     def _check_targets(self) -> None:
         if "targets" not in self._needs:

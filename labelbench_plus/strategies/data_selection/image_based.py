@@ -53,8 +53,9 @@ class ImageBased(PairStrategy):
 
     def _sampled(self, pool: PoolReader) -> Iterator[Tensor]:
         """Images of every shard in proportion to its rows."""
-        for shard in pool.shards:
-            share = min(shard.rows, -(-self.sample * shard.rows // max(1, pool.rows)))
+        rows = sum(shard.rows for shard in pool.shards())
+        for shard in pool.shards():
+            share = min(shard.rows, -(-self.sample * shard.rows // max(1, rows)))
             chosen = np.zeros(shard.rows, dtype=bool)
             chosen[shard.rng(0).permutation(shard.rows)[:share]] = True
             start = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from annotated_types import Interval
@@ -30,11 +30,13 @@ class TwoStage(PairStrategy):
     ----------
     first, second: the strategies; either may have stages of its own.
     fraction: of the pool, kept by the first.
+    at_least: a score that the first must give, instead of a fraction.
     """
 
     first: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("neg_clip_loss"))
     second: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("norm_sim"))
     fraction: Annotated[float, Interval(gt=0, le=1)] = 0.3
+    at_least: float | None = None
 
     def __post_init__(self) -> None:
         _of_pairs(self.first), _of_pairs(self.second)
@@ -45,7 +47,9 @@ class TwoStage(PairStrategy):
 
     def stages(self, rows: int, count: int | None) -> tuple[Stage, ...]:
         kept = fraction_of(rows, self.fraction)
-        if count is not None and kept < count:
+        before = _of_pairs(self.first).stages(rows, None if self.at_least is not None else kept)
+        if self.at_least is not None:
+            before = (*before[:-1], replace(before[-1], at_least=self.at_least))
+        elif count is not None and kept < count:
             raise ValueError(f"two_stage: the first stage keeps {kept} of {rows} pairs, fewer than the {count} to keep")
-        before = _of_pairs(self.first).stages(rows, kept)
         return (*before, *_of_pairs(self.second).stages(rows, count))
