@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from labelbench_plus.data_selection.commands import pairs
 from labelbench_plus.importers.commands import imports
 from labelbench_plus.sweep.commands import sweep
 from labelbench_plus.tracking.commands import wandb as wandb_commands
@@ -36,6 +37,7 @@ app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
 app.add_typer(imports, name="import")
+app.add_typer(pairs, name="pairs")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
 Overrides = Annotated[

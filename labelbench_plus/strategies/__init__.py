@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbench_plus.plugins import Plugin, Registry
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from labelbench_plus.source_tasks.allocation import Allocation
     from labelbench_plus.source_tasks.view import SourceView
     from labelbench_plus.view import PoolView
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a strategy takes, at most, to choose 50 of 50,000 candidates with 512 features and ten classes.
+
+    Attributes
+    ----------
+    seconds: on one core of an ordinary machine.
+    megabytes: beyond what it reads from its view.
+    """
+
+    seconds: float = 60.0
+    megabytes: float = 1024.0
 
 
 class Strategy(Plugin):
@@ -27,12 +42,14 @@ class Strategy(Plugin):
         round, and results say so.
     knows_truth: whether it reads what no learner can know, such as the true heads of a synthetic problem. It is a
         bound and no method, and results say so.
+    cost: what a choice takes at most; `lbp check` holds the strategy to it.
     """
 
     query: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     uses_hidden_labels: ClassVar[bool] = False
     knows_truth: ClassVar[bool] = False
+    cost: ClassVar[Cost] = Cost()
 
     def select(self, view: Any, n: int, rng: Generator) -> Any:
         """Choose what to buy with a budget of `n`."""

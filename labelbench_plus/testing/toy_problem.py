@@ -1,0 +1,142 @@
+"""Small real problems, one for each kind of query, opened by the code that opens them in a run."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.conditions import Part, Setting
+from labelbench_plus.metrics import metrics
+from labelbench_plus.plugins import registry
+from labelbench_plus.problems import Instance, Place, Problem
+from labelbench_plus.problems.classification import Classification, ClassificationInstance
+from labelbench_plus.seeding import Streams
+from labelbench_plus.strategies import Strategy
+from labelbench_plus.testing.report import Skip
+from labelbench_plus.trainers import Trainer
+
+CLASSES, WIDTH, POOL, TEST = 4, 6, 140, 200
+FIRST = 12  # labels of the first round
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "sources": {"name": "synthetic_sources", "heads": "generic", "dimension": 12, "rank": 3, "sources": 8},
+    "pairs": {
+        "name": "image_text",
+        "pool": {"name": "generated_pairs", "rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3,
+                 "target_rows": 50},
+        "retrieval_among": 16,
+    },
+}  # fmt: skip
+LINEAR = {"name": "logistic_regression", "l2": 1.0}
+MEMBERS = {"name": "mlp", "hidden": 16, "steps": 15, "dropout": 0.2, "passes": 5}
+FIRST_BY = {"pool": "random", "sources": "uniform_sources", "pairs": "random_pairs"}
+MONEY = {"pool": 8.0, "sources": 200.0, "pairs": 40.0}
+
+
+@dataclass
+class Game:
+    """A run in the middle of it: a first round was bought and a model trained on it."""
+
+    instance: Instance
+    trainer: Trainer | None
+    streams: Streams
+    money: float
+    ledger: Ledger = field(default_factory=Ledger)
+    model: Any = None
+
+    def view(self, needs: frozenset[str]) -> Any:
+        return self.instance.view(needs, self.ledger, self.model, self.money)
+
+    def buy(self, query: Any, money: float) -> None:
+        """Buy, and train on everything bought so far."""
+        self.instance.oracle.answer(query, money, self.ledger)
+        if self.trainer is not None:
+            data = self.instance.training_data(self.ledger, with_validation=self.trainer.uses_validation)
+            previous = self.model if self.trainer.continues else None
+            self.model = self.trainer.fit(data, self.streams.round(len(self.ledger.purchases)), previous)
+
+
+def example_problem(query: str) -> Problem:
+    """A small problem that answers this kind of query; for "pool" see `blobs`.
+
+    Raises
+    ------
+    Skip
+        No example of that kind comes with the kit.
+    """
+    if query not in EXAMPLES:
+        raise Skip(f"the kit has no example of a problem that sells {query!r}")
+    problem: Problem = registry("problems").build(EXAMPLES[query])
+    return problem
+
+
+def game_for(strategy: Strategy, seed: int = 0) -> Game:
+    """A game that this strategy can go on with."""
+    streams = Streams(seed)
+    if strategy.query == "pool":
+        instance: Instance = blobs(seed)
+        provides, task = Classification.provides, Classification.task
+    else:
+        problem = example_problem(strategy.query)
+        with tempfile.TemporaryDirectory() as folder:
+            instance = problem.open(Place(Path(folder)), streams)
+        provides, task = problem.provides, problem.task
+    game = Game(instance, trainer_for(strategy.needs - provides, task), streams, MONEY[strategy.query])
+    first: Strategy = registry("strategies").build(FIRST_BY[strategy.query])
+    money = FIRST if strategy.query == "pool" else game.money
+    view = game.instance.view(first.needs, game.ledger, None, money)
+    game.buy(first.select(view, game.instance.oracle.ask_for(money, game.ledger), streams.rng("initial")), money)
+    return game
+
+
+def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
+    """A quick trainer whose models offer these capabilities; none if nothing is asked of it.
+
+    Raises
+    ------
+    Skip
+        No trainer offers them: then no suite could run the strategy here either.
+    """
+    found = registry("trainers")
+    if task == Classification.task and "member_probabilities" in capabilities:
+        return found.build(MEMBERS)  # type: ignore[no-any-return]
+    if task == Classification.task and capabilities <= {"probabilities", "embeddings"}:
+        return found.build(LINEAR)  # type: ignore[no-any-return]
+    if not capabilities and task != Classification.task:
+        return None
+    for name in found.entries():
+        cls = found.load(name)
+        if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
+            return found.build(name)  # type: ignore[no-any-return]
+    raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities))}")
+
+
+def blobs(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) -> ClassificationInstance:
+    """Four round classes in six dimensions: a pool of 140, validation data and a test set.
+
+    Parameters
+    ----------
+    hidden: (140,) what the oracle says of each pool item instead of its true class.
+    """
+    rng = Streams(seed).rng("blobs")
+    centers = 2 * rng.standard_normal((CLASSES, WIDTH))
+    labels = {part: rng.integers(CLASSES, size=size) for part, size in (("pool", POOL), ("validation", 40))}
+    labels["test"] = rng.integers(CLASSES, size=TEST)
+    features = {
+        part: (centers[of] + spread * rng.standard_normal((len(of), WIDTH))).astype(np.float32)
+        for part, of in labels.items()
+    }
+    parts = {part: Part(np.arange(len(of)), of) for part, of in labels.items()}
+    setting = Setting(
+        pool=parts["pool"],
+        answers=labels["pool"] if hidden is None else hidden,
+        prices=np.ones(POOL),
+        validation=parts["validation"],
+        test=parts["test"],
+        class_names=tuple(map(str, range(CLASSES))),
+    )
+    return ClassificationInstance(setting, features, (metrics.build("accuracy"),), "cpu")
