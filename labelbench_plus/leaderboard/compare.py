@@ -39,8 +39,7 @@ class Comparison:
 
     `area`, `final`: paired differences in AUBC and in the final value. `p`: of the paired t-test of `area`, asked
     alone; `adjusted`: after Holm's adjustment over all pairs of the setting. `wins`: share of seeds at which A is
-    better. `saved`: budget that A saves in reaching the final level of B, None where undefined; `seeds_needed` would
-    make the difference visible, if it is what it looks like.
+    better.
     """
 
     setting: str
@@ -49,8 +48,6 @@ class Comparison:
     p: float
     adjusted: float
     wins: Estimate
-    saved: Saving | None
-    seeds_needed: float
 
     @property
     def sure(self) -> bool:
@@ -58,8 +55,8 @@ class Comparison:
         return self.p <= ALPHA
 
 
-def compare_in(setting: Setting, a: str, b: str, with_saving: bool = True) -> Comparison | None:
-    """Compare A with B in one setting; None where they have no common seed. The saving takes most of the time."""
+def compare_in(setting: Setting, a: str, b: str) -> Comparison | None:
+    """Compare A with B in one setting; None where they have no common seed."""
     if a not in setting.areas or b not in setting.areas:
         return None
     gains = setting.paired_gains(a, b)
@@ -74,8 +71,6 @@ def compare_in(setting: Setting, a: str, b: str, with_saving: bool = True) -> Co
         p=float(setting.tests.p[i, j]),
         adjusted=float(setting.tests.adjusted[i, j]),
         wins=probability_of_improvement([gains], np.random.default_rng(0)),
-        saved=_saving(setting, a, b) if with_saving else None,
-        seeds_needed=seeds_to_separate(gains),
     )
 
 
@@ -87,8 +82,19 @@ def compare_over(settings: Sequence[Setting], a: str, b: str) -> tuple[Estimate,
     return mean_over_datasets(list(gains.values()), np.random.default_rng(zlib.crc32(f"{a}\n{b}".encode()))), len(gains)
 
 
-def verdict(comparison: Comparison, a: str, b: str, metric: str) -> str:
-    """The answer in one sentence."""
+def saved_against(setting: Setting, a: str, b: str) -> Saving | None:
+    """The budget that A saves in reaching the final level of B, None where undefined."""
+    if len(setting.budgets) < 2 or setting.budgets[0] < 0:
+        return None
+    runs = setting.runs.runs
+    seeds = sorted(runs[a].keys() & runs[b].keys())
+    ours, theirs = (np.stack([runs[name][seed].values for seed in seeds]) for name in (a, b))
+    rng = np.random.default_rng(zlib.crc32(f"{setting.name}\n{a}\n{b}".encode()))
+    return label_saving(setting.budgets, ours, theirs, float(theirs[:, -1].mean()), setting.higher_is_better, rng)
+
+
+def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric: str) -> str:
+    """The answer in one sentence; `seeds_needed` would make the difference visible, if it is what it looks like."""
     area = comparison.area
     if area.n < 2:
         return f"One common seed ({number(area.mean, 4, signed=True)} in AUBC): nothing can be said of {a} against {b}."
@@ -101,8 +107,8 @@ def verdict(comparison: Comparison, a: str, b: str, metric: str) -> str:
         return f"Yes: {a} is {word} than {b} by {by} (95 %: {interval}; n = {area.n}, p = {p_value(comparison.p)})."
     interval = f"{number(area.low, decimals, signed=True)} to {number(area.high, decimals, signed=True)}"
     seeds = (
-        f"about {amount(comparison.seeds_needed)} seeds would show a difference of this size"
-        if math.isfinite(comparison.seeds_needed)
+        f"about {amount(seeds_needed)} seeds would show a difference of this size"
+        if math.isfinite(seeds_needed)
         else "no number of seeds that one could run would show it"
     )
     return (
@@ -115,16 +121,17 @@ def report(tracks: Sequence[TrackBoard], a: str, b: str) -> str:
     """The whole answer as text for a terminal, ending in a newline; says so where A and B never meet."""
     blocks = []
     for of_track in tracks:
-        found = [(board, comparison) for board, s in of_track.members if (comparison := compare_in(s, a, b))]
+        found = [(board, s, comparison) for board, s in of_track.members if (comparison := compare_in(s, a, b))]
         if not found:
             continue
         track = of_track.track
         better = "higher" if track.higher_is_better else "lower"
         lines = [printable(f"{track.name}  ({track.metric}, {better} is better; above zero {a} is better)")]
-        for board, comparison in found:
+        for board, setting, comparison in found:
+            seeds = seeds_to_separate(setting.paired_gains(a, b))
             lines += ["", f"  {printable(board.meta.title)}", f"  {printable(comparison.setting)}"]
-            lines.append(f"    {printable(verdict(comparison, a, b, track.metric))}")
-            lines.append(f"    {printable(_details(comparison, b, track))}")
+            lines.append(f"    {printable(verdict(comparison, seeds, a, b, track.metric))}")
+            lines.append(f"    {printable(_details(comparison, saved_against(setting, a, b), b, track))}")
         if over := compare_over([setting for _, setting in of_track.members], a, b):
             mean, datasets = over
             decimals = decimals_for([mean])
@@ -138,7 +145,7 @@ def report(tracks: Sequence[TrackBoard], a: str, b: str) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _details(comparison: Comparison, b: str, track: Track) -> str:
+def _details(comparison: Comparison, saved: Saving | None, b: str, track: Track) -> str:
     decimals = decimals_for([comparison.final])
     final = number(comparison.final.mean, decimals, signed=True)
     if comparison.final.n > 1:
@@ -150,17 +157,7 @@ def _details(comparison: Comparison, b: str, track: Track) -> str:
     ]
     if not math.isnan(comparison.adjusted):
         parts.append(f"p among all pairs of the setting {p_value(comparison.adjusted)}")
-    if comparison.saved is not None:
-        word = "needs" if comparison.saved.censored else "saves"
-        parts.append(f"{word} {saving(comparison.saved)} of the {track.unit} to end where {b} ends")
+    if saved is not None:
+        word = "needs" if saved.censored else "saves"
+        parts.append(f"{word} {saving(saved)} of the {track.unit} to end where {b} ends")
     return "; ".join(parts)
-
-
-def _saving(setting: Setting, a: str, b: str) -> Saving | None:
-    if len(setting.budgets) < 2 or setting.budgets[0] < 0:
-        return None
-    runs = setting.runs.runs
-    seeds = sorted(runs[a].keys() & runs[b].keys())
-    ours, theirs = (np.stack([runs[name][seed].values for seed in seeds]) for name in (a, b))
-    rng = np.random.default_rng(zlib.crc32(f"{setting.name}\n{a}\n{b}".encode()))
-    return label_saving(setting.budgets, ours, theirs, float(theirs[:, -1].mean()), setting.higher_is_better, rng)

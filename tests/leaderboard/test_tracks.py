@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from labelbench_plus.leaderboard import About, Board, BoardMeta, build_board
-from labelbench_plus.leaderboard.compare import compare_in, compare_over, report, verdict
+from labelbench_plus.leaderboard.compare import compare_in, compare_over, report, saved_against, verdict
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 from labelbench_plus.leaderboard.tracks import TrackBoard, gains_by_dataset, gather
 
@@ -113,24 +113,26 @@ class TestCompare:
         assert found is not None
         d = np.array([setting.areas["margin"][s] - setting.areas["k_center_greedy"][s] for s in range(5)])
         assert found.area.mean == pytest.approx(d.mean()) and found.wins.mean == np.mean(d > 0)
-        assert found.p < 0.001 and found.saved is not None and found.saved.value > 0
+        assert found.p < 0.001
         other = compare_in(setting, "k_center_greedy", "margin")
         assert other is not None and other.area.mean == -found.area.mean and other.p == found.p
-        assert "margin is better than k_center_greedy by" in verdict(found, "margin", "k_center_greedy", "accuracy")
-        assert "margin is worse" in verdict(other, "margin", "k_center_greedy", "accuracy")
+        assert "margin is better than k_center_greedy by" in verdict(found, 5, "margin", "k_center_greedy", "accuracy")
+        assert "margin is worse" in verdict(other, 5, "margin", "k_center_greedy", "accuracy")
+        saved = saved_against(setting, "margin", "k_center_greedy")
+        assert saved is not None and saved.value > 0
 
     def test_what_cannot_be_said_says_how_many_seeds_would(self) -> None:
         (setting,) = board_of({"a": on("one")}).settings
         found = compare_in(setting, "margin", "badge")
         assert found is not None and not found.sure
-        said = verdict(found, "margin", "badge", "accuracy")
-        assert said.startswith("Cannot be said: margin − badge is") and "seeds would show" in said
+        said = verdict(found, 853, "margin", "badge", "accuracy")
+        assert said.startswith("Cannot be said: margin − badge is") and "about 853 seeds would show" in said
 
     def test_one_seed_says_nothing(self) -> None:
         (setting,) = board_of({"a": on("one")}, seeds=[0]).settings
         found = compare_in(setting, "margin", "badge")
         assert found is not None and math.isnan(found.p)
-        assert "nothing can be said" in verdict(found, "margin", "badge", "accuracy")
+        assert "nothing can be said" in verdict(found, 853, "margin", "badge", "accuracy")
         assert compare_in(setting, "margin", "unheard of") is None
 
     def test_over_data_sets(self) -> None:

@@ -47,11 +47,11 @@ class Figure:
 
 
 def prominent(setting: Setting, baseline: str) -> tuple[str, ...]:
-    """The strategies that a crowded chart shows at first: the first few of the leaders, the baseline, the last."""
+    """What a crowded chart shows at first: the first three, the first few of the leaders, the baseline, the last."""
     names = setting.tests.names
     if len(names) <= FEW_LINES:
         return names
-    chosen = {*setting.leaders[:MOST_LEADERS], *([baseline] if baseline in names else []), names[-1]}
+    chosen = {*names[:3], *setting.leaders[:MOST_LEADERS], *([baseline] if baseline in names else []), names[-1]}
     return tuple(name for name in names if name in chosen)
 
 

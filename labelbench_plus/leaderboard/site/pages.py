@@ -29,6 +29,7 @@ from labelbench_plus.leaderboard.text import conditions, findings
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard
 
 TITLE = "LabelBench Plus leaderboard"
+PLURALS = {"strategy": "strategies"}
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,10 @@ def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Seque
 def overview(site: Site) -> bytes:
     """index.html: one table a track."""
     runs = sum(member.setting.n_runs for member in site.members)
-    counts = (
-        f"{runs:,} runs · {len(site.members)} settings · {len(site.strategies)} strategies · {len(site.tracks)} tracks"
-    )
+    numbers = [
+        (runs, "run"), (len(site.members), "setting"), (len(site.strategies), "strategy"), (len(site.tracks), "track"),
+    ]  # fmt: skip
+    counts = " · ".join(f"{n:,} {word if n == 1 else PLURALS.get(word, word + 's')}" for n, word in numbers)
     notes = [f"{board.meta.title}: {note}" for board in site.boards for note in board.notes]
     tracks = [track_view(site, each, details=False) for each in site.tracks]
     return render("index", Page("index.html", TITLE, _heading(site)), tracks=tracks, notes=notes, counts=counts)
@@ -413,7 +415,7 @@ def _pairs(setting: Setting) -> tuple[tuple[tuple[str, bool], ...], ...]:
 
 
 def _pair(setting: Setting, a: str, b: str) -> list[float | int | None] | None:
-    found = compare_in(setting, a, b, with_saving=False)
+    found = compare_in(setting, a, b)
     if found is None:
         return None
     area, final = found.area, found.final

@@ -12,8 +12,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit
-from scipy.stats import nct
+from scipy.special import nctdtr, ndtri, stdtrit
 
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA
 
@@ -24,7 +23,7 @@ MOST_SEEDS = 100_000
 def power_of_paired_t_test(effect: float, n: int, alpha: float = ALPHA) -> float:
     """Chance that the two-sided paired t-test over `n` ≥ 2 pairs finds a mean of `effect` standard deviations."""
     critical, shift = float(stdtrit(n - 1, 1 - alpha / 2)), effect * math.sqrt(n)
-    return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+    return float(1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical))
 
 
 def seeds_to_separate(differences: ArrayLike, power: float = POWER, alpha: float = ALPHA) -> float:
