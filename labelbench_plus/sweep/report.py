@@ -5,33 +5,19 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from labelbench_plus.launch.failures import group
+from labelbench_plus.launch.failures import FailureGroup, group
 from labelbench_plus.sweep.folder import Sweep
-from labelbench_plus.sweep.state import RunStatus, State, SweepStatus
+from labelbench_plus.sweep.matrix import cells_of, matrix
+from labelbench_plus.sweep.state import State, SweepStatus
 
-COLOURS = {
-    State.DONE: "green",
-    State.INVALID: "bold red",
-    State.RUNNING: "cyan",
-    State.REQUEUED: "yellow",
-    State.PENDING: "blue",
-    State.CANCELLED: "bright_black",
-    State.FAILED: "red",
-    State.UNKNOWN: "magenta",
-    State.LOST: "bold yellow",
-    State.NEW: "white",
-}
 OPEN = (State.RUNNING, State.REQUEUED, State.PENDING)
-SIGNS = ((State.RUNNING, "▶"), (State.REQUEUED, "↻"), (State.FAILED, "✗"), (State.INVALID, "!"), (State.LOST, "?"))
 MOST_GROUPS = 5
 
 
@@ -48,6 +34,7 @@ def as_plain(found: SweepStatus) -> dict[str, Any]:
             "rounds": each.files.rounds,
             "of_rounds": each.run.rounds,
             "attempts": each.files.attempts,
+            "restarts": each.files.last.get("restart", 0),
             "node": each.node,
             "note": each.note,
         }
@@ -67,10 +54,10 @@ def as_plain(found: SweepStatus) -> dict[str, Any]:
 def print_status(found: SweepStatus, rows: Sequence[str]) -> None:
     """Print the table: for a terminal if it is one, plain lines otherwise."""
     if sys.stdout.isatty():
-        Console().print(_rich(found, rows))
+        Console().print(_matrix(found, rows))
         return
     print(_headline(found))
-    table = _cells(found, rows)
+    table = cells_of(found, rows)
     for row, cells in table.items():
         for column, members in cells.items():
             counts = Counter(each.state for each in members)
@@ -83,13 +70,14 @@ def print_runs(found: SweepStatus) -> None:
     print(_headline(found))
     for each in found.runs:
         where = f"{each.files.rounds}/{each.run.rounds} rounds, {each.files.attempts} attempts"
+        if restarts := each.files.last.get("restart", 0):
+            where += f", its job restarted {restarts} times"
         print("  ".join(filter(None, [each.run.id, each.state, each.run.title, where, each.node, each.note])))
 
 
 def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
     """Print what went wrong, runs that failed alike as one: `full` names all their ids and the log's last lines."""
-    failed = found.of(State.FAILED)
-    groups = group((each.run.id, {**each.files.last, "detail": each.note}) for each in failed)
+    failed, groups = found.of(State.FAILED), _causes(found)
     for cause in groups if full else groups[:MOST_GROUPS]:
         where = f" in {cause.where}" if cause.where else ""
         print(f"{len(cause.runs)} of {len(found.runs)} failed{where}: {cause.what.splitlines()[0]}")
@@ -101,6 +89,8 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
         elif cause.kind == "infra":
             print("  suggestion: the machine's fault rather than the run's; resume tries again")
         if full:
+            nodes = sorted({each.node for each in failed if each.run.id in set(cause.runs) and each.node})
+            print(f"  kind: {cause.kind}" + (f"; on {', '.join(nodes)}" if nodes else ""))
             print("  runs: " + " ".join(cause.runs))
             if log.is_file():
                 for line in log.read_text(errors="replace").splitlines()[-20:]:
@@ -129,13 +119,22 @@ def watch_status(look: Callable[[], SweepStatus], rows: Sequence[str], seconds: 
             if not found.count(*OPEN, State.UNKNOWN):
                 return found
             time.sleep(seconds)
-    with Live(console=Console(), auto_refresh=False, vertical_overflow="visible") as live:
+    with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             found = look()
-            live.update(_rich(found, rows), refresh=True)
+            live.update(_matrix(found, rows, f"every {seconds} s, Ctrl-C leaves"), refresh=True)
             if not found.count(*OPEN, State.UNKNOWN):
                 return found
             time.sleep(seconds)
+
+
+def _causes(found: SweepStatus) -> list[FailureGroup]:
+    return group((each.run.id, {**each.files.last, "detail": each.note}) for each in found.of(State.FAILED))
+
+
+def _matrix(found: SweepStatus, rows: Sequence[str], again: str = "") -> Group:
+    eta = _eta(found)
+    return matrix(found, rows, f"≈ {_span(eta)} left" if eta else "", _causes(found), again)
 
 
 def _headline(found: SweepStatus) -> str:
@@ -145,48 +144,6 @@ def _headline(found: SweepStatus) -> str:
         parts.append(f"≈ {_span(eta)} left")
     parts += [f"{name}: {words}" for name, words in found.scheduler.items()]
     return f"{found.name}: " + ", ".join(parts)
-
-
-def _rich(found: SweepStatus, rows: Sequence[str]) -> Group:
-    total = max(1, len(found.runs))
-    bar, width = Text(), 60
-    for state in State:
-        bar.append("█" * round(width * found.count(state) / total), COLOURS[state])
-    legend = Text()
-    for state in State:
-        if found.count(state):
-            legend.append(f"{found.count(state)} {state.lower()}  ", COLOURS[state])
-    cells = _cells(found, rows)
-    columns = sorted({column for row in cells.values() for column in row})
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(rows[0])
-    for column in columns:
-        table.add_column(column, justify="right")
-    for row, by_column in cells.items():
-        table.add_row(row, *[_cell(by_column.get(column, [])) for column in columns])
-    scheduler = ", ".join(f"{name}: {words}" for name, words in found.scheduler.items())
-    eta = _eta(found)
-    words = "  ".join(filter(None, [scheduler, f"≈ {_span(eta)} left" if eta else "", time.strftime("%T")]))
-    title = Text(f"{found.name}  {found.count(State.DONE)}/{len(found.runs)} done  ", "bold").append(words, "dim")
-    return Group(title, bar, legend, table)
-
-
-def _cell(members: Sequence[RunStatus]) -> Text:
-    counts = Counter(each.state for each in members)
-    text = Text()
-    for state, sign in SIGNS:
-        if counts[state]:
-            text.append(f"{sign}{counts[state]} ", COLOURS[state])
-    whole = members and counts[State.DONE] == len(members)
-    return text.append(f"{counts[State.DONE]}/{len(members)}" if members else "", "green" if whole else "")
-
-
-def _cells(found: SweepStatus, rows: Sequence[str]) -> dict[str, dict[str, list[RunStatus]]]:
-    table: defaultdict[str, defaultdict[str, list[RunStatus]]] = defaultdict(lambda: defaultdict(list))
-    for each in found.runs:
-        row = str(getattr(each.run, rows[0]))
-        table[row][str(getattr(each.run, rows[1])) if len(rows) > 1 else "runs"].append(each)
-    return {row: dict(cells) for row, cells in table.items()}
 
 
 def _eta(found: SweepStatus) -> float | None:

@@ -148,8 +148,8 @@ def _judge(
     if files.result:
         return status(State.DONE) if files.result == "valid" else status(State.INVALID, files.result)
     last = files.last
-    if last and _alive(run_folder(sweep.root, run.id) / "attempts", last):
-        return status(State.RUNNING, node=last.get("node", last["host"]))
+    if last and (beat := _alive(run_folder(sweep.root, run.id) / "attempts", last)) is not None:
+        return status(State.RUNNING, f"heartbeat {max(0, beat):.0f} s ago", last.get("node", last["host"]))
     failed = last.get("ended") == "failed"
     listing, listed, job = None, None, None
     if submission is not None and task is not None:
@@ -179,7 +179,7 @@ def _judge(
             return status(State.NEW, "its submission did not go through")
     if listing is None:
         return status(State.UNKNOWN, "submitted, and no scheduler answers")
-    return status(State.LOST, _obituary(listed, last), last.get("node", ""))
+    return status(State.LOST, obituary(listed, last), last.get("node", ""))
 
 
 def _with_accounting(sweep: Sweep, statuses: list[RunStatus], submissions: Sequence[Submission]) -> list[RunStatus]:
@@ -195,7 +195,7 @@ def _with_accounting(sweep: Sweep, statuses: list[RunStatus], submissions: Seque
         batches = {each.job: each.id for each in members}
         told |= {(batches[job], task): listed for (job, task), listed in remembered.items() if job in batches}
     return [
-        dataclasses.replace(each, note=_obituary(listed, {}))
+        dataclasses.replace(each, note=obituary(listed, {}))
         if each.state is State.LOST and (listed := told.get((each.submission, each.task)))
         else each
         for each in statuses
@@ -209,7 +209,8 @@ def _words(listed: Listed) -> str:
     return words
 
 
-def _obituary(listed: Listed | None, last: dict[str, Any]) -> str:
+def obituary(listed: Listed | None, last: dict[str, Any]) -> str:
+    """What is known of the end of a job that did not say so itself: from the scheduler, and from its last attempt."""
     if listed:
         why = f", {listed.reason}" if listed.reason not in ("", "None") else ""
         return f"{SAYS} {listed.state}" + (f" on {listed.node}" if listed.node else "") + why
@@ -223,12 +224,14 @@ def computing(sweep: Sweep, run: SweepRun) -> bool:
     return _held(run_folder(sweep.root, run.id) / "attempts")
 
 
-def _alive(folder: Path, last: dict[str, Any]) -> bool:
+def _alive(folder: Path, last: dict[str, Any]) -> float | None:
+    """Seconds since the last heartbeat of an attempt that is held by somebody alive; None of any other."""
     if "ended" in last:
-        return False
+        return None
     with contextlib.suppress(OSError):
-        return holder(last, time.time() - (folder / f"{last['number']:04d}.json").stat().st_mtime) is not None
-    return False
+        age = time.time() - (folder / f"{last['number']:04d}.json").stat().st_mtime
+        return age if holder(last, age) is not None else None
+    return None
 
 
 def _held(folder: Path) -> bool:
@@ -236,7 +239,9 @@ def _held(folder: Path) -> bool:
     if not names:
         return False
     with contextlib.suppress(OSError, ValueError):
-        return _alive(folder, {**json.loads((folder / names[-1]).read_bytes()), "number": int(names[-1][:4])})
+        return (
+            _alive(folder, {**json.loads((folder / names[-1]).read_bytes()), "number": int(names[-1][:4])}) is not None
+        )
     return False
 
 

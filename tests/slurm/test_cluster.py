@@ -151,6 +151,7 @@ def test_a_job_cancelled_behind_our_back_is_lost_and_resumed(bench):
         slurm("scancel", job)
         until(lambda: bench.status("lost")["counts"] == {"LOST": 1}, "the run to be lost")
         assert "the scheduler says CANCELLED" in bench.lbp("status", "lost").stdout
+        assert "LOST: the scheduler says CANCELLED" in bench.lbp("logs", bench.status("lost")["runs"][0]["run"]).stderr
         assert "0 new" in bench.submit(suite, *SLURM).stdout
         assert "to submit: 1 runs" in bench.lbp("resume", "lost").stdout
         until(lambda: ended(bench, "lost"), "the run to end")

@@ -29,7 +29,7 @@ def logs(
     from labelbench_plus.store.layout import run_folder
     from labelbench_plus.store.lease import attempts
     from labelbench_plus.sweep.folder import Sweep
-    from labelbench_plus.sweep.state import launcher_of
+    from labelbench_plus.sweep.state import launcher_of, look
 
     if len(run) < 4:
         stop(f"{run}: give at least 4 characters of a run id", USAGE)
@@ -56,6 +56,10 @@ def logs(
         return
     place = f"on {record.get('node', record['host'])}" + (f", job {record['job']}" if record.get("job") else "")
     ended = f"{record['ended']}: {record['detail']}" if record.get("detail") else record.get("ended", "not ended")
+    if "ended" not in record and "batch" in record and number == len(records):
+        where = Sweep(out, record["sweep"])
+        (now,) = look(where, runs=[each for each in where.runs() if each.id == ids[0]]).runs
+        ended = f"{now.state}: {now.note}"
     print(f"run {ids[0]}, attempt {number} of {len(records)} {place}: {ended}\n{path}", file=sys.stderr)
     _print_file(path, tail, follow)
 
