@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus.testing.report import ConformanceError, Outcome, Report
 
 if TYPE_CHECKING:
-    from labelbench_plus.testing.checks import Checks
+    import numpy as np
 
 __all__ = [
     "ConformanceError",
     "Outcome",
     "Report",
+    "check_encoder",
+    "check_problem",
     "check_strategy",
+    "check_trainer",
 ]
 
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
@@ -45,6 +48,40 @@ def check_strategy(
 
     checks = [check for check in CHECKS.all if not (quick and check.id in SLOW)]
     return _carry_out(subject, "strategies", checks, Trial, expected_failures, raise_on_fail)
+
+
+def check_trainer(
+    subject: Any, *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED, raise_on_fail: bool = False
+) -> Report:
+    """Check a trainer, on a small problem of its task. See `check_strategy` for the parameters."""
+    from labelbench_plus.testing.trainer_checks import CHECKS, Fits
+
+    return _carry_out(subject, "trainers", CHECKS.all, Fits, expected_failures, raise_on_fail)
+
+
+def check_problem(
+    subject: Any, *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED, raise_on_fail: bool = False
+) -> Report:
+    """Check a problem. See `check_strategy` for the parameters."""
+    from labelbench_plus.testing.problem_checks import CHECKS, Opened
+
+    return _carry_out(subject, "problems", CHECKS.all, Opened, expected_failures, raise_on_fail)
+
+
+def check_encoder(
+    subject: Any,
+    *,
+    inputs: np.ndarray | None = None,
+    expected_failures: Mapping[str, str] = NOTHING_EXPECTED,
+    raise_on_fail: bool = False,
+) -> Report:
+    """Check an encoder, on `inputs` (n, ...) or on images and vectors of the kit. See `check_strategy` for the rest."""
+    from labelbench_plus.testing.encoder_checks import CHECKS, Encoding
+
+    def context(encoder: Any) -> Encoding:
+        return Encoding(encoder, inputs)
+
+    return _carry_out(subject, "encoders", CHECKS.all, context, expected_failures, raise_on_fail)
 
 
 def _carry_out(

@@ -77,7 +77,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        counts = {status: 0 for status in ("passed", "failed", "expected", "skipped")}
+        counts = dict.fromkeys(("passed", "failed", "expected", "skipped"), 0)
         for outcome in self.outcomes:
             counts[outcome.status] += 1
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)

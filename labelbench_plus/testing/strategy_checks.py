@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -132,7 +132,9 @@ def _integers(trial: Trial) -> None:
     trial.pick(5)
 
 
-@CHECKS.add("distinct", "no item twice, in any round", "choose without replacement; take what is chosen out of the scores")
+@CHECKS.add(
+    "distinct", "no item twice, in any round", "choose without replacement; take what is chosen out of the scores"
+)
 def _distinct(trial: Trial) -> None:
     trial.need_pool()
     strategy = fresh(trial.strategy)
@@ -318,7 +320,7 @@ def _pool_order(trial: Trial) -> None:
     moved = {name: value[order] for name, value in pool.items() if name in ("features", "embeddings", "probabilities")}
     moved["member_probabilities"] = pool["member_probabilities"][:, order]
     moved["bought"] = order.argsort()[pool["bought"]]
-    first, second = trial.pick(**pool), trial.pick(**(pool | moved))
+    first, second = _picked(trial, pool), _picked(trial, pool | moved)
     if first.drew or second.drew:
         raise Skip("it draws random numbers, and what a draw means depends on the order")
     back = {int(order[item]) for item in second.items}
@@ -407,7 +409,7 @@ def _not_finite(trial: Trial) -> None:
 
 _SAME = torch.full((60, 4), 0.25)
 _SURE = torch.eye(4).repeat(15, 1)
-TIES: dict[str, dict[str, torch.Tensor]] = {
+TIES: dict[str, dict[str, Any]] = {
     "constant features": {"features": torch.ones(60, 6), "embeddings": torch.ones(60, 6)},
     "zero features": {"features": torch.zeros(60, 6), "embeddings": torch.zeros(60, 6)},
     "constant probabilities": {"probabilities": _SAME, "member_probabilities": _SAME.repeat(5, 1, 1)},
@@ -456,7 +458,7 @@ def _outliers(trial: Trial) -> None:
 )
 def _duplicates(trial: Trial) -> None:
     trial.need_pool()
-    of_six = {
+    of_six: dict[str, Any] = {
         name: value[:6].repeat(10, 1)
         for name, value in random_pool().items()
         if name in ("features", "embeddings", "probabilities")
@@ -498,6 +500,10 @@ def _first_round(trial: Trial) -> None:
     if not trial.strategy.needs <= {"features"}:
         raise Skip("it needs a model, so another strategy makes the first round")
     _survives(trial, "first_round", "nothing bought", labelled=0)
+
+
+def _picked(trial: Trial, pool: Mapping[str, Any]) -> Answer:
+    return trial.pick(**pool)
 
 
 def _survives(trial: Trial, check: str, what: str, **pool: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,15 +23,21 @@ from labelbench_plus.trainers import Trainer
 
 CLASSES, WIDTH, POOL, TEST = 4, 6, 140, 200
 FIRST = 12  # labels of the first round
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "sources": {"name": "synthetic_sources", "heads": "generic", "dimension": 12, "rank": 3, "sources": 8},
-    "pairs": {
-        "name": "image_text",
-        "pool": {"name": "generated_pairs", "rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3,
-                 "target_rows": 50},
-        "retrieval_among": 16,
-    },
-}  # fmt: skip
+PAIRS = {
+    "name": "image_text",
+    "pool": {"name": "generated_pairs", "rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3},
+}
+CAPTIONED = {
+    "name": "image_text",
+    "pool": {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200},
+    "retrieval_among": 16,
+}
+EXAMPLES: tuple[dict[str, Any], ...] = (
+    {"name": "synthetic_sources", "heads": "generic", "dimension": 12, "rank": 3, "sources": 8},
+    {"name": "task_space", "inputs": "bilinear", "dimension": 8, "tasks": 5, "target_labels": 100, "test_size": 200},
+    PAIRS,
+    CAPTIONED,
+)
 LINEAR = {"name": "logistic_regression", "l2": 1.0}
 MEMBERS = {"name": "mlp", "hidden": 16, "steps": 15, "dropout": 0.2, "passes": 5}
 FIRST_BY = {"pool": "random", "sources": "uniform_sources", "pairs": "random_pairs"}
@@ -60,28 +67,31 @@ class Game:
             self.model = self.trainer.fit(data, self.streams.round(len(self.ledger.purchases)), previous)
 
 
-def example_problem(query: str) -> Problem:
-    """A small problem that answers this kind of query; for "pool" see `blobs`.
+def example_problem(query: str, capabilities: frozenset[str] = frozenset()) -> Problem:
+    """A small problem that answers this kind of query for strategies with these needs; for "pool" see `blobs`.
 
     Raises
     ------
     Skip
         No example of that kind comes with the kit.
     """
-    if query not in EXAMPLES:
-        raise Skip(f"the kit has no example of a problem that sells {query!r}")
-    problem: Problem = registry("problems").build(EXAMPLES[query])
-    return problem
+    for example in EXAMPLES:
+        problem: Problem = registry("problems").build(example)
+        if problem.query == query:
+            with contextlib.suppress(Skip):
+                trainer_for(capabilities - problem.provides, problem.task)
+                return problem
+    raise Skip(f"the kit has no example of a problem that sells {query!r} with what the strategy needs")
 
 
-def game_for(strategy: Strategy, seed: int = 0) -> Game:
-    """A game that this strategy can go on with."""
+def game_for(strategy: Strategy, seed: int = 0, problem: Problem | None = None) -> Game:
+    """A game that this strategy can go on with, on `problem` if given."""
     streams = Streams(seed)
     if strategy.query == "pool":
         instance: Instance = blobs(seed)
         provides, task = Classification.provides, Classification.task
     else:
-        problem = example_problem(strategy.query)
+        problem = problem or example_problem(strategy.query, strategy.needs)
         with tempfile.TemporaryDirectory() as folder:
             instance = problem.open(Place(Path(folder)), streams)
         provides, task = problem.provides, problem.task
@@ -91,6 +101,21 @@ def game_for(strategy: Strategy, seed: int = 0) -> Game:
     view = game.instance.view(first.needs, game.ledger, None, money)
     game.buy(first.select(view, game.instance.oracle.ask_for(money, game.ledger), streams.rng("initial")), money)
     return game
+
+
+def example_game(task: str) -> Game:
+    """A game of some problem of this task, after a first round.
+
+    Raises
+    ------
+    Skip
+        No example of that task comes with the kit.
+    """
+    for example in EXAMPLES:
+        problem: Problem = registry("problems").build(example)
+        if problem.task == task and example != PAIRS:  # those can be chosen from, but nothing is trained on them
+            return game_for(registry("strategies").build(FIRST_BY[problem.query]), 0, problem)
+    raise Skip(f"the kit has no example of a problem of {task!r}")
 
 
 def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
@@ -103,15 +128,15 @@ def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
     """
     found = registry("trainers")
     if task == Classification.task and "member_probabilities" in capabilities:
-        return found.build(MEMBERS)  # type: ignore[no-any-return]
+        return found.build(MEMBERS)
     if task == Classification.task and capabilities <= {"probabilities", "embeddings"}:
-        return found.build(LINEAR)  # type: ignore[no-any-return]
+        return found.build(LINEAR)
     if not capabilities and task != Classification.task:
         return None
     for name in found.entries():
         cls = found.load(name)
         if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
-            return found.build(name)  # type: ignore[no-any-return]
+            return found.build(name)
     raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities))}")
 
 

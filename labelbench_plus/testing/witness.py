@@ -6,6 +6,7 @@ happens to meet it, and counts against the rule's own check.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import sys
@@ -67,11 +68,35 @@ class _Ear:
         if flags & os.O_TMPFILE == os.O_TMPFILE or flags & NEW == NEW:
             self.own.add(path)
         elif path not in self.own and not path.endswith(CODE_SUFFIXES) and not path.startswith(SYSTEM):
+            if os.path.isdir(path):  # how tempfile makes a file without a name
+                return
             assert self.events is not None
             self.events.append(("file", path))
 
 
 EAR = _Ear()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """See to it that the body leaves the process as it was.
+
+    Raises
+    ------
+    Failure
+        A global generator moved, or a setting was changed; what can be put back is put back.
+    """
+    randomness, settings = _global_random(), _global_settings()
+    try:
+        yield
+    finally:
+        moved = [name for name, state in _global_random().items() if state != randomness[name]]
+        changed = [name for name, value in _global_settings().items() if value != settings[name]]
+        _restore(settings)
+    if moved:
+        raise Failure("global_random", f"it drew from or seeded {', '.join(moved)}")
+    if changed:
+        raise Failure("global_settings", f"it changed {', '.join(changed)}")
 
 
 @dataclass(frozen=True)
@@ -99,24 +124,16 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
     Failure
         Under the id of the rule that was broken. What the strategy itself raises is passed on as it is.
     """
-    randomness, settings, stream = _global_random(), _global_settings(), str(rng.bit_generator.state)
+    stream = str(rng.bit_generator.state)
     try:
-        with EAR.listening() as events:
+        with watched(), EAR.listening() as events:
             chosen = strategy.select(view, n, rng)
     except CapabilityError as error:
         raise Failure("capabilities", str(error)) from error
-    finally:
-        moved = [name for name, state in _global_random().items() if state != randomness[name]]
-        changed = [name for name, value in _global_settings().items() if value != settings[name]]
-        _restore(settings)
     for kind, what in events:
         if kind == "objects":
             raise Failure("blind", f"it searched the interpreter's objects ({what}) while choosing")
         raise Failure("files", f"while choosing it {'opened ' if kind == 'file' else 'called '}{what}")
-    if moved:
-        raise Failure("global_random", f"it drew from or seeded {', '.join(moved)}")
-    if changed:
-        raise Failure("global_settings", f"it changed {', '.join(changed)}")
     if written := _written(view, twin):
         raise Failure("mutation", f"it changed {', '.join(f'view.{name}' for name in written)}")
     return Answer(judge(view, chosen, n), str(rng.bit_generator.state) != stream)
@@ -158,7 +175,7 @@ def judge_by_oracle(oracle: Any, ledger: Ledger, money: float) -> Judge:
 
 
 def _global_random() -> dict[str, Any]:
-    numpy_state = np.random.get_state(legacy=False)["state"]  # type: ignore[call-overload, index]  # noqa: NPY002
+    numpy_state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
     return {
         "numpy's global generator": (numpy_state["key"].tobytes(), numpy_state["pos"]),
         "torch's global generator": torch.get_rng_state().numpy().tobytes(),
@@ -174,8 +191,13 @@ def _global_settings() -> dict[str, Any]:
         "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
         "numpy's error handling": np.geterr(),
         "the working directory": os.getcwd(),
-        "the environment": dict(os.environ),
+        "the environment": _environment(),
     }
+
+
+def _environment() -> dict[str, str]:
+    """All variables but those that OpenMP's users set when they are imported."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}
 
 
 def _restore(settings: dict[str, Any]) -> None:
@@ -188,18 +210,27 @@ def _restore(settings: dict[str, Any]) -> None:
     torch.use_deterministic_algorithms(settings["torch's deterministic mode"])
     np.seterr(**settings["numpy's error handling"])
     os.chdir(settings["the working directory"])
-    if dict(os.environ) != settings["the environment"]:
-        os.environ.clear()
-        os.environ.update(settings["the environment"])
+    for name in set(_environment()) - set(settings["the environment"]):
+        del os.environ[name]
+    os.environ.update(settings["the environment"])
 
 
 def _written(view: View, twin: View) -> list[str]:
     """Names of what a view no longer shows as its twin does. NumPy writes to a tensor unnoticed, so all is compared."""
-    public = {name: value for name, value in vars(twin).items() if not name.startswith("_")}
+    public = {name: value for name, value in vars(twin).items() if not name.startswith("_") and name != "notes"}
     read = {name: value for name, (value, _) in view._computed.items() if name not in public}
     changed = {name for name, value in public.items() if not _equal(getattr(view, name, None), value)}
     changed |= {name for name, value in read.items() if not _equal(value, getattr(twin, name))}
     return sorted({*changed, *view.changed()})
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two structures of dataclasses, tuples, tensors and arrays hold the same values."""
+    if dataclasses.is_dataclass(left) and type(left) is type(right):
+        return all(same(getattr(left, part.name), getattr(right, part.name)) for part in dataclasses.fields(left))
+    if isinstance(left, tuple | list) and type(left) is type(right):
+        return len(left) == len(right) and all(map(same, left, right))
+    return _equal(left, right)
 
 
 def _equal(left: Any, right: Any) -> bool:

@@ -1,0 +1,294 @@
+"""What is asked of a problem."""
+
+from __future__ import annotations
+
+import gc
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.oracle import QueryError
+from labelbench_plus.plugins import registry
+from labelbench_plus.problems import Place, Problem
+from labelbench_plus.seeding import Streams
+from labelbench_plus.strategies import Strategy
+from labelbench_plus.testing.checks import Checks
+from labelbench_plus.testing.report import Failure, Skip
+from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
+from labelbench_plus.testing.toy_problem import FIRST_BY, trainer_for
+from labelbench_plus.testing.witness import watched
+from labelbench_plus.view import CapabilityError
+
+SHARE = 0.05  # of a finite pool's price that the first round spends
+MONEY = 200.0  # what it spends where the pool has no end
+
+
+@dataclass
+class Opened:
+    """One problem and the ways to look at it."""
+
+    problem: Problem
+
+    def open(self, seed: int = 0, problem: Problem | None = None) -> Any:
+        with tempfile.TemporaryDirectory() as folder, watched():
+            return (problem or fresh(self.problem)).open(Place(Path(folder)), Streams(seed))
+
+    @cached_property
+    def instance(self) -> Any:
+        return self.open()
+
+    @property
+    def money(self) -> float:
+        capacity = self.problem.capacity()
+        return max(math.ceil(SHARE * capacity), self.problem.dearest()) if math.isfinite(capacity) else MONEY
+
+    def query(self, instance: Any, ledger: Ledger, seed: int = 0) -> Any:
+        """What a baseline that needs no model asks for."""
+        if self.problem.query not in FIRST_BY:
+            raise Skip(f"no strategy for first rounds of {self.problem.query!r} comes with the kit")
+        chooser: Strategy = registry("strategies").build(FIRST_BY[self.problem.query])
+        view = instance.view(chooser.needs, ledger, None, self.money)
+        return chooser.select(view, instance.oracle.ask_for(self.money, ledger), np.random.default_rng(seed))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """After a first round."""
+        ledger = Ledger()
+        self.instance.oracle.answer(self.query(self.instance, ledger), self.money, ledger)
+        return ledger
+
+    @cached_property
+    def model(self) -> Any:
+        trainer = trainer_for(frozenset(), self.problem.task) or _any_trainer(self.problem.task)
+        data = self.instance.training_data(self.ledger, with_validation=trainer.uses_validation)
+        return trainer.fit(data, Streams(0).round(0), None)
+
+
+def _any_trainer(task: str) -> Any:
+    found = registry("trainers")
+    for name in found.entries():
+        if found.load(name).task == task:
+            return found.build(name)
+    raise Skip(f"no installed trainer is of {task}")
+
+
+CHECKS: Checks[Opened] = Checks()
+
+
+@CHECKS.add(
+    "declaration",
+    "it is a registered frozen dataclass with a docstring, `query`, `task`, `unit` and `provides`",
+    "follow `lbp new problem NAME`",
+)
+def _declaration(opened: Opened) -> None:
+    problem = opened.problem
+    check_declaration(problem, "problems")
+    for name in ("query", "task", "unit"):
+        if not isinstance(getattr(problem, name, None), str):
+            raise Failure("declaration", f"{name} must be a word, got {getattr(problem, name, None)!r}")
+    check_names(problem.provides, "provides")
+
+
+@CHECKS.add("opens", "it can be made ready to run", "read the traceback of `open`", essential=True)
+def _opens(opened: Opened) -> None:
+    opened.open()
+
+
+@CHECKS.add(
+    "hyperparameters",
+    "its record in a run builds an equal problem; unknown hyperparameters are refused",
+    "use numbers, strings, booleans, tuples of these and other plugins as fields; do not change them in __post_init__",
+)
+def _hyperparameters(opened: Opened) -> str:
+    return check_hyperparameters(opened.problem, "problems")
+
+
+@CHECKS.add(
+    "numbers",
+    "capacity, dearest price, validation labels, data set, facets and fingerprint are what they should be",
+    "see the docstrings of Problem; a fingerprint is the same whenever it is asked for",
+)
+def _numbers(opened: Opened) -> None:
+    problem = opened.problem
+    demands = {
+        "capacity() must be positive": problem.capacity() > 0,
+        "dearest() must be positive and finite": 0 < problem.dearest() < math.inf,
+        "validation_labels() must be a whole number": isinstance(problem.validation_labels(), int),
+        "dataset_name() must be a name": bool(problem.dataset_name()) and isinstance(problem.dataset_name(), str),
+        "facets() must map names to words": all(
+            isinstance(part, str) for item in problem.facets().items() for part in item
+        ),
+        "fingerprint() must be a string that stays the same": isinstance(problem.fingerprint(), str)
+        and problem.fingerprint() == fresh(problem).fingerprint(),
+    }
+    if broken := [what for what, met in demands.items() if not met]:
+        raise Failure("numbers", "; ".join(broken))
+
+
+@CHECKS.add(
+    "sells",
+    "its oracle sells what it says it sells, at most for the money, and records it",
+    "ask_for(allowance) is what answer(query, allowance) will take; see labelbench_plus.oracle.PoolOracle",
+)
+def _sells(opened: Opened) -> str:
+    ledger, money = opened.ledger, opened.money
+    if len(ledger.purchases) != 1:
+        raise Failure("sells", f"one answer, {len(ledger.purchases)} purchases recorded")
+    if not 0 < ledger.spent <= money * (1 + 1e-9):
+        raise Failure("sells", f"for an allowance of {money:g} it charged {ledger.spent:g}")
+    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9):
+        raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its dearest label")
+    return f"{ledger.purchases[0].labels} {opened.problem.unit} for {ledger.spent:g}"
+
+
+@CHECKS.add(
+    "refuses",
+    "a query that breaks its contract is refused with QueryError, and nothing is charged",
+    "check first, then charge, then reveal",
+)
+def _refuses(opened: Opened) -> None:
+    for bad in (None, "everything", np.array([0.5, 1.5])):
+        ledger = Ledger(list(opened.ledger.purchases))
+        try:
+            opened.instance.oracle.answer(bad, opened.money, ledger)
+        except QueryError:
+            if len(ledger.purchases) == 1:
+                continue
+            raise Failure("refuses", f"{bad!r} was refused, but charged") from None
+        except Exception as error:
+            raise Failure("refuses", f"{bad!r} gives {type(error).__name__}, not QueryError: {error}") from error
+        raise Failure("refuses", f"{bad!r} was sold")
+    if opened.problem.query == "pool":
+        again = opened.ledger.items
+        try:
+            opened.instance.oracle.answer(again, opened.money, Ledger(list(opened.ledger.purchases)))
+        except QueryError:
+            return
+        raise Failure("refuses", "the same items were sold twice")
+
+
+@CHECKS.add(
+    "gate",
+    "its views show what `provides` names, to those who declare it, and to nobody else",
+    "build views on labelbench_plus.view.View",
+)
+def _gate(opened: Opened) -> None:
+    view = opened.instance.view(frozenset(), opened.ledger, None, opened.money)
+    for attribute, (capability, _) in view._providers.items():
+        try:
+            getattr(view, attribute)
+        except CapabilityError:
+            continue
+        raise Failure("gate", f"view.{attribute} can be read without declaring {capability!r}")
+    declared = opened.instance.view(opened.problem.provides, opened.ledger, None, opened.money)
+    for attribute, (capability, _) in declared._providers.items():
+        if capability in opened.problem.provides:
+            getattr(declared, attribute)
+
+
+@CHECKS.add(
+    "sealed",
+    "nothing a view holds leads to the oracle: not its attributes, closures or containers",
+    "build providers in a free function that is handed tensors, as pool_providers does, not in a method",
+)
+def _sealed(opened: Opened) -> None:
+    view = opened.instance.view(opened.problem.provides, opened.ledger, None, opened.money)
+    oracle = opened.instance.oracle
+    for thing in _reachable(view):
+        if thing is oracle or thing is opened.instance:
+            raise Failure("sealed", f"its view leads to the {'oracle' if thing is oracle else 'instance'}")
+
+
+def _reachable(start: Any) -> Iterator[Any]:
+    """Everything that can be reached from an object but through modules, classes and the globals of functions."""
+    seen, waiting = {id(start)}, [start]
+    while waiting:
+        thing = waiting.pop()
+        yield thing
+        if hasattr(thing, "__closure__"):
+            parts: list[Any] = list(thing.__closure__ or ()) + list(thing.__defaults__ or ())
+        elif isinstance(thing, torch.Tensor | np.ndarray):
+            parts = []
+        else:
+            parts = gc.get_referents(thing)
+        for part in parts:
+            if id(part) not in seen and not isinstance(part, ModuleType | type):
+                seen.add(id(part))
+                waiting.append(part)
+
+
+@CHECKS.add(
+    "training_data",
+    "a trainer that does not use validation labels is not handed any",
+    "training_data(ledger, with_validation=False) must leave them out",
+)
+def _training_data(opened: Opened) -> None:
+    data = opened.instance.training_data(opened.ledger, with_validation=False)
+    if getattr(data, "validation", None) is not None:
+        raise Failure("training_data", "validation labels came with with_validation=False")
+    labelled = getattr(data, "labelled", None)
+    if labelled is not None and len(labelled.labels) > opened.ledger.purchases[0].labels:
+        raise Failure("training_data", f"{len(labelled.labels)} labels, {opened.ledger.purchases[0].labels} bought")
+
+
+@CHECKS.add(
+    "evaluates",
+    "its scores are finite, the same when asked again, and hold the one that ranks",
+    "`evaluate` returns a dict of floats with primary_metric()[0] in it",
+)
+def _evaluates(opened: Opened) -> str:
+    scores, again = opened.instance.evaluate(opened.model), opened.instance.evaluate(opened.model)
+    metric, _ = opened.problem.primary_metric()
+    if metric not in scores:
+        raise Failure("evaluates", f"it ranks by {metric!r}, but scores {', '.join(scores)}")
+    if bad := [name for name, value in scores.items() if not isinstance(value, float) or not math.isfinite(value)]:
+        raise Failure("evaluates", f"not finite floats: {', '.join(bad)}")
+    if scores != again:
+        raise Failure("evaluates", f"first {scores}, then {again}")
+    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+
+
+@CHECKS.add(
+    "repeatable",
+    "opened twice with the same streams it sells and scores the same",
+    "take every random number from streams",
+)
+def _repeatable(opened: Opened) -> None:
+    again, ledger = opened.open(), Ledger()
+    again.oracle.answer(opened.query(again, ledger), opened.money, ledger)
+    if ledger.purchases[0].as_json() != opened.ledger.purchases[0].as_json():
+        raise Failure("repeatable", "the same query to another instance of the same seed bought something else")
+    if again.evaluate(opened.model) != opened.instance.evaluate(opened.model):
+        raise Failure("repeatable", "another instance of the same seed scores the same model otherwise")
+
+
+@CHECKS.add(
+    "global_random",
+    "it neither draws from nor seeds the global generators of NumPy, torch and Python",
+    "take every random number from streams",
+)
+def _global_random(opened: Opened) -> None:
+    opened.open(seed=1)
+
+
+@CHECKS.add(
+    "global_settings",
+    "it changes no setting of the process: dtype, threads, gradients, error handling, folder, environment",
+    "use the context managers instead of the setters",
+)
+def _global_settings(opened: Opened) -> None:
+    opened.open(seed=1)
+
+
+@CHECKS.add("pickles", "it can be sent to another process", "define the class at the top of a module")
+def _pickles(opened: Opened) -> None:
+    check_pickles(opened.problem)

@@ -1,0 +1,280 @@
+"""What is asked of a trainer."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.problems.classification import ClassificationData, Examples
+from labelbench_plus.seeding import Streams
+from labelbench_plus.testing.checks import Checks
+from labelbench_plus.testing.report import Failure, Skip
+from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
+from labelbench_plus.testing.toy_problem import blobs, example_game
+from labelbench_plus.testing.witness import same, watched
+from labelbench_plus.trainers import Trainer
+
+FAR = 0.5  # spread of classes that nobody confuses
+
+
+@dataclass
+class Fits:
+    """One trainer and the ways to have it train."""
+
+    trainer: Trainer
+
+    @cached_property
+    def example(self) -> tuple[Any, Any]:
+        """An instance of a problem of its task, and what it lets a trainer see after a first round."""
+        if self.trainer.task == "classification":
+            instance: Any = blobs(spread=FAR)
+            ledger = Ledger()
+            instance.oracle.answer(np.arange(40), 40.0, ledger)
+        else:
+            game = example_game(self.trainer.task)
+            instance, ledger = game.instance, game.ledger
+        return instance, instance.training_data(ledger, with_validation=self.trainer.uses_validation)
+
+    def need_classes(self) -> None:
+        if self.trainer.task != "classification":
+            raise Skip(f"for trainers of classification; this one is of {self.trainer.task}")
+
+    def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
+        trainer, data = trainer or fresh(self.trainer), self.example[1] if data is None else data
+        with watched():
+            return trainer.fit(data, Streams(seed).round(0), previous)
+
+    def scores(self, model: Any) -> dict[str, float]:
+        scores: dict[str, float] = self.example[0].evaluate(model)
+        return scores
+
+    def odd(self, **changed: Any) -> ClassificationData:
+        """The example's data with parts replaced: `features` and `labels` of what was bought, `num_classes`."""
+        data: ClassificationData = self.example[1]
+        features = changed.get("features", data.labelled.features)
+        labels = changed.get("labels", data.labelled.labels)
+        classes = changed.get("num_classes", data.num_classes)
+        return replace(data, labelled=Examples(features, labels), num_classes=classes)
+
+
+CHECKS: Checks[Fits] = Checks()
+
+
+@CHECKS.add(
+    "declaration",
+    "it is a registered frozen dataclass with a docstring, `task` and `provides`",
+    "follow `lbp new trainer NAME`",
+)
+def _declaration(fits: Fits) -> None:
+    check_declaration(fits.trainer, "trainers")
+    if not isinstance(getattr(fits.trainer, "task", None), str):
+        raise Failure("declaration", "task must name what it learns, e.g. task = 'classification'")
+    check_names(fits.trainer.provides, "provides")
+
+
+@CHECKS.add("fits", "it trains on an ordinary first round", "read the traceback of `fit`", essential=True)
+def _fits(fits: Fits) -> None:
+    fits.fit()
+
+
+@CHECKS.add(
+    "hyperparameters",
+    "its record in a run builds an equal trainer; unknown hyperparameters are refused",
+    "use numbers, strings, booleans, tuples of these and other plugins as fields; do not change them in __post_init__",
+)
+def _hyperparameters(fits: Fits) -> str:
+    return check_hyperparameters(fits.trainer, "trainers")
+
+
+@CHECKS.add(
+    "evaluated",
+    "the problem can evaluate its model, and all scores are finite",
+    "the model must offer what `evaluate` of the problem calls",
+)
+def _evaluated(fits: Fits) -> str:
+    scores = fits.scores(fits.fit())
+    if bad := sorted(name for name, value in scores.items() if not np.isfinite(value)):
+        raise Failure("evaluated", f"not finite: {', '.join(bad)}")
+    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+
+
+@CHECKS.add(
+    "provides",
+    "its models offer what `provides` names: one row an item, probabilities that sum to one, nothing NaN",
+    "each capability is a method of the model by that name, from features (n, d) to a tensor",
+)
+def _provides(fits: Fits) -> None:
+    fits.need_classes()
+    model, data = fits.fit(), fits.example[1]
+    for name in sorted(fits.trainer.provides):
+        _check_offer(name, getattr(model, name)(data.pool_features), len(data.pool_features), data.num_classes)
+
+
+def _check_offer(name: str, values: Tensor, rows: int, classes: int) -> None:
+    of_items = values.movedim(1, 0) if name == "member_probabilities" else values
+    if of_items.shape[0] != rows:
+        raise Failure("provides", f"{name} of {rows} items has shape {tuple(values.shape)}")
+    if not bool(torch.isfinite(values).all()):
+        raise Failure("provides", f"{name} holds NaN or infinity")
+    if name.endswith("probabilities"):
+        if values.shape[-1] != classes:
+            raise Failure("provides", f"{name} has {values.shape[-1]} columns for {classes} classes")
+        if float((values.double().sum(-1) - 1).abs().max()) > 1e-4 or float(values.min()) < 0:
+            raise Failure("provides", f"{name} are no probabilities: rows must sum to one and not be negative")
+
+
+@CHECKS.add(
+    "row_by_row",
+    "what a model says of an item does not depend on which others are asked about",
+    "no statistics of the batch when predicting: model.eval()",
+)
+def _row_by_row(fits: Fits) -> None:
+    fits.need_classes()
+    model, features = fits.fit(), fits.example[1].pool_features
+    for name in sorted(fits.trainer.provides):
+        whole, some = getattr(model, name)(features), getattr(model, name)(features[5:9])
+        same = whole[:, 5:9] if name == "member_probabilities" else whole[5:9]
+        if not torch.allclose(same, some, rtol=1e-3, atol=1e-5):
+            raise Failure("row_by_row", f"{name} of four items differ by {float((same - some).abs().max()):.2g}")
+
+
+@CHECKS.add(
+    "repeatable",
+    "the same data and streams give the same model, bit for bit",
+    "take every random number from streams.rng(...); torch through labelbench_plus.seeding.torch_generator",
+)
+def _repeatable(fits: Fits) -> None:
+    first, again = fits.scores(fits.fit()), fits.scores(fits.fit())
+    if first != again or _digest(fits) != _digest(fits):
+        raise Failure("repeatable", f"first {first}, then {again}")
+
+
+def _digest(fits: Fits, trainer: Trainer | None = None) -> bytes:
+    """What a freshly trained model says of the pool, or how it scores."""
+    model = fits.fit(trainer=trainer)
+    if "probabilities" in fits.trainer.provides and fits.trainer.task == "classification":
+        values: bytes = model.probabilities(fits.example[1].pool_features).numpy().tobytes()
+        return values
+    return repr(fits.scores(model)).encode()
+
+
+@CHECKS.add(
+    "global_random",
+    "it neither draws from nor seeds the global generators of NumPy, torch and Python",
+    "hand a generator on: torch.randn(..., generator=g); draw initial weights yourself rather than by nn.Linear",
+)
+def _global_random(fits: Fits) -> None:
+    fits.fit(seed=1)
+
+
+@CHECKS.add(
+    "global_settings",
+    "it changes no setting of the process: dtype, threads, gradients, error handling, folder, environment",
+    "use the context managers instead of the setters",
+)
+def _global_settings(fits: Fits) -> None:
+    fits.fit(seed=1)
+
+
+@CHECKS.add("mutation", "it leaves the data it is shown as they were", "clone before writing in place")
+def _mutation(fits: Fits) -> None:
+    data = fits.example[1]
+    before = copy.deepcopy(data)
+    fits.fit(data)
+    if not same(data, before):
+        raise Failure("mutation", "the data it was shown are not what they were")
+
+
+@CHECKS.add(
+    "independent_runs",
+    "nothing is carried from one fit into the next, unless handed over as `previous`",
+    "keep no state in the class, the module or a cache",
+)
+def _independent_runs(fits: Fits) -> None:
+    trainer = fresh(fits.trainer)
+    alone = _digest(fits)
+    if fits.trainer.task == "classification":
+        labels = fits.example[1].labelled.labels
+        fits.fit(fits.odd(labels=labels.flip(0)), seed=5, trainer=trainer)
+    else:
+        fits.fit(seed=5, trainer=trainer)
+    if _digest(fits, trainer) != alone:
+        raise Failure("independent_runs", "after another fit the same data and streams give another model")
+
+
+@CHECKS.add(
+    "continues",
+    "if it goes on from the previous model, it takes its own model as `previous`",
+    "declare continues = True only if fit(data, streams, previous) uses it",
+)
+def _continues(fits: Fits) -> None:
+    if not fits.trainer.continues:
+        raise Skip("it starts anew in every round")
+    fits.scores(fits.fit(previous=fits.fit()))
+
+
+@CHECKS.add(
+    "missing_classes",
+    "it trains where one class was bought so far, and where most of 100 classes were not",
+    "take the number of classes from data.num_classes, never from the labels",
+)
+def _missing_classes(fits: Fits) -> None:
+    fits.need_classes()
+    labels = fits.example[1].labelled.labels
+    for data in (fits.odd(labels=torch.zeros_like(labels)), fits.odd(num_classes=100)):
+        _check_fitted(fits, "missing_classes", data)
+
+
+@CHECKS.add("one_label", "it trains on a single labelled example", "batches may be smaller than you set")
+def _one_label(fits: Fits) -> None:
+    fits.need_classes()
+    labelled = fits.example[1].labelled
+    _check_fitted(fits, "one_label", fits.odd(features=labelled.features[:1], labels=labelled.labels[:1]))
+
+
+@CHECKS.add("two_classes", "it trains on two classes", "no special case for two classes is needed: K columns always")
+def _two_classes(fits: Fits) -> None:
+    fits.need_classes()
+    _check_fitted(fits, "two_classes", fits.odd(labels=fits.example[1].labelled.labels % 2, num_classes=2))
+
+
+@CHECKS.add("constant", "it trains where all features are alike", "beware of dividing by a standard deviation of zero")
+def _constant(fits: Fits) -> None:
+    fits.need_classes()
+    _check_fitted(fits, "constant", fits.odd(features=torch.ones_like(fits.example[1].labelled.features)))
+
+
+def _check_fitted(fits: Fits, check: str, data: ClassificationData) -> None:
+    try:
+        probabilities = fits.fit(data).probabilities(data.pool_features)
+    except Failure:
+        raise
+    except Exception as error:
+        raise Failure(check, f"{type(error).__name__}: {error}") from error
+    if probabilities.shape != (len(data.pool_features), data.num_classes) or not torch.isfinite(probabilities).all():
+        raise Failure(check, f"probabilities {tuple(probabilities.shape)} are not finite, or not one column a class")
+
+
+@CHECKS.add("learns", "classes that nobody confuses are told apart: accuracy above 0.9", "something does not train")
+def _learns(fits: Fits) -> str:
+    fits.need_classes()
+    accuracy = fits.scores(fits.fit())["accuracy"]
+    if accuracy < 0.9:
+        raise Failure("learns", f"accuracy {accuracy:.3f}; a nearest mean reaches 1.0")
+    return f"accuracy {accuracy:.3f}"
+
+
+@CHECKS.add(
+    "pickles",
+    "it can be sent to another process",
+    "define the class at the top of a module; keep locks, files and functions out of its fields",
+)
+def _pickles(fits: Fits) -> None:
+    check_pickles(fits.trainer)
