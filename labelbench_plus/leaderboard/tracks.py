@@ -94,12 +94,16 @@ def track_of(setting: Setting, meta: BoardMeta) -> Track:
 
 
 def gather(boards: Sequence[Board]) -> tuple[TrackBoard, ...]:
-    """All settings of all boards, by track, in the order of the tracks' names."""
+    """All settings of all boards, by track: by task, unit, budget, and whatever else tells them apart."""
     members: dict[Track, list[tuple[Board, Setting]]] = {}
     for board in boards:
         for setting in board.settings:
             members.setdefault(track_of(setting, board.meta), []).append((board, setting))
-    return tuple(_track_board(track, members[track]) for track in sorted(members, key=lambda t: (t.name, t.metric)))
+    return tuple(_track_board(track, members[track]) for track in sorted(members, key=_track_order))
+
+
+def _track_order(track: Track) -> tuple[str, str, float, str, str]:
+    return track.task, track.unit, track.budget, track.name, track.metric
 
 
 def gains_by_dataset(settings: Sequence[Setting], strategy: str, other: str) -> dict[str, NDArray[np.float64]]:

@@ -145,9 +145,9 @@ def _shared(names: Sequence[str]) -> int:
 def of_strategy(
     name: str, settings: Sequence[tuple[str, Setting]], baseline: str, style: Style, stem: str
 ) -> Figure | None:
-    """The gains of one strategy over the baseline, setting by setting, seeds as dots; None if it has none."""
+    """The gains of one strategy over the baseline, setting by setting, seeds as dots; None for fewer than two."""
     found = [(label, setting) for label, setting in settings if name in dict(setting.gains)]
-    if not found:
+    if len(found) < 2:
         return None
     rows = [
         Row(

@@ -84,6 +84,7 @@ function asLatex(table) {
 }
 
 for (const table of document.querySelectorAll("table.ranking")) {
+  if (table.tBodies[0].rows.length < 2) continue;
   const headings = Array.from(table.tHead.rows[0].cells);
   for (const heading of headings) {
     const button = make("button", { type: "button", className: "sort" }, ...heading.childNodes);
