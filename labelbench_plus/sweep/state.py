@@ -10,7 +10,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -268,7 +268,7 @@ def _ask(
             listing = launcher.listing(sweep.name, [each.job for each in members if each.job])
             if listing is not None:
                 plain = {
-                    "tasks": [[*key, asdict(value)] for key, value in listing.tasks.items()],
+                    "tasks": [[*key, vars(value)] for key, value in listing.tasks.items()],
                     "jobs": dict(listing.jobs),
                 }
                 with contextlib.suppress(OSError):  # somebody else's sweep can be looked at all the same
@@ -313,13 +313,14 @@ class _Cache:
     def files(self, run: SweepRun) -> Files:
         """What the files of a run say now."""
         folder = run_folder(self._sweep.root, run.id)
+        name = str(folder)  # joining paths as objects would take longer than all the rest, for thousands of runs
         known = self._known.get(run.id)
-        result = _changed_at(folder / "result.json")
+        result = _changed_at(name + "/result.json")
         if known and result and known["stamp"][:1] == [result]:
             if self.mirroring and known["mirrored"] != "online" and (mode := mirrored(folder)) != known["mirrored"]:
                 known["mirrored"], self._changed = mode, True
             return Files(**known)
-        stamp = [result, _changed_at(folder / "rounds"), _changed_at(folder / "attempts")]
+        stamp = [result, _changed_at(name + "/rounds"), _changed_at(name + "/attempts")]
         if not any(stamp):
             return Files(stamp)
         latest = time.time_ns() - SETTLED_NS
@@ -388,7 +389,7 @@ def _numbered(folder: Path) -> list[str]:
         return []
 
 
-def _changed_at(path: Path) -> int:
+def _changed_at(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
