@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from labelbench_plus.data_selection.commands import pairs
 from labelbench_plus.importers.commands import imports
+from labelbench_plus.submission.commands import submission
 from labelbench_plus.sweep.commands import sweep
 from labelbench_plus.tracking.commands import wandb as wandb_commands
 
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
 
 # Exit codes, the same for every command.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-KINDS = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers", "metrics", "pair_pools", "launchers")
+KINDS = (
+    "problems",
+    "datasets",
+    "encoders",
+    "conditions",
+    "strategies",
+    "trainers",
+    "metrics",
+    "pair_pools",
+    "launchers",
+)
 
 app = typer.Typer(
     help="Which way of spending N labels, with which way of training, gives the best model?",
@@ -37,6 +48,7 @@ app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
 app.add_typer(imports, name="import")
+app.add_typer(submission, name="submission")
 app.add_typer(pairs, name="pairs")
 
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
@@ -67,23 +79,14 @@ def run(
 
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
-    from labelbench_plus.data.feature_cache import default_cache_dir
-    from labelbench_plus.launch.job import Job, sharing
+    from labelbench_plus.launch.job import local_jobs
     from labelbench_plus.launch.local import run_local
     from labelbench_plus.launch.progress import Progress
-    from labelbench_plus.store.run_store import RunStore
 
     loaded, runs = _load(suite, overrides, plugin)
     _check_device(device)
-    todo = [spec for spec in runs if wandb != "disabled" or not RunStore(out, spec.id).done]
-    print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(todo)} done, {len(todo)} to do, in {out}")
-    files = tuple(path.resolve() for path in plugin or ())
-    cache = default_cache_dir()
-    shared = sharing(max(1, min(jobs, len(todo))), device, os.cpu_count() or 1)
-    work = [
-        Job(spec.id, spec.as_json(), str(spec), out, cache, device, files, loaded.suite, wandb, concurrency=shared)
-        for spec in todo
-    ]
+    work = local_jobs(loaded.suite, runs, out, jobs, device=device, plugin_files=plugin or (), wandb=wandb)
+    print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
     from labelbench_plus.store.run_store import RoundRecord
 
 Outcome = Literal["finished", "already done", "busy"]
@@ -54,6 +55,32 @@ class Job:
 def sharing(workers: int, device: str, cores: int) -> int:
     """How many of `workers` runs, each of one thread, share what one of them computes on: the GPU, or a core."""
     return workers if device == "cuda" else -(-workers // cores)
+
+
+def local_jobs(
+    suite: str,
+    runs: Sequence[RunSpec],
+    root: Path,
+    workers: int,
+    *,
+    device: str = "cpu",
+    plugin_files: Sequence[Path] = (),
+    wandb: Literal["disabled", "offline", "online"] = "disabled",
+) -> list[Job]:
+    """A job for each of a suite's `runs` that is left to do by `workers` processes of this machine.
+
+    A run that is done is left out, unless it is to be mirrored to W&B.
+    """
+    from labelbench_plus.data.feature_cache import default_cache_dir
+    from labelbench_plus.store.run_store import RunStore
+
+    todo = [spec for spec in runs if wandb != "disabled" or not RunStore(root, spec.id).done]
+    files, cache = tuple(path.resolve() for path in plugin_files), default_cache_dir()
+    shared = sharing(max(1, min(workers, len(todo))), device, os.cpu_count() or 1)
+    return [
+        Job(spec.id, spec.as_json(), str(spec), root, cache, device, files, suite, wandb, concurrency=shared)
+        for spec in todo
+    ]
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:

@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("carrying runs out, mirroring them", ("launch.*", "tracking.*")),
     (
         "what a person asks for",
-        ("sweep.*", "leaderboard.*", "importers.*", "submission.*", "testing.*", "scaffold.*", "adapters.*"),
+        ("api", "sweep.*", "leaderboard.*", "importers.*", "submission.*", "testing.*", "scaffold.*", "adapters.*"),
     ),
     ("the command line", ("cli",)),
     ("the public names, looked up when asked for", ("",)),

@@ -1,0 +1,83 @@
+"""What a script or a notebook does with a suite: carry it out, read its curves, rank its strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from labelbench_plus.launch.job import local_jobs
+from labelbench_plus.launch.local import Event, run_local
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labelbench_plus.suite import Suite
+
+
+class RunsFailed(Exception):
+    """Runs failed; the others went on. The message has one line a run that failed."""
+
+
+def run_suite(
+    suite: Suite,
+    out: Path | str = "outputs",
+    *,
+    workers: int = 1,
+    device: Literal["cpu", "cuda"] = "cpu",
+    plugin_files: Sequence[Path] = (),
+) -> None:
+    """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
+
+    Parameters
+    ----------
+    out: where runs are kept. A run that is there is never done again; one that was interrupted is gone on with.
+    workers: processes, of one thread each. What comes out does not depend on their number.
+    plugin_files: Python files that register plugins the suite names. Runs are carried out by other processes, which
+        know nothing of a class that a notebook has defined.
+
+    Raises
+    ------
+    RunsFailed
+        After all runs have ended, if any failed.
+    """
+    failed = []
+
+    def listen(event: Event) -> None:
+        if event.state == "failed":
+            failed.append(f"{event.job.title}: {event.message}")
+
+    jobs = local_jobs(suite.suite, suite.runs(), Path(out), workers, device=device, plugin_files=plugin_files)
+    run_local(jobs, workers, listen)
+    if failed:
+        raise RunsFailed("\n".join(failed))
+
+
+def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
+    """What is there of a suite's runs: one row a committed round.
+
+    Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent (money),
+    declared_validation_labels, complete, then costs (seconds, bytes) and the metrics on the test set.
+    """
+    from labelbench_plus.store.collect import collect
+
+    return collect(suite.suite, suite.runs(), Path(out)).curves
+
+
+def ranking(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
+    """The leaderboard of a suite: one row a strategy, for each problem and trainer.
+
+    Estimates have columns `_mean`, `_low`, `_high` (95 % interval) and `_n` (seeds); ranks are ranges.
+
+    Raises
+    ------
+    ValueError
+        No run is complete yet.
+    """
+    from labelbench_plus.leaderboard.frame import to_frame
+    from labelbench_plus.leaderboard.of_suite import can_rank, results_of_suite
+
+    results = results_of_suite(suite, suite.runs(), Path(out))
+    if not can_rank(results):
+        raise ValueError(f"no run of {suite.suite} in {out} is complete: call run_suite first")
+    return to_frame(results.board())

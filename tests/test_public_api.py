@@ -1,0 +1,154 @@
+"""What others may rely on: listed here name by name, so that it changes on purpose only (docs/stability.md)."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+import types
+from pathlib import Path
+
+import pytest
+
+import labelbench_plus
+from labelbench_plus.plugins import Registry, registry
+
+ROOT = Path(__file__).parent.parent
+
+TOP = {
+    "RunsFailed",
+    "Suite",
+    "SuiteError",
+    "__version__",
+    "learning_curves",
+    "load_plugin_file",
+    "load_suite",
+    "ranking",
+    "run_suite",
+}
+
+# What a plugin of each kind is written against. Launchers are left out: theirs still moves.
+CONTRACTS = {
+    "conditions": {"Condition", "Part", "Setting", "keep_pool", "with_answers", "conditions"},
+    "datasets": {"Dataset", "LabelledData", "Split", "datasets"},
+    "encoders": {"Encoder", "encoders"},
+    "metrics": {"Metric", "metrics"},
+    "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "pair_pools"},
+    "problems": {"Instance", "Place", "Problem", "problems"},
+    "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
+    "trainers": {"Trainer", "trainers"},
+}
+
+TESTING = {
+    "ConformanceError",
+    "Outcome",
+    "Report",
+    "check_encoder",
+    "check_problem",
+    "check_strategy",
+    "check_trainer",
+}
+
+
+def defined_in(module: types.ModuleType) -> dict[str, object]:
+    """What a module defines without an underscore: classes, functions and the registry."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (isinstance(value, Registry) or getattr(value, "__module__", None) == module.__name__)
+    }
+
+
+def test_the_package_offers_exactly_this():
+    assert set(labelbench_plus.__all__) == TOP
+    assert set(dir(labelbench_plus)) == TOP
+    for name in TOP:
+        assert getattr(labelbench_plus, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        labelbench_plus.nothing  # noqa: B018 the look-up is what is tested
+
+
+@pytest.mark.parametrize("kind", CONTRACTS)
+def test_a_kind_of_plugin_offers_exactly_this(kind):
+    assert set(defined_in(importlib.import_module(f"labelbench_plus.{kind}"))) == CONTRACTS[kind]
+
+
+def test_the_conformance_kit_offers_exactly_this():
+    assert set(importlib.import_module("labelbench_plus.testing").__all__) == TESTING
+
+
+def public() -> list[tuple[str, object]]:
+    found = [(f"labelbench_plus.{name}", getattr(labelbench_plus, name)) for name in sorted(TOP - {"__version__"})]
+    for kind in CONTRACTS:
+        module = importlib.import_module(f"labelbench_plus.{kind}")
+        found += [(f"{module.__name__}.{name}", value) for name, value in defined_in(module).items()]
+    kit = importlib.import_module("labelbench_plus.testing")
+    return found + [(f"{kit.__name__}.{name}", getattr(kit, name)) for name in sorted(TESTING)]
+
+
+def test_all_of_it_is_typed_and_documented():
+    faults = []
+    for name, value in public():
+        if isinstance(value, Registry):
+            continue
+        if not (value.__doc__ or "").strip() or (dataclasses.is_dataclass(value) and value.__doc__.startswith(name)):
+            faults.append(f"{name}: no docstring")
+        members = [(name, value)] if inspect.isfunction(value) else methods(name, value)
+        for where, function in members:
+            for parameter in list(inspect.signature(function).parameters.values()):
+                if parameter.annotation is inspect.Parameter.empty and parameter.name not in ("self", "cls"):
+                    faults.append(f"{where}: parameter {parameter.name} has no type")
+            if inspect.signature(function).return_annotation is inspect.Signature.empty:
+                faults.append(f"{where}: no return type")
+    assert not faults, "\n".join(faults)
+    assert (ROOT / "labelbench_plus" / "py.typed").is_file()
+
+
+def methods(name: str, cls: object) -> list[tuple[str, types.FunctionType]]:
+    return [
+        (f"{name}.{key}", value)
+        for key, value in vars(cls).items()
+        if inspect.isfunction(value) and not key.startswith("_")
+    ]
+
+
+def test_the_version_is_semantic_and_the_changelog_knows_it():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", labelbench_plus.__version__)
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    if len(headings) > 1:  # nothing has been released before that
+        assert headings[1] == labelbench_plus.__version__
+
+
+def test_a_suite_from_a_script(suite_file, tmp_path):
+    out = tmp_path / "out"
+    suite = labelbench_plus.load_suite(suite_file(), ["seeds=0..0"])
+    with pytest.raises(ValueError, match="no run of small"):
+        labelbench_plus.ranking(suite, out)
+    labelbench_plus.run_suite(suite, out)
+    curves = labelbench_plus.learning_curves(suite, out)
+    assert list(curves["labels"]) == [20, 30, 40] * 2
+    table = labelbench_plus.ranking(suite, out)
+    assert set(table["strategy"]) == {"random", "margin"}
+    modified = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+    labelbench_plus.run_suite(suite, out)
+    assert modified == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+
+
+def test_a_run_that_fails_is_told_after_the_others_have_ended(suite_file, tmp_path, monkeypatch):
+    known = registry("strategies")  # what this test adds is gone when it ends
+    monkeypatch.setattr(known, "_classes", dict(known._classes))
+    monkeypatch.setattr(known, "_local", dict(known._local))
+    plugin = tmp_path / "falls_over.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "from labelbench_plus.strategies import PoolStrategy, strategies\n\n"
+        "@strategies.register('falls_over')\n@dataclass(frozen=True)\n"
+        "class FallsOver(PoolStrategy):\n    def select(self, view, n, rng):\n        raise ValueError('on purpose')\n"
+    )
+    labelbench_plus.load_plugin_file(plugin)
+    suite = labelbench_plus.load_suite(suite_file(("margin", "falls_over")), ["seeds=0..0"])
+    with pytest.raises(labelbench_plus.RunsFailed, match=r"falls_over · seed 0: ValueError: on purpose"):
+        labelbench_plus.run_suite(suite, tmp_path / "out", plugin_files=[plugin])
+    curves = labelbench_plus.learning_curves(suite, tmp_path / "out")
+    assert set(curves.loc[curves["complete"], "strategy"]) == {"random"}
