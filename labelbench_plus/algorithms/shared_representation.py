@@ -48,7 +48,7 @@ def shared_representation(
     data: Moments,
     rank: int,
     descriptors: np.ndarray | None = None,
-    tolerance: float = 1e-7,
+    tolerance: float = 1e-6,
     most_steps: int = 400,
 ) -> SharedRepresentation:
     """Minimise Σ_j ‖y_j − X_j B A ψ_j‖² over B (d, k) and A (k, p).

@@ -61,7 +61,7 @@ class SourceModel(Protocol):
 def fit_heads(
     representations: list[np.ndarray], labels: list[np.ndarray], ridge: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares (plus `ridge` times the squared head) of each task on its frozen representation.
+    """Least squares of each task on its frozen representation; `ridge` · ‖head‖² is added for every example.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def fit_heads(
     for features, answers in zip(representations, labels, strict=True):
         count, width = features.shape
         if ridge:
-            head = np.linalg.solve(features.T @ features + ridge * np.eye(width), features.T @ answers)
+            head = np.linalg.solve(features.T @ features + ridge * count * np.eye(width), features.T @ answers)
         else:
             head = np.linalg.lstsq(features, answers, rcond=1e-10)[0]
         heads.append(head)

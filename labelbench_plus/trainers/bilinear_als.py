@@ -24,7 +24,7 @@ class BilinearALS(Trainer):
 
     Parameters
     ----------
-    target_ridge: multiplies the squared head in the targets' fits.
+    ridge: as of `joint_linear`; features that are nearly dependent need some.
 
     Source: the bilinear model of Chen, Huang, Du, Jamieson, Shi, "Active representation learning for general task
     space" (NeurIPS 2023), which fits it by Adam.
@@ -33,7 +33,7 @@ class BilinearALS(Trainer):
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
 
-    target_ridge: Annotated[float, Ge(0)] = 0.0
+    ridge: Annotated[float, Ge(0)] = 0.0
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: LinearSharedModel | None) -> LinearSharedModel:
-        return fit_linear(data, data.rank, 1.0, self.target_ridge)
+        return fit_linear(data, data.rank, 1.0, self.ridge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -30,13 +30,16 @@ class LinearSharedModel:
         return np.asarray(inputs @ self.basis)
 
 
-def fit_linear(data: SourceTaskData, rank: int | None, energy: float, target_ridge: float) -> LinearSharedModel:
+def fit_linear(data: SourceTaskData, rank: int | None, energy: float, ridge: float) -> LinearSharedModel:
     """Both fits: sources by alternating least squares, then each target's head with the representation frozen."""
     gathered = moments([(part.inputs, part.labels) for part in data.sources])
+    if ridge:
+        penalty = ridge * gathered.counts[:, None, None] * np.eye(gathered.gram.shape[1])
+        gathered = replace(gathered, gram=gathered.gram + penalty)
     dimension = rank_for_energy(gathered, energy) if rank is None else rank
     found = shared_representation(gathered, dimension, data.descriptors)
     heads, variance = fit_heads(
-        [part.inputs @ found.basis for part in data.targets], [part.labels for part in data.targets], target_ridge
+        [part.inputs @ found.basis for part in data.targets], [part.labels for part in data.targets], ridge
     )
     opened = sum(len(part.labels) > 0 for part in data.sources)
     return LinearSharedModel(found.basis, found.task_map, heads, variance, opened)
@@ -54,7 +57,8 @@ class JointLinear(Trainer):
     ----------
     choose_rank: take the smallest dimension whose spectral start keeps `energy` of the squared singular values,
         instead of the one the problem states.
-    target_ridge: multiplies the squared head in the targets' fits.
+    ridge: an example of a task of regression β = B h adds ridge · ‖β‖² to the loss, of sources and targets alike.
+        Coordinates of the representation do not matter to it.
 
     Source: the two fits of Chen, Jamieson, Du (ICML 2022); alternating least squares in place of their stochastic
     gradients is our choice.
@@ -65,7 +69,7 @@ class JointLinear(Trainer):
 
     choose_rank: bool = False
     energy: Annotated[float, Gt(0), Le(1)] = 0.95
-    target_ridge: Annotated[float, Ge(0)] = 0.0
+    ridge: Annotated[float, Ge(0)] = 0.0
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: LinearSharedModel | None) -> LinearSharedModel:
-        return fit_linear(data, None if self.choose_rank else data.rank, self.energy, self.target_ridge)
+        return fit_linear(data, None if self.choose_rank else data.rank, self.energy, self.ridge)

@@ -16,9 +16,10 @@ from labelbench_plus.source_tasks.view import SourceView
 Weights = Literal["e_optimal", "equal"]
 Search = Literal["nearest", "design"]
 
-CANDIDATES = 400  # random points of a box among which a design is sought
+CANDIDATES = 200  # random points of a box among which a design is sought
 NEAREST = 20_000  # random points of a box in each step of the search for a target's own task
 HALVINGS = 8
+DESIGN_GAP = 1e-3  # relative to the optimum: an allocation needs no more
 SPREAD = 1e-6  # least λ_min, relative to the largest eigenvalue, at which heads count as spanning all directions
 
 
@@ -34,7 +35,7 @@ def explore(view: SourceView, task_map: np.ndarray, weights: Weights, rng: Gener
         return directions, best if weights == "e_optimal" else np.full(len(best), 1 / len(best))
     sources = np.arange(space.size) if isinstance(space, Finite) else _candidates(view, rng)
     heads = task_map @ space.embed(sources).T
-    share = e_optimal(heads).weights
+    share = e_optimal(heads, DESIGN_GAP).weights
     if weights == "equal":
         share = (share > 1e-6 * share.max()).astype(np.float64)
     return sources, share / share.sum()
@@ -70,7 +71,7 @@ def aim(
     values = np.linalg.eigvalsh(heads @ heads.T)
     if values[0] <= SPREAD * values[-1]:  # no design tells about all targets: each one's own, in equal parts
         return sources, np.asarray(sum(c_optimal(heads, target)[0] for target in targets.T)) / targets.shape[1]
-    return sources, v_optimal(heads, targets, tolerance=1e-3)[0]
+    return sources, v_optimal(heads, targets, tolerance=DESIGN_GAP)[0]
 
 
 def rows(sources: np.ndarray, share: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
