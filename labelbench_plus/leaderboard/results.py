@@ -3,6 +3,7 @@
 board.json       title, metric, baseline, budgets, what each problem declares, badges (`BoardMeta`)
 curves.csv       one row a run and round (columns in `runs.COLUMNS`, then the metrics)
 runs.jsonl.gz    optional: every run whole (`store/archive.py`); its manifests are shown beside the runs
+badges.json      optional: what was done to trust those runs (`submission/badges.py`), by whoever checked them
 table.md, .csv   the rankings, for a README and for further work
 
 `lbp publish` and importers write such folders; `lbp leaderboard build` and `lbp compare` read them.
@@ -26,6 +27,7 @@ from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.store.atomic import replace
+from labelbench_plus.submission.badges import read_badges
 
 FORMAT = 1
 
@@ -85,6 +87,7 @@ def read_results(folder: Path) -> Results:
         # A strategy may be called "None" or "nan": labels are read as they stand.
         text = dict.fromkeys(("run_id", "suite", "problem", "trainer", "strategy"), str)
         table = pd.read_csv(curves, dtype=text, keep_default_na=False, na_values=_numbers(curves))
+        meta = dataclasses.replace(meta, badges={**meta.badges, **read_badges(folder)})
         return Results(table, meta, _records(archive) if archive.is_file() else {})
     except (ValueError, KeyError, OSError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error

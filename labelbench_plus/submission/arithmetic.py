@@ -1,0 +1,145 @@
+"""What can be checked of a run from its own line alone: identity, chain of hashes, sums, ranges."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from labelbench_plus.oracle import ROUNDING
+from labelbench_plus.spec import canonical
+from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+
+BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
+NOT_BELOW_0 = ("nll", "risk", "loss")
+
+
+def check_run(run: dict[str, Any]) -> list[Finding]:
+    """Everything that contradicts itself in one line of the archive, whose form is right."""
+    return [*_identity(run), *_chain(run), *_money(run), *_items(run), *_scores(run), *_result(run)]
+
+
+def _found(run: dict[str, Any], field: str, what: str, expected: Any = "", actual: Any = "") -> Finding:
+    return Finding(ARCHIVE, what, str(run["run"]), field, str(expected), str(actual))
+
+
+def _identity(run: dict[str, Any]) -> Iterator[Finding]:
+    identity, config = run["result"]["identity"], run["config"]
+    if (digest := hashlib.sha256(canonical(identity)).hexdigest()[:16]) != run["run"]:
+        yield _found(run, "result.identity", "the id is not the hash of what the run is", digest, run["run"])
+    for place in ("manifest", "result"):
+        if run[place]["run"] != run["run"]:
+            yield _found(run, f"{place}.run", "speaks of another run", run["run"], run[place]["run"])
+    if run["manifest"]["identity"] != identity:
+        yield _found(run, "manifest.identity", "differs from result.identity")
+    for field in config:
+        if field not in identity or not _within(identity[field], config[field]):
+            yield _found(run, f"config.{field}", "is not what the id stands for", identity.get(field), config[field])
+    if "data" not in identity:
+        yield _found(run, "result.identity.data", "missing: the hash of the data belongs to what a run is")
+
+
+def _within(identity: Any, config: Any) -> bool:
+    """Whether a config says all that an identity does. It may say more: where things lie is no part of an identity."""
+    if isinstance(identity, dict) and isinstance(config, dict):
+        return all(key in config and _within(value, config[key]) for key, value in identity.items())
+    if isinstance(identity, list) and isinstance(config, list):
+        return len(identity) == len(config) and all(map(_within, identity, config))
+    return bool(identity == config)
+
+
+def _chain(run: dict[str, Any]) -> Iterator[Finding]:
+    previous = run["run"]
+    for number, record in enumerate(run["rounds"]):
+        if record["round"] != number:
+            yield _found(run, f"rounds.{number}.round", "rounds are not in order", number, record["round"])
+        if record["previous"] != previous:
+            yield _found(
+                run, f"rounds.{number}.previous", "does not follow from the round before", previous, record["previous"]
+            )
+        previous = hashlib.sha256(canonical(record) + b"\n").hexdigest()
+    if run["result"]["head"] != previous:
+        yield _found(run, "result.head", "is not the hash of the last round", previous, run["result"]["head"])
+
+
+def _money(run: dict[str, Any]) -> Iterator[Finding]:
+    amounts, spent = run["config"]["amounts"], 0.0
+    if len(run["rounds"]) != len(amounts):
+        yield _found(run, "rounds", "not as many rounds as the schedule has", len(amounts), len(run["rounds"]))
+    if len(run["costs"]) != len(run["rounds"]):
+        yield _found(run, "costs", "not one for each round", len(run["rounds"]), len(run["costs"]))
+    for number, record in enumerate(run["rounds"][: len(amounts)]):
+        purchase, may = record["purchase"], sum(amounts[: number + 1]) - spent
+        cost = math.fsum(purchase["prices"])
+        if cost > may * (1 + ROUNDING):
+            yield _found(run, f"rounds.{number}.purchase", "over budget", f"at most {may:g}", f"{cost:g}")
+        elif purchase.get("counts") is None and all(price == 1 for price in purchase["prices"]) and may - cost >= 1:
+            yield _found(run, f"rounds.{number}.purchase", "under budget", f"{math.floor(may)} labels", f"{cost:g}")
+        spent += cost
+        if not math.isclose(record["spent"], spent, rel_tol=1e-9):
+            yield _found(
+                run, f"rounds.{number}.spent", "is not the sum of the prices so far", f"{spent:g}", record["spent"]
+            )
+
+
+def _items(run: dict[str, Any]) -> Iterator[Finding]:
+    bought: set[int] = set()
+    for number, record in enumerate(run["rounds"]):
+        purchase, place = record["purchase"], f"rounds.{number}.purchase"
+        items = purchase["items"]
+        counts = purchase.get("counts")
+        for name in ("prices", "answers", *(["counts"] if counts is not None else [])):
+            if len(purchase[name]) != len(items):
+                yield _found(run, f"{place}.{name}", "not one for each item", len(items), len(purchase[name]))
+        if counts is not None or not all(isinstance(item, int) for item in items):
+            continue  # sources may be asked again
+        once: set[int] = set()
+        if twice := [item for item in items if item in once or once.add(item)]:  # type: ignore[func-returns-value]
+            yield _found(run, f"{place}.items", "items come more than once in a round", "distinct indices", some(twice))
+        if again := sorted(once & bought):
+            yield _found(
+                run, f"{place}.items", "items were bought in an earlier round", "indices not bought yet", some(again)
+            )
+        bought |= once
+
+
+def _scores(run: dict[str, Any]) -> Iterator[Finding]:
+    names = set(run["rounds"][0]["scores"])
+    for number, record in enumerate(run["rounds"]):
+        if set(record["scores"]) != names:
+            yield _found(
+                run, f"rounds.{number}.scores", "other scores than in round 0", sorted(names), sorted(record["scores"])
+            )
+        for name, value in sorted(record["scores"].items()):
+            place = f"rounds.{number}.scores.{name}"
+            if name.endswith(BETWEEN_0_AND_1) and not 0 <= value <= 1:
+                yield _found(run, place, "out of its range", "0 to 1", value)
+            elif name.endswith(NOT_BELOW_0) and value < 0:
+                yield _found(run, place, "out of its range", "0 or more", value)
+
+
+def _result(run: dict[str, Any]) -> Iterator[Finding]:
+    result, rounds = run["result"], run["rounds"]
+    labels, total = [], 0
+    for record in rounds:
+        counts = record["purchase"].get("counts")
+        total += len(record["purchase"]["items"]) if counts is None else sum(counts)
+        labels.append(total)
+    if any(now < before for before, now in zip(result["labels"], result["labels"][1:], strict=False)):
+        yield _found(run, "result.labels", "the count of labels falls", "counts that never fall", result["labels"])
+    elif result["labels"] != labels:
+        yield _found(run, "result.labels", "is not what the rounds bought", labels, result["labels"])
+    if result["rounds"] != len(rounds):
+        yield _found(run, "result.rounds", "is not the number of rounds", len(rounds), result["rounds"])
+    if result["spent"] != [record["spent"] for record in rounds]:
+        yield _found(run, "result.spent", "differs from what the rounds spent")
+    curves: dict[str, list[float]] = {}
+    for record in rounds:
+        for name, value in record["scores"].items():
+            curves.setdefault(name, []).append(value)
+    for name in sorted(curves.keys() | result["scores"].keys()):
+        if curves.get(name) != result["scores"].get(name):
+            yield _found(
+                run, f"result.scores.{name}", "differs from the rounds", curves.get(name), result["scores"].get(name)
+            )

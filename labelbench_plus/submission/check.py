@@ -1,0 +1,156 @@
+"""Everything that is checked of a submission, in one go: all that is wrong is told at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelbench_plus.leaderboard.runs import BADGES
+from labelbench_plus.problems import Place
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.submission.arithmetic import check_run
+from labelbench_plus.submission.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
+from labelbench_plus.submission.bundle import SUBMISSION, Bundle, read_bundle
+from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers
+from labelbench_plus.submission.findings import ARCHIVE, Finding
+from labelbench_plus.submission.rebuilding import rebuild
+from labelbench_plus.submission.schema import Submission
+from labelbench_plus.submission.tables import check_board, check_curves
+
+BASELINE = "random"  # of results that nobody signed
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a check found.
+
+    Attributes
+    ----------
+    runs: the well-formed runs.
+    specs: by run id, those that could be built again.
+    sound: ids of the runs that deserve the badge `checked`: all was checked, and nothing in the submission is wrong.
+    problems, warnings: what is wrong, and what is odd or could not be checked.
+    """
+
+    runs: tuple[dict[str, Any], ...]
+    specs: Mapping[str, RunSpec]
+    sound: frozenset[str]
+    problems: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+
+
+def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool = False) -> Checked:
+    """Check a submission.
+
+    Parameters
+    ----------
+    place: where problems are built again to compare with.
+    against: folders of published results that the baseline may be taken from.
+    own: these are the benchmark's own results: see `bundle.read_bundle`.
+
+    Raises
+    ------
+    NotADirectoryError
+        `folder` or one of `against` is no folder.
+    """
+    bundle = read_bundle(folder, own=own)
+    findings = [*bundle.findings, *(finding for run in bundle.runs for finding in check_run(run))]
+    broken = {finding.run for finding in findings}
+    # Only runs that do not contradict themselves are built: what a contradiction would lead to is no news.
+    rebuilt = rebuild([run for run in bundle.runs if run["run"] not in broken], place)
+    findings += rebuilt.findings
+    reference = [run for other in against for run in read_bundle(other, own=True).runs]
+    known = {**rebuild_specs(reference), **rebuilt.specs}
+    settings = by_setting(bundle.runs, known)
+    baseline = bundle.submission.baseline if bundle.submission else BASELINE
+    if bundle.runs:
+        findings += check_coverage(settings, by_setting(reference, known), baseline)
+    findings += check_outliers(settings)
+    findings += _tables(bundle, rebuilt.specs, own)
+    findings += _signature(bundle)
+    findings += _badges(folder)
+    findings = list(dict.fromkeys(findings))
+    problems = tuple(finding for finding in findings if not finding.warning)
+    return Checked(
+        runs=bundle.runs,
+        specs=rebuilt.specs,
+        sound=frozenset() if problems else frozenset(rebuilt.whole),
+        problems=problems,
+        warnings=tuple(finding for finding in findings if finding.warning),
+    )
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a folder of results was imported: it has no runs that could be checked, and its board says so."""
+    try:
+        return bool(json.loads((folder / "board.json").read_bytes())["badge"] == BADGES[0])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
+    """The specs of published runs, for those whose plugins are here: for their labels."""
+    found = {}
+    for run in runs:
+        try:
+            found[str(run["run"])] = RunSpec.from_json(run["config"])
+        except Exception:  # a published run whose plugins are not here goes by its strategy's name
+            continue
+    return found
+
+
+def _tables(bundle: Bundle, specs: Mapping[str, RunSpec], own: bool) -> Iterator[Finding]:
+    for name in ("board.json", "curves.csv"):
+        path = bundle.folder / name
+        if path.is_symlink() or (not path.exists() and own):
+            continue
+        if not path.exists():
+            yield Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it")
+        elif name == "board.json":
+            yield from check_board(path, specs)
+        else:
+            yield from check_curves(path, bundle.runs, specs)
+
+
+def _signature(bundle: Bundle) -> Iterator[Finding]:
+    """Whether submission.json says of the code what the manifests say."""
+    submission = bundle.submission
+    if submission is None:
+        return
+    said = {(code.commit, code.dirty) for code in submission.code}
+    found = {(run["manifest"]["code"]["commit"], run["manifest"]["code"]["dirty"]) for run in bundle.runs}
+    if bundle.runs and said != found:
+        yield Finding(SUBMISSION, "is not the code that the manifests name", "", "code", _codes(found), _codes(said))
+    yield from _undeclared(bundle.runs, submission)
+
+
+def _undeclared(runs: Sequence[Mapping[str, Any]], submission: Submission) -> Iterator[Finding]:
+    if submission.differences:
+        return
+    for run in runs:
+        code, plugins = run["manifest"]["code"], run["manifest"]["plugins"]
+        if code["dirty"] is not None or code["commit"] is None:
+            what = "a run's code is no published commit, and no difference is declared"
+            yield Finding(SUBMISSION, what, run["run"], "differences", "what was changed, in words", "nothing")
+            return
+        if local := sorted(origin for origin in plugins.values() if origin.startswith("local")):
+            what = "a run used a plugin of its own, and no difference is declared"
+            yield Finding(SUBMISSION, what, run["run"], "differences", f"what {local[0]} is", "nothing")
+            return
+
+
+def _codes(codes: set[tuple[Any, Any]]) -> str:
+    return ", ".join(sorted(f"{commit}{' with changes ' + dirty if dirty else ''}" for commit, dirty in codes))
+
+
+def _badges(folder: Path) -> Iterator[Finding]:
+    if not (folder / ARCHIVE).is_file():
+        return
+    try:
+        if speaks_of_another_archive(folder):
+            yield Finding(BADGES_FILE, "speaks of another archive: its badges count for nothing here")
+    except BadgesError as error:
+        yield Finding(BADGES_FILE, str(error).partition(": ")[2])

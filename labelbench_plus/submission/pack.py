@@ -1,0 +1,61 @@
+"""Making a submission of finished runs: their archive, what the leaderboard reads of them, and who sends them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from labelbench_plus.leaderboard.of_suite import results_of_suite
+from labelbench_plus.leaderboard.results import write_results
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.archive import write_archive
+from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.run_store import RunStore, StoreError
+from labelbench_plus.submission.bundle import SUBMISSION
+from labelbench_plus.submission.schema import Submission
+from labelbench_plus.suite import Suite
+
+
+def pack(
+    suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path, *, who: str, contact: str, what: str,
+    differences: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Write finished runs of a suite as a submission. The same runs and words give the same bytes. Returns how many.
+
+    Parameters
+    ----------
+    runs: which of the suite's; all of them are below `root`.
+    who, contact, what, differences: see `schema.Submission`.
+
+    Raises
+    ------
+    StoreError
+        A run is not finished, or its files contradict each other.
+    pydantic.ValidationError
+        `contact` is no address, or something is empty.
+    """
+    stores = [RunStore(root, spec.id) for spec in runs]
+    if unfinished := [str(spec) for spec, store in zip(runs, stores, strict=True) if not store.done]:
+        raise StoreError(f"{len(unfinished)} of {len(runs)} runs are not finished, first {unfinished[0]}")
+    codes = {
+        (code["commit"], code["dirty"])
+        for store in stores
+        for code in [json.loads((store.folder / "manifest.json").read_bytes())["code"]]
+    }
+    submission = Submission.model_validate(
+        {
+            "format": 1,
+            "who": who,
+            "contact": contact,
+            "what": what,
+            "suites": [suite.suite],
+            "baseline": suite.baseline,
+            "code": [{"commit": commit, "dirty": dirty} for commit, dirty in sorted(codes, key=str)],
+            "differences": list(differences),
+        }
+    )
+    write_results(results_of_suite(suite, runs, root), folder)
+    count = write_archive(stores, folder / "runs.jsonl.gz")
+    replace(folder / SUBMISSION, (json.dumps(submission.model_dump(), indent=1, sort_keys=True) + "\n").encode())
+    return count

@@ -1,0 +1,164 @@
+"""What can be checked of a run by building its problem: its id, its pool, what its labels cost and are, its first set.
+
+The benchmark's own code is run on what the config names, so this belongs where a stranger's pull request may be built.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from labelbench_plus.budget import Ledger, Purchase
+from labelbench_plus.oracle import PoolOracle, QueryError
+from labelbench_plus.plugins import PluginError
+from labelbench_plus.problems import Instance, Place
+from labelbench_plus.seeding import Streams
+from labelbench_plus.spec import RunSpec, canonical, incompatibilities
+from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+
+NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)
+
+
+@dataclass(eq=False)
+class Rebuilt:
+    """What came of building runs again.
+
+    Attributes
+    ----------
+    specs: by run id, for those that could be built and have that id.
+    whole: ids of the runs of which everything could be checked.
+    findings: what is wrong; as warnings, what could not be checked here.
+    """
+
+    specs: dict[str, RunSpec] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
+    """Build every run's spec and problem again and compare what the run says with what they say."""
+    rebuilt = Rebuilt()
+    for run in runs:
+        try:
+            spec = RunSpec.from_json(run["config"])
+            found = spec.id
+        except NOT_HERE as error:
+            rebuilt.findings.append(_unchecked(run, "config", error))
+            continue
+        if found != run["run"]:
+            data = run["result"]["identity"].get("data")
+            differs = "data" if data != spec.identity["data"] else "config"
+            where = "result.identity.data" if differs == "data" else "config"
+            what = f"the {differs} does not hash to the run's id when it is built here"
+            rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], where, run["run"], found))
+            continue
+        rebuilt.specs[run["run"]] = spec
+        rebuilt.findings += [Finding(ARCHIVE, why, run["run"], "config") for why in incompatibilities(spec)]
+    by_id = {run["run"]: run for run in runs}
+    # Runs on one problem at one seed share its data, which is opened once.
+    groups: dict[tuple[bytes, int], list[str]] = {}
+    for identity, spec in rebuilt.specs.items():
+        groups.setdefault((canonical(spec.as_json()["problem"]), spec.seed), []).append(identity)
+    for key in sorted(groups):
+        _check_group([(by_id[identity], rebuilt.specs[identity]) for identity in groups[key]], place, rebuilt)
+    return rebuilt
+
+
+def _unchecked(run: dict[str, Any], where: str, error: BaseException) -> Finding:
+    text = str(error).partition("\n")[0] or type(error).__name__
+    what = f"could not be built here, so not all of it is checked: {text}"
+    return Finding(ARCHIVE, what, run["run"], where, warning=True)
+
+
+def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, rebuilt: Rebuilt) -> None:
+    spec = group[0][1]
+    try:
+        instance = spec.problem.open(place, Streams(spec.seed))
+        truth = _whole_pool(instance)
+        first: dict[bytes, Purchase] = {}
+        for run, spec in group:
+            if truth is not None:
+                rebuilt.findings += _against_pool(run, spec, truth)
+            if spec.initial is not None:
+                key = canonical([spec.as_json()["initial"], spec.amounts[0]])
+                if key not in first:
+                    first[key] = _first_set(instance, spec)
+                rebuilt.findings += _against_first(run, first[key])
+            rebuilt.whole.add(run["run"])
+    except (*NOT_HERE, QueryError) as error:
+        rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
+
+
+def _whole_pool(instance: Instance) -> Purchase | None:
+    """What the oracle would sell for all the money in the world; None if it does not sell items of a pool."""
+    if not isinstance(instance.oracle, PoolOracle):
+        return None
+    ledger = Ledger()
+    size = instance.oracle.ask_for(math.inf, ledger)
+    instance.oracle.answer(np.arange(size), math.inf, ledger)
+    return ledger.purchases[0]
+
+
+def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterator[Finding]:
+    size, left = len(truth.items), spec.problem.dearest()
+    spent = 0.0
+    for number, record in enumerate(run["rounds"]):
+        purchase, place = record["purchase"], f"rounds.{number}.purchase"
+        if not all(isinstance(item, int) for item in purchase["items"]):
+            yield Finding(ARCHIVE, "this problem sells items of a pool", run["run"], f"{place}.items", "pool indices")
+            return
+        if outside := [item for item in purchase["items"] if item >= size]:
+            yield Finding(
+                ARCHIVE, "items are not in the pool", run["run"], f"{place}.items", f"0 to {size - 1}", some(outside)
+            )
+            continue
+        items = np.asarray(purchase["items"], dtype=np.int64)
+        for name, true in (("prices", truth.prices[items]), ("answers", truth.answers[items])):
+            said = purchase[name]
+            wrong = [index for index, (a, b) in enumerate(zip(said, true.tolist(), strict=False)) if a != b]
+            if wrong:
+                k = wrong[0]
+                yield Finding(
+                    ARCHIVE,
+                    f"{name} are not the oracle's, for {len(wrong)} of {len(items)} items",
+                    run["run"],
+                    f"{place}.{name}.{k}",
+                    f"{true[k]} for item {items[k]}",
+                    str(said[k]),
+                )
+        cost, may = math.fsum(truth.prices[items]), sum(spec.amounts[: number + 1]) - spent
+        if may - cost >= left > 1 and number + 1 < len(run["rounds"]):
+            yield Finding(
+                ARCHIVE, "under budget", run["run"], place, f"less than {left:g} left over", f"{may - cost:g}"
+            )
+        spent += cost
+
+
+def _first_set(instance: Instance, spec: RunSpec) -> Purchase:
+    """What the first round buys: the same for every strategy at a seed."""
+    assert spec.initial is not None
+    ledger, money = Ledger(), spec.amounts[0]
+    view = instance.view(spec.initial.needs, ledger, None, money)
+    rng = Streams(spec.seed).round(0).rng("initial")
+    query = spec.initial.select(view, instance.oracle.ask_for(money, ledger), rng)
+    instance.oracle.answer(query, money, ledger)
+    return ledger.purchases[0]
+
+
+def _against_first(run: dict[str, Any], first: Purchase) -> Iterator[Finding]:
+    said, due = run["rounds"][0]["purchase"]["items"], first.items.tolist()
+    if said != due:
+        common = len(set(map(str, said)) & set(map(str, due)))
+        yield Finding(
+            ARCHIVE,
+            f"the first set is not the one that the seed gives; {common} of {len(due)} items are",
+            run["run"],
+            "rounds.0.purchase.items",
+            some(due),
+            some(said),
+        )

@@ -1,0 +1,159 @@
+"""The form of a submission's files, as models that check it and as a published JSON schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from labelbench_plus.submission.findings import Finding
+
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Code(_Strict):
+    """A state of the code: a commit, and the hash of what was changed since; nulls for what is not known."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    dirty: str | None
+
+
+class Submission(_Strict):
+    """submission.json: who vouches for the runs beside it, and what a reader must know of them."""
+
+    format: Literal[1]
+    who: Text = Field(description="Who submits: a person or a group")
+    contact: Annotated[str, Field(pattern=r"^(\S+@\S+\.\S+|https?://\S+)$", max_length=200)] = Field(
+        description="A mail address or a web address where questions are answered"
+    )
+    what: Text = Field(description="What was run and why, in a sentence or two")
+    suites: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]], Field(min_length=1)] = Field(
+        description="The suites that the runs belong to"
+    )
+    baseline: Text = Field(description="The strategy whose problems and seeds every other one must have")
+    code: Annotated[list[Code], Field(min_length=1)] = Field(description="The states of the code that made the runs")
+    differences: list[Text] = Field(description="What differs from the benchmark as it is published; empty if nothing")
+
+
+class Purchase(_Strict):
+    """What a round bought. `counts`: labels got from each source, where items are sources."""
+
+    items: list[Count] | list[list[FiniteFloat]]
+    prices: list[Price]
+    answers: list[Any]
+    counts: list[Count] | None = None
+
+
+class Round(_Strict):
+    """What a round decided, and the hash of the round before it (the run's id for the first)."""
+
+    round: Count
+    previous: Annotated[str, Field(pattern=r"^([0-9a-f]{16}|[0-9a-f]{64})$")]
+    purchase: Purchase
+    spent: FiniteFloat
+    scores: dict[str, FiniteFloat] = Field(min_length=1)
+
+
+class Result(_Strict):
+    """The run in sum; `head` is the hash of its last round."""
+
+    run: RunId
+    identity: dict[str, Any]
+    rounds: Count
+    labels: list[Count]
+    spent: list[FiniteFloat]
+    scores: dict[str, list[FiniteFloat]]
+    head: Sha256
+
+
+class Config(BaseModel):
+    """The resolved spec. What plugins take is checked by building them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    protocol: Count
+    problem: dict[str, Any]
+    trainer: dict[str, Any]
+    strategy: dict[str, Any]
+    initial: dict[str, Any] | None
+    amounts: list[Price] = Field(min_length=1)
+    seed: Count
+
+
+class Manifest(BaseModel):
+    """Where a run comes from. Whatever else a machine says of itself may stand there."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    run: RunId
+    identity: dict[str, Any]
+    code: Code
+    packages: dict[str, str]
+    plugins: dict[str, str]
+
+
+class RunLine(_Strict):
+    """One line of runs.jsonl.gz."""
+
+    run: RunId
+    config: Config
+    manifest: Manifest
+    rounds: list[Round] = Field(min_length=1)
+    costs: list[dict[str, FiniteFloat | None]]
+    result: Result
+
+
+def json_schema() -> bytes:
+    """The published schema: submission.json, and under `$defs` a line of runs.jsonl.gz (`RunLine`)."""
+    schema = Submission.model_json_schema(ref_template="#/$defs/{model}")
+    line = RunLine.model_json_schema(ref_template="#/$defs/{model}")
+    shared = {**schema.pop("$defs"), **line.pop("$defs"), "RunLine": line}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": shared}
+    return (json.dumps(schema, indent=1, sort_keys=True) + "\n").encode()
+
+
+def misfits(model: type[BaseModel], value: Any, file: str, run: str = "") -> list[Finding]:
+    """In which fields a value does not have the form of a model."""
+    if found := list(_not_finite(value, "")):
+        return [Finding(file, "not a finite number", run, field, "a finite number", text) for field, text in found[:20]]
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return [
+            Finding(
+                file,
+                fault["msg"],
+                run,
+                ".".join(str(part) for part in fault["loc"]),
+                actual="" if isinstance(fault["input"], dict | list) else _brief(fault["input"]),
+            )
+            for fault in error.errors(include_url=False)[:20]
+        ]
+    return []
+
+
+def _not_finite(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, str(value)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _not_finite(part, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _not_finite(part, f"{path}.{index}")
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

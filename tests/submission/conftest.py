@@ -1,0 +1,39 @@
+"""The honest submission is computed once; every test gets a copy of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.problems import Place
+from labelbench_plus.submission.pack import pack
+from labelbench_plus.suite import load_suite
+from tests.conftest import SUITE
+from tests.submission.bundles import WHO
+
+
+@pytest.fixture(scope="session")
+def computed(tmp_path_factory):
+    """A suite file, and an output folder with its finished runs."""
+    home = tmp_path_factory.mktemp("submission")
+    suite = home / "small.yaml"
+    suite.write_text(SUITE)
+    for spec in load_suite(suite).runs():
+        job = Job(spec.id, spec.as_json(), str(spec), home / "out", home / "cache", "cpu", (), "s", "disabled")
+        carry_out(job, lambda rounds: None)
+    loaded = load_suite(suite)
+    pack(loaded, loaded.runs(), home / "out", home / "bundle", **WHO, differences=["run by the tests"])
+    return home
+
+
+@pytest.fixture
+def bundle(computed, tmp_path) -> Path:
+    return Path(shutil.copytree(computed / "bundle", tmp_path / "bundle"))
+
+
+@pytest.fixture
+def place(computed) -> Place:
+    return Place(computed / "cache")
