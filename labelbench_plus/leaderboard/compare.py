@@ -13,7 +13,7 @@ from labelbench_plus.leaderboard.formatting import (
     amount,
     decimals_for,
     number,
-    p_value,
+    p_equals,
     percent,
     printable,
     saving,
@@ -104,7 +104,7 @@ def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric:
     if comparison.sure:
         word = "better" if area.mean > 0 else "worse"
         interval = f"{number(low, decimals)} to {number(high, decimals)}"
-        return f"Yes: {a} is {word} than {b} by {by} (95 %: {interval}; n = {area.n}, p = {p_value(comparison.p)})."
+        return f"Yes: {a} is {word} than {b} by {by} (95 %: {interval}; n = {area.n}, {p_equals(comparison.p)})."
     interval = f"{number(area.low, decimals, signed=True)} to {number(area.high, decimals, signed=True)}"
     seeds = (
         f"about {amount(seeds_needed)} seeds would show a difference of this size"
@@ -113,7 +113,7 @@ def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric:
     )
     return (
         f"Cannot be said: {a} − {b} is {number(area.mean, decimals, signed=True)} (95 %: {interval}; n = {area.n}, "
-        f"p = {p_value(comparison.p)}); {seeds}."
+        f"{p_equals(comparison.p)}); {seeds}."
     )
 
 
@@ -156,7 +156,7 @@ def _details(comparison: Comparison, saved: Saving | None, b: str, track: Track)
         f"final {track.metric} {final}",
     ]
     if not math.isnan(comparison.adjusted):
-        parts.append(f"p among all pairs of the setting {p_value(comparison.adjusted)}")
+        parts.append(f"among all pairs of the setting {p_equals(comparison.adjusted)}")
     if saved is not None:
         word = "needs" if saved.censored else "saves"
         parts.append(f"{word} {saving(saved)} of the {track.unit} to end where {b} ends")

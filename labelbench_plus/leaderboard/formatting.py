@@ -80,6 +80,12 @@ def p_value(value: float) -> str:
     return "<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
 
 
+def p_equals(value: float) -> str:
+    """`p = 0.04`, `p < 0.0001`, for sentences."""
+    text = p_value(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
 def rank(value: RankRange) -> str:
     """`2`, or `1–3 tied` where the tests leave several ranks open."""
     return f"{value.best}–{value.worst} tied" if value.tied else str(value.best)

@@ -57,7 +57,8 @@ class Setting:
     strategies that have no valid run: `curves` (the metric at each budget) and `tests` (of the areas, each strategy
     with each); for all but the baseline, where it and a common seed exist, `gain_curves` (paired gain over the
     baseline at each budget, above zero is better), `gains` (the same in AUBC), `savings` (one for each of `SHARES`,
-    None where undefined) and `saving_curves`. `areas`, `finals`: strategy -> seed -> AUBC and final value.
+    None where undefined) and `saving_curves`. `penalty`: who beats whom at the `tested_rounds`, as published and with
+    tests adjusted over all pairs of a budget. `areas`, `finals`: strategy -> seed -> AUBC and final value.
     No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than the
     baseline. `unit` is what a budget counts. `seeds_needed` would separate the first two in the table (infinite if
     none would, NaN if unknown). `validation_labels` is None where runs disagree.
@@ -81,6 +82,7 @@ class Setting:
     finals: Mapping[str, Mapping[int, float]]
     tests: PairwiseTests
     penalty: PenaltyMatrix
+    penalty_adjusted: PenaltyMatrix
     tested_rounds: tuple[int, ...]
     leaders: tuple[str, ...]
     beats_baseline: tuple[str, ...]
@@ -174,6 +176,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> Setting:
         finals={name: {seed: float(run.values[-1]) for seed, run in of.runs[name].items()} for name in seen},
         tests=tests.in_order(seen),
         penalty=penalty_matrix(values, rounds, meta.higher_is_better),
+        penalty_adjusted=penalty_matrix(values, rounds, meta.higher_is_better, adjusted=True),
         tested_rounds=rounds,
         leaders=tuple(strategy for strategy in seen if ranks[strategy].best == 1),
         beats_baseline=tuple(s for s in seen if _beats(tests, s, meta)),

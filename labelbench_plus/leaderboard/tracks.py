@@ -74,6 +74,7 @@ class TrackBoard:
     order: tuple[str, ...]
     ranking: RankingOverDatasets | None
     penalty: PenaltyMatrix
+    penalty_adjusted: PenaltyMatrix
     thresholds: tuple[float, ...]
     profiles: Mapping[str, tuple[Estimate, ...]]
 
@@ -207,6 +208,7 @@ def _track_board(track: Track, members: Sequence[tuple[Board, Setting]]) -> Trac
         order=tuple(name for name in order if name in ran),
         ranking=_ranking(track, settings, ran),
         penalty=penalty,
+        penalty_adjusted=total_penalty([setting.penalty_adjusted for setting in settings]),
         thresholds=thresholds,
         profiles=profiles,
     )

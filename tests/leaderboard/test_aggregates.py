@@ -101,6 +101,8 @@ class TestShares:
     def test_over_data_sets_it_stays_between_0_and_1(self) -> None:
         found = probability_of_improvement([np.ones(3), np.ones(3), np.array([-1.0, 1.0, 1.0])], rng())
         assert found.mean == pytest.approx(8 / 9) and found.high == 1.0 and found.n == 3
+        sure = probability_of_improvement([np.ones(5)] * 12, rng())
+        assert sure.mean == 1 and sure.low == pytest.approx(stats.binomtest(60, 60).proportion_ci(0.95).low)
 
     def test_a_profile_falls_from_one_to_zero(self) -> None:
         gains = [rng(4).normal(size=6), rng(5).normal(size=6)]

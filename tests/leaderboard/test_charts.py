@@ -154,10 +154,11 @@ def test_styles_are_distinct_and_the_first_have_their_own_colours() -> None:
 
 
 def test_only_what_tells_names_apart_is_shown() -> None:
-    names = ["p(data, [a(1), b]) × t", "p(data, [c(2), b]) × t"]
+    names = ["problem(a data set, [a(1), b]) × t", "problem(a data set, [c(2), b]) × t"]
     assert distinguishing(names) == ["a(1", "c(2"]
+    assert distinguishing(["room 1", "room 2"]) == ["room 1", "room 2"]
     assert distinguishing(["one"]) == ["one"] and distinguishing(["x", "x"]) == ["x", "x"]
-    assert distinguishing(["ab", "abc"]) == ["ab", "c"]
+    assert distinguishing(["ab" * 20, "ab" * 20 + "c"]) == ["ab" * 20, "c"]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.01, 30), (0.5, 3), (2, 2.5), (1e-4, 1e3)])

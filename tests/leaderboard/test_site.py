@@ -151,7 +151,7 @@ def test_renders_results_with_nothing_to_draw(tmp_path: Path) -> None:
 
 
 def test_runs_of_different_machines_are_not_drawn_on_one_axis_of_cost(tmp_path: Path) -> None:
-    one, other = ({"manifest": {"cpu": cpu}, "config": {}} for cpu in ("a", "b"))
+    one, other = ({"manifest": {"cpu": cpu, "code": {"commit": cpu}}, "config": {}} for cpu in ("a", "b"))
     curves = synthetic_curves(seeds=range(3))
     ids = list(curves["run_id"].unique())
     for name, second in (("same", one), ("mixed", other)):
@@ -159,7 +159,7 @@ def test_runs_of_different_machines_are_not_drawn_on_one_axis_of_cost(tmp_path: 
         page = build_site([Results(curves, meta(), records)], tmp_path / name).parent / "problem"
         shown = next(page.iterdir()).read_text()
         assert ("Gain against the cost of selection" in shown) == (name == "same")
-        assert ("2 kinds of machine" in shown) == (name == "mixed")
+        assert ("2 kinds of machine" in shown) == ("2 versions of the code: a, b" in shown) == (name == "mixed")
 
 
 def test_a_suite_stands_on_a_site_once(tmp_path: Path) -> None:

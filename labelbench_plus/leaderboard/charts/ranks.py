@@ -9,14 +9,15 @@ from labelbench_plus.leaderboard.formatting import number
 from labelbench_plus.leaderboard.statistics import RankingOverDatasets
 
 ROW = 18
+LEAST = 480  # names on both sides need this much; a narrower screen scales it down
 
 
-def rank_diagram(ranking: RankingOverDatasets, alternative: str, width: int) -> str:
+def rank_diagram(ranking: RankingOverDatasets, alternative: str, screen: int) -> str:
     """The critical-difference diagram of Demšar (2006), its bars from Wilcoxon's tests after Holm.
 
     Better strategies stand on the left with their names below the axis on that side, the others on the right.
     """
-    n = len(ranking.names)
+    n, width = len(ranking.names), max(screen, LEAST)
     margin = 20 + 6.6 * max(len(short(name, 20)) + 5 for name in ranking.names)
     x = Axis(1, n, margin, width - margin)
     axis, bars = 40, 40 + 14
@@ -40,4 +41,4 @@ def rank_diagram(ranking: RankingOverDatasets, alternative: str, width: int) -> 
         y = bars + 9 * i
         ends = x(ranking.mean_ranks[first]) - 4, x(ranking.mean_ranks[last]) + 4
         parts.append(tag("path", {"class": "group", "d": f"M{ends[0]:.1f} {y}H{ends[1]:.1f}"}))
-    return root(alternative, width, height, parts)
+    return root(alternative, width, height, parts, screen)

@@ -74,11 +74,11 @@ def is_geometric(budgets: Sequence[float]) -> bool:
     return bool(factors.std() / factors.mean() < steps.std() / steps.mean())
 
 
-def root(alternative: str, width: int, height: float, parts: Sequence[str]) -> str:
-    """The whole drawing; `alternative` says in words what it shows."""
+def root(alternative: str, width: int, height: float, parts: Sequence[str], screen: int = 0) -> str:
+    """The whole drawing; `alternative` says what it shows, `screen` for how wide a screen it is if not `width`."""
     # A label rather than a <title>, which browsers would show as a tooltip all over the chart.
     attributes = {
-        "class": "narrow" if width <= NARROW else "wide",
+        "class": "narrow" if (screen or width) <= NARROW else "wide",
         "viewBox": f"0 0 {width} {height:.0f}",
         "width": str(width),
         "height": f"{height:.0f}",

@@ -30,6 +30,7 @@ from labelbench_plus.leaderboard.warnings import FEW_SEEDS
 
 FEW_LINES = 7  # up to this many, all lines are shown at once
 MOST_LEADERS = 5
+ROOM = 26  # letters
 LEAST_SAVING = -1.0  # more than twice the budget: drawn, it would squeeze all that is saved
 
 
@@ -83,7 +84,7 @@ def of_track(board: TrackBoard, drawn: Mapping[str, Style], stem: str) -> list[F
             Figure(
                 "Mean ranks over data sets",
                 f"Bars join strategies that Wilcoxon’s tests, after Holm, do not tell apart; {r.n_datasets} data sets.",
-                *_both(lambda width: rank_diagram(r, alternative, max(width, 480))),
+                *_both(lambda width: rank_diagram(r, alternative, width)),
                 f"figures/{stem}-ranks.svg",
                 ("strategy", "mean rank", "groups"),
                 tuple(
@@ -128,8 +129,8 @@ def of_track(board: TrackBoard, drawn: Mapping[str, Style], stem: str) -> list[F
 
 
 def distinguishing(names: Sequence[str]) -> list[str]:
-    """The part of each name that the others do not share, so that a chart has room for it; whole if there is one."""
-    if len(set(names)) < 2:
+    """The part of each name that the others do not share, where a chart has no room for the whole."""
+    if len(set(names)) < 2 or max(map(len, names)) <= ROOM:
         return list(names)
     rest = [name[_shared(names) :] for name in names]
     suffix = _shared([part[::-1] for part in rest])

@@ -14,13 +14,13 @@ from markupsafe import Markup
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.charts.style import Style, styles
 from labelbench_plus.leaderboard.compare import compare_in, compare_over
-from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_value, sentence_list
+from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.setting import Setting
 from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
 from labelbench_plus.leaderboard.site.method import definitions
 from labelbench_plus.leaderboard.site.names import slug, slugs
-from labelbench_plus.leaderboard.site.provenance import hardware, shared_and_differing
+from labelbench_plus.leaderboard.site.provenance import cautions, hardware, shared_and_differing
 from labelbench_plus.leaderboard.site.render import Page, render
 from labelbench_plus.leaderboard.site.tables import TableView, table_view
 from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
@@ -136,8 +136,8 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         drawn=drawn,
     )
     figures = of_setting(setting, board.meta, drawn, stem)
-    machines = hardware(site.records_of(board), _run_ids(setting))
-    if len(machines) > 1:  # seconds of different machines must not be drawn on one axis
+    records, ids = site.records_of(board), _run_ids(setting)
+    if len(hardware(records, ids)) > 1:  # seconds of different machines must not be drawn on one axis
         figures = [figure for figure in figures if not figure.file.endswith("-pareto.svg")]
     shown = prominent(setting, baseline)
     legend = [
@@ -146,9 +146,6 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         if row.name in setting.tests.names
     ]
     savings = savings_table(setting)
-    notes = [*findings(setting, baseline)]
-    if len(machines) > 1:
-        notes.append(f"Runs come from {len(machines)} kinds of machine, so costs are not compared in a chart.")
     crumbs = (("index.html", "Overview"), ("", board.meta.title))
     page = Page(member.href, f"{setting.name} · {TITLE}", setting.name, crumbs)
     content = render(
@@ -161,7 +158,8 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         savings={"head": savings[0], "lines": savings[1]} if savings else None,
         pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
         conditions=conditions(setting),
-        findings=notes,
+        findings=findings(setting, baseline),
+        warnings=(*setting.warnings, *cautions(records, ids)),
         metric=board.meta.metric,
         baseline=baseline,
         alpha=f"{ALPHA:g}",
@@ -375,7 +373,7 @@ def _over(board: TrackBoard) -> str:
             f"{have.capitalize()} too few for a ranking test or a critical-difference diagram: at least "
             f"{FEWEST_DATASETS} are needed, since below that no pair could differ significantly."
         )
-    p = "" if math.isnan(board.ranking.friedman) else f" Friedman’s test: p = {p_value(board.ranking.friedman)}."
+    p = "" if math.isnan(board.ranking.friedman) else f" Friedman’s test: {p_equals(board.ranking.friedman)}."
     return f"{board.ranking.n_datasets} data sets, the settings of each averaged first.{p}"
 
 
@@ -390,8 +388,11 @@ def _heat(board: TrackBoard) -> dict[str, object] | None:
         return (number(share, 2) if share else "0"), min(9, math.ceil(9 * share)) if share > 0 else 0
 
     lines = [[("", 0) if i == j else cell(float(penalty.wins[i, j]) / penalty.n_settings) for j in at] for i in at]
-    penalties = [cell(float(penalty.penalties[j])) for j in at]
-    return {"names": names, "lines": lines, "penalties": penalties, "n_settings": penalty.n_settings}
+    feet = [
+        (label, [cell(float(of.penalties[j])) for j in at])
+        for label, of in (("penalty", penalty), ("penalty, Holm", board.penalty_adjusted))
+    ]
+    return {"names": names, "lines": lines, "feet": feet, "n_settings": penalty.n_settings}
 
 
 def _pairs(setting: Setting) -> tuple[tuple[tuple[str, bool], ...], ...]:

@@ -51,6 +51,24 @@ def hardware(records: Mapping[str, Mapping[str, Any]], run_ids: Sequence[str]) -
     return {(str(m.get("cpu", "")), str(m.get("device", ""))) for m in manifests}
 
 
+def cautions(records: Mapping[str, Mapping[str, Any]], run_ids: Sequence[str]) -> list[str]:
+    """What a reader should be warned of: runs of different code, of uncommitted code, of different machines."""
+    manifests = [records[run]["manifest"] for run in run_ids if run in records]
+    commits = {commit for m in manifests if (commit := _fact(m, ("code", "commit")))}
+    dirty = sum(bool(_fact(m, ("code", "dirty"))) for m in manifests)
+    machines = hardware(records, run_ids)
+    found = []
+    if len(commits) > 1:
+        found.append(
+            f"runs come from {len(commits)} versions of the code: {', '.join(c[:10] for c in sorted(commits))}"
+        )
+    if dirty:
+        found.append(f"{dirty} run(s) come from code with uncommitted changes")
+    if len(machines) > 1:
+        found.append(f"runs come from {len(machines)} kinds of machine, so costs are not drawn in a chart")
+    return found
+
+
 def _fact(manifest: Mapping[str, Any], at: Sequence[str]) -> str:
     value: Any = manifest
     for key in at:

@@ -1,7 +1,9 @@
 """Shares: how often something holds over (data set, seed), with an interval that cannot leave 0 to 1.
 
 Over a single data set: the exact binomial interval (Clopper & Pearson, Biometrika 26, 1934). Over several, the mean of
-their shares: hierarchical bootstrap from ten data sets on, else a t-interval over data sets, cut at 0 and 1.
+their shares: hierarchical bootstrap from ten data sets on, else a t-interval over data sets, cut at 0 and 1, and in any
+case no shorter than the exact interval of as many independent outcomes: where all data sets agree, resampling them
+would pretend to certainty.
 """
 
 from __future__ import annotations
@@ -25,19 +27,21 @@ def share(values: Sequence[NDArray[np.float64]], rng: Generator) -> Estimate:
     interval each end takes them as it makes the interval longer.
     """
     if len(values) == 1:
-        return _binomial(values[0])
+        low, high = _exact(float(values[0].mean()), len(values[0]))
+        return Estimate(float(values[0].mean()), low, high, len(values[0]))
     e = mean_over_datasets(values, rng)
-    return Estimate(e.mean, max(0.0, e.low), min(1.0, e.high), e.n) if e.n > 1 else e
-
-
-def _binomial(outcomes: NDArray[np.float64]) -> Estimate:
-    n, holds = len(outcomes), float(outcomes.sum())
-    fewest, most, tail = math.floor(holds), math.ceil(holds), (1 - CONFIDENCE) / 2
-    low = float(betaincinv(fewest, n - fewest + 1, tail)) if fewest > 0 else 0.0
-    high = float(betaincinv(most + 1, n - most, 1 - tail)) if most < n else 1.0
-    return Estimate(holds / n, low, high, n)
+    low, high = _exact(e.mean, sum(map(len, values)))
+    return Estimate(e.mean, max(0.0, min(low, e.low)), min(1.0, max(high, e.high)), e.n)
 
 
 def outcomes(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 where a difference is above zero, 0.5 where it is zero, else 0."""
     return (np.sign(differences) + 1) / 2
+
+
+def _exact(share: float, n: int) -> tuple[float, float]:
+    holds, tail = round(share * n, 9), (1 - CONFIDENCE) / 2  # what is not whole (ties) is taken as it lengthens
+    fewest, most = math.floor(holds), math.ceil(holds)
+    low = float(betaincinv(fewest, n - fewest + 1, tail)) if fewest > 0 else 0.0
+    high = float(betaincinv(most + 1, n - most, 1 - tail)) if most < n else 1.0
+    return low, high
