@@ -47,7 +47,10 @@ def run_suite(
         if event.state == "failed":
             failed.append(f"{event.job.title}: {event.message}")
 
-    jobs = local_jobs(suite.suite, suite.runs(), Path(out), workers, device=device, plugin_files=plugin_files)
+    isolate = suite.isolate is not None
+    jobs = local_jobs(
+        suite.suite, suite.runs(), Path(out), workers, device=device, plugin_files=plugin_files, isolate=isolate
+    )
     run_local(jobs, workers, listen)
     if failed:
         raise RunsFailed("\n".join(failed))

@@ -85,7 +85,10 @@ def run(
 
     loaded, runs = _load(suite, overrides, plugin)
     _check_device(device)
-    work = local_jobs(loaded.suite, runs, out, jobs, device=device, plugin_files=plugin or (), wandb=wandb)
+    isolate = loaded.isolate is not None
+    work = local_jobs(
+        loaded.suite, runs, out, jobs, device=device, plugin_files=plugin or (), wandb=wandb, isolate=isolate
+    )
     print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:

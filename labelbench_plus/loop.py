@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from numpy.random import Generator
+
 from labelbench_plus.budget import Ledger, allowance
 from labelbench_plus.measure import Meter
 from labelbench_plus.oracle import QueryError
@@ -14,16 +16,34 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.lease import Lease
 from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
-from labelbench_plus.view import CapabilityError
+from labelbench_plus.strategies import Strategy
+from labelbench_plus.view import CapabilityError, View
 
 Listener = Callable[[RoundRecord, dict[str, float | None]], None]
+Select = Callable[[Strategy, View, int, Generator], Any]
 
 
 class StrategyContractError(Exception):
     """A strategy broke its contract. The message names strategy, round, what was expected and what came."""
 
 
-def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Listener) -> None:
+def select_here(strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
+    """Have a strategy choose in this process.
+
+    Raises
+    ------
+    QueryError
+        It wrote to its view.
+    """
+    query = strategy.select(view, n, rng)
+    if changed := view.changed():
+        raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
+    return query
+
+
+def run(
+    spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Listener, select: Select = select_here
+) -> None:
     """Carry a run from its last committed round to its end.
 
     The state after a round is a function of the spec and the committed rounds alone, so a run that was killed at any
@@ -32,6 +52,7 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
     Parameters
     ----------
     listener: called with every committed round and its costs, those of earlier attempts included.
+    select: has a strategy choose, here or elsewhere; it does not matter for the outcome.
     """
     streams = Streams(spec.seed)
     instance = spec.problem.open(place, streams)
@@ -58,9 +79,7 @@ def run(spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Li
             view = instance.view(chooser.needs, ledger, model, money)
             rng = streams.round(number).rng("initial" if chooser is spec.initial else "strategy")
             try:
-                query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)
-                if changed := view.changed():
-                    raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
+                query = select(chooser, view, instance.oracle.ask_for(money, ledger), rng)
                 instance.oracle.answer(query, money, ledger)
             except (QueryError, CapabilityError) as error:
                 raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error

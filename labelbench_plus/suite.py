@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -83,7 +83,8 @@ class Suite(BaseModel):
     """A product of runs: problems × trainers × strategies × seeds, all on one budget and one first round.
 
     `suite`, `title` and `baseline` say how results are shown, `launch` how jobs are started (settings by launcher name,
-    for `lbp sweep`); everything else is part of the runs' identity.
+    for `lbp sweep`), `isolate: process` that strategies choose in a process which never receives a hidden label
+    (`launch.isolation`); everything else is part of the runs' identity.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -100,6 +101,7 @@ class Suite(BaseModel):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], BeforeValidator(_seeds), Field(min_length=1)]
     baseline: str = "random"
     launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    isolate: Literal["process"] | None = None
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Suite:

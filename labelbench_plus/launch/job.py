@@ -35,6 +35,7 @@ class Job:
     concurrency: how many runs share what this one computes on; its timings mean little if it is more than one.
     about: noted in the attempt's record, e.g. the scheduler's `job` and its `restart` number.
     log: keep what the attempt prints in a file beside its record, rather than printing it.
+    isolate: have strategies choose in a process that never receives a hidden label.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class Job:
     concurrency: int = 1
     about: dict[str, Any] = field(default_factory=dict)
     log: bool = False
+    isolate: bool = False
 
 
 def sharing(workers: int, device: str, cores: int) -> int:
@@ -66,6 +68,7 @@ def local_jobs(
     device: str = "cpu",
     plugin_files: Sequence[Path] = (),
     wandb: Literal["disabled", "offline", "online"] = "disabled",
+    isolate: bool = False,
 ) -> list[Job]:
     """A job for each of a suite's `runs` that is left to do by `workers` processes of this machine.
 
@@ -78,7 +81,19 @@ def local_jobs(
     files, cache = tuple(path.resolve() for path in plugin_files), default_cache_dir()
     shared = sharing(max(1, min(workers, len(todo))), device, os.cpu_count() or 1)
     return [
-        Job(spec.id, spec.as_json(), str(spec), root, cache, device, files, suite, wandb, concurrency=shared)
+        Job(
+            spec.id,
+            spec.as_json(),
+            str(spec),
+            root,
+            cache,
+            device,
+            files,
+            suite,
+            wandb,
+            concurrency=shared,
+            isolate=isolate,
+        )
         for spec in todo
     ]
 
@@ -91,7 +106,8 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     on_round: called with the number of rounds committed, after each.
     """
     from labelbench_plus.launch.failures import facts_of
-    from labelbench_plus.loop import run
+    from labelbench_plus.launch.isolation import Cell
+    from labelbench_plus.loop import run, select_here
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.problems import Place
     from labelbench_plus.spec import RunSpec
@@ -113,15 +129,16 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         mirror.round(record, costs)
         on_round(record.number + 1)
 
+    about = {**job.about, "isolate": "process"} if job.isolate else job.about
     try:
-        lease = store.open(
-            spec, manifest(spec, job.device), lambda holder: still_exists(holder, job.about), **job.about
-        )
+        lease = store.open(spec, manifest(spec, job.device), lambda holder: still_exists(holder, job.about), **about)
     except RunBusy:
         return "busy"
     try:
-        with _printing_to(store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None):
-            run(spec, store, lease, Place(job.cache, job.device, job.concurrency), listener)
+        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None
+        with _printing_to(log), Cell(job.plugin_files, (job.root, job.cache)) as cell:
+            select = cell.select if job.isolate else select_here
+            run(spec, store, lease, Place(job.cache, job.device, job.concurrency), listener, select)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))

@@ -156,6 +156,7 @@ class Task:
             wandb_not_before=self.started + wandb_delay(self.task),
             concurrency=sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"]),
             about=self.about,
+            isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
             log=True,
         )
 

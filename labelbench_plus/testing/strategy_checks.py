@@ -397,7 +397,7 @@ def _not_finite(trial: Trial) -> None:
             whole = random_pool()[name].clone()
             whole[..., 1] = bad
             try:
-                chosen = trial.pick(**{name: whole}).items
+                chosen = _picked(trial, {name: whole}).items
             except Failure:
                 raise
             except Exception:  # refused

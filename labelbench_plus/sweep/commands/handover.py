@@ -136,6 +136,7 @@ def _settings(order: Order, planned: Plan, copy: Snapshot | None) -> dict[str, A
         "cache": order.described["cache"],
         "plugins": list(map(str, copy.plugins)) if copy else order.described["plugins"],
         "wandb": order.described["wandb"],
+        "isolate": order.described.get("isolate"),
         "launcher": profile.name,
         "device": profile.device,
         "concurrent": profile.concurrent,

@@ -81,6 +81,7 @@ def submit(
         "cache": str(Path(default_cache_dir()).absolute()),
         "allow_code_drift": allow_code_drift,
         "snapshot": snapshot,
+        "isolate": loaded.isolate,
     }
 
     def wanted(each: RunStatus) -> bool:
