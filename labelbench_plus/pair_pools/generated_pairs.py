@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from labelbench_plus.algorithms.stream_top_n import UID
-from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.seeding import Streams
 
 GENERATOR = 1  # raised when the same parameters would give other pairs
@@ -35,7 +35,10 @@ class GeneratedPairs(PairPool):
     width: d.
     concepts: how many; concept k occurs in proportion to 1/k. wanted: the target concepts, a stretch from `first` on.
     swapped: share of captions that belong to another pair.
-    target_rows: number of target vectors.
+    target_rows: number of target vectors, of all target concepts alike.
+    observed, noise: a student sees other vectors than the teacher: latents turned into `observed` dimensions, another
+        turn for each side, and so much noise in each dimension.
+    test_pairs: agree fully and show target concepts only, all alike; their classes are the axes' two ends.
     """
 
     rows: Annotated[int, Ge(1)] = 20_000
@@ -46,6 +49,9 @@ class GeneratedPairs(PairPool):
     wanted: Annotated[int, Ge(1)] = 6
     swapped: Annotated[float, Interval(ge=0, le=1)] = 0.0
     target_rows: Annotated[int, Ge(1)] = 1000
+    observed: Annotated[int, Ge(2)] = 64
+    noise: Annotated[float, Ge(0)] = 0.25
+    test_pairs: Annotated[int, Ge(2)] = 2048
 
     def fingerprint(self) -> str:
         return hashlib.sha256(f"generated pairs {GENERATOR}".encode()).hexdigest()
@@ -53,9 +59,12 @@ class GeneratedPairs(PairPool):
     def size(self) -> int:
         return self.rows
 
+    def can_train(self) -> bool:
+        return True
+
     def open(self, streams: Streams) -> OpenPool:
-        if self.width < self.concepts:
-            raise ValueError(f"width {self.width} is too small for {self.concepts} concepts")
+        if min(self.width, self.observed) < self.concepts:
+            raise ValueError(f"width and observed must be at least the number of concepts, {self.concepts}")
         if self.first + self.wanted > self.concepts:
             raise ValueError(f"targets {self.first} to {self.first + self.wanted} are beyond {self.concepts} concepts")
         return _OpenGenerated(self, streams)
@@ -77,8 +86,11 @@ class _OpenGenerated(OpenPool):
         self._pool, self._streams = pool, streams
         sizes = [len(part) for part in np.array_split(np.arange(pool.rows), pool.shards)]
         self.shards = tuple(Shard(f"part-{number:05d}", size) for number, size in enumerate(sizes))
-        rng = streams.rng("generated turn")
-        self._turn = np.linalg.qr(rng.normal(size=(pool.width, pool.concepts)))[0].T.astype(np.float32)
+        self._turn = _turned(streams.rng("generated turn"), pool.concepts, pool.width)
+        self._shown = {
+            side: _turned(streams.rng(f"generated view {side}"), pool.concepts, pool.observed)
+            for side in ("images", "texts")
+        }
 
     def uids(self, shard: int) -> np.ndarray:
         rng = self._streams.round(shard).rng("generated uids")
@@ -108,9 +120,31 @@ class _OpenGenerated(OpenPool):
 
     def targets(self) -> Iterator[np.ndarray]:
         rng = self._streams.rng("generated targets")
-        concepts = rng.choice(self._wanted(), size=self._pool.target_rows, p=self._shares(self._wanted()))
+        concepts = rng.choice(self._wanted(), size=self._pool.target_rows)
         signs = rng.choice([-1.0, 1.0], size=len(concepts))
         yield self._seen(self._latents(concepts, signs, rng), rng)
+
+    def inputs(self, shard: int, rows: np.ndarray) -> Inputs:
+        parts: dict[Side, list[np.ndarray]] = {"images": [], "texts": []}
+        for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
+            start = piece * ROWS_AT_ONCE
+            some = rows[(rows >= start) & (rows < start + ROWS_AT_ONCE)] - start
+            for side, seen in parts.items():
+                rng = self._streams.round(shard).round(piece).rng(f"generated sight {side}")
+                seen.append(self._observed(self._latents_of(shard, piece, side), side, rng)[some])
+        return Inputs(np.concatenate(parts["images"]), np.concatenate(parts["texts"]))
+
+    def evaluation(self) -> Evaluation:
+        rng, wanted = self._streams.rng("generated test"), self._wanted()
+        concepts = rng.choice(wanted, size=self._pool.test_pairs)
+        signs = rng.choice([-1.0, 1.0], size=len(concepts))
+        latents = self._latents(concepts, signs, rng)
+        pairs = Inputs(self._observed(latents, "images", rng), self._observed(latents, "texts", rng))
+        labels = 2 * np.searchsorted(wanted, concepts) + (signs > 0)
+        ends = np.zeros((2 * len(wanted), self._pool.concepts))
+        for number, concept in enumerate(wanted):
+            ends[2 * number, concept], ends[2 * number + 1, concept] = -1.0, 1.0
+        return Evaluation(pairs, labels.astype(np.int64), ends.astype(np.float32) @ self._shown["texts"])
 
     def kinds(self, shard: int) -> np.ndarray:
         """ "on target" or "off target", and "swapped caption" where it is of another axis."""
@@ -128,16 +162,25 @@ class _OpenGenerated(OpenPool):
 
     def _pieces(self, shard: int, side: Side) -> Iterator[np.ndarray]:
         for piece in range(-(-self.shards[shard].rows // ROWS_AT_ONCE)):
-            drawn = self._drawn(shard, piece)
-            own = self._streams.round(shard).round(piece)
-            latents = self._latents(drawn.concepts, drawn.signs, own.rng("generated latents"))
-            if side == "texts":
-                rng, quality = own.rng("generated captions"), drawn.quality[:, None]
-                concepts = rng.choice(self._pool.concepts, size=len(latents), p=self._shares())
-                others = self._latents(concepts, rng.choice([-1.0, 1.0], size=len(latents)), rng)
-                latents = quality * latents + np.sqrt(1 - quality**2) * others
-                latents[drawn.swapped] = latents[np.roll(drawn.swapped, 1)]
-            yield self._seen(latents, own.rng(f"generated noise {side}"))
+            rng = self._streams.round(shard).round(piece).rng(f"generated noise {side}")
+            yield self._seen(self._latents_of(shard, piece, side), rng)
+
+    def _latents_of(self, shard: int, piece: int, side: Side) -> np.ndarray:
+        drawn = self._drawn(shard, piece)
+        own = self._streams.round(shard).round(piece)
+        latents = self._latents(drawn.concepts, drawn.signs, own.rng("generated latents"))
+        if side == "texts":
+            rng, quality = own.rng("generated captions"), drawn.quality[:, None]
+            concepts = rng.choice(self._pool.concepts, size=len(latents), p=self._shares())
+            others = self._latents(concepts, rng.choice([-1.0, 1.0], size=len(latents)), rng)
+            latents = quality * latents + np.sqrt(1 - quality**2) * others
+            latents[drawn.swapped] = latents[np.roll(drawn.swapped, 1)]
+        return latents
+
+    def _observed(self, latents: np.ndarray, side: Side, rng: np.random.Generator) -> np.ndarray:
+        """What a student sees of latents, (n, observed) float32."""
+        exact = latents.astype(np.float32) @ self._shown[side]
+        return exact + rng.normal(size=exact.shape, scale=self._pool.noise).astype(np.float32)
 
     def _drawn(self, shard: int, piece: int) -> _Drawn:
         size = min(ROWS_AT_ONCE, self.shards[shard].rows - piece * ROWS_AT_ONCE)
@@ -167,7 +210,11 @@ class _OpenGenerated(OpenPool):
     def _wanted(self) -> np.ndarray:
         return np.arange(self._pool.first, self._pool.first + self._pool.wanted)
 
-    def _shares(self, some: np.ndarray | None = None) -> np.ndarray:
+    def _shares(self) -> np.ndarray:
         shares = 1 / np.arange(1.0, self._pool.concepts + 1)
-        shares = shares if some is None else shares[some]
         return shares / shares.sum()
+
+
+def _turned(rng: np.random.Generator, concepts: int, width: int) -> np.ndarray:
+    """(concepts, width) float32 with orthonormal rows."""
+    return np.linalg.qr(rng.normal(size=(width, concepts)))[0].T.astype(np.float32)

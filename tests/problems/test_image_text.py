@@ -14,9 +14,10 @@ from labelbench_plus.loop import run
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.pair_pools.captioned_images import CaptionedImages
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
+from labelbench_plus.pair_pools.pair_arrays import PairArrays
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
-from labelbench_plus.problems.image_text import PairOracle
+from labelbench_plus.problems.image_text import ImageText, PairOracle
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.store.run_store import RunStore
@@ -93,8 +94,10 @@ def test_a_query_that_breaks_the_contract_is_refused(query, message):
 
 def test_a_pool_that_cannot_be_tested_on_is_refused(tmp_path):
     path = tmp_path / "pairs.yaml"
-    path.write_text(SUITE.replace("{name: captioned_images, dataset: digits, wanted: [0, 1, 2, 3, 4], pairs: 300}",
-                                  "generated_pairs"))  # fmt: skip
+    np.save(tmp_path / "vectors.npy", np.eye(200, dtype=np.float32))
+    pool = f"{{name: pair_arrays, images: {tmp_path}/vectors.npy, texts: {tmp_path}/vectors.npy}}"
+    old = "{name: captioned_images, dataset: digits, wanted: [0, 1, 2, 3, 4], pairs: 300}"
+    path.write_text(SUITE.replace(old, pool))
     with pytest.raises(SuiteError, match="has no test data"):
         load_suite(path)
 
@@ -129,9 +132,22 @@ def test_teacher_s_scores_tell_swapped_captions():
     assert np.median(scores[kinds == "clean"]) > np.quantile(scores[kinds == "swapped caption"], 0.95)
 
 
-def test_vectors_are_inputs_where_there_is_nothing_better():
-    pool = GeneratedPairs(rows=100, shards=1, width=32).open(Streams(0))
+def test_vectors_are_inputs_where_there_is_nothing_better(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float16)
+    np.save(tmp_path / "vectors.npy", vectors)
+    pool = PairArrays(tmp_path / "vectors.npy", tmp_path / "vectors.npy").open(Streams(0))
     rows = np.array([3, 50, 99])
     pairs = pool.inputs(0, rows)
-    whole = np.concatenate(list(pool.vectors(0, "images", 1000)))
-    assert np.array_equal(pairs.images, whole[rows].astype(np.float32)) and pairs.texts.shape == (3, 32)
+    assert np.array_equal(pairs.images, vectors[rows].astype(np.float32)) and pairs.texts.shape == (3, 8)
+
+
+def test_a_clip_of_vectors():
+    problem = ImageText(GeneratedPairs(rows=1500, shards=2, width=24, concepts=6, wanted=3, test_pairs=300))
+    instance, ledger = problem.open(Place(Path("unused")), Streams(0)), Ledger()
+    strategy = registry("strategies").build("clip_score")
+    view = instance.view(strategy.needs, ledger, None, 800.0)
+    instance.oracle.answer(strategy.select(view, 800, np.random.default_rng(0)), 800.0, ledger)
+    data = instance.training_data(ledger, with_validation=False)
+    assert data.pairs.images.shape == (800, 64)
+    model = registry("trainers").build({"name": "contrastive", "steps": 100}).fit(data, Streams(0), None)
+    assert instance.evaluate(model)["zero_shot"] > 0.6  # 1/6 by chance

@@ -1,0 +1,50 @@
+"""The setting of the data-selection theory: linear students of image-text pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+
+from labelbench_plus.algorithms.contrastive import recall_at_1
+from labelbench_plus.algorithms.linear_alignment import cross_covariance
+from labelbench_plus.pair_pools import PairPool
+from labelbench_plus.plugins import From
+from labelbench_plus.problems import Place, problems
+from labelbench_plus.problems.image_text import ImageText, ImageTextInstance
+from labelbench_plus.seeding import Streams
+
+
+@problems.register("linear_alignment")
+@dataclass(frozen=True)
+class LinearAlignmentProblem(ImageText):
+    """Keep some pairs, fit a linear student in closed form, and see how it aligns with clean pairs of the targets.
+
+    With C the test pairs' centred cross-covariance and G the student's map: `raw` is <C, G>, minus the theory's test
+    loss times ρ. It grows with the scale of G and so rewards redundancy; `cosine` is the same over both norms, and
+    `retrieval` the share of images and texts that find their partner first among 128.
+    """
+
+    task = "linear_alignment"
+
+    pool: Annotated[PairPool, From("pair_pools")]
+    metric: Literal["raw", "cosine", "retrieval"] = "raw"  # type: ignore[assignment]
+    retrieval_among: int = 128
+
+    def open(self, place: Place, streams: Streams) -> LinearAlignmentInstance:
+        return LinearAlignmentInstance(self.pool.open(streams), self.retrieval_among, place.device)
+
+
+class LinearAlignmentInstance(ImageTextInstance):
+    """A pool of pairs made ready, for linear students."""
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        pairs = self._evaluation().pairs
+        images, texts = (torch.from_numpy(side).to(self._device) for side in (pairs.images, pairs.texts))
+        covariance, product = cross_covariance(images, texts), model.product
+        raw = float((covariance * product).sum())
+        found = recall_at_1(
+            images.double() @ model.left, texts.double() @ model.right, torch.arange(len(images)), self._among
+        )
+        return {"raw": raw, "cosine": raw / float(covariance.norm() * product.norm()), "retrieval": found}
