@@ -74,6 +74,23 @@ def load_matrix(path: Path) -> np.ndarray:
     return matrix
 
 
+def read_rows(matrix: np.ndarray, start: int, count: int) -> np.ndarray:
+    """Consecutive rows of a matrix that `load_matrix` mapped, read rather than mapped: pages once touched would stay.
+
+    Raises
+    ------
+    ValueError
+        The matrix is in column order.
+    """
+    if not isinstance(matrix, np.memmap) or matrix.filename is None:
+        return matrix[start : start + count]
+    if not matrix.flags.c_contiguous:
+        raise ValueError(f"{matrix.filename}: must be in row order to be read in pieces")
+    place = matrix.offset + start * matrix.strides[0]
+    flat = np.fromfile(matrix.filename, dtype=matrix.dtype, count=count * matrix.shape[1], offset=place)
+    return flat.reshape(count, matrix.shape[1])
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's content."""
     if not path.is_file():

@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge
 
 from labelbench_plus.algorithms.stream_top_n import UID
-from labelbench_plus.data_selection.arrays import file_hash, load_matrix
+from labelbench_plus.data_selection.arrays import file_hash, load_matrix, read_rows
 from labelbench_plus.data_selection.uids import read_uids
 from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.plugins import Infra
@@ -24,7 +24,7 @@ from labelbench_plus.seeding import Streams
 @pair_pools.register("pair_arrays")
 @dataclass(frozen=True)
 class PairArrays(PairPool):
-    """Vectors of images and texts, mapped from `.npy` files: nothing is unpacked, so this is the fastest form.
+    """Vectors of images and texts in `.npy` files: nothing has to be unpacked, so this is the fastest form.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class _OpenArrays(OpenPool):
     def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
         first, rows = self._starts[shard], self.shards[shard].rows
         for start in range(first, first + rows, chunk):
-            yield self._vectors[side][start : min(start + chunk, first + rows)]
+            yield read_rows(self._vectors[side], start, min(chunk, first + rows - start))
 
     def targets(self) -> Iterator[np.ndarray]:
         return (load_matrix(path.expanduser()) for path in self._pool.targets)
