@@ -124,7 +124,9 @@ class Registry(Generic[P]):
             cls.name = name
             self._classes[name] = cls
             if expected is None:
-                self._local[name] = Entry(name, f"local ({where}), unversioned", f"{cls.__module__}:{cls.__name__}")
+                self._local[name] = Entry(
+                    name, f"local ({Path(where).name}), unversioned", f"{cls.__module__}:{cls.__name__}"
+                )
             return cls
 
         return add

@@ -208,6 +208,8 @@ def as_run(place: Place, series: Mapping[Any, Any], indices: Any, source: Mappin
     """
     series = {key: _listed(values) for key, values in series.items() if isinstance(key, str)}
     indices = _listed(indices)
+    if isinstance(indices, list):
+        indices = [_whole(each) for each in indices]
     facts, scores, defects = count(series, indices), _scores(series), []
     lengths = {len(values) for values in series.values() if isinstance(values, list)}
     if len(lengths) > 1:
@@ -319,6 +321,11 @@ def _number(value: Any) -> float:
     if not isinstance(value, int | float) or (isinstance(value, int) and abs(value) > MOST):
         return math.nan
     return float(value)
+
+
+def _whole(value: Any) -> Any:
+    """W&B hands back some whole numbers as floats: 1105802.0 is the index 1105802."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_count(value: Any) -> bool:

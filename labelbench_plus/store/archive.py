@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,12 +53,16 @@ def restore_archive(path: Path, root: Path) -> int:
     Raises
     ------
     StoreError
-        A run below `root` differs from the archive's.
+        A run below `root` differs from the archive's, a line's id is none, or a line was imported and has no rounds.
     """
     count = 0
     with gzip.open(path, "rb") as lines:
         for text in lines:
             line = json.loads(text)
+            if not re.fullmatch("[0-9a-f]{16}", str(line["run"])):  # it becomes a folder's name
+                raise StoreError(f"{path}: {line['run']!r} is no run's id: expected sixteen hexadecimal digits")
+            if "rounds" not in line:
+                raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
             folder = RunStore(root, line["run"]).folder
             files = {"config.json": line["config"], "result.json": line["result"]}
             files |= {f"rounds/{number:04d}.json": content for number, content in enumerate(line["rounds"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from labelbench_plus.submission.schema import Submission
 from labelbench_plus.submission.tables import check_board, check_curves
 
 BASELINE = "random"  # of results that nobody signed
+MACHINE_PATH = re.compile(r"(?<![\w.-])(/(home|root|Users|mnt|media|scratch|tmp)/|[A-Za-z]:\\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     findings += check_outliers(settings)
     findings += _tables(bundle, rebuilt.specs, own)
     findings += _signature(bundle)
+    findings += _machine_paths(bundle)
     findings += _badges(folder)
     findings = list(dict.fromkeys(findings))
     problems = tuple(finding for finding in findings if not finding.warning)
@@ -140,6 +143,25 @@ def _undeclared(runs: Sequence[Mapping[str, Any]], submission: Submission) -> It
             what = "a run used a plugin of its own, and no difference is declared"
             yield Finding(SUBMISSION, what, run["run"], "differences", f"what {local[0]} is", "nothing")
             return
+
+
+def _machine_paths(bundle: Bundle) -> Iterator[Finding]:
+    """A warning of the first place where runs tell a path of the machine that computed them."""
+    for run in bundle.runs:
+        for part in ("config", "manifest"):
+            for field, text in _texts(run[part], part):
+                if MACHINE_PATH.search(text):
+                    what = "a path of somebody's machine will be published with it"
+                    yield Finding(ARCHIVE, what, run["run"], field, actual=text[:80], warning=True)
+                    return
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(part, f"{path}.{key}")
 
 
 def _codes(codes: set[tuple[Any, Any]]) -> str:

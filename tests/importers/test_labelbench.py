@@ -133,6 +133,13 @@ def test_the_command_writes_a_folder_that_a_board_reads(tmp_path):
     assert results.curves["train_seconds"].isna().all()
 
 
+@archive
+def test_imported_runs_cannot_be_restored_and_say_so(tmp_path):
+    CliRunner().invoke(app, ["import", "labelbench", str(FIXTURE), "--to", str(tmp_path / "a")])
+    done = CliRunner().invoke(app, ["restore", str(tmp_path / "a" / "runs.jsonl.gz"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2 and "was imported: it has a curve, but no rounds to restore" in done.stderr
+
+
 DEFECTS = {
     "over budget": ({"labels": (10, 21, 32)}, "over budget in 2 of 3 rounds, first in round 1: 21 labels where 20"),
     "under budget": ({"labels": (10, 20, 29)}, "under budget in 1 of 3 rounds, first in round 2: 29 labels where 30"),
@@ -172,6 +179,14 @@ def test_arrays_are_as_good_as_lists(tmp_path):
     (as_arrays,) = read_labelbench(tmp_path).runs
     assert (as_arrays.scores, as_arrays.source["bought"]) == (as_lists.scores, as_lists.source["bought"])
     assert as_arrays.id == as_lists.id
+
+
+def test_indices_that_wandb_made_floats_are_indices(tmp_path):
+    write(tmp_path)
+    (whole,) = read_labelbench(tmp_path).runs
+    write(tmp_path, indices=[float(index) if index % 2 else index for index in range(30)])
+    (mixed,) = read_labelbench(tmp_path).runs
+    assert not mixed.defects and mixed.source["bought"] == whole.source["bought"]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_imported(tmp_path):

@@ -423,6 +423,12 @@ def test_a_run_far_from_its_siblings_is_a_warning(bundle, place):
     assert "last accuracy" in {warning.field for warning in warned}
 
 
+def test_a_path_of_a_machine_is_a_warning(bundle, place):
+    with_line(lambda line: line["manifest"]["plugins"].update(strategies="local (/home/me/x.py)"))(bundle)
+    (warning,) = check(bundle, place).warnings
+    assert warning.field == "manifest.plugins.strategies" and warning.actual == "local (/home/me/x.py)"
+
+
 def test_seeds_that_repeat_each_other_are_a_warning(bundle, place):
     lines = lines_of(bundle)
     first, second = (line for line in lines if line["config"]["strategy"]["name"] == "margin")
@@ -431,6 +437,13 @@ def test_seeds_that_repeat_each_other_are_a_warning(bundle, place):
     chained(second)
     write_lines(bundle, lines)
     assert any("the same scores in every round" in str(warning) for warning in check(bundle, place).warnings)
+
+
+def test_an_archive_that_climbs_out_is_not_restored_either(bundle, tmp_path):
+    with_line(lambda line: line.update(run="../../../climbed"), mend=left_alone)(bundle)
+    done = CliRunner().invoke(app, ["restore", str(bundle / ARCHIVE), "--out", str(tmp_path / "a" / "b")])
+    assert done.exit_code == 2 and "'../../../climbed' is no run's id" in done.stderr
+    assert not (tmp_path / "climbed").exists() and not (tmp_path / "a").exists()
 
 
 def test_badges_are_read_by_the_leaderboard_and_never_lost(bundle):
