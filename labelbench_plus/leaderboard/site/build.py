@@ -59,8 +59,7 @@ def build_site(results: Sequence[Results], folder: Path) -> Path:
         path, content, drawn = pages.problem_page(site, member)
         files[path] = content
         figures += drawn
-        path, content = pages.runs_page(site, member)
-        files[path] = content
+        files |= dict(pages.runs_pages(site, member))
     for name in site.strategies:
         path, content, drawn = pages.strategy_page(site, name)
         files[path] = content

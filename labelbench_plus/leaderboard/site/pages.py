@@ -29,6 +29,7 @@ from labelbench_plus.leaderboard.text import conditions, findings
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard
 
 TITLE = "LabelBench Plus leaderboard"
+RUNS_A_PAGE = 600
 PLURALS = {"strategy": "strategies"}
 
 
@@ -211,8 +212,27 @@ def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
     return page.path, render("strategy", page, parts=parts, summary=summary), figures
 
 
-def runs_page(site: Site, member: Member) -> tuple[str, bytes]:
-    """The runs of a setting, with what is known of where they come from."""
+def runs_pages(site: Site, member: Member) -> list[tuple[str, bytes]]:
+    """The runs of a setting, with what is known of where they come from: path and content of each page.
+
+    A page holds whole strategies, and no more than `RUNS_A_PAGE` runs unless one strategy alone has more: longer tables
+    are slow to sort in a browser.
+    """
+    parts: list[list[str]] = [[]]
+    counts = {name: len(runs) for name, runs in member.setting.runs.runs.items()}
+    for name in member.setting.table.names():
+        if parts[-1] and sum(counts[one] for one in parts[-1]) + counts[name] > RUNS_A_PAGE:
+            parts.append([])
+        parts[-1].append(name)
+    paths = [runs_href(member, number) for number in range(1, len(parts) + 1)]
+    labels = [part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts if part]
+    others = list(zip(paths, labels, strict=False)) if len(parts) > 1 else []
+    return [(path, _runs_page(site, member, path, part, others)) for path, part in zip(paths, parts, strict=True)]
+
+
+def _runs_page(
+    site: Site, member: Member, path: str, strategies: Sequence[str], others: Sequence[tuple[str, str]]
+) -> bytes:
     setting, board = member.setting, member.board
     records = site.records_of(board)
     ids = _run_ids(setting)
@@ -231,7 +251,7 @@ def runs_page(site: Site, member: Member) -> tuple[str, bytes]:
     )
     rows: list[tuple[Cell, ...]] = []
     names = []
-    for name in setting.table.names():
+    for name in strategies:
         for seed, run in sorted(setting.runs.runs[name].items()):
             names.append(name)
             rows.append(
@@ -258,10 +278,10 @@ def runs_page(site: Site, member: Member) -> tuple[str, bytes]:
         names=names,
     )
     crumbs = (("index.html", "Overview"), (member.href, setting.name), ("", "Runs"))
-    page = Page(runs_href(member), f"Runs of {setting.name} · {TITLE}", f"Runs of {setting.name}", crumbs)
+    page = Page(path, f"Runs of {setting.name} · {TITLE}", f"Runs of {setting.name}", crumbs)
     left_out = [warning for warning in setting.warnings if "left out" in warning]
-    content = render("runs", page, facts=facts, view=view, configs=_configs(site, member), notes=left_out)
-    return page.path, content
+    configs = _configs(site, member, strategies)
+    return render("runs", page, facts=facts, view=view, configs=configs, notes=left_out, others=others)
 
 
 def compare_page(site: Site) -> bytes:
@@ -324,9 +344,9 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
     )
 
 
-def runs_href(member: Member) -> str:
-    """The page of a setting's runs."""
-    return f"runs/{_stem(member.href)}.html"
+def runs_href(member: Member, number: int = 1) -> str:
+    """A page of a setting's runs, the first unless another is asked for."""
+    return f"runs/{_stem(member.href)}{'' if number == 1 else f'-page-{number}'}.html"
 
 
 def _heading(site: Site) -> str:
@@ -431,10 +451,10 @@ def _rounded(*values: float) -> list[float | None]:
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
 
 
-def _configs(site: Site, member: Member) -> list[tuple[str, str, str]]:
+def _configs(site: Site, member: Member, strategies: Sequence[str]) -> list[tuple[str, str, str]]:
     """For every strategy with a manifest, all that decides its runs but the seed: name, anchor, JSON."""
     records, found = site.records_of(member.board), []
-    for name in member.setting.table.names():
+    for name in strategies:
         for run in member.setting.runs.runs[name].values():
             if run.run_id in records:
                 config = dict(records[run.run_id]["config"])  # type: ignore[call-overload]
