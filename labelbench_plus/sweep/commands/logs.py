@@ -56,10 +56,10 @@ def logs(
         return
     place = f"on {record.get('node', record['host'])}" + (f", job {record['job']}" if record.get("job") else "")
     ended = f"{record['ended']}: {record['detail']}" if record.get("detail") else record.get("ended", "not ended")
-    if "ended" not in record and "batch" in record and number == len(records):
+    if record.get("ended") in (None, "stopped") and "batch" in record and number == len(records):
         where = Sweep(out, record["sweep"])
         (now,) = look(where, runs=[each for each in where.runs() if each.id == ids[0]]).runs
-        ended = f"{now.state}: {now.note}"
+        ended += f"; now {now.state}" + (f": {now.note}" if now.note else "")
     print(f"run {ids[0]}, attempt {number} of {len(records)} {place}: {ended}\n{path}", file=sys.stderr)
     _print_file(path, tail, follow)
 
