@@ -104,6 +104,14 @@ class PoolView(View):
         return self._read("labelled_features")
 
     @property
+    def token_uncertainty(self) -> Tensor:
+        """(n, 3) float64: how unsure a language model was of its least sure token of each candidate.
+
+        By entropy, least confidence and margin, from data that come with it. Needs "token_uncertainty".
+        """
+        return self._read("token_uncertainty")
+
+    @property
     def embeddings(self) -> Tensor:
         """(n, h) the current model's last hidden representation of the candidates. Needs "embeddings"."""
         return self._read("embeddings")

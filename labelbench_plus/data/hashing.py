@@ -29,10 +29,12 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def hash_labelled_data(data: LabelledData) -> str:
-    """SHA-256 of every example and label in its split and order, and of the class names."""
+    """SHA-256 of every example and label in its split and order, of the class names, and of what else comes along."""
     parts = {"pool": data.pool, "validation": data.validation, "test": data.test}
     arrays: dict[str, np.ndarray] = {}
     for part, split in parts.items():
         arrays |= {f"{part}_inputs": split.inputs, f"{part}_labels": split.labels}
+    extras = {"pool_prices": data.pool_prices, "pool_token_uncertainty": data.pool_token_uncertainty}
+    arrays |= {name: extra for name, extra in extras.items() if extra is not None}
     names = "\0".join(data.class_names).encode()
     return hash_arrays({**arrays, "class_names": np.frombuffer(names, dtype=np.uint8)})

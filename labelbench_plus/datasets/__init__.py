@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class LabelledData:
     """A data set in memory. The split is fixed: it does not depend on a run's seed.
 
     `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
+    `pool_token_uncertainty` (n, 3) float64 says, where items are texts that a language model has read, how unsure it
+    was of its least sure token: by entropy, least confidence and margin (`algorithms.token_uncertainty`).
     """
 
     pool: Split
@@ -29,10 +32,18 @@ class LabelledData:
     test: Split
     class_names: tuple[str, ...]
     pool_prices: np.ndarray | None = None
+    pool_token_uncertainty: np.ndarray | None = None
 
 
 class Dataset(Plugin):
-    """Where labelled examples come from."""
+    """Where labelled examples come from.
+
+    Attributes
+    ----------
+    provides: capabilities that views have because these data come with them.
+    """
+
+    provides: ClassVar[frozenset[str]] = frozenset()
 
     def load(self) -> LabelledData:
         """Read the examples. Images are uint8 (n, height, width) or (n, height, width, 3); else float (n, d).

@@ -7,16 +7,20 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import numpy as np
+import torch
 
+from labelbench_plus.algorithms.token_uncertainty import Measure, TokenStatistics, max_uncertainty
 from labelbench_plus.data.hashing import hash_labelled_data
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.plugins import Infra
 
 PARTS = ("pool", "validation", "test")
 REQUIRED = tuple(f"{part}_{what}" for part in PARTS for what in ("inputs", "labels"))
+TOKENS = tuple(f"pool_token_{what}" for what in ("lengths", "entropy", "first", "second"))
+OPTIONAL = ("class_names", "pool_prices", *TOKENS)
 
 
 @datasets.register("arrays")
@@ -24,11 +28,14 @@ REQUIRED = tuple(f"{part}_{what}" for part in PARTS for what in ("inputs", "labe
 class Arrays(Dataset):
     """Your own examples, from a file made with `numpy.savez`.
 
-    It holds `pool_inputs`, `pool_labels`, `validation_inputs`, `validation_labels`, `test_inputs`,
-    `test_labels` and, if wanted, `class_names`. Inputs are uint8 images (n, height, width) or (n, height,
-    width, 3) whose values span 0..255, or finite floats (n, d). Labels are integers (n,) in 0..K-1; without
-    `class_names` every class has to occur somewhere. Ties between examples go to the lower pool index:
-    shuffle a pool that is sorted by class.
+    It holds `pool_inputs`, `pool_labels`, `validation_inputs`, `validation_labels`, `test_inputs` and `test_labels`.
+    Inputs are uint8 images (n, height, width) or (n, height, width, 3) whose values span 0..255, or finite floats
+    (n, d). Labels are integers (n,) in 0..K-1. Ties between examples go to the lower pool index: shuffle a pool that
+    is sorted by class.
+
+    It may hold `class_names` (K,), without which every class has to occur somewhere; `pool_prices` (n,), what each
+    label costs; and, for texts that a language model has read, `pool_token_lengths` (n,) with `pool_token_entropy`,
+    `pool_token_first` and `pool_token_second`, one entry a token (`algorithms.token_uncertainty.token_statistics`).
 
     Parameters
     ----------
@@ -36,6 +43,14 @@ class Arrays(Dataset):
     """
 
     path: Annotated[Path, Infra()]
+
+    @property
+    def provides(self) -> frozenset[str]:  # type: ignore[override]
+        path = self.path.expanduser()
+        if not zipfile.is_zipfile(path):  # what is wrong with it, `load` says
+            return frozenset()
+        with zipfile.ZipFile(path) as file:
+            return frozenset({"token_uncertainty"}) if f"{TOKENS[0]}.npy" in file.namelist() else frozenset()
 
     def load(self) -> LabelledData:
         """Read and check the file.
@@ -58,7 +73,15 @@ class Arrays(Dataset):
         else:
             classes = 1 + max(int(split.labels.max()) for split in (pool, validation, test))
             names = tuple(map(str, range(classes)))
-        return LabelledData(pool, validation, test, names)
+        prices = content.get("pool_prices")
+        return LabelledData(
+            pool,
+            validation,
+            test,
+            names,
+            pool_prices=None if prices is None else prices.astype(np.float64),
+            pool_token_uncertainty=_token_uncertainty(content) if TOKENS[0] in content else None,
+        )
 
     def fingerprint(self) -> str:
         path = self.path.expanduser()
@@ -88,8 +111,8 @@ def _problems(content: dict[str, np.ndarray]) -> list[str]:
     problems = []
     if missing := [name for name in REQUIRED if name not in content]:
         problems.append(f"missing: {', '.join(missing)}")
-    if unknown := sorted(set(content) - {*REQUIRED, "class_names"}):
-        problems.append(f"unknown: {', '.join(unknown)} (known: {', '.join(REQUIRED)}, class_names)")
+    if unknown := sorted(set(content) - {*REQUIRED, *OPTIONAL}):
+        problems.append(f"unknown: {', '.join(unknown)} (known: {', '.join((*REQUIRED, *OPTIONAL))})")
     for part in PARTS:
         inputs, labels = content.get(f"{part}_inputs"), content.get(f"{part}_labels")
         if inputs is not None:
@@ -98,7 +121,41 @@ def _problems(content: dict[str, np.ndarray]) -> list[str]:
             problems.append(f"{part}_labels must be integers (n,), got {labels.dtype} {labels.shape}")
         elif labels is not None and inputs is not None and inputs.ndim and len(inputs) != len(labels):
             problems.append(f"{part} has {len(inputs)} inputs and {len(labels)} labels")
+    problems += _problems_of_prices(content) + _problems_of_tokens(content)
     return problems or _problems_of_classes(content)
+
+
+def _problems_of_prices(content: dict[str, np.ndarray]) -> list[str]:
+    prices, labels = content.get("pool_prices"), content.get("pool_labels")
+    if prices is None or labels is None:
+        return []
+    if prices.shape != labels.shape or prices.dtype.kind not in "iuf":
+        return [f"pool_prices must be numbers {labels.shape}, one a pool item, got {prices.dtype} {prices.shape}"]
+    wrong = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
+    return [f"pool_prices must be positive, item {wrong[0]} costs {prices[wrong[0]]}"] if len(wrong) else []
+
+
+def _problems_of_tokens(content: dict[str, np.ndarray]) -> list[str]:
+    given = [name for name in TOKENS if name in content]
+    if not given or "pool_labels" not in content:
+        return []
+    if len(given) < len(TOKENS):
+        return [f"{', '.join(given)}: needs {', '.join(name for name in TOKENS if name not in content)} as well"]
+    if content[TOKENS[0]].shape != content["pool_labels"].shape:
+        items = content["pool_labels"].shape
+        return [f"{TOKENS[0]} must be {items}, one length a pool item, got {content[TOKENS[0]].shape}"]
+    try:
+        _token_uncertainty(content)
+    except (TypeError, ValueError, RuntimeError) as error:
+        return [f"pool_token_*: {error}"]
+    return []
+
+
+def _token_uncertainty(content: dict[str, np.ndarray]) -> np.ndarray:
+    lengths, entropy, first, second = (torch.from_numpy(content[name]) for name in TOKENS)
+    statistics = TokenStatistics(entropy.double(), first.double(), second.double())
+    columns = [max_uncertainty(statistics, lengths, measure=measure) for measure in get_args(Measure)]
+    return torch.stack(columns, dim=1).numpy()
 
 
 def _problems_of_inputs(name: str, inputs: np.ndarray, of_pool: np.ndarray | None) -> list[str]:

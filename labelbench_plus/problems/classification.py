@@ -71,7 +71,6 @@ class Classification(Problem):
 
     query = "pool"
     task = "classification"
-    provides = frozenset({"features"})
 
     dataset: Annotated[Dataset, From("datasets")]
     encoder: Annotated[Encoder, From("encoders")]
@@ -79,6 +78,10 @@ class Classification(Problem):
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, ("accuracy", "balanced_accuracy", "macro_f1", "nll", "ece")))
     )
+
+    @property
+    def provides(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({"features"}) | self.dataset.provides
 
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
@@ -109,13 +112,22 @@ class Classification(Problem):
                 rng = streams.rng(f"condition {number} {condition.name}")
                 rows = setting.pool.rows
                 setting = condition.apply(setting, lambda: features["pool"][rows], rng)  # noqa: B023 called at once
-        return ClassificationInstance(setting, features, self.metrics, place.device)
+        return ClassificationInstance(
+            setting, features, self.metrics, place.device, _load(self.dataset).pool_token_uncertainty
+        )
 
 
 class ClassificationInstance:
     """A classification problem with its data loaded."""
 
-    def __init__(self, setting: Setting, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str):
+    def __init__(
+        self,
+        setting: Setting,
+        features: dict[str, np.ndarray],
+        scores: tuple[Metric, ...],
+        device: str,
+        token_uncertainty: np.ndarray | None,
+    ) -> None:
         def rows(name: str, part: Part) -> Tensor:
             every = np.array_equal(part.rows, np.arange(len(features[name])))
             return torch.as_tensor(features[name] if every else features[name][part.rows], device=device)
@@ -127,6 +139,9 @@ class ClassificationInstance:
         self._pool, self._prices = rows("pool", setting.pool), setting.prices
         self._validation, self._test = examples("validation", setting.validation), examples("test", setting.test)
         self._num_classes, self._metrics = len(setting.class_names), scores
+        self._tokens = None
+        if token_uncertainty is not None:
+            self._tokens = torch.as_tensor(token_uncertainty[setting.pool.rows], device=device)
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
         device, bought = self._pool.device, ledger.items
@@ -136,7 +151,7 @@ class ClassificationInstance:
         labelled = torch.as_tensor(bought, device=device)
         return PoolView(
             needs,
-            pool_providers(self._pool, candidates.clone(), labelled.clone(), model),
+            pool_providers(self._pool, self._tokens, candidates.clone(), labelled.clone(), model),
             candidates,
             labelled,
             labels=torch.as_tensor(ledger.answers, dtype=torch.long, device=device),
@@ -158,13 +173,15 @@ class ClassificationInstance:
 
 
 def pool_providers(
-    pool: Tensor, candidates: Tensor, labelled: Tensor, model: Any | None
+    pool: Tensor, tokens: Tensor | None, candidates: Tensor, labelled: Tensor, model: Any | None
 ) -> dict[str, tuple[str, Callable[[], Tensor]]]:
     """The functions behind a pool view. A free function: its closures can reach features and model, no labels."""
     providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "features": ("features", lambda: pool[candidates]),
         "labelled_features": ("features", lambda: pool[labelled]),
     }
+    if tokens is not None:
+        providers["token_uncertainty"] = ("token_uncertainty", lambda: tokens[candidates])
     if model is not None:
         providers |= {
             "probabilities": ("probabilities", lambda: model.probabilities(pool[candidates])),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from labelbench_plus.view import PoolView
 
-EVERYTHING = frozenset({"features", "embeddings", "probabilities", "member_probabilities"})
+EVERYTHING = frozenset({"features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"})
 
 
 def random_pool(
@@ -18,8 +18,8 @@ def random_pool(
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
-    """Whole-pool tensors: features, embeddings (N, ·), probabilities (N, K), member_probabilities (M, N, K), and
-    bought (labelled,), labels (labelled,), prices (N,)."""
+    """Whole-pool tensors: features, embeddings (N, ·), probabilities (N, K), member_probabilities (M, N, K),
+    token_uncertainty (N, 3), and bought (labelled,), labels (labelled,), prices (N,)."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(size, width, generator=generator).to(dtype)
     return {
@@ -30,6 +30,7 @@ def random_pool(
         "labels": torch.randint(classes, (labelled,), generator=generator),
         "bought": torch.randperm(size, generator=generator)[:labelled],
         "prices": torch.ones(size, dtype=torch.float64),
+        "token_uncertainty": torch.rand(size, 3, generator=generator, dtype=torch.float64),
     }
 
 
@@ -59,6 +60,8 @@ def make_view(
             "probabilities": ("probabilities", lambda: pool["probabilities"][rows]),
             "labelled_probabilities": ("probabilities", lambda: pool["probabilities"][bought]),
             "member_probabilities": ("member_probabilities", lambda: pool["member_probabilities"][:, rows]),
+            "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
+            "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
         },
         rows.clone(),
         bought.clone(),

@@ -109,3 +109,42 @@ def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(wrong)
         with pytest.raises(ValueError, match="not a file of plain arrays"):
             dataset.load()
+
+
+TOKENS = {
+    "pool_token_lengths": np.array([1, 2, 1, 1, 1, 1, 1, 1, 1]),
+    "pool_token_entropy": np.linspace(0.1, 1.0, 10),
+    "pool_token_first": np.linspace(0.9, 0.4, 10),
+    "pool_token_second": np.full(10, 0.1),
+}
+
+
+def test_prices_and_token_statistics_come_along(tmp_path: Path) -> None:
+    plain = write(tmp_path)
+    before = plain.fingerprint()
+    assert plain.provides == frozenset()
+    rich = write(tmp_path, pool_prices=np.arange(1, 10), **TOKENS)
+    os.utime(tmp_path / "mine.npz", ns=(1, 1))
+    assert rich.fingerprint() != before
+    assert rich.provides == {"token_uncertainty"}
+    data = rich.load()
+    assert data.pool_prices is not None and data.pool_prices.tolist() == list(range(1, 10))
+    assert data.pool_token_uncertainty is not None
+    # Entropy, least confidence and margin of the least sure token; the second text has two tokens.
+    assert data.pool_token_uncertainty[1] == pytest.approx([0.3, 1 - 0.9 + 2 * 0.5 / 9, 1 - (0.8 - 2 * 0.5 / 9)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pool_prices": np.ones(8)}, r"pool_prices must be numbers \(9,\), one a pool item, got float64 \(8,\)"),
+        ({"pool_prices": np.arange(9)}, "pool_prices must be positive, item 0 costs 0"),
+        ({"pool_token_first": np.ones(9)}, "pool_token_first: needs pool_token_lengths, pool_token_entropy, pool_"),
+        ({**TOKENS, "pool_token_lengths": np.ones(9, int)}, "lengths sum to 9, but there are statistics of 10 tokens"),
+        ({**TOKENS, "pool_token_lengths": np.ones(3, int)}, r"pool_token_lengths must be \(9,\), one length a pool"),
+        ({**TOKENS, "pool_token_entropy": np.full(10, np.nan)}, "pool_token_.*finite"),
+    ],
+)
+def test_mistakes_in_prices_and_token_statistics(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        write(tmp_path, **changes).load()

@@ -70,3 +70,31 @@ def test_other_data_is_another_problem(arrays):
     content["pool_labels"][0] = 1
     np.savez(path.with_name("other.npz"), **content)
     assert build(path.with_name("other.npz")).fingerprint() != before
+
+
+def test_what_comes_with_the_data_reaches_the_view_of_those_that_ask(arrays, tmp_path):
+    path, content = arrays
+    assert "token_uncertainty" not in build(path).provides
+    lengths = np.array([1, 2] * 20)
+    tokens = {f"pool_token_{what}": np.random.default_rng(1).random(60) / 2 for what in ("entropy", "first", "second")}
+    prices = np.linspace(1, 2, 40)
+    np.savez(path, **content, **tokens, pool_token_lengths=lengths, pool_prices=prices)
+    problem = registry("problems").build(
+        {
+            "name": "classification",
+            "dataset": {"name": "arrays", "path": str(path)},
+            "encoder": "identity",
+            "conditions": [{"name": "subset", "size": 15}],
+        }
+    )
+    assert problem.provides == {"features", "token_uncertainty"}
+    assert problem.capacity() < prices.sum()
+    instance = problem.open(Place(tmp_path / "cache"), Streams(0))
+    kept = instance._pool.shape[0]
+    view = instance.view(frozenset({"token_uncertainty"}), Ledger(), None, 1.0)
+    assert view.token_uncertainty.shape == (kept, 3) == (15, 3)
+    # Price and uncertainty of an item stay together: the price tells which item it is.
+    whose = [int(np.flatnonzero(prices == price)[0]) for price in view.prices.tolist()]
+    first_token = np.concatenate([[0], lengths.cumsum()[:-1]])
+    expected = [tokens["pool_token_entropy"][first_token[i] : first_token[i] + lengths[i]].max() for i in whose]
+    assert view.token_uncertainty[:, 0].tolist() == pytest.approx(expected)

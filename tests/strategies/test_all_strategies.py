@@ -35,7 +35,7 @@ def test_the_list_is_the_issue_s():
         "batch_bald", "epig", "k_center", "k_means_pp", "typiclust", "probcover", "max_herding", "facility_location",
         "graph_cut", "log_det", "badge", "bait", "cluster_margin", "clue", "galaxy", "direct", "d_optimal",
         "a_optimal", "v_optimal", "g_optimal", "e_optimal", "weighted_facility_location",
-        "relaxed_d_optimal", "relaxed_a_optimal", "relaxed_v_optimal", "relaxed_e_optimal",
+        "max_uncertainty", "relaxed_d_optimal", "relaxed_a_optimal", "relaxed_v_optimal", "relaxed_e_optimal",
     }  # fmt: skip
 
 
@@ -78,12 +78,15 @@ def test_one_candidate_left(name):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-@pytest.mark.parametrize("what", ["features", "embeddings", "probabilities", "member_probabilities"])
+@pytest.mark.parametrize(
+    "what", ["features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"]
+)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_is_not_finite_is_refused_by_whoever_reads_it(name, what, bad):
-    whole = torch.rand(60, 4) if what != "member_probabilities" else torch.rand(5, 60, 4)
+    shape = {"member_probabilities": (5, 60, 4), "token_uncertainty": (60, 3)}.get(what, (60, 4))
+    whole = torch.rand(shape)
     whole = whole / whole.sum(-1, keepdim=True)
-    whole[..., 1] = bad
+    whole[:, 1:] = bad
     if what in needs(name):
         with pytest.raises(ValueError, match="finite"):
             select(name, 5, make_view(**{what: whole}))
@@ -131,7 +134,7 @@ def test_geometry_needs_no_label_to_start(name):
     check(select(name, 9, view), view, 9)
 
 
-@pytest.mark.parametrize("name", ["entropy", "least_confidence", "margin", "bald", "epig", "d_optimal", "v_optimal"])
+@pytest.mark.parametrize("name", ["entropy", "max_uncertainty", "margin", "bald", "epig", "d_optimal", "v_optimal"])
 def test_those_that_can_prefer_the_cheap(name):
     prices = torch.ones(60, dtype=torch.float64)
     dear = select(name, 5)

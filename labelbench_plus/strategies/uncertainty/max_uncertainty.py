@@ -1,0 +1,36 @@
+"""Maximum token uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.token_uncertainty import Measure
+from labelbench_plus.algorithms.uncertainty import top_scores
+from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.view import PoolView
+
+
+@strategies.register("max_uncertainty")
+@dataclass(frozen=True)
+class MaxUncertainty(PoolStrategy):
+    """Query the texts with the token that a language model was least sure of (Bhatt et al., 2024), in one shot.
+
+    It asks nothing of the model that is trained, so that it can spend the whole budget before any label. Where items
+    have prices, the uncertainty per unit of money counts.
+
+    Parameters
+    ----------
+    measure: of a token: entropy, least confidence, or margin ("min margin").
+    """
+
+    needs = frozenset({"token_uncertainty"})
+
+    measure: Measure = "margin"
+
+    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        scores = view.token_uncertainty[:, get_args(Measure).index(self.measure)]
+        return view.candidates[top_scores(scores / view.prices, n)]
