@@ -15,6 +15,7 @@ from labelbench_plus.data_selection.commands import pairs
 from labelbench_plus.importers.commands import imports
 from labelbench_plus.submission.commands import submission
 from labelbench_plus.sweep.commands import sweep
+from labelbench_plus.testing.commands import check
 from labelbench_plus.tracking.commands import wandb as wandb_commands
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=T
 app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
+app.command()(check)
 app.add_typer(imports, name="import")
 app.add_typer(submission, name="submission")
 app.add_typer(pairs, name="pairs")

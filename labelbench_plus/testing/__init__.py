@@ -6,6 +6,7 @@ test of every check; `lbp check` is the same from the command line.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from labelbench_plus.testing.report import ConformanceError, Outcome, Report
 if TYPE_CHECKING:
     import numpy as np
 
+    from labelbench_plus.testing.in_pytest import parametrize_checks
+    from labelbench_plus.testing.pool_scene import make_view
+
 __all__ = [
     "ConformanceError",
     "Outcome",
@@ -23,7 +27,19 @@ __all__ = [
     "check_problem",
     "check_strategy",
     "check_trainer",
+    "make_view",
+    "parametrize_checks",
 ]
+
+_ELSEWHERE = {"parametrize_checks": "in_pytest", "make_view": "pool_scene"}
+
+
+def __getattr__(name: str) -> Any:
+    """Names whose modules load torch, looked up when asked for: `lbp --help` must not wait for it."""
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
 
@@ -44,9 +60,10 @@ def check_strategy(
     quick: leave out what takes seconds: the cost on 50,000 × 512, measured in a process of its own, and the toy curve.
     raise_on_fail: raise ConformanceError, with the report as its message.
     """
-    from labelbench_plus.testing.strategy_checks import CHECKS, SLOW, Trial
+    from labelbench_plus.testing.strategy_checks import CHECKS, Trial, ids
 
-    checks = [check for check in CHECKS.all if not (quick and check.id in SLOW)]
+    wanted = ids(quick=quick)
+    checks = [check for check in CHECKS.all if check.id in wanted]
     return _carry_out(subject, "strategies", checks, Trial, expected_failures, raise_on_fail)
 
 

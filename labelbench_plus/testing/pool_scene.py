@@ -61,7 +61,6 @@ def make_view(
             "labelled_probabilities": ("probabilities", lambda: pool["probabilities"][bought]),
             "member_probabilities": ("member_probabilities", lambda: pool["member_probabilities"][:, rows]),
             "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
-            "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
         },
         rows.clone(),
         bought.clone(),

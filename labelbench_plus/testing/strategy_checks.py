@@ -19,14 +19,15 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import Cost, Strategy
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.pool_scene import make_view, random_pool
+from labelbench_plus.testing.cost import measure
+from labelbench_plus.testing.pool_scene import EVERYTHING, make_view, random_pool
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import FIRST, MONEY, POOL, Game, blobs, game_for, trainer_for
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
-KNOWN_TO_POOLS = frozenset({"features", "embeddings", "probabilities", "member_probabilities"})
 SLOW = frozenset({"cost", "curve"})
+BY_ROW = ("features", "embeddings", "probabilities", "token_uncertainty")
 N = 9
 
 
@@ -35,8 +36,8 @@ class Trial:
     """One strategy and the ways to question it."""
 
     strategy: Strategy
-    seed: int = 0
     games: dict[int, Game] = field(default_factory=dict)
+    repeated: Answer | None = None
 
     @cached_property
     def by_hand(self) -> bool:
@@ -76,6 +77,11 @@ class Trial:
 CHECKS: Checks[Trial] = Checks()
 
 
+def ids(*, quick: bool) -> list[str]:
+    """Ids of the checks; without those that take seconds if `quick`."""
+    return [name for name in CHECKS.ids if not (quick and name in SLOW)]
+
+
 @CHECKS.add(
     "declaration",
     "it is a registered frozen dataclass with a docstring, `query`, `needs` and `cost`",
@@ -87,8 +93,8 @@ def _declaration(trial: Trial) -> None:
     if not isinstance(getattr(strategy, "query", None), str):
         raise Failure("declaration", "query must name what it asks for: derive from PoolStrategy or SourceStrategy")
     check_names(strategy.needs, "needs")
-    if strategy.query == "pool" and (unknown := sorted(strategy.needs - KNOWN_TO_POOLS)):
-        known = ", ".join(sorted(KNOWN_TO_POOLS))
+    if strategy.query == "pool" and (unknown := sorted(strategy.needs - EVERYTHING)):
+        known = ", ".join(sorted(EVERYTHING))
         raise Failure("declaration", f"needs names {', '.join(unknown)}, which no pool offers: there are {known}")
     if not isinstance(strategy.cost, Cost) or strategy.cost.seconds <= 0 or strategy.cost.megabytes <= 0:
         raise Failure("declaration", f"cost must be a Cost of positive numbers, got {strategy.cost!r}")
@@ -138,7 +144,7 @@ def _integers(trial: Trial) -> None:
 def _distinct(trial: Trial) -> None:
     trial.need_pool()
     strategy = fresh(trial.strategy)
-    for call in range(10):
+    for call in range(8):
         trial.pick(7, draw=call, strategy=strategy)
 
 
@@ -193,7 +199,7 @@ def _capabilities(trial: Trial) -> None:
     "clone a tensor before writing to it; tensor.numpy() shares memory, and methods that end in _ write in place",
 )
 def _mutation(trial: Trial) -> None:
-    trial.ordinary()
+    """Every answer to every check is held to it (`witness`)."""
 
 
 @CHECKS.add(
@@ -202,7 +208,7 @@ def _mutation(trial: Trial) -> None:
     "use rng; for torch, labelbench_plus.seeding.torch_generator(rng); hand rng on to libraries as random_state",
 )
 def _global_random(trial: Trial) -> None:
-    trial.ordinary(draw=1)
+    """Every answer to every check is held to it (`witness`)."""
 
 
 @CHECKS.add(
@@ -211,7 +217,7 @@ def _global_random(trial: Trial) -> None:
     "use the context managers (torch.no_grad(), np.errstate()) instead of the setters",
 )
 def _global_settings(trial: Trial) -> None:
-    trial.ordinary()
+    """Every answer to every check is held to it (`witness`)."""
 
 
 @CHECKS.add(
@@ -220,7 +226,7 @@ def _global_settings(trial: Trial) -> None:
     "everything a strategy may know is in its view; load constants when the module is imported",
 )
 def _files(trial: Trial) -> None:
-    trial.play()
+    """Every answer to every check is held to it (`witness`)."""
 
 
 @CHECKS.add(
@@ -230,6 +236,7 @@ def _files(trial: Trial) -> None:
 )
 def _blind(trial: Trial) -> None:
     trial.need_pool()
+    _need_repeatable(trial)
     chosen = [_in_world(trial, world) for world in range(2)]
     if len(set(chosen)) > 1:
         raise Failure("blind", f"the same view, other hidden labels: it chose {chosen[0][:5]}, then {chosen[1][:5]}")
@@ -286,11 +293,19 @@ def _laid_about(hidden: np.ndarray) -> Iterator[None]:
     "draw only from rng; do not go through sets or dicts whose order changes; no default_rng() without a seed",
 )
 def _repeatable(trial: Trial) -> None:
-    first = trial.ordinary(draw=5)
-    with _other_global_random():
-        again = trial.ordinary(draw=5)
-    if first.items != again.items:
-        raise Failure("repeatable", f"first {str(first.items)[:60]}, then {str(again.items)[:60]}")
+    _need_repeatable(trial)
+
+
+def _need_repeatable(trial: Trial) -> Answer:
+    """An ordinary answer, once it is known that it can be had again: without that no two can be compared."""
+    if trial.repeated is None:
+        first = trial.ordinary(draw=5)
+        with _other_global_random():
+            again = trial.ordinary(draw=5)
+        if first.items != again.items:
+            raise Failure("repeatable", f"first {str(first.items)[:60]}, then {str(again.items)[:60]}")
+        trial.repeated = first
+    return trial.repeated
 
 
 @contextlib.contextmanager
@@ -315,9 +330,10 @@ def _other_global_random() -> Iterator[None]:
 )
 def _pool_order(trial: Trial) -> None:
     trial.need_pool()
+    _need_repeatable(trial)
     pool = random_pool()
     order = torch.randperm(60, generator=torch.Generator().manual_seed(9))
-    moved = {name: value[order] for name, value in pool.items() if name in ("features", "embeddings", "probabilities")}
+    moved = {name: value[order] for name, value in pool.items() if name in BY_ROW}
     moved["member_probabilities"] = pool["member_probabilities"][:, order]
     moved["bought"] = order.argsort()[pool["bought"]]
     first, second = _picked(trial, pool), _picked(trial, pool | moved)
@@ -334,14 +350,15 @@ def _pool_order(trial: Trial) -> None:
     "keep no state in the class, the module or a cache; what was bought so far is in the view",
 )
 def _independent_runs(trial: Trial) -> None:
-    alone = trial.ordinary(draw=2).items
-    strategy = fresh(trial.strategy)
+    alone, strategy = _need_repeatable(trial).items, fresh(trial.strategy)
     if trial.by_hand:
-        trial.pick(11, draw=4, strategy=strategy, size=90, seed=3)
+        others = [trial.pick(draw=4, strategy=strategy, size=size, seed=3).items for size in (60, 90, 60)]
+        if others[0] != others[2]:
+            raise Failure("independent_runs", f"another pool: {str(others[0])[:60]}, later {str(others[2])[:60]}")
     else:
         trial.play(draw=4, strategy=strategy, seed=1)
     for again in (strategy, fresh(trial.strategy)):
-        if (after := trial.ordinary(draw=2, strategy=again).items) != alone:
+        if (after := trial.ordinary(draw=5, strategy=again).items) != alone:
             raise Failure("independent_runs", f"alone {str(alone)[:60]}, after another run {str(after)[:60]}")
 
 
@@ -381,7 +398,7 @@ def _rounds(trial: Trial) -> None:
 )
 def _pickles(trial: Trial) -> None:
     again = check_pickles(trial.strategy)
-    if trial.ordinary(strategy=again).items != trial.ordinary().items:
+    if trial.ordinary(draw=5, strategy=again).items != _need_repeatable(trial).items:
         raise Failure("pickles", "after pickling it chooses otherwise")
 
 
@@ -458,11 +475,7 @@ def _outliers(trial: Trial) -> None:
 )
 def _duplicates(trial: Trial) -> None:
     trial.need_pool()
-    of_six: dict[str, Any] = {
-        name: value[:6].repeat(10, 1)
-        for name, value in random_pool().items()
-        if name in ("features", "embeddings", "probabilities")
-    }
+    of_six: dict[str, Any] = {name: value[:6].repeat(10, 1) for name, value in random_pool().items() if name in BY_ROW}
     of_six["member_probabilities"] = random_pool()["member_probabilities"][:, :6].repeat(1, 10, 1)
     _survives(trial, "duplicates", "ten copies of six items", **of_six)
 
@@ -513,6 +526,24 @@ def _survives(trial: Trial, check: str, what: str, **pool: Any) -> None:
         raise
     except Exception as error:
         raise Failure(check, f"{what}: {type(error).__name__}: {error}") from error
+
+
+@CHECKS.add(
+    "cost",
+    "50 of 50,000 candidates with 512 features are chosen within the declared seconds and megabytes",
+    "work in chunks and without arrays of n × n; if that is what it takes, declare it: cost = Cost(seconds=300)",
+)
+def _cost(trial: Trial) -> str:
+    trial.need_pool()
+    limit, found = trial.strategy.cost, measure(trial.strategy)
+    if found.seconds > limit.seconds:
+        raise Failure("cost", f"{found.seconds:.1f} s, declared are {limit.seconds:g} s")
+    if found.peak_bytes is None:
+        return f"{found.seconds:.2f} s; memory cannot be measured here"
+    megabytes = found.peak_bytes / 1e6
+    if megabytes > limit.megabytes:
+        raise Failure("cost", f"{megabytes:.0f} MB, declared are {limit.megabytes:g} MB")
+    return f"{found.seconds:.2f} s, {megabytes:.0f} MB"
 
 
 def learning_curve(trial: Trial, rounds: int = 5, seeds: int = 3) -> tuple[float, float]:

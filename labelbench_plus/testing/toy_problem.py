@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.conditions import Part, Setting
+from labelbench_plus.datasets import Dataset, LabelledData, Split
 from labelbench_plus.metrics import metrics
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Instance, Place, Problem
@@ -89,7 +90,7 @@ def game_for(strategy: Strategy, seed: int = 0, problem: Problem | None = None) 
     streams = Streams(seed)
     if strategy.query == "pool":
         instance: Instance = blobs(seed)
-        provides, task = Classification.provides, Classification.task
+        provides, task = frozenset({"features"}), Classification.task
     else:
         problem = problem or example_problem(strategy.query, strategy.needs)
         with tempfile.TemporaryDirectory() as folder:
@@ -140,28 +141,49 @@ def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
     raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities))}")
 
 
+@dataclass(frozen=True)
+class Blobs(Dataset):
+    """Four round classes in six dimensions: a pool of 140, 40 validation examples and a test set of 200.
+
+    Parameters
+    ----------
+    hidden: what the oracle says of each pool item instead of its true class, as text of digits.
+    """
+
+    seed: int = 0
+    spread: float = 1.0
+    hidden: str = ""
+
+    def load(self) -> LabelledData:
+        rng = Streams(self.seed).rng("blobs")
+        centers = 2 * rng.standard_normal((CLASSES, WIDTH))
+
+        def split(size: int) -> Split:
+            labels = rng.integers(CLASSES, size=size)
+            return Split(centers[labels] + self.spread * rng.standard_normal((size, WIDTH)), labels)
+
+        pool, validation, test = split(POOL), split(40), split(TEST)
+        if self.hidden:
+            pool = Split(pool.inputs, np.array(list(self.hidden), dtype=np.int64))
+        return LabelledData(pool, validation, test, tuple(map(str, range(CLASSES))))
+
+    def fingerprint(self) -> str:
+        return f"blobs {self.seed} {self.spread} {self.hidden}"
+
+
 def blobs(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) -> ClassificationInstance:
-    """Four round classes in six dimensions: a pool of 140, validation data and a test set.
+    """The problem of telling blobs apart, made ready as it is for a run.
 
     Parameters
     ----------
     hidden: (140,) what the oracle says of each pool item instead of its true class.
     """
-    rng = Streams(seed).rng("blobs")
-    centers = 2 * rng.standard_normal((CLASSES, WIDTH))
-    labels = {part: rng.integers(CLASSES, size=size) for part, size in (("pool", POOL), ("validation", 40))}
-    labels["test"] = rng.integers(CLASSES, size=TEST)
-    features = {
-        part: (centers[of] + spread * rng.standard_normal((len(of), WIDTH))).astype(np.float32)
-        for part, of in labels.items()
-    }
-    parts = {part: Part(np.arange(len(of)), of) for part, of in labels.items()}
-    setting = Setting(
-        pool=parts["pool"],
-        answers=labels["pool"] if hidden is None else hidden,
-        prices=np.ones(POOL),
-        validation=parts["validation"],
-        test=parts["test"],
-        class_names=tuple(map(str, range(CLASSES))),
-    )
-    return ClassificationInstance(setting, features, (metrics.build("accuracy"),), "cpu")
+    dataset = Blobs(seed, spread, "" if hidden is None else "".join(map(str, hidden.tolist())))
+    problem = Classification(dataset, registry("encoders").build("identity"), metrics=(metrics.build("accuracy"),))
+    return problem.open(Place(Path(_cache().name)), Streams(seed))
+
+
+@cache
+def _cache() -> tempfile.TemporaryDirectory[str]:
+    """One folder for the features of all blobs of this process, removed with it."""
+    return tempfile.TemporaryDirectory(prefix="lbp-testing-")
