@@ -39,7 +39,7 @@ def select(
 
     What was done before is not done again: the same command goes on after an interruption.
 
-    Example: lbp pairs select benchmarks/suites/data_selection_datacomp.yaml --jobs 8
+    Example: lbp pairs select benchmarks/selections/datacomp_small.yaml --jobs 8
     """
     from rich.progress import Progress
 

@@ -260,3 +260,12 @@ at_least: 0.05
         both += (vas >= np.float32(0.05)).sum()
     assert 0 < both == len(read_uids(workspace.kept)) < pool.rows
     assert replace(workspace.selection.strategy, at_least=None) != workspace.selection.strategy
+
+
+@pytest.mark.parametrize("scale", ["small", "medium"])
+def test_the_selections_that_come_with_the_project_can_be_read(scale):
+    folder = Path(__file__).parents[2] / "benchmarks" / "selections"
+    selection = load_selection(folder / f"datacomp_{scale}.yaml")
+    counts = {"small": (12_800_000, [5_760_000, 3_840_000]), "medium": (128_000_000, [38_400_000, 25_600_000])}
+    rows, kept = counts[scale]
+    assert [stage.count for stage in selection.stages(rows)] == kept
