@@ -33,6 +33,8 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
     notes = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
     if suite.initial is not None and suite.initial.uses_hidden_labels:
         notes.append(f"the first round was chosen by {label(suite.initial)}, which uses labels nobody paid for")
+    if knowing := [label(strategy) for strategy in suite.strategies if strategy.knows_truth]:
+        notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
     if found.missing:
         notes.append(f"{len(found.missing)} of {len(runs)} runs have not been started")
     metric, higher_is_better = suite.primary_metric()

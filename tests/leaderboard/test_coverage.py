@@ -54,6 +54,28 @@ def test_share_of_one_data_set(n: int) -> None:
     assert np.mean([e.low < 0.7 < e.high for e in found]) >= NOMINAL
 
 
+@pytest.mark.parametrize("datasets", [3, 5])
+def test_share_over_data_sets(datasets: int) -> None:
+    rng, trials = np.random.default_rng(datasets), 600
+    covered = 0
+    for i in range(trials):
+        chances = rng.uniform(0.4, 1, datasets)
+        found = share([(rng.random(5) < chance).astype(float) for chance in chances], np.random.default_rng(i))
+        covered += found.low <= 0.7 <= found.high
+    assert covered / trials >= NOMINAL
+
+
+@pytest.mark.parametrize("datasets", [4, 7])
+def test_interquartile_mean_over_data_sets(datasets: int) -> None:
+    rng, trials = np.random.default_rng(datasets), 1500
+    covered = 0
+    for i in range(trials):
+        values = rng.normal(size=(datasets, 1)) + rng.normal(size=(datasets, 5))
+        found = interquartile_mean(list(values), np.random.default_rng(i))
+        covered += found.low < 0 < found.high
+    assert covered / trials >= NOMINAL
+
+
 def curves(rng: np.random.Generator, n: int, half: float, noise: float, scale: float) -> np.ndarray:
     """(n, 8) saturating curves; a seed stretches the budget axis by a log-normal factor."""
     stretch = half * np.exp(rng.normal(0, scale, size=(n, 1)))
