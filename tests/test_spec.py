@@ -81,5 +81,5 @@ def test_no_field_of_a_run_can_be_left_out_of_its_identity_by_accident(spec):
     fields = {field.name for field in dataclasses.fields(RunSpec)}
     assert set(spec.as_json(semantic_only=True)) == fields | {"protocol"}
     # Of a suite's fields, these alone say how things are shown or started; every other one is in its runs' identity.
-    shown = {"suite", "title", "baseline", "launch"}
+    shown = {"suite", "title", "baseline", "launch", "isolate"}
     assert set(Suite.model_fields) - shown == {"problems", "trainers", "strategies", "initial", "budget", "seeds"}
