@@ -23,6 +23,7 @@ SETTINGS = {
     "vas_d": {"rounds": 3},
     "design_removal": {"rounds": 3},
     "two_stage": {"first": "clip_score", "fraction": 0.8},
+    "rank_sum": {"first": "clip_score"},
     "known_clean": {"wanted": ("on target",)},
 }
 
@@ -82,7 +83,7 @@ def chosen(pool, strategy, count, **options) -> list[list[int]]:
 def test_the_list_is_the_issue_s():
     assert set(pair_strategies()) == {
         "random_pairs", "clip_score", "score_column", "neg_clip_loss", "vas", "norm_sim", "vas_d", "two_stage",
-        "image_based", "nearest_targets", "design_removal", "known_clean",
+        "image_based", "nearest_targets", "design_removal", "known_clean", "rank_sum",
     }  # fmt: skip
 
 
@@ -150,6 +151,15 @@ def test_fractions_are_of_the_pool_in_every_stage(pool):
 def test_two_stages_must_choose_pairs():
     with pytest.raises(ValueError, match="does not choose pairs"):
         strategies.build({"name": "two_stage", "first": "random"})
+
+
+def test_rank_sum(pool):
+    both = choose(pool, strategies.build({"name": "rank_sum", "first": "clip_score", "second": "vas"}), 100, 5)
+    single = [np.concatenate(choose(pool, build(name), 100, 5).scores) for name in ("clip_score", "vas")]
+    ranks = sum((scores[:, None] >= scores).sum(axis=1) / ROWS for scores in single)
+    np.testing.assert_allclose(np.concatenate(both.scores), ranks, rtol=1e-6)
+    with pytest.raises(ValueError, match="shard by shard in one stage"):
+        strategies.build({"name": "rank_sum", "first": "vas_d"})
 
 
 def test_check_4_norm_sim_2_and_vas_keep_the_same(pool):

@@ -1,0 +1,64 @@
+"""Two scores at once, by their ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from scipy.stats import rankdata
+
+from labelbench_plus.data_selection.reading import PoolReader, ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.plugins import From
+from labelbench_plus.strategies import Strategy, strategies
+
+
+@strategies.register("rank_sum")
+@dataclass(frozen=True)
+class RankSum(PairStrategy):
+    """Keep the pairs with the largest sum of two strategies' ranks, as shares of the pairs that are in.
+
+    A variant in the program of arXiv 2405.19547 and not its main method. Equal scores share the mean of their ranks.
+    The ranks of all pairs are made at once: some 40 bytes a pair.
+
+    Parameters
+    ----------
+    first, second: strategies of one stage that score shard by shard.
+    """
+
+    whole_pool = True
+
+    first: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("neg_clip_loss"))
+    second: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("norm_sim"))
+
+    def __post_init__(self) -> None:
+        for strategy in (self.first, self.second):
+            if not isinstance(strategy, PairStrategy) or strategy.whole_pool or len(strategy.stages(1, 1)) > 1:
+                raise ValueError(f"strategy {strategy.name!r} does not score pairs shard by shard in one stage")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return self.first.needs | self.second.needs
+
+    def prepare(self, pool: PoolReader) -> State:
+        return {
+            f"{number} {name}": array
+            for number, of in enumerate(self._both)
+            for name, array in of.prepare(pool).items()
+        }
+
+    def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:
+        total = np.zeros(sum(shard.rows for shard in shards))
+        for number, strategy in enumerate(self._both):
+            own = {name.partition(" ")[2]: array for name, array in state.items() if name.startswith(f"{number} ")}
+            scores = np.concatenate([np.empty(0), *(strategy.score(shard, own) for shard in shards)])
+            total += rankdata(scores) / max(1, len(scores))
+            total[scores == -np.inf] = -np.inf
+        return np.split(total.astype(np.float32), np.cumsum([shard.rows for shard in shards])[:-1])
+
+    @property
+    def _both(self) -> tuple[PairStrategy, PairStrategy]:
+        assert isinstance(self.first, PairStrategy) and isinstance(self.second, PairStrategy)
+        return self.first, self.second
