@@ -154,7 +154,7 @@ def test_styles_are_distinct_and_the_first_have_their_own_colours() -> None:
 
 
 def test_only_what_tells_names_apart_is_shown() -> None:
-    names = ["problem(a data set, [a(1), b]) × t", "problem(a data set, [c(2), b]) × t"]
+    names = ["problem(one data set, [a(1), b]) × t", "problem(one data set, [c(2), b]) × t"]
     assert distinguishing(names) == ["a(1", "c(2"]
     assert distinguishing(["room 1", "room 2"]) == ["room 1", "room 2"]
     assert distinguishing(["one"]) == ["one"] and distinguishing(["x", "x"]) == ["x", "x"]

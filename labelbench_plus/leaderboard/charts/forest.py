@@ -40,7 +40,7 @@ def forest_chart(rows: Sequence[Row], title: str, alternative: str, width: int) 
     """Rows below each other on one axis with zero; an interval is drawn from `FEW_SEEDS` values on."""
     height = TOP + STEP * len(rows) + BOTTOM
     base = height - BOTTOM
-    most = 26 if width > NARROW else 16
+    most = 30 if width > NARROW else 16
     left = 14 + 6.6 * max(len(short(row.label, most)) for row in rows)
     bounds = [0.0, *(bound for row in rows for bound in _extent(row))]
     ticks = nice_ticks(min(bounds), max(bounds), most=4 if width <= NARROW else 6)

@@ -51,13 +51,13 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten within low … high, or 1, 2 and 5 times them where these are fewer than three."""
+    """Powers of ten within low … high; where these are fewer than three, 1, 2 and 5 times them; else round numbers."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 2, 5)):
         ticks = [f * 10.0**e for e in exponents for f in factors if low * 0.999 <= f * 10.0**e <= high * 1.001]
         if len(ticks) >= 3:
-            break
-    return ticks or [low, high]
+            return ticks
+    return ticks if len(ticks) > 1 else nice_ticks(low, high, most=4)
 
 
 def decimals_of_step(ticks: Sequence[float]) -> int:
@@ -128,7 +128,7 @@ def safe(content: str) -> str:
     return str(escape(printable(content)))
 
 
-def short(name: str, most: int = 26) -> str:
+def short(name: str, most: int = 30) -> str:
     """A name cut to what a chart has room for."""
     name = printable(name)
     return name if len(name) <= most else name[: most - 1] + "…"

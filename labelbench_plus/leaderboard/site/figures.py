@@ -30,7 +30,7 @@ from labelbench_plus.leaderboard.warnings import FEW_SEEDS
 
 FEW_LINES = 7  # up to this many, all lines are shown at once
 MOST_LEADERS = 5
-ROOM = 26  # letters
+ROOM = 30  # letters
 LEAST_SAVING = -1.0  # more than twice the budget: drawn, it would squeeze all that is saved
 
 
