@@ -22,6 +22,7 @@ class SourceProblem(Problem):
     """
 
     query = "sources"
+    unit = "source labels"
     ranks_by: ClassVar[str] = "excess_risk"
 
     def capacity(self) -> float:

@@ -67,7 +67,9 @@ def fit_network(
     counts = [len(part.labels) for part in data.sources]
     task = torch.as_tensor(np.repeat(np.arange(len(counts)), counts))
     descriptors = None if data.descriptors is None else torch.as_tensor(data.descriptors, dtype=torch.float32)
-    network = build(inputs.shape[1:])
+    with torch.device("meta"):  # without values: modules draw theirs from the global generator
+        network = build(inputs.shape[1:])
+    network.to_empty(device="cpu")
     generator = torch_generator(streams.rng("model_init"))
     _initialise(network, generator)
     width = len(counts) if descriptors is None else descriptors.shape[1]
