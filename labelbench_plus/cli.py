@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from labelbench_plus.data_selection.commands import pairs
 from labelbench_plus.importers.commands import imports
+from labelbench_plus.scaffold.commands import new
 from labelbench_plus.submission.commands import submission
 from labelbench_plus.sweep.commands import sweep
 from labelbench_plus.testing.commands import check
@@ -49,6 +50,7 @@ app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
 app.command()(check)
+app.command()(new)
 app.add_typer(imports, name="import")
 app.add_typer(submission, name="submission")
 app.add_typer(pairs, name="pairs")
@@ -61,6 +63,10 @@ Overrides = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards are kept")]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
+]
+Sources = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of results (lbp publish), or suite files; all below results/ if left out"),
 ]
 DEFAULT_OUT = Path("outputs")
 
@@ -136,8 +142,8 @@ def leaderboard_show(
 
 @leaderboard.command("build")
 def leaderboard_build(
-    sources: Annotated[list[Path], typer.Argument(help="Folders of results (lbp publish), or suite files")],
     to: Annotated[Path, typer.Option("--to", help="The folder to write the site to")],
+    sources: Sources = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
@@ -158,9 +164,7 @@ def leaderboard_build(
 def compare(
     a: Annotated[str, typer.Argument(help="A strategy as tables call it, e.g. margin")],
     b: Annotated[str, typer.Argument(help="Another one")],
-    sources: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of results, or suite files; all below results/ if left out")
-    ] = None,
+    sources: Sources = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
@@ -171,11 +175,8 @@ def compare(
     from labelbench_plus.leaderboard.compare import report
     from labelbench_plus.leaderboard.tracks import gather
 
-    found = sources or sorted(path.parent for path in Path("results").glob("*/board.json"))
-    if not found:
-        _stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
     try:
-        boards = [results.board() for results in _results(found, out, plugin)]
+        boards = [results.board() for results in _results(sources, out, plugin)]
     except ValueError as error:
         _stop(str(error))
     tracks = gather(boards)
@@ -373,11 +374,14 @@ def _check_device(device: str) -> None:
             _stop("--device cuda: this machine has no CUDA device that torch can use; leave the option out")
 
 
-def _results(sources: list[Path], out: Path, plugin: list[Path] | None) -> list[Results]:
-    """What each source holds: a folder of results, or the runs of a suite below `out`."""
+def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -> list[Results]:
+    """What each source holds: a folder of results, or the runs of a suite below `out`. All of results/ if None."""
     from labelbench_plus.leaderboard.of_suite import can_rank, results_of_suite
     from labelbench_plus.leaderboard.results import ResultsError, read_results
 
+    sources = sources or sorted(path.parent for path in Path("results").glob("*/board.json"))
+    if not sources:
+        _stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
     found = []
     for source in sources:
         if source.is_dir():

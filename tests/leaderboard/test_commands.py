@@ -25,6 +25,12 @@ def test_build_writes_a_site_and_says_where(folder: Path, tmp_path: Path) -> Non
     assert (tmp_path / "site" / "index.html").is_file()
 
 
+def test_without_sources_all_results_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parents[1])
+    assert runner.invoke(app, ["leaderboard", "build", "--to", "site"]).exit_code == 0
+    assert "margin" in Path("site/index.html").read_text(encoding="utf-8")
+
+
 def test_compare_answers_and_knows_whom_it_knows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = runner.invoke(app, ["compare", "margin", "k_center_greedy", str(folder)])
     assert done.exit_code == 0 and "Yes: margin is better than k_center_greedy by" in done.output
