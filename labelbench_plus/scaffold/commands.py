@@ -1,0 +1,45 @@
+"""`lbp new`: the beginning of a plugin."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+USAGE = 2
+
+
+def new(
+    kind: Annotated[Literal["strategy", "trainer", "problem"], typer.Argument(help="What to begin")],
+    name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],
+    package: Annotated[bool, typer.Option("--package", help="A package of its own, ready to publish")] = False,
+    family: Annotated[str | None, typer.Option(help="In a checkout: the folder of the kind to put the file in")] = None,
+    into: Annotated[Path, typer.Option(help="Where to write")] = Path(),
+    license_name: Annotated[
+        Literal["MIT", "BSD-3-Clause", "none"], typer.Option("--license", help="Of the package")
+    ] = "MIT",
+    author: Annotated[str, typer.Option(help="Whose copyright the package's licence names")] = "the authors",
+) -> None:
+    """Write a working plugin to change: one file, or with --package a project that passes its own tests.
+
+    Example: lbp new strategy my_margin --package
+    """
+    from labelbench_plus.scaffold.create import ScaffoldError, new_file, new_package
+
+    try:
+        if package and family is not None:
+            raise ScaffoldError("--family is for files in the tree, not for packages")
+        if package:
+            created = new_package(kind, name, into, license_name, author)
+        else:
+            created = new_file(kind, name, into, family)
+    except (ScaffoldError, OSError) as error:
+        print(str(error), file=sys.stderr)
+        raise typer.Exit(USAGE) from None
+    for file in created.files:
+        print(f"wrote {file}")
+    print("next:")
+    for command in created.next_commands:
+        print(f"  {command}")
