@@ -47,4 +47,5 @@ CASE = Case(
     quality_name="graph cut over the size of the pool (more is better)",
     same_picks=True,
     largest=50_000,
+    textbook_largest=10_000,
 )

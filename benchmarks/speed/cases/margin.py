@@ -20,10 +20,15 @@ def total_margin(setting: Setting, picks: np.ndarray) -> float:
 
 
 def small_text(setting: Setting) -> np.ndarray:
-    from small_text.query_strategies.strategies import BreakingTies
+    from small_text import BreakingTies
 
-    probabilities = setting.pool.probabilities.numpy()
-    scores = np.apply_along_axis(BreakingTies._bt, 1, probabilities)
+    class Given:
+        """Answers with the given predictions."""
+
+        def predict_proba(self, dataset: np.ndarray) -> np.ndarray:
+            return setting.pool.probabilities.numpy()
+
+    scores = BreakingTies().get_confidence(Given(), setting.pool.features.numpy(), None, None, None)
     return np.argpartition(scores, setting.batch)[: setting.batch]
 
 

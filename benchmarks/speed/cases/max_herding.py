@@ -26,4 +26,5 @@ CASE = Case(
     quality_name="generalised coverage (more is better)",
     same_picks=True,
     largest=50_000,
+    textbook_largest=10_000,
 )

@@ -50,4 +50,5 @@ CASE = Case(
     quality_name="mean largest similarity to what is labelled or picked (more is better)",
     same_picks=True,
     largest=50_000,
+    textbook_largest=10_000,
 )
