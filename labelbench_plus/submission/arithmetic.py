@@ -12,6 +12,7 @@ from labelbench_plus.spec import canonical
 from labelbench_plus.submission.findings import ARCHIVE, Finding, some
 
 BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
+MOST_SHOWN = 200  # characters of a value in a message
 NOT_BELOW_0 = ("nll", "risk", "loss")
 
 
@@ -21,7 +22,12 @@ def check_run(run: dict[str, Any]) -> list[Finding]:
 
 
 def _found(run: dict[str, Any], field: str, what: str, expected: Any = "", actual: Any = "") -> Finding:
-    return Finding(ARCHIVE, what, str(run["run"]), field, str(expected), str(actual))
+    return Finding(ARCHIVE, what, str(run["run"]), field, _brief(expected), _brief(actual))
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _identity(run: dict[str, Any]) -> Iterator[Finding]:

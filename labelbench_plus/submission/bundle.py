@@ -44,7 +44,7 @@ def read_bundle(folder: Path, *, own: bool = False) -> Bundle:
 
     Parameters
     ----------
-    own: these are the benchmark's own results, which nobody need sign and which may hold a page.
+    own: these are the benchmark's own results, which nobody need sign.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_bundle(folder: Path, *, own: bool = False) -> Bundle:
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder; a submission is what `lbp submission pack` writes")
-    findings = _strange_files(folder, {SUBMISSION, ARCHIVE, BADGES_FILE, *RESULTS, *(["index.html"] if own else [])})
+    findings = _strange_files(folder)
     linked = {finding.file for finding in findings}
     submission = None
     if not (folder / SUBMISSION).exists():
@@ -69,7 +69,8 @@ def read_bundle(folder: Path, *, own: bool = False) -> Bundle:
     return Bundle(folder, submission, tuple(runs), tuple(findings))
 
 
-def _strange_files(folder: Path, known: set[str]) -> list[Finding]:
+def _strange_files(folder: Path) -> list[Finding]:
+    known = {SUBMISSION, ARCHIVE, BADGES_FILE, *RESULTS}
     findings = []
     for path in sorted(folder.iterdir()):
         if path.is_symlink() or not path.is_file():

@@ -21,7 +21,6 @@ from labelbench_plus.submission.rebuilding import rebuild
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.submission.tables import check_board, check_curves
 
-BASELINE = "random"  # of results that nobody signed
 MACHINE_PATH = re.compile(r"(?<![\w.-])(/(home|root|Users|mnt|media|scratch|tmp)/|[A-Za-z]:\\)")
 
 
@@ -67,14 +66,14 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     reference = [run for other in against for run in read_bundle(other, own=True).runs]
     known = {**rebuild_specs(reference), **rebuilt.specs}
     settings = by_setting(bundle.runs, known)
-    baseline = bundle.submission.baseline if bundle.submission else BASELINE
-    if bundle.runs:
+    baseline = bundle.submission.baseline if bundle.submission else _of_board(folder, "baseline")
+    if bundle.runs and isinstance(baseline, str):
         findings += check_coverage(settings, by_setting(reference, known), baseline)
     findings += check_outliers(settings)
-    findings += _tables(bundle, rebuilt.specs, own)
+    findings += _tables(bundle, rebuilt.specs)
     findings += _signature(bundle)
     findings += _machine_paths(bundle)
-    findings += _badges(folder)
+    findings += _badges(bundle)
     findings = list(dict.fromkeys(findings))
     problems = tuple(finding for finding in findings if not finding.warning)
     return Checked(
@@ -88,10 +87,15 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
 
 def is_imported(folder: Path) -> bool:
     """Whether a folder of results was imported: it has no runs that could be checked, and its board says so."""
+    return bool(_of_board(folder, "badge") == BADGES[0])
+
+
+def _of_board(folder: Path, name: str) -> Any:
+    """An entry of board.json; None where there is none."""
     try:
-        return bool(json.loads((folder / "board.json").read_bytes())["badge"] == BADGES[0])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return json.loads((folder / "board.json").read_bytes())[name]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
@@ -105,10 +109,11 @@ def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
     return found
 
 
-def _tables(bundle: Bundle, specs: Mapping[str, RunSpec], own: bool) -> Iterator[Finding]:
+def _tables(bundle: Bundle, specs: Mapping[str, RunSpec]) -> Iterator[Finding]:
+    refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
     for name in ("board.json", "curves.csv"):
         path = bundle.folder / name
-        if path.is_symlink() or (not path.exists() and own):
+        if name in refused:
             continue
         if not path.exists():
             yield Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it")
@@ -168,11 +173,11 @@ def _codes(codes: set[tuple[Any, Any]]) -> str:
     return ", ".join(sorted(f"{commit}{' with changes ' + dirty if dirty else ''}" for commit, dirty in codes))
 
 
-def _badges(folder: Path) -> Iterator[Finding]:
-    if not (folder / ARCHIVE).is_file():
+def _badges(bundle: Bundle) -> Iterator[Finding]:
+    if {finding.file for finding in bundle.findings} & {ARCHIVE, BADGES_FILE}:
         return
     try:
-        if speaks_of_another_archive(folder):
+        if speaks_of_another_archive(bundle.folder):
             yield Finding(BADGES_FILE, "speaks of another archive: its badges count for nothing here")
     except BadgesError as error:
         yield Finding(BADGES_FILE, str(error).partition(": ")[2])

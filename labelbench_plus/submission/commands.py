@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -149,7 +149,10 @@ def replay_command(
         _grant(bundle, "replayed", done.replayed)
         _grant(bundle, "re-run", done.rerun)
     told = f"seed {drawn}: {len(sample.cells)} cells and {len(sample.choices)} choices, {len(sample.whole)} whole runs"
-    _tell(bundle, problems, warnings, told, as_json, {**done.replayed, **done.rerun})
+    agreed: dict[str, list[str]] = {}
+    for run, words in (*done.replayed.items(), *done.rerun.items()):
+        agreed.setdefault(run, []).extend(words)
+    _tell(bundle, problems, warnings, told, as_json, agreed)
 
 
 @submission.command("schema")
@@ -196,7 +199,7 @@ def _tell(
     warnings: Sequence[Finding],
     told: str,
     as_json: bool,
-    agreed: dict[str, Any] | None = None,
+    agreed: dict[str, list[str]] | None = None,
 ) -> None:
     """Print what was found. Ends with 1 if there is a problem."""
     if as_json:

@@ -31,7 +31,8 @@ class Rebuilt:
     Attributes
     ----------
     specs: by run id, for those that could be built and have that id.
-    whole: ids of the runs of which everything could be checked.
+    whole: ids of the runs of which everything could be checked. What sources answer is left to replaying: only a pool's
+        oracle can be asked for all it knows.
     findings: what is wrong; as warnings, what could not be checked here.
     """
 
