@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from prose import cell, markdown, summary
 
-from labelbench_plus.plugins import Infra, registry
+from labelbench_plus.plugins import From, Infra, registry
 
 QUERIES = {
     "pool": "Which items of a pool to have labelled",
@@ -97,9 +97,28 @@ def papers_of(cls: type[Any]) -> list[str]:
 
 
 def default_of(cls: type[Any]) -> Any | None:
-    """An instance with all hyperparameters at their defaults; None if one has no default."""
-    needed = [f for f in dataclasses.fields(cls) if f.default is f.default_factory is dataclasses.MISSING]
-    return None if needed else cls()
+    """An instance with defaults; a plugin that it must hold is the first that has them. None if there is none."""
+    values, hints = {}, get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):
+        if field.default is field.default_factory is dataclasses.MISSING:
+            marks = getattr(hints[field.name], "__metadata__", ())
+            held = next(
+                (default_of(each) for mark in marks if isinstance(mark, From) for each in plain(mark.kind)), None
+            )
+            if held is None:
+                return None
+            values[field.name] = held
+    return cls(**values)
+
+
+def plain(kind: str) -> list[type[Any]]:
+    """The plugins of a kind that need no hyperparameter."""
+    required = dataclasses.MISSING
+    return [
+        cls
+        for cls in loaded(kind).values()
+        if not any(field.default is field.default_factory is required for field in dataclasses.fields(cls))
+    ]
 
 
 def needs_of(cls: type[Any]) -> str:
@@ -111,20 +130,19 @@ def offered(cls: type[Any]) -> str:
 
 
 def _listed(cls: type[Any], attribute: str) -> str:
-    value, note = getattr(cls, attribute), ""
-    if isinstance(value, property):
-        instance, note = default_of(cls), " (it depends on the hyperparameters)"
-        if instance is None:
-            return "depends on its hyperparameters"
-        value = getattr(instance, attribute)
-    return (", ".join(sorted(value)) or "nothing") + note
+    found = capabilities(cls, attribute)
+    if found is None:
+        return "depends on its hyperparameters"
+    varies = isinstance(getattr(cls, attribute), property)
+    return (", ".join(sorted(found)) or "nothing") + (" (varies with the hyperparameters)" if varies else "")
 
 
 def capabilities(cls: type[Any], attribute: str) -> frozenset[str] | None:
+    """What a class needs or provides; where hyperparameters decide, with their defaults; None if there are none."""
     value = getattr(cls, attribute)
     if isinstance(value, property):
         instance = default_of(cls)
-        return None if instance is None else getattr(instance, attribute)
+        return None if instance is None else frozenset(getattr(instance, attribute))
     return frozenset(value)
 
 
@@ -132,10 +150,15 @@ def served_by(cls: type[Any]) -> list[str]:
     """The problems that sell what a strategy asks for and offer, with some trainer of theirs, what it needs."""
     needs, served = capabilities(cls, "needs"), []
     for name, problem in loaded("problems").items():
-        provided = [capabilities(t, "provides") for t in loaded("trainers").values() if t.task == problem.task]
-        offered = [(one or frozenset()) | (capabilities(problem, "provides") or frozenset()) for one in provided]
-        if problem.query == cls.query and (needs is None or any(needs <= each for each in offered)):
+        if problem.query != cls.query:
+            continue
+        own = capabilities(problem, "provides") or frozenset()
+        trained = [capabilities(t, "provides") for t in loaded("trainers").values() if t.task == problem.task]
+        missing = min(((needs or frozenset()) - own - (each or frozenset()) for each in trained), key=len, default=None)
+        if missing is not None and not missing:
             served.append(name)
+        elif missing and isinstance(problem.provides, property):
+            served.append(f"{name}, where its data offer {', '.join(sorted(missing))}")
     return served
 
 

@@ -24,6 +24,7 @@ def on_files(files: Files, config: Any) -> Files:
         "reference/primitives.md": reference.primitives(),
         "reference/commands.md": commands.commands(),
         "howto/slurm.md": (ROOT / "slurm" / "README.md").read_text(encoding="utf-8"),
+        "howto/pairs.md": (ROOT / "benchmarks" / "selections" / "README.md").read_text(encoding="utf-8"),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("(docs/", "("),
     }
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
