@@ -10,6 +10,7 @@ from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 from labelbench_plus.leaderboard.table import Cell, Column
 
 ABSENT = "–"
+LONGEST_LIST = 200  # letters: a sentence, not a register
 
 
 def printable(text: str) -> str:
@@ -119,7 +120,9 @@ def sort_key(cell: Cell) -> tuple[float, ...] | str | None:
 
 
 def sentence_list(items: Sequence[str], most: int = 8) -> str:
-    """`a`, `a and b`, `a, b and c`; of more than `most` the first of them and how many more."""
+    """`a`, `a and b`, `a, b and c`; of more than `most`, or of long ones, the first and how many more."""
+    while most > 1 and len(", ".join(items[:most])) > LONGEST_LIST:
+        most -= 1
     if len(items) > most:
         return f"{', '.join(items[:most])} and {len(items) - most} more"
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""

@@ -95,6 +95,7 @@ class TestFormatting:
         ]
         assert [sentence_list(list(v)) for v in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
         assert sentence_list(list("abcdef"), most=2) == "a, b and 4 more"
+        assert sentence_list(["a" * 150, "b" * 150, "c"]) == "a" * 150 + " and 2 more"
         assert [percent(v) for v in (0.456, -0.2, float("nan"))] == ["46 %", "−20 %", "–"]
 
     def test_savings_say_what_is_censored_and_sort_it_last(self) -> None:
