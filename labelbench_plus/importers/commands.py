@@ -95,7 +95,7 @@ def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool)
 
     try:
         results = make()
-        write_import(results, to)
+        write_import(results, to, found.licence)
     except ImportRefused as error:
         _stop(str(error))
     except OSError as error:

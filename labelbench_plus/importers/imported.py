@@ -68,6 +68,7 @@ class Reading:
 
     runs: tuple[ImportedRun, ...]
     refused: tuple[str, ...]
+    licence: bytes = b""  # the text under which the source may be passed on, if it came with one
 
 
 def run_id(identity: Mapping[str, Any]) -> str:
@@ -127,8 +128,10 @@ def as_results(
     return Results(pd.DataFrame(rows, columns=[*COLUMNS, *known]), meta, records)
 
 
-def write_import(results: Results, folder: Path) -> None:
+def write_import(results: Results, folder: Path, licence: bytes = b"") -> None:
     """Write a folder of results: the same runs give the same bytes, and each file appears whole or not at all.
+
+    A `licence` that came with the source goes along as LICENSE.txt, as most ask for.
 
     `runs.jsonl.gz` has one line a run with its config and its manifest (source, hashes, defects). It holds no rounds,
     so it cannot be restored: what a strategy bought stays in the files that were imported.
@@ -139,6 +142,8 @@ def write_import(results: Results, folder: Path) -> None:
         for identity in sorted(results.records):
             file.write(canonical({"run": identity, **results.records[identity]}) + b"\n")
     replace(folder / "runs.jsonl.gz", buffer.getvalue())
+    if licence:
+        replace(folder / "LICENSE.txt", licence)
 
 
 def _without_doubles(runs: Sequence[ImportedRun]) -> list[ImportedRun]:

@@ -29,6 +29,7 @@ from labelbench_plus.leaderboard.runs import COLUMNS, About
 
 LABELS = "Num Labeled"
 MOST = 10**12  # labels or indices; what is larger is no count
+LONGEST_LICENCE = 2**17
 NOT_SCORES = frozenset({LABELS, "Epoch", "i", "Label index", "_step", "_runtime", "_timestamp"})
 CORRUPTERS = ("random",)  # the ending of a data set's folder that names one; `noiseless` adds none
 UNKNOWN = (
@@ -128,7 +129,17 @@ def read_labelbench(folder: Path, told: Callable[[int, int], None] = lambda done
         except (PickleRefused, OSError) as error:
             refused.append(f"{name}: {error}")
         told(number, len(files))
-    return Reading(tuple(runs), tuple(refused))
+    return Reading(tuple(runs), tuple(refused), _licence(root))
+
+
+def _licence(root: Path) -> bytes:
+    """The licence in the folder of results or in the checkout around it; empty if there is none."""
+    for place in (root, root.parent):
+        for name in ("LICENSE", "LICENSE.txt"):
+            path = place / name
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < LONGEST_LICENCE:
+                return path.read_bytes()
+    return b""
 
 
 def labelbench_results(runs: Sequence[ImportedRun], metric: str) -> Results:

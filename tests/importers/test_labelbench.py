@@ -123,6 +123,7 @@ def test_the_command_writes_a_folder_that_a_board_reads(tmp_path):
     CliRunner().invoke(app, [*command[:4], str(tmp_path / "b")])
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+    assert (tmp_path / "a" / "LICENSE.txt").read_bytes() == (FIXTURE / "LICENSE.txt").read_bytes()
     results = read_results(tmp_path / "a")
     board = results.board()
     assert {results.meta.badge_of(run) for run in results.records} == {"imported"}
