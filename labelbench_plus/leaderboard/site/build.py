@@ -12,8 +12,10 @@ from labelbench_plus.leaderboard.charts.svg import standalone
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
 from labelbench_plus.leaderboard.site import pages
+from labelbench_plus.leaderboard.site.compare_page import compare_page
 from labelbench_plus.leaderboard.site.names import slug
 from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
+from labelbench_plus.leaderboard.site.run_pages import runs_pages
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.store.atomic import replace
 
@@ -59,14 +61,14 @@ def build_site(results: Sequence[Results], folder: Path) -> Path:
         path, content, drawn = pages.problem_page(site, member)
         files[path] = content
         figures += drawn
-        files |= dict(pages.runs_pages(site, member))
+        files |= dict(runs_pages(site, member))
     for name in site.strategies:
         path, content, drawn = pages.strategy_page(site, name)
         files[path] = content
         figures += drawn
     for figure in figures:
         files[figure.file] = standalone(figure.wide, style_of_drawings()).encode()
-    files["compare.html"] = pages.compare_page(site)
+    files["compare.html"] = compare_page(site)
     files["method.html"] = pages.method_page()
     files |= _downloads(site)
     for name, content in (stylesheet(), script()):

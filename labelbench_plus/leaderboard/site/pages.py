@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-
-from markupsafe import Markup
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.charts.style import Style, styles
-from labelbench_plus.leaderboard.compare import compare_in, compare_over
 from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.setting import Setting
 from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
 from labelbench_plus.leaderboard.site.method import definitions
 from labelbench_plus.leaderboard.site.names import slug, slugs
-from labelbench_plus.leaderboard.site.provenance import cautions, hardware, shared_and_differing
+from labelbench_plus.leaderboard.site.provenance import cautions, hardware
 from labelbench_plus.leaderboard.site.render import Page, render
 from labelbench_plus.leaderboard.site.tables import TableView, table_view
 from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
-from labelbench_plus.leaderboard.table import Cell, Column, Table
+from labelbench_plus.leaderboard.table import Column, Table
 from labelbench_plus.leaderboard.text import conditions, findings
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard
 
 TITLE = "LabelBench Plus leaderboard"
-RUNS_A_PAGE = 600
 PLURALS = {"strategy": "strategies"}
 
 
@@ -137,7 +131,7 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         drawn=drawn,
     )
     figures = of_setting(setting, board.meta, drawn, stem)
-    records, ids = site.records_of(board), _run_ids(setting)
+    records, ids = site.records_of(board), run_ids(setting)
     if len(hardware(records, ids)) > 1:  # seconds of different machines must not be drawn on one axis
         figures = [figure for figure in figures if not figure.file.endswith("-pareto.svg")]
     shown = prominent(setting, baseline)
@@ -212,105 +206,6 @@ def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
     return page.path, render("strategy", page, parts=parts, summary=summary), figures
 
 
-def runs_pages(site: Site, member: Member) -> list[tuple[str, bytes]]:
-    """The runs of a setting, with what is known of where they come from: path and content of each page.
-
-    A page holds whole strategies, and no more than `RUNS_A_PAGE` runs unless one strategy alone has more: longer tables
-    are slow to sort in a browser.
-    """
-    parts: list[list[str]] = [[]]
-    counts = {name: len(runs) for name, runs in member.setting.runs.runs.items()}
-    for name in member.setting.table.names():
-        if parts[-1] and sum(counts[one] for one in parts[-1]) + counts[name] > RUNS_A_PAGE:
-            parts.append([])
-        parts[-1].append(name)
-    paths = [runs_href(member, number) for number in range(1, len(parts) + 1)]
-    labels = [part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts if part]
-    others = list(zip(paths, labels, strict=False)) if len(parts) > 1 else []
-    return [(path, _runs_page(site, member, path, part, others)) for path, part in zip(paths, parts, strict=True)]
-
-
-def _runs_page(
-    site: Site, member: Member, path: str, strategies: Sequence[str], others: Sequence[tuple[str, str]]
-) -> bytes:
-    setting, board = member.setting, member.board
-    records = site.records_of(board)
-    ids = _run_ids(setting)
-    facts, each = shared_and_differing(records, ids)
-    meta = board.meta
-    columns = (
-        Column("run", "run", "label", "hash of all that decides the run"),
-        Column("strategy", "strategy", "text", "how labels were chosen"),
-        Column("seed", "seed", "count", "of all random streams"),
-        Column("aubc", "AUBC", "number", f"area under the budget curve of {meta.metric}"),
-        Column("final", f"final {meta.metric}", "number", f"{meta.metric} when the whole budget is spent"),
-        Column("select_seconds", "select (s)", "seconds", "seconds of selection in the whole run"),
-        Column("train_seconds", "train (s)", "seconds", "seconds of training in the whole run"),
-        Column("badge", "trust", "text", "what was done to trust it"),
-        Column("differs", "differs in", "text", "in what it differs from what all runs share"),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    names = []
-    for name in strategies:
-        for seed, run in sorted(setting.runs.runs[name].items()):
-            names.append(name)
-            rows.append(
-                (
-                    run.run_id,
-                    name,
-                    seed,
-                    setting.areas[name][seed],
-                    float(run.values[-1]),
-                    run.select_seconds if math.isfinite(run.select_seconds) else None,
-                    run.train_seconds if math.isfinite(run.train_seconds) else None,
-                    meta.badge_of(run.run_id),
-                    each[run.run_id] or None,
-                )
-            )
-    view = table_view(
-        Table(columns, tuple(rows)),
-        "runs",
-        f"Runs, {setting.name}",
-        meta.higher_is_better,
-        "",
-        details=True,
-        anchors=[f"run-{slug(str(row[0]))}" for row in rows],
-        names=names,
-    )
-    crumbs = (("index.html", "Overview"), (member.href, setting.name), ("", "Runs"))
-    page = Page(path, f"Runs of {setting.name} · {TITLE}", f"Runs of {setting.name}", crumbs)
-    left_out = [warning for warning in setting.warnings if "left out" in warning]
-    configs = _configs(site, member, strategies)
-    return render("runs", page, facts=facts, view=view, configs=configs, notes=left_out, others=others)
-
-
-def compare_page(site: Site) -> bytes:
-    """compare.html: every pair of every setting, for the script to choose from."""
-    settings = [
-        {
-            "label": member.label,
-            "href": member.href,
-            "names": list(member.setting.tests.names),
-            "pairs": [_pair(member.setting, a, b) for a, b in combinations(member.setting.tests.names, 2)],
-        }
-        for member in site.members
-    ]
-    tracks = []
-    for track in site.tracks:
-        if len(track.datasets) > 1:
-            each = [setting for _, setting in track.members]
-            pairs = []
-            for a, b in combinations(track.order, 2):
-                over = compare_over(each, a, b)
-                pairs.append([*_rounded(over[0].mean, over[0].low, over[0].high), over[1]] if over else None)
-            tracks.append({"name": track.track.name, "names": list(track.order), "pairs": pairs})
-    text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
-    # Inside a script element only "<" could end it; as \u003c it is the same JSON.
-    data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
-    page = Page("compare.html", f"Compare A and B · {TITLE}", "Compare A and B")
-    return render("compare", page, members=site.members, data=data)
-
-
 def method_page() -> bytes:
     """method.html: the definitions."""
     return render("method", Page("method.html", f"Method · {TITLE}", "Method"), parts=definitions())
@@ -367,7 +262,8 @@ def _styles(setting: Setting, baseline: str) -> dict[str, Style]:
     return styles([*shown, *(name for name in names if name not in shown)], baseline)
 
 
-def _run_ids(setting: Setting) -> list[str]:
+def run_ids(setting: Setting) -> list[str]:
+    """The valid runs of a setting."""
     return [run.run_id for by_seed in setting.runs.runs.values() for run in by_seed.values()]
 
 
@@ -433,35 +329,6 @@ def _pairs(setting: Setting) -> tuple[tuple[tuple[str, bool], ...], ...]:
         )
         for i in range(len(tests.names))
     )
-
-
-def _pair(setting: Setting, a: str, b: str) -> list[float | int | None] | None:
-    found = compare_in(setting, a, b)
-    if found is None:
-        return None
-    area, final = found.area, found.final
-    return [
-        *_rounded(area.mean, area.low, area.high),
-        area.n,
-        *_rounded(found.p, found.adjusted, found.wins.mean, final.mean, final.low, final.high),
-    ]
-
-
-def _rounded(*values: float) -> list[float | None]:
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
-
-
-def _configs(site: Site, member: Member, strategies: Sequence[str]) -> list[tuple[str, str, str]]:
-    """For every strategy with a manifest, all that decides its runs but the seed: name, anchor, JSON."""
-    records, found = site.records_of(member.board), []
-    for name in strategies:
-        for run in member.setting.runs.runs[name].values():
-            if run.run_id in records:
-                config = dict(records[run.run_id]["config"])  # type: ignore[call-overload]
-                config.pop("seed", None)
-                found.append((name, f"config-{site.strategies[name]}", json.dumps(config, indent=1, sort_keys=True)))
-                break
-    return found
 
 
 def data_rows(site: Site) -> list[dict[str, object]]:

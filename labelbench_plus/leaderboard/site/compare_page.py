@@ -1,0 +1,57 @@
+"""The page that compares any two strategies: every pair of every setting, for the site's script to choose from."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import combinations
+
+from markupsafe import Markup
+
+from labelbench_plus.leaderboard.compare import compare_in, compare_over
+from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.site.pages import TITLE, Site
+from labelbench_plus.leaderboard.site.render import Page, render
+
+
+def compare_page(site: Site) -> bytes:
+    """compare.html: every pair of every setting, for the script to choose from."""
+    settings = [
+        {
+            "label": member.label,
+            "href": member.href,
+            "names": list(member.setting.tests.names),
+            "pairs": [_pair(member.setting, a, b) for a, b in combinations(member.setting.tests.names, 2)],
+        }
+        for member in site.members
+    ]
+    tracks = []
+    for track in site.tracks:
+        if len(track.datasets) > 1:
+            each = [setting for _, setting in track.members]
+            pairs = []
+            for a, b in combinations(track.order, 2):
+                over = compare_over(each, a, b)
+                pairs.append([*_rounded(over[0].mean, over[0].low, over[0].high), over[1]] if over else None)
+            tracks.append({"name": track.track.name, "names": list(track.order), "pairs": pairs})
+    text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
+    # Inside a script element only "<" could end it; as \u003c it is the same JSON.
+    data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
+    page = Page("compare.html", f"Compare A and B · {TITLE}", "Compare A and B")
+    return render("compare", page, members=site.members, data=data)
+
+
+def _pair(setting: Setting, a: str, b: str) -> list[float | int | None] | None:
+    found = compare_in(setting, a, b)
+    if found is None:
+        return None
+    area, final = found.area, found.final
+    return [
+        *_rounded(area.mean, area.low, area.high),
+        area.n,
+        *_rounded(found.p, found.adjusted, found.wins.mean, final.mean, final.low, final.high),
+    ]
+
+
+def _rounded(*values: float) -> list[float | None]:
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
