@@ -5,6 +5,7 @@ The benchmark's own code is run on what the config names, so this belongs where 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
 from labelbench_plus.submission.findings import ARCHIVE, Finding, some
 
+STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
 NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)
 
 
@@ -44,12 +46,16 @@ class Rebuilt:
 def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
     """Build every run's spec and problem again and compare what the run says with what they say."""
     rebuilt = Rebuilt()
+    built: dict[str, RunSpec] = {}
     for run in runs:
         try:
             spec = RunSpec.from_json(run["config"])
             found = spec.id
         except NOT_HERE as error:
             rebuilt.findings.append(_unchecked(run, "config", error))
+            # Its strategy may not be here, but what it bought and from which first set can be checked without.
+            with contextlib.suppress(*NOT_HERE):
+                built[run["run"]] = RunSpec.from_json({**run["config"], "strategy": {"name": STAND_IN}})
             continue
         if found != run["run"]:
             data = run["result"]["identity"].get("data")
@@ -58,15 +64,15 @@ def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
             what = f"the {differs} does not hash to the run's id when it is built here"
             rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], where, run["run"], found))
             continue
-        rebuilt.specs[run["run"]] = spec
+        rebuilt.specs[run["run"]] = built[run["run"]] = spec
         rebuilt.findings += [Finding(ARCHIVE, why, run["run"], "config") for why in incompatibilities(spec)]
     by_id = {run["run"]: run for run in runs}
     # Runs on one problem at one seed share its data, which is opened once.
     groups: dict[tuple[bytes, int], list[str]] = {}
-    for identity, spec in rebuilt.specs.items():
+    for identity, spec in built.items():
         groups.setdefault((canonical(spec.as_json()["problem"]), spec.seed), []).append(identity)
     for key in sorted(groups):
-        _check_group([(by_id[identity], rebuilt.specs[identity]) for identity in groups[key]], place, rebuilt)
+        _check_group([(by_id[identity], built[identity]) for identity in groups[key]], place, rebuilt)
     return rebuilt
 
 
@@ -90,7 +96,8 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 if key not in first:
                     first[key] = _first_set(instance, spec)
                 rebuilt.findings += _against_first(run, first[key])
-            rebuilt.whole.add(run["run"])
+            if run["run"] in rebuilt.specs:
+                rebuilt.whole.add(run["run"])
     except (*NOT_HERE, QueryError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
 

@@ -405,6 +405,13 @@ def test_what_cannot_be_built_here_is_a_warning_and_no_sound_run(bundle, place):
     checked = check(bundle, place)
     assert sum("unknown strategy 'elsewhere'" in str(warning) for warning in checked.warnings) == 2
     assert len(checked.specs) == 2
+    for line in lines:
+        if line["config"]["strategy"]["name"] == "elsewhere":
+            another_label(line)
+            chained(line)
+    write_lines(bundle, lines)
+    told = [str(problem) for problem in check(bundle, place).problems if "the oracle's" in str(problem)]
+    assert len(told) == 2 and "answers are not the oracle's, for 1 of 10 items" in told[0]
 
 
 def test_a_run_far_from_its_siblings_is_a_warning(bundle, place):
