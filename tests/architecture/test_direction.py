@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from tests.architecture.imports import KINDS, PACKAGE, Import, imports, modules, ours
@@ -53,6 +55,7 @@ MAY_NAME_A_PLUGIN: dict[str, str] = {
 }
 
 
+@cache
 def layer_of(module: str) -> int:
     """The number of the layer whose longest pattern fits."""
     short = module.removeprefix(PACKAGE).removeprefix(".")

@@ -64,7 +64,7 @@ def blocks(markdown: str) -> list[Block]:
             raise ValueError(f"{where}: language {block.language!r}; one of {sorted(LANGUAGES)}")
         if block.verb not in ("", "file", "output", "exits", "not"):
             raise ValueError(f"{where}: unknown note {block.note!r}")
-        if block.verb in ("file", "not") and not block.rest:
+        if block.verb in ("file", "not") and not (":" in block.note and block.rest):
             raise ValueError(f"{where}: the note {block.note!r} lacks a name or a reason")
         if block.language in ("yaml", "json") and block.verb not in ("file", "not", "output"):
             raise ValueError(f"{where}: a {block.language} block is a file or is not run: say which")

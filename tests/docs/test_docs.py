@@ -20,18 +20,16 @@ def run(*arguments: object) -> None:
     assert done.returncode == 0, done.stderr[-6000:]
 
 
-def test_every_command_and_every_block_of_code_works():
-    """All pages in one process, a fork each, so that torch is imported once."""
-    run("tests.docs.carry_out", *written())
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
-def test_every_notebook_runs_from_top_to_bottom():
-    notebooks = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
-    assert notebooks
-    run("tests.docs.carry_out", *notebooks)
+def test_every_command_and_every_block_of_code_works_and_every_notebook_runs_from_top_to_bottom():
+    """All in one process, a fork each, so that torch is imported once."""
+    assert NOTEBOOKS
+    run("tests.docs.carry_out", *written(), *NOTEBOOKS)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_outputs(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
