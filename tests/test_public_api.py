@@ -46,6 +46,8 @@ TESTING = {
     "check_problem",
     "check_strategy",
     "check_trainer",
+    "make_view",
+    "parametrize_checks",
 }
 
 
@@ -120,26 +122,12 @@ def test_the_version_is_semantic_and_the_changelog_knows_it():
         assert headings[1] == labelbench_plus.__version__
 
 
-def test_a_suite_from_a_script(suite_file, tmp_path):
-    out = tmp_path / "out"
-    suite = labelbench_plus.load_suite(suite_file(), ["seeds=0..0"])
-    with pytest.raises(ValueError, match="no run of small"):
-        labelbench_plus.ranking(suite, out)
-    labelbench_plus.run_suite(suite, out)
-    curves = labelbench_plus.learning_curves(suite, out)
-    assert list(curves["labels"]) == [20, 30, 40] * 2
-    table = labelbench_plus.ranking(suite, out)
-    assert set(table["strategy"]) == {"random", "margin"}
-    modified = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
-    labelbench_plus.run_suite(suite, out)
-    assert modified == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
-
-
-def test_a_run_that_fails_is_told_after_the_others_have_ended(suite_file, tmp_path, monkeypatch):
+def test_a_suite_from_a_script(suite_file, tmp_path, monkeypatch):
+    """A run that fails is told after the others have ended; what is done is not done again."""
     known = registry("strategies")  # what this test adds is gone when it ends
     monkeypatch.setattr(known, "_classes", dict(known._classes))
     monkeypatch.setattr(known, "_local", dict(known._local))
-    plugin = tmp_path / "falls_over.py"
+    plugin, out = tmp_path / "falls_over.py", tmp_path / "out"
     plugin.write_text(
         "from dataclasses import dataclass\n"
         "from labelbench_plus.strategies import PoolStrategy, strategies\n\n"
@@ -147,8 +135,15 @@ def test_a_run_that_fails_is_told_after_the_others_have_ended(suite_file, tmp_pa
         "class FallsOver(PoolStrategy):\n    def select(self, view, n, rng):\n        raise ValueError('on purpose')\n"
     )
     labelbench_plus.load_plugin_file(plugin)
-    suite = labelbench_plus.load_suite(suite_file(("margin", "falls_over")), ["seeds=0..0"])
-    with pytest.raises(labelbench_plus.RunsFailed, match=r"falls_over · seed 0: ValueError: on purpose"):
-        labelbench_plus.run_suite(suite, tmp_path / "out", plugin_files=[plugin])
-    curves = labelbench_plus.learning_curves(suite, tmp_path / "out")
-    assert set(curves.loc[curves["complete"], "strategy"]) == {"random"}
+    suite = labelbench_plus.load_suite(suite_file(("random, margin", "falls_over, random, margin")), ["seeds=0..0"])
+    with pytest.raises(ValueError, match="no run of small"):
+        labelbench_plus.ranking(suite, out)
+    with pytest.raises(labelbench_plus.RunsFailed, match=r"^[^\n]*falls_over · seed 0: [^\n]*on purpose$"):
+        labelbench_plus.run_suite(suite, out, plugin_files=[plugin])
+
+    suite = labelbench_plus.load_suite(suite_file(), ["seeds=0..0"])
+    modified = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+    labelbench_plus.run_suite(suite, out)
+    assert modified == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+    assert list(labelbench_plus.learning_curves(suite, out)["labels"]) == [20, 30, 40] * 2
+    assert set(labelbench_plus.ranking(suite, out)["strategy"]) == {"random", "margin"}
