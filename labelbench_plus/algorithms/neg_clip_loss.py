@@ -92,10 +92,9 @@ def normaliser(images: Tensor, texts: Tensor, own: Tensor, temperature: float, b
     """
     size = images.shape[0]
     factor = (batch - 1) / (size - 1) if batch is not None and 1 < size < batch else 1.0
-    left, right = images.float(), texts.float()
-    of_images, of_texts = _sums_over_others(left, right, temperature)
+    of_images, of_texts = _sums_over_others(images, texts, temperature)
     logs = [
-        _log_sums(sums, own, (left, right) if side == 0 else (right, left), temperature, factor)
+        _log_sums(sums, own, (images, texts) if side == 0 else (texts, images), temperature, factor)
         for side, sums in enumerate((of_images, of_texts))
     ]
     return (logs[0] + logs[1]).mul_(temperature / 2)
@@ -106,12 +105,12 @@ def _sums_over_others(left: Tensor, right: Tensor, temperature: float) -> tuple[
     size = left.shape[0]
     along_rows = torch.zeros(size, dtype=torch.float64, device=left.device)
     along_columns = torch.zeros_like(along_rows)
-    shift = torch.full((), -SHIFT / temperature, dtype=left.dtype, device=left.device)
-    space = torch.empty(min(TILE, size) ** 2, dtype=left.dtype, device=left.device)
+    shift = torch.full((), -SHIFT / temperature, device=left.device)
+    space = torch.empty(min(TILE, size) ** 2, device=left.device)
     for top in range(0, size, TILE):
-        some = left[top : top + TILE]
+        some = left[top : top + TILE].float()  # a tile at a time: the batch stays in its stored precision
         for start in range(0, size, TILE):
-            others = right[start : start + TILE]
+            others = right[start : start + TILE].float()
             tile = space[: len(some) * len(others)].view(len(some), len(others))
             torch.addmm(shift, some, others.T, alpha=1 / temperature, out=tile)
             if top == start:
@@ -130,7 +129,7 @@ def _log_sums(sums: Tensor, own: Tensor, sides: tuple[Tensor, Tensor], temperatu
     if sums.shape[0] > 1 and bool(unsafe.any()):
         rows = unsafe.nonzero()[:, 0]
         for some in rows.split(max(1, TILE * TILE // sums.shape[0])):
-            logits = (sides[0][some] @ sides[1].T).double().div_(temperature)
+            logits = (sides[0][some].float() @ sides[1].float().T).double().div_(temperature)
             logits[torch.arange(len(some), device=some.device), some] = -torch.inf
             others[some] = logits.logsumexp(dim=1)
     return torch.logaddexp(own / temperature, others + float(np.log(factor)))

@@ -17,11 +17,11 @@ def unit(rows, width):
 def close(ours, exact):
     assert ((ours.double() - exact).abs() <= 1e-6 + 1e-5 * exact.abs()).all(), (ours.double() - exact).abs().max()
 for width in (512, 768):
-    images, targets = unit(100_000, width), unit(100, width)
+    images, targets = unit(100_000, width), unit(64, width)
     rows = torch.randint(100_000, (200,), generator=generator)
     some, exact_targets = images[rows].double(), targets.double()
     similarity = (some @ exact_targets.T).abs()
-    close(variance_alignment(images, gram(targets) / 100)[rows], similarity.square().mean(dim=1))
+    close(variance_alignment(images, gram(targets) / 64)[rows], similarity.square().mean(dim=1))
     close(norm_sim(images, targets, 2)[rows], similarity.square().sum(dim=1).sqrt())
     close(norm_sim(images, targets)[rows], similarity.amax(dim=1))
     texts = images.roll(1, 0)

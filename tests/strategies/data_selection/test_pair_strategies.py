@@ -30,7 +30,8 @@ SETTINGS = {
 
 def pair_strategies() -> list[str]:
     found = registry("strategies")
-    return [name for name in found.entries() if issubclass(found.load(name), PairStrategy)]
+    built_in = [name for name, entry in found.entries().items() if entry.origin == "built in"]
+    return [name for name in built_in if issubclass(found.load(name), PairStrategy)]
 
 
 def build(name: str) -> PairStrategy:
