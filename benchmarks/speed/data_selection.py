@@ -187,7 +187,7 @@ def pipeline(rows: int, width: int, targets: int, batch: int) -> dict[str, Any]:
 
 
 PIPELINE = """
-import json, os, resource, time
+import json, os, time
 os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 torch.set_num_threads(1)
@@ -200,7 +200,10 @@ pool = {{"name": "pair_arrays", "images": str(folder / "images.npy"), "texts": s
 loss = {{"name": "neg_clip_loss", "batch": {batch}, "draws": 1}}
 stages = {{"name": "two_stage", "fraction": 0.3,
            "first": {{"name": "two_stage", "first": "vas", "second": loss, "fraction": 1.0}}, "second": "norm_sim"}}
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # ru_maxrss would begin with what the parent held
+    with open("/proc/self/status") as status:
+        return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+before = peak()
 workspace = Workspace(plan(Selection.model_validate({{"pool": pool, "strategy": stages, "fraction": 0.2}}), folder))
 seconds = {{}}
 for phase in workspace.phases():
@@ -209,8 +212,8 @@ for phase in workspace.phases():
         workspace.carry_out(task)
         name = f"{{task.kind}} {{workspace.stages[task.stage].scorer.name}}" if task.kind != "write" else "write"
         seconds[name] = seconds.get(name, 0) + time.process_time() - start
-print(json.dumps({{"cpu_seconds": seconds, "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-                   "peak_bytes_before": 1024 * before}}))
+print(json.dumps({{"cpu_seconds": seconds, "peak_bytes": peak(),
+                   "peak_bytes_before": before}}))
 """
 
 
