@@ -68,17 +68,16 @@ def _found(subjects: list[str]) -> list[tuple[str, str]]:
 def _in_file(path: Path) -> list[tuple[str, str]]:
     from labelbench_plus.plugins import PluginError, load_plugin_file, registry
 
-    before = {(kind, name) for kind in CHECKED for name in registry(kind).entries()}
     try:
         load_plugin_file(path)
     except PluginError as error:
         _stop(str(error))
-    there = f"local ({path.resolve()}:"
+    there = str(path.resolve())
     return [
         (kind, name)
         for kind in CHECKED
         for name, entry in registry(kind).entries().items()
-        if (kind, name) not in before or entry.origin.startswith(there)
+        if getattr(sys.modules.get(entry.target.partition(":")[0]), "__file__", None) == there
     ]
 
 
