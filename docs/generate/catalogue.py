@@ -41,7 +41,7 @@ def methods() -> str:
     lines = [
         "# Methods",
         "",
-        f"All {len(classes)} strategies that are built in, as the registry knows them when these pages are built. "
+        f"All {len(classes)} strategies that come with the package, from the registry when these pages are built. "
         "*Needs* is what a strategy reads from its view. *Complexity* is what the docstrings of the primitives it "
         "calls say. *Cost* is what the strategy declares it takes, at most, to choose 50 of 50,000 candidates with 512 "
         "features and ten classes; the conformance kit holds it to that. A paper is named only where the code names "
@@ -81,8 +81,13 @@ def plugins() -> str:
 
 
 def loaded(kind: str) -> dict[str, type[Any]]:
+    """What comes with this package: built in, or, for the adapters to other projects, by its own entry points."""
     known = registry(kind)
-    return {name: known.load(name) for name, entry in known.entries().items() if entry.origin == "built in"}
+    return {
+        name: known.load(name)
+        for name, entry in known.entries().items()
+        if entry.origin == "built in" or entry.origin.startswith("labelbench-plus ")
+    }
 
 
 def papers_of(cls: type[Any]) -> list[str]:
