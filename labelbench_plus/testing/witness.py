@@ -99,6 +99,20 @@ def watched() -> Iterator[None]:
         raise Failure("global_settings", f"it changed {', '.join(changed)}")
 
 
+@contextmanager
+def undone() -> Iterator[None]:
+    """Put the process's settings and global generators back after the body, whatever it did to them."""
+    settings = _global_settings()
+    states = np.random.get_state(), torch.get_rng_state(), random.getstate()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        _restore(settings)
+        np.random.set_state(states[0])  # noqa: NPY002
+        torch.set_rng_state(states[1])
+        random.setstate(states[2])
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a strategy chose: `items` in its order, something that can be compared with ==. `drew`: it used its rng."""

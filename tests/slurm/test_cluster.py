@@ -133,6 +133,8 @@ def test_a_node_that_dies_costs_one_round(bench, cluster):
         assert steps
         doomed = [daemon, *[child for step in steps for child in (*step.children(recursive=True), step)]]
         for process in doomed:
+            process.suspend()  # or the step would have time to report how its job ended
+        for process in doomed:
             process.kill()
         until(lambda: ended(bench, "dead_node"), "the run to end on another node")
     (states,) = seen["slow"].values()

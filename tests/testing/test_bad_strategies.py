@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.strategies import strategies
@@ -42,7 +44,10 @@ def test_each_is_caught_by_exactly_its_check(name, monkeypatch):
     monkeypatch.setattr(cost, "CANDIDATES", 2000)  # what they take does not depend on it, and it is quicker
     monkeypatch.setattr(cost, "WIDTH", 16)
     cls = registry("strategies").load(name)
+    before = torch.get_default_dtype(), torch.get_rng_state(), os.getcwd()
     report = check_strategy(name, quick=cls.caught_by != "cost")
+    assert (torch.get_default_dtype(), os.getcwd()) == before[::2]  # none of them reaches the tests after it
+    assert torch.equal(torch.get_rng_state(), before[1])
     assert report.failed == [cls.caught_by], str(report)
     assert report[cls.caught_by].detail
     assert not report.passed
