@@ -160,7 +160,8 @@ def test_a_job_cancelled_behind_our_back_is_lost_and_resumed(bench):
         until(lambda: ended(bench, "lost"), "the run to end")
     (states,) = seen["slow"].values()
     assert states[-1] == "DONE"
-    assert states.count("LOST") == states.count("DONE") == 1
+    assert states.count("LOST") <= 1  # a slow look can miss it; that it was lost has been seen above
+    assert states.count("DONE") == 1
     assert set(states) <= {"RUNNING", "LOST", "PENDING", "DONE"}
     assert bench.status("lost")["counts"] == {"DONE": 1}
     assert bench.files() == bench.undisturbed(suite)
