@@ -298,7 +298,10 @@ def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")],
         seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
         cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
         cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
-        print("  " + "  ".join([*cells, f"{seconds:>9.3f}"]))
+        notes = [
+            f"{name}={value:.4g}" for name, value in cost.items() if name.startswith("strategy.") and value is not None
+        ]
+        print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
 
 
 @config.command("show")

@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from labelbench_plus.cli import app
 from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.loop import StrategyContractError
 from labelbench_plus.plugins import load_plugin_file
@@ -82,6 +84,8 @@ def test_what_a_strategy_notes_stands_beside_the_costs_and_not_in_the_result(car
     body = 'view.note("quality", 0.75); return view.candidates[:n]'
     noting = carry("noting", body)
     assert [cost["strategy.quality"] for cost in noting.costs()[1:]] == [0.75, 0.75]
+    shown = CliRunner().invoke(app, ["show", noting.id, "--out", str(noting.folder.parents[1])])
+    assert "strategy.quality=0.75" in shown.stdout
     assert "quality" not in "".join(path.read_text() for path in (noting.folder / "rounds").iterdir())
     design = carry("relaxed_d_optimal")
     assert all(0 < cost["strategy.certified_efficiency"] <= 1 for cost in design.costs()[1:])
