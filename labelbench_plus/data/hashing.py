@@ -29,12 +29,26 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def hash_labelled_data(data: LabelledData) -> str:
-    """SHA-256 of every example and label in its split and order, of the class names, and of what else comes along."""
+    """SHA-256 of every example and label in its split and order, of the class names, and of what else comes along.
+
+    Images that lie in files count by their `content_hash`, which does not read them.
+    """
     parts = {"pool": data.pool, "validation": data.validation, "test": data.test}
     arrays: dict[str, np.ndarray] = {}
     for part, split in parts.items():
-        arrays |= {f"{part}_inputs": split.inputs, f"{part}_labels": split.labels}
+        if isinstance(split.inputs, np.ndarray):
+            arrays[f"{part}_inputs"] = split.inputs
+        else:
+            arrays[f"{part}_inputs of {type(split.inputs).__name__}"] = _bytes(split.inputs.content_hash())
+        arrays[f"{part}_labels"] = split.labels
+        if split.groups is not None:
+            arrays[f"{part}_groups"] = split.groups
+    if data.templates:
+        arrays["templates"] = _bytes("\0".join(data.templates))
     extras = {"pool_prices": data.pool_prices, "pool_token_uncertainty": data.pool_token_uncertainty}
     arrays |= {name: extra for name, extra in extras.items() if extra is not None}
-    names = "\0".join(data.class_names).encode()
-    return hash_arrays({**arrays, "class_names": np.frombuffer(names, dtype=np.uint8)})
+    return hash_arrays({**arrays, "class_names": _bytes("\0".join(data.class_names))})
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)

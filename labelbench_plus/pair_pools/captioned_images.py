@@ -105,10 +105,10 @@ class _OpenCaptioned(OpenPool):
         kinds = np.repeat(KINDS, counts)
         order = rng.permutation(pool.pairs)
         rows, self._kinds = np.concatenate(images)[order], kinds[order]
-        self._images = data.pool.inputs[rows]
+        self._images = data.pool.array[rows]
         for row in np.flatnonzero(self._kinds == "blurred"):
             self._images[row] = gaussian_filter(self._images[row].astype(np.float32), pool.blur).astype(np.uint8)
-        self._texts = self._words.captions(data.pool.inputs[rows], data.pool.labels[rows], rng)
+        self._texts = self._words.captions(data.pool.array[rows], data.pool.labels[rows], rng)
         self._swap(data.pool.labels[rows], rng)
 
     def _swap(self, labels: np.ndarray, rng: np.random.Generator) -> None:
@@ -130,7 +130,7 @@ class _OpenCaptioned(OpenPool):
     def targets(self) -> Iterator[np.ndarray]:
         data = _load(self._pool.dataset)
         rows = np.flatnonzero(np.isin(data.validation.labels, self._pool.wanted))[: self._pool.target_rows]
-        yield self._teacher.embed_images(data.validation.inputs[rows]).half().numpy()
+        yield self._teacher.embed_images(data.validation.array[rows]).half().numpy()
 
     def inputs(self, shard: int, rows: np.ndarray) -> Inputs:
         return Inputs(self._images[rows], self._texts[rows])
@@ -141,7 +141,7 @@ class _OpenCaptioned(OpenPool):
     def evaluation(self) -> Evaluation:
         data = _load(self._pool.dataset)
         rows = np.flatnonzero(np.isin(data.test.labels, self._pool.wanted))
-        images, classes = data.test.inputs[rows], data.test.labels[rows]
+        images, classes = data.test.array[rows], data.test.labels[rows]
         texts = self._words.captions(images, classes, None)
         number = {name: place for place, name in enumerate(self._pool.wanted)}
         labels = np.array([number[name] for name in classes.tolist()], dtype=np.int64)
@@ -171,7 +171,7 @@ class _Words:
         words = [*leads, *BRIGHTNESS, *EXTENT, *(word for name in self._names for word in name)]
         self.vocabulary = {word: number for number, word in enumerate(dict.fromkeys(words), start=1)}
         self._length = max(map(len, LEADS)) + 2 + max(map(len, self._names))
-        looks = _looks(data.pool.inputs)
+        looks = _looks(data.pool.array)
         self._limits = np.quantile(looks, [1 / 3, 2 / 3], axis=0)
 
     def captions(self, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
@@ -216,9 +216,9 @@ def _teacher(dataset: Dataset) -> Towers:
     def compute() -> dict[str, np.ndarray]:
         data = _load(dataset)
         words, streams = _Words(data), Streams(0)
-        texts = words.captions(data.validation.inputs, data.validation.labels, streams.rng("teacher captions"))
+        texts = words.captions(data.validation.array, data.validation.labels, streams.rng("teacher captions"))
         towers = fit_contrastive(
-            data.validation.inputs,
+            data.validation.array,
             texts,
             len(words.vocabulary) + 1,
             width=int(TEACHER["width"]),

@@ -139,9 +139,9 @@ def _tables(dataset: Dataset, per_task: int, test_size: int, place: Place) -> di
             found[f"classes_{label}"] = data.pool.labels[part]
             for name in CORRUPTIONS:
                 rng = streams.round(label).rng(name)
-                found[f"{name}_{label}"] = corrupt(data.pool.inputs[part], name, rng)
+                found[f"{name}_{label}"] = corrupt(data.pool.array[part], name, rng)
         for name in CORRUPTIONS:
-            found[f"test_{name}"] = corrupt(data.test.inputs[chosen], name, streams.rng(f"test {name}"))
+            found[f"test_{name}"] = corrupt(data.test.array[chosen], name, streams.rng(f"test {name}"))
         return found
 
     return cached(key, compute, place.cache)

@@ -18,7 +18,11 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("fast primitives", ("algorithms.*",)),
     (
         "core",
-        ("_torchvision_compat", "plugins", "seeding", "budget", "measure", "oracle", "view", "store", "store.atomic"),
+        (
+            *("_torchvision_compat", "plugins", "seeding", "budget", "measure", "oracle", "view"),
+            *("store", "store.atomic"),
+            *("data.image_files", "data.texts"),  # the contract of data sets is written in them
+        ),
     ),
     (
         "contracts: the base class of each kind of plugin",

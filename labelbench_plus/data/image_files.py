@@ -1,0 +1,216 @@
+"""Images that are decoded when asked for: files of a folder, or members of parquet files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class ImageSource(Protocol):
+    """Where encoded images lie. It can be pickled, and its methods can be called from several threads."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def read(self, row: int) -> bytes:
+        """One image as it is stored (JPEG, PNG ...)."""
+
+    def name(self, row: int) -> str:
+        """What messages call it."""
+
+    def content_hash(self, rows: np.ndarray) -> str:
+        """Hash of these images in this order, made without reading them; each source says of what."""
+
+
+class ImageFiles:
+    """n images of any size. `images[10:20]` and `images[rows]` are `ImageFiles` again; nothing is read for that.
+
+    Parameters
+    ----------
+    source: where they lie.
+    rows: (n,) int64, which of the source's images these are, in order; all of them if left out.
+    """
+
+    def __init__(self, source: ImageSource, rows: np.ndarray | None = None) -> None:
+        self.source = source
+        self.rows = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | np.ndarray) -> ImageFiles:
+        if not isinstance(index, slice | np.ndarray):
+            raise TypeError(f"images are chosen by a slice or an array, and decode({index}) gives one's pixels")
+        return ImageFiles(self.source, self.rows[index])
+
+    def __repr__(self) -> str:
+        return f"ImageFiles({len(self)})"
+
+    def decode(self, i: int) -> np.ndarray:
+        """Pixels of image `i`: uint8 (height, width, 3), RGB, as PIL reads them; orientation marks are not followed.
+
+        Grey images get three equal channels, palettes and CMYK are converted, transparency is dropped.
+
+        Raises
+        ------
+        ValueError
+            It is no image, or has more than 8 bits a channel; the message names it.
+        """
+        from PIL import Image
+
+        row = int(self.rows[i])
+        try:
+            with Image.open(io.BytesIO(self.source.read(row))) as image:
+                if image.mode in ("I", "F") or image.mode.startswith("I;"):
+                    raise ValueError(f"PIL mode {image.mode}; 8 bits a channel are needed")
+                return np.array(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"image {self.source.name(row)} cannot be decoded: {error}") from error
+
+    def content_hash(self) -> str:
+        """Hash of which images these are, in order, without reading them: see the source's."""
+        return self.source.content_hash(self.rows)
+
+
+class FolderImages:
+    """Files below a folder.
+
+    What identifies them is their names below the folder and their sizes in bytes, in order, neither their content nor
+    where the folder lies: an image that was replaced by another of the same name and size is not noticed.
+
+    Parameters
+    ----------
+    folder: above all of them.
+    names: paths relative to it, with "/".
+    """
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._folder = folder
+        encoded = [name.encode("utf-8") for name in names]
+        self._names = np.array(encoded, dtype=np.bytes_) if encoded else np.empty(0, dtype="S1")
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, row: int) -> str:
+        return str(self._names[row].decode("utf-8"))
+
+    def read(self, row: int) -> bytes:
+        return (self._folder / self.name(row)).read_bytes()
+
+    def content_hash(self, rows: np.ndarray) -> str:
+        digest = hashlib.sha256(b"files: names and sizes")
+        for row in rows.tolist():
+            name = bytes(self._names[row])
+            size = (self._folder / name.decode("utf-8")).stat().st_size
+            digest.update(b"%d %d " % (len(name), size))
+            digest.update(name)
+        return digest.hexdigest()
+
+
+class ParquetImages:
+    """A column of parquet files that holds encoded images: bytes, or a struct with `bytes` as the Hugging Face hub has.
+
+    What identifies them are the files' footers (row groups with their offsets, sizes and statistics) and names, and
+    the rows chosen; the images themselves are not read.
+
+    Images are read a row group at a time, and the last two groups of a process are kept: reading in order is quick,
+    reading in random order reads each group again and again.
+
+    Parameters
+    ----------
+    files: in the order of their rows.
+    column: its name.
+
+    Raises
+    ------
+    ValueError
+        A file is no parquet file, or has no such column of bytes.
+    """
+
+    def __init__(self, files: Sequence[Path], column: str = "image") -> None:
+        self._files, self._column = tuple(map(str, files)), column
+        starts = []  # of every row group: file, number in it, first row
+        total = 0
+        for number, file in enumerate(self._files):
+            metadata = _metadata(file)
+            _check_bytes(file, column)
+            for group in range(metadata.num_row_groups):
+                starts.append((number, group, total))
+                total += metadata.row_group(group).num_rows
+        self._groups = np.array(starts, dtype=np.int64).reshape(-1, 3)
+        self._total = total
+
+    def __len__(self) -> int:
+        return self._total
+
+    def _place(self, row: int) -> tuple[str, int, int]:
+        """File, row group and place in it."""
+        file, group, first = self._groups[np.searchsorted(self._groups[:, 2], row, side="right") - 1].tolist()
+        return self._files[file], group, row - first
+
+    def name(self, row: int) -> str:
+        file, group, place = self._place(row)
+        return f"{place} of row group {group} of {file}"
+
+    def read(self, row: int) -> bytes:
+        file, group, place = self._place(row)
+        value = _row_group(file, group, self._column)[place].as_py()
+        found = value["bytes"] if isinstance(value, dict) else value
+        if found is None:
+            raise ValueError("its bytes are missing")
+        return bytes(found)
+
+    def content_hash(self, rows: np.ndarray) -> str:
+        digest = hashlib.sha256(b"parquet: footers and rows")
+        for file in self._files:
+            digest.update(Path(file).name.encode() + b"\0" + _footer(Path(file)))
+        digest.update(np.ascontiguousarray(rows, dtype="<i8").data)
+        return digest.hexdigest()
+
+
+def _metadata(file: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(file)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{file} is not a parquet file, or damaged ({error})") from error
+
+
+def _check_bytes(file: str, column: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(file)
+    if column not in schema.names:
+        raise ValueError(f"{file} has no column {column!r}, but {', '.join(schema.names)}")
+    kind = schema.field(column).type
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise ValueError(f"{file}: column {column!r} must hold bytes, or a struct with bytes, it holds {kind}")
+
+
+@lru_cache(maxsize=2)
+def _row_group(file: str, group: int, column: str) -> Any:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        return opened.read_row_group(group, columns=[column]).column(0).combine_chunks()
+
+
+def _footer(file: Path) -> bytes:
+    """What a parquet file says of itself: the last bytes, before their length and the mark PAR1."""
+    with open(file, "rb") as opened:
+        opened.seek(-8, io.SEEK_END)
+        length = int.from_bytes(opened.read(4), "little")
+        opened.seek(-8 - length, io.SEEK_END)
+        return opened.read(length)
