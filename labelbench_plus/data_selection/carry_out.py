@@ -1,33 +1,26 @@
-"""Carrying a selection's tasks out: by processes of this machine, or by jobs of a scheduler.
+"""Carrying a selection's tasks out by processes of this machine.
 
-    python -m labelbench_plus.data_selection.carry_out BATCH.jsonl [--task N]
-
-does the tasks of one line of a batch file, as a job of an array does. A worker or job that is killed costs the shard it
-was at: everything else is on disk, and the same command goes on from there.
+A worker that is killed costs the shard it was at: everything else is on disk, and the same command goes on from there.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import multiprocessing
 import os
-import sys
-import uuid
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from labelbench_plus.store.atomic import replace as replace_file
+from labelbench_plus.data_selection.tasks import Task
 
 if TYPE_CHECKING:
-    from labelbench_plus.data_selection.workspace import Task, Workspace
-    from labelbench_plus.launchers.slurm import Slurm
+    from labelbench_plus.data_selection.workspace import Workspace
 
 TRIES = 3
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -93,7 +86,7 @@ class Crew:
             if worker.task is None:
                 _say(worker, None)
             else:
-                worker.process.terminate()
+                worker.process.kill()
             worker.process.join()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
@@ -132,67 +125,6 @@ class Crew:
                 _hand_out(worker, waiting)
 
 
-def submit(workspace: Workspace, launcher: Slurm, chunk: int) -> list[str]:
-    """Hand what is left of a selection to SLURM, an array of jobs for each scoring of shards, and return their names.
-
-    A job starts when those before it have ended well. The launcher's `pack` says how many shards share a job and how
-    many of those are scored at a time.
-
-    Raises
-    ------
-    SchedulerError
-        A job was refused; those before it are submitted.
-    """
-    from labelbench_plus.launchers import Batch
-
-    jobs: list[str] = []
-    largest = launcher.limits().array
-    for number, group in enumerate(job_groups(workspace)):
-        left = [task for task in group if not workspace.done(task)]
-        if not left:
-            continue
-        share = max(launcher.runs_per_job, -(-len(left) // largest)) if _independent(left) else len(left)
-        lines = [left[start : start + share] for start in range(0, len(left), share)]
-        batch_id = uuid.uuid4().hex[:8]
-        folder = workspace.folder.resolve() / "jobs" / f"{number:02d}-{batch_id}"
-        folder.mkdir(parents=True)
-        settings = {
-            "folder": str(workspace.folder.resolve()),
-            "chunk": chunk,
-            "device": launcher.device,
-            "workers": launcher.concurrent,
-        }
-        content = [json.dumps({**settings, "tasks": [astuple(task) for task in line]}) for line in lines]
-        replace_file(folder / "batch.jsonl", "\n".join([*content, ""]).encode())
-        batch = Batch(
-            sweep=f"pairs-{workspace.folder.name}",
-            id=batch_id,
-            tasks=len(lines),
-            path=folder / "batch.jsonl",
-            folder=folder,
-            module=__name__,
-        )
-        after = {"dependency": f"afterok:{jobs[-1]}"} if jobs else {}
-        follower = replace(launcher, options={**launcher.options, **after})
-        jobs.append(follower.submit(batch, launcher.max_parallel))
-    return jobs
-
-
-def job_groups(workspace: Workspace) -> list[list[Task]]:
-    """All tasks as jobs do them: shards apart from each other, everything between two scorings one after the other."""
-    groups: list[list[Task]] = []
-    for phase in workspace.phases():
-        if groups and not _independent(phase) and not _independent(groups[-1]):
-            groups[-1].extend(phase)
-        else:
-            groups.append(list(phase))
-    return groups
-
-
-def _independent(tasks: Sequence[Task]) -> bool:
-    return all(task.kind == "score" for task in tasks)
-
-
 def _start(folder: Path, chunk: int, device: str) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -215,6 +147,8 @@ def _say(worker: _Worker, what: Task | None) -> None:
 
 def _work(connection: Connection, folder: Path, chunk: int, device: str) -> None:
     """A worker: does tasks from `connection` until there are no more or the other side is gone."""
+    for ours in (signal.SIGUSR2, signal.SIGTERM):  # a scheduler sends them to all processes; the first one answers
+        signal.signal(ours, signal.SIG_IGN)
     os.environ.update(ONE_THREAD)
     import torch
 
@@ -234,25 +168,3 @@ def _outcome(workspace: Workspace, task: Task) -> str:
     except Exception as error:  # whatever a plugin raises is the parent's to report
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m labelbench_plus.data_selection.carry_out")
-    parser.add_argument("batch", type=Path)
-    parser.add_argument("--task", type=int, default=int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)))
-    arguments = parser.parse_args()
-    line: dict[str, Any] = json.loads(arguments.batch.read_text().splitlines()[arguments.task])
-    from labelbench_plus.data_selection.workspace import Task
-
-    tasks = [Task(*task) for task in line["tasks"]]
-    try:
-        with Crew(Path(line["folder"]), line["workers"], line["chunk"], line["device"]) as crew:
-            for group in [tasks] if _independent(tasks) else [[task] for task in tasks]:
-                for task in crew.run(group):
-                    print(f"{task} done", flush=True)
-    except WorkerError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

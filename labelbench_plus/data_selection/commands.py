@@ -123,7 +123,7 @@ def combine(
 
 
 def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int) -> None:
-    from labelbench_plus.data_selection.carry_out import submit
+    from labelbench_plus.data_selection.jobs import submit
     from labelbench_plus.launchers import SchedulerError
     from labelbench_plus.launchers.slurm import Slurm
     from labelbench_plus.sweep.profile import ProfileError, load_profile
@@ -138,7 +138,10 @@ def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int
     if not jobs:
         print(f"nothing is left to do: {workspace.kept}")
         return
-    print(f"{len(jobs)} jobs, each after the one before: {', '.join(jobs)}\nuid file in the end: {workspace.kept}")
+    print(
+        f"{len(jobs)} jobs, each after the one before: {', '.join(jobs)}\nuid file in the end: {workspace.kept}\n"
+        f"then: lbp pairs report {workspace.folder}"
+    )
 
 
 def _stop(message: str) -> NoReturn:

@@ -19,10 +19,9 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -31,26 +30,12 @@ from labelbench_plus.data_selection.choose import find_cut, keeps, score_shard, 
 from labelbench_plus.data_selection.reading import CHUNK_ROWS, PoolReader
 from labelbench_plus.data_selection.spec import Selection, SelectionError
 from labelbench_plus.data_selection.strategy import Stage, State
+from labelbench_plus.data_selection.tasks import Task
 from labelbench_plus.data_selection.uids import repeated, uids_to_hex, write_uids
 from labelbench_plus.pair_pools import OpenPool
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.seeding import Streams
 from labelbench_plus.store.atomic import TEMPORARY, replace
-
-Kind = Literal["prepare", "score", "score_all", "cut", "write"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A piece of work: of which stage, and for "score" of which shard."""
-
-    kind: Kind
-    stage: int = 0
-    shard: int = 0
-
-    def __str__(self) -> str:
-        where = f" shard {self.shard}" if self.kind == "score" else ""
-        return f"{self.kind} stage {self.stage}{where}" if self.kind != "write" else "write"
 
 
 class Workspace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from labelbench_plus.data_selection.carry_out import WorkerError, _outcome, carry_out, job_groups, submit
+from labelbench_plus.data_selection.carry_out import Crew, WorkerError, _outcome, carry_out
 from labelbench_plus.data_selection.choose import choose
 from labelbench_plus.data_selection.commands import pairs
+from labelbench_plus.data_selection.jobs import Notice, do_line, job_groups, submit
 from labelbench_plus.data_selection.report import write_report
 from labelbench_plus.data_selection.spec import Selection, SelectionError, load_selection
+from labelbench_plus.data_selection.tasks import Task
 from labelbench_plus.data_selection.uids import read_uids
-from labelbench_plus.data_selection.workspace import Task, Workspace, plan
+from labelbench_plus.data_selection.workspace import Workspace, plan
 from labelbench_plus.launchers import Limits
 from labelbench_plus.launchers.slurm import Slurm
 from labelbench_plus.plugins import load_plugin_file
@@ -210,13 +213,27 @@ def test_as_jobs_of_slurm(tmp_path, monkeypatch):
     assert jobs == ["101", "102", "103", "104", "105"]
     assert [each[0] for each in submitted] == [None, *(f"afterok:{job}" for job in jobs[:-1])]
     assert [each[1].tasks for each in submitted] == [1, 2, 1, 2, 1]
-    assert "labelbench_plus.data_selection.carry_out" in launcher.script(submitted[1][1], None)
+    assert "labelbench_plus.data_selection.jobs" in launcher.script(submitted[1][1], None)
     for _, _, lines in submitted:
         for line in lines:
             for task in line["tasks"]:
                 Workspace(Path(line["folder"])).carry_out(Task(*task))
     assert len(read_uids(workspace.kept)) == 300
     assert submit(workspace, launcher, 512) == []
+
+
+def test_a_job_too_short_for_a_single_task_does_not_go_back_into_the_queue(tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGUSR2)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+
+    def told(self, tasks):
+        raise Notice
+
+    monkeypatch.setattr(Crew, "run", told)
+    line = {"folder": str(tmp_path), "workers": 1, "chunk": 1, "device": "cpu", "tasks": [["score", 0, 0]]}
+    assert do_line({**line, "time_limit": 60, "notice": 60}) == 1
+    assert "raise the launcher's `time`" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGUSR2) is before
 
 
 def test_the_commands(tmp_path):

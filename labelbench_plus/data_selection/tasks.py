@@ -1,0 +1,28 @@
+"""What a selection is cut into: pieces of work that are done or not, and of which those of a kind need nothing of each
+other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["prepare", "score", "score_all", "cut", "write"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work: of which stage, and for "score" of which shard."""
+
+    kind: Kind
+    stage: int = 0
+    shard: int = 0
+
+    def __str__(self) -> str:
+        where = f" shard {self.shard}" if self.kind == "score" else ""
+        return f"{self.kind} stage {self.stage}{where}" if self.kind != "write" else "write"
+
+
+def independent(tasks: Sequence[Task]) -> bool:
+    """Whether tasks of one phase may be done by different jobs: the scoring of shards."""
+    return all(task.kind == "score" for task in tasks)
