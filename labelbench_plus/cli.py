@@ -33,6 +33,8 @@ KINDS = (
     "conditions",
     "strategies",
     "trainers",
+    "networks",
+    "augmentations",
     "metrics",
     "pair_pools",
     "launchers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,25 +14,25 @@ from torch import Tensor
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
-from labelbench_plus.data.feature_cache import cached
-from labelbench_plus.datasets import Dataset, LabelledData, Split
+from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
+from labelbench_plus.data.inputs import Images, Inputs, Store
+from labelbench_plus.datasets import Dataset, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, metrics
 from labelbench_plus.oracle import PoolOracle
-from labelbench_plus.plugins import From, describe, label
+from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
 
-FEATURES_VERSION = 1  # raised when the computation between encoder and cache changes
-
 
 @dataclass(frozen=True)
 class Examples:
-    """Features (n, d) and labels (n,)."""
+    """Features (n, d) and labels (n,), and which rows (n,) of their part they are: where their images lie."""
 
     features: Tensor
     labels: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class ClassificationData:
     pool_features: (N, d) features of the whole pool, labelled or not.
     validation: free labelled examples, for trainers that declare it; else None.
     num_classes: K. A class may not have been bought yet.
+    inputs: the images behind the features, for trainers of networks; None where there is nothing but features.
     """
 
     labelled: Examples
     pool_features: Tensor
     validation: Examples | None
     num_classes: int
+    inputs: Inputs | None = None
 
 
 @problems.register("classification")
@@ -106,15 +108,16 @@ class Classification(Problem):
         return {"encoder": label(self.encoder)}
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
-        features, setting = _features(self, place), _lasting(self)
+        found, setting = encoded(self.dataset, self.encoder, place.cache), _lasting(self)
+        features = found.parts
         for number, condition in enumerate(self.conditions):
             if condition.per_run:
                 rng = streams.rng(f"condition {number} {condition.name}")
                 rows = setting.pool.rows
                 setting = condition.apply(setting, lambda: features["pool"][rows], rng)  # noqa: B023 called at once
-        return ClassificationInstance(
-            setting, features, self.metrics, place.device, _load(self.dataset).pool_token_uncertainty
-        )
+        parts = {part: getattr(setting, part).rows for part in PARTS}
+        store = Store(self.dataset, self.encoder, found, place.cache, parts)
+        return ClassificationInstance(setting, store, self.metrics, place.device)
 
 
 class ClassificationInstance:
@@ -123,25 +126,29 @@ class ClassificationInstance:
     def __init__(
         self,
         setting: Setting,
-        features: dict[str, np.ndarray],
+        store: Store,
         scores: tuple[Metric, ...],
         device: str,
-        token_uncertainty: np.ndarray | None,
     ) -> None:
+        features = store.features.parts
+
         def rows(name: str, part: Part) -> Tensor:
             every = np.array_equal(part.rows, np.arange(len(features[name])))
             return torch.as_tensor(features[name] if every else features[name][part.rows], device=device)
 
         def examples(name: str, part: Part) -> Examples:
-            return Examples(rows(name, part), torch.as_tensor(part.labels, dtype=torch.long, device=device))
+            labels = torch.as_tensor(part.labels, dtype=torch.long, device=device)
+            return Examples(rows(name, part), labels, torch.arange(len(labels), device=device))
 
         self.oracle = PoolOracle(setting.answers, setting.prices)
         self._pool, self._prices = rows("pool", setting.pool), setting.prices
         self._validation, self._test = examples("validation", setting.validation), examples("test", setting.test)
-        self._num_classes, self._metrics = len(setting.class_names), scores
+        self._num_classes, self._metrics, self._store = len(setting.class_names), scores, store
+        data = load(store.dataset)
+        self._inputs = Inputs(setting.class_names, store)
         self._tokens = None
-        if token_uncertainty is not None:
-            self._tokens = torch.as_tensor(token_uncertainty[setting.pool.rows], device=device)
+        if data.pool_token_uncertainty is not None:
+            self._tokens = torch.as_tensor(data.pool_token_uncertainty[setting.pool.rows], device=device)
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
         device, bought = self._pool.device, ledger.items
@@ -151,7 +158,9 @@ class ClassificationInstance:
         labelled = torch.as_tensor(bought, device=device)
         return PoolView(
             needs,
-            pool_providers(self._pool, self._tokens, candidates.clone(), labelled.clone(), model),
+            pool_providers(
+                self._pool, self._tokens, candidates.clone(), labelled.clone(), model, self._read_by(model, "pool")
+            ),
             candidates,
             labelled,
             labels=torch.as_tensor(ledger.answers, dtype=torch.long, device=device),
@@ -165,17 +174,36 @@ class ClassificationInstance:
         items = torch.as_tensor(ledger.items[of_a_class], device=self._pool.device)
         labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._pool.device)
         validation = self._validation if with_validation else None
-        return ClassificationData(Examples(self._pool[items], labels), self._pool, validation, self._num_classes)
+        labelled = Examples(self._pool[items], labels, items)
+        return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs)
 
     def evaluate(self, model: Any) -> dict[str, float]:
-        probabilities = model.probabilities(self._test.features)
+        probabilities = model.probabilities(self._read_by(model, "test"))
         return {metric.name: metric.score(probabilities, self._test.labels) for metric in self._metrics}
+
+    def _read_by(self, model: Any | None, part: str) -> Tensor | Images:
+        """What a model reads of the pool or the test set: features, unless it says that it `reads` images."""
+        if getattr(model, "reads", "features") == "images":
+            return self._store.images(part, model.image_size)  # type: ignore[union-attr]
+        return self._pool if part == "pool" else self._test.features
 
 
 def pool_providers(
-    pool: Tensor, tokens: Tensor | None, candidates: Tensor, labelled: Tensor, model: Any | None
+    pool: Tensor,
+    tokens: Tensor | None,
+    candidates: Tensor,
+    labelled: Tensor,
+    model: Any | None,
+    read: Tensor | Images,
 ) -> dict[str, tuple[str, Callable[[], Tensor]]]:
-    """The functions behind a pool view. A free function: its closures can reach features and model, no labels."""
+    """The functions behind a pool view. A free function: its closures can reach inputs and model, no labels.
+
+    `read` is what the model reads of the pool.
+    """
+
+    def inputs(places: Tensor) -> Tensor | Images:
+        return read.at(places) if isinstance(read, Images) else read[places]
+
     providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "features": ("features", lambda: pool[candidates]),
         "labelled_features": ("features", lambda: pool[labelled]),
@@ -184,24 +212,19 @@ def pool_providers(
         providers["token_uncertainty"] = ("token_uncertainty", lambda: tokens[candidates])
     if model is not None:
         providers |= {
-            "probabilities": ("probabilities", lambda: model.probabilities(pool[candidates])),
-            "labelled_probabilities": ("probabilities", lambda: model.probabilities(pool[labelled])),
-            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(pool[candidates])),
-            "embeddings": ("embeddings", lambda: model.embeddings(pool[candidates])),
-            "labelled_embeddings": ("embeddings", lambda: model.embeddings(pool[labelled])),
+            "probabilities": ("probabilities", lambda: model.probabilities(inputs(candidates))),
+            "labelled_probabilities": ("probabilities", lambda: model.probabilities(inputs(labelled))),
+            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(inputs(candidates))),
+            "embeddings": ("embeddings", lambda: model.embeddings(inputs(candidates))),
+            "labelled_embeddings": ("embeddings", lambda: model.embeddings(inputs(labelled))),
         }
     return providers
-
-
-@cache
-def _load(dataset: Dataset) -> LabelledData:
-    return dataset.load()
 
 
 @lru_cache(maxsize=4)
 def _lasting(problem: Classification) -> Setting:
     """The problem under the conditions that are the same for every run."""
-    data = _load(problem.dataset)
+    data = load(problem.dataset)
 
     def part(split: Split) -> Part:
         return Part(np.arange(len(split.labels)), split.labels)
@@ -222,24 +245,3 @@ def _lasting(problem: Classification) -> Setting:
 
 def _no_features() -> np.ndarray:
     raise ValueError("a condition that is the same for every run cannot depend on features")
-
-
-@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
-def _features(problem: Classification, place: Place) -> dict[str, np.ndarray]:
-    key = {
-        "features": FEATURES_VERSION,
-        "data": problem.dataset.fingerprint(),
-        "encoder": describe(problem.encoder, semantic_only=True),
-        "weights": problem.encoder.fingerprint(),
-    }
-
-    def compute() -> dict[str, np.ndarray]:
-        data = _load(problem.dataset)
-        encode = problem.encoder.fit(data.pool.inputs)
-        encoded = {part: encode(getattr(data, part).inputs) for part in ("pool", "validation", "test")}
-        mean = encoded["pool"].mean(axis=0, dtype=np.float64)
-        variance = float(encoded["pool"].var(axis=0, dtype=np.float64).mean())
-        scale = variance**-0.5 if variance > 0 else 1.0
-        return {part: ((values - mean) * scale).astype(np.float32) for part, values in encoded.items()}
-
-    return cached(key, compute, place.cache)

@@ -61,7 +61,8 @@ class Fits:
         features = changed.get("features", data.labelled.features)
         labels = changed.get("labels", data.labelled.labels)
         classes = changed.get("num_classes", data.num_classes)
-        return replace(data, labelled=Examples(features, labels), num_classes=classes)
+        rows = data.labelled.rows[torch.arange(len(labels)) % len(data.labelled.rows)]
+        return replace(data, labelled=Examples(features, labels, rows), num_classes=classes)
 
 
 CHECKS: Checks[Fits] = Checks()

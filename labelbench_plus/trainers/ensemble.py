@@ -10,6 +10,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from labelbench_plus.plugins import From
+from labelbench_plus.problems.classification import Examples
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Ensemble(Trainer):
             own = streams.round(number)
             drawn = own.rng("bootstrap").integers(size, size=size) if number else range(size)
             rows = torch.as_tensor(list(drawn), dtype=torch.long, device=data.labelled.labels.device)
-            labelled = replace(data.labelled, features=data.labelled.features[rows], labels=data.labelled.labels[rows])
+            parts = (data.labelled.features, data.labelled.labels, data.labelled.rows)
+            labelled = Examples(*(part[rows] for part in parts))
             models.append(self.of.fit(replace(data, labelled=labelled), own, None))
         return EnsembleModel(tuple(models))

@@ -11,11 +11,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = "labelbench_plus"
 KINDS = (
+    "augmentations",
     "conditions",
     "datasets",
     "encoders",
     "launchers",
     "metrics",
+    "networks",
     "pair_pools",
     "problems",
     "strategies",

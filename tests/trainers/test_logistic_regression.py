@@ -16,7 +16,9 @@ def digits(tmp_path_factory):
 
 def fit(features, labels, previous=None, l2=0.01):
     trainer = registry("trainers").build({"name": "logistic_regression", "l2": l2})
-    return trainer.fit(ClassificationData(Examples(features, labels), features, None, 10), None, previous)
+    return trainer.fit(
+        ClassificationData(Examples(features, labels, torch.arange(len(labels))), features, None, 10), None, previous
+    )
 
 
 def test_it_finds_scikit_learns_optimum(digits):

@@ -10,7 +10,7 @@ def blobs(n: int, seed: int = 0) -> Examples:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 3
     centers = torch.eye(3, 8) * 4
-    return Examples(centers[labels] + torch.randn(n, 8, generator=generator), labels)
+    return Examples(centers[labels] + torch.randn(n, 8, generator=generator), labels, torch.arange(n))
 
 
 def fit(n: int = 60, seed: int = 0, **hyperparameters):

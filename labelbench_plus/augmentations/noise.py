@@ -1,0 +1,37 @@
+"""Noise on features, for data without images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from annotated_types import Ge, Interval
+
+from labelbench_plus.augmentations import Augmentation, augmentations
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@augmentations.register("noise")
+@dataclass(frozen=True)
+class Noise(Augmentation):
+    """Weak: Gaussian noise. Strong: more of it, and a share of the features switched off.
+
+    Features have an average variance of one, which is what the standard deviations are relative to. What is kept is
+    scaled up so that a feature's expectation stays (Srivastava et al., 2014).
+    """
+
+    of = "features"
+
+    weak_deviation: Annotated[float, Ge(0)] = 0.05
+    strong_deviation: Annotated[float, Ge(0)] = 0.25
+    dropped: Annotated[float, Interval(ge=0, lt=1)] = 0.2
+
+    def weak(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        return inputs + self.weak_deviation * torch.randn(inputs.shape, generator=generator).to(inputs)
+
+    def strong(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        kept = (torch.rand(inputs.shape, generator=generator) >= self.dropped).to(inputs) / (1 - self.dropped)
+        return inputs * kept + self.strong_deviation * torch.randn(inputs.shape, generator=generator).to(inputs)

@@ -1,0 +1,141 @@
+"""What trainers of networks read beside features: the images themselves, and features of augmented copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelbench_plus.augmentations import Augmentation
+from labelbench_plus.data.features import Features, encoded_copies, load
+from labelbench_plus.datasets import Dataset
+from labelbench_plus.encoders import Encoder
+from labelbench_plus.plugins import describe, label
+from labelbench_plus.seeding import Streams, torch_generator
+
+
+@dataclass(frozen=True)
+class Images:
+    """Some of an array of images, cut into batches when they are read.
+
+    Attributes
+    ----------
+    stored: (N, h, w) or (N, h, w, 3) uint8, possibly mapped from a file.
+    rows: (n,) of them.
+    """
+
+    stored: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Tensor) -> Tensor:
+        """(m, c, h, w) uint8 on the CPU: the images at these places."""
+        picked = torch.from_numpy(self.stored[self.rows[which.cpu().numpy()]])
+        return picked[:, None] if picked.ndim == 3 else picked.permute(0, 3, 1, 2)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All of them, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self[torch.arange(start, min(start + size, len(self)))]
+
+    def at(self, places: Tensor) -> Images:
+        """The images at these places, not yet read."""
+        return Images(self.stored, self.rows[places.cpu().numpy()])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        height, width = self.stored.shape[1:3]
+        return (1 if self.stored.ndim == 3 else 3, height, width)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The inputs behind one run's problem: for each part which rows of the data set's it is made of."""
+
+    dataset: Dataset
+    encoder: Encoder
+    features: Features
+    folder: Path
+    rows: dict[str, np.ndarray]
+
+    def images(self, part: str, size: int | None) -> Images:
+        """A part's images.
+
+        Parameters
+        ----------
+        size: side of the squares that images of different sizes are brought to; those of one size stay as they are.
+
+        Raises
+        ------
+        ValueError
+            The data set has no images, or they differ in size and `size` is None.
+        """
+        inputs: Any = getattr(load(self.dataset), part).inputs
+        if not (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)):
+            raise ValueError(f"data set {label(self.dataset)!r} has no images; choose a network that reads features")
+        return Images(inputs, self.rows[part])
+
+    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> Tensor:
+        """(number, n, d): the features of augmented copies of the pool's images, the same for every run.
+
+        Raises
+        ------
+        ValueError
+            The data set has no images.
+        """
+        copies = []
+        for copy in range(number):
+            # The seed is fixed: what is cached serves all runs, and a run's own draw is which copy it reads when.
+            generator = torch_generator(Streams(0).rng(f"{strength} copy {copy}"))
+
+            def augment(images: np.ndarray, generator: torch.Generator = generator) -> np.ndarray:
+                channels = images.shape[3] if images.ndim == 4 else 1
+                batch = torch.from_numpy(images).reshape(*images.shape[:3], channels).permute(0, 3, 1, 2)
+                changed = getattr(augmentation, strength)(batch.float() / 255, generator)
+                values = (changed * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+                return values.reshape(images.shape).numpy()
+
+            named = {"augmentation": describe(augmentation, semantic_only=True), "strength": strength, "copy": copy}
+            copies.append(
+                encoded_copies(
+                    self.dataset, self.encoder, self.features, self.folder, self.rows["pool"], augment, named
+                )
+            )
+        return torch.from_numpy(np.stack(copies))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a trainer may read beside features. There is no way from here to the test set, or to any label.
+
+    Attributes
+    ----------
+    class_names: of the K classes.
+    """
+
+    class_names: tuple[str, ...]
+    _store: Store
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The data set's own prompts, with "{}" where a class's name goes; may be empty."""
+        return load(self._store.dataset).templates
+
+    def pool_images(self, size: int | None) -> Images:
+        """The pool's images, row i of the pool at place i; see `Store.images`."""
+        return self._store.images("pool", size)
+
+    def validation_images(self, size: int | None) -> Images:
+        return self._store.images("validation", size)
+
+    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> Tensor:
+        """(number, N, d) features of augmented copies of the pool; see `Store.copies`."""
+        return self._store.copies(augmentation, strength, number)

@@ -1,0 +1,26 @@
+"""A linear classifier on frozen features, trained by gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.networks._classifier import Classifier, new_head
+
+if TYPE_CHECKING:
+    import torch
+
+
+@networks.register("linear")
+@dataclass(frozen=True)
+class Linear(Network):
+    """The features and a linear head that starts at zero; the embedding is the features."""
+
+    reads = "features"
+
+    def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        (width,) = task.shape
+        return Classifier(nn.Identity(), new_head(width, task.num_classes))
