@@ -49,9 +49,11 @@ class Classifier(nn.Module):
 
 @torch.no_grad()
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw all linear and convolutional weights anew (He et al., 2015) from one generator; biases start at zero."""
+    """Give every weight its first value, drawn from one generator (He et al., 2015); biases start at zero."""
     for part in module.modules():
-        if isinstance(part, nn.Linear | nn.Conv2d):
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_parameters()  # draws nothing
+        elif isinstance(part, nn.Linear | nn.Conv2d):
             fan = part.weight[0].numel()
             part.weight.copy_(torch.randn(part.weight.shape, generator=generator) * (2 / fan) ** 0.5)
             if part.bias is not None:

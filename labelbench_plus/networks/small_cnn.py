@@ -1,0 +1,50 @@
+"""A small convolutional network for small images, trained from the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
+from torch import nn
+
+from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.networks._classifier import Classifier, initialise, new_head
+
+if TYPE_CHECKING:
+    import torch
+
+
+@networks.register("small_cnn")
+@dataclass(frozen=True)
+class SmallCNN(Network):
+    """Three 3 × 3 convolutions with batch normalisation and ReLU, pooling after each, then the mean over places.
+
+    Parameters
+    ----------
+    width: channels of the first convolution; the next ones have twice and four times as many.
+    """
+
+    reads = "images"
+
+    width: Annotated[int, Ge(1)] = 16
+
+    def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        channels, height, width = task.shape
+        if min(height, width) < 8:
+            raise ValueError(f"network 'small_cnn' takes images of at least 8 × 8 pixels, got {height} × {width}")
+        blocks = []
+        for number in range(3):
+            wide = self.width * 2**number
+            blocks.append(
+                nn.Sequential(
+                    nn.Conv2d(channels, wide, 3, padding=1, bias=False, device="meta"),
+                    nn.BatchNorm2d(wide, device="meta"),
+                    nn.ReLU(),
+                    nn.MaxPool2d(2) if number < 2 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+                )
+            )
+            channels = wide
+        backbone = nn.Sequential(*blocks).to_empty(device="cpu")
+        initialise(backbone, generator)
+        return Classifier(backbone, new_head(channels, task.num_classes), [(str(number),) for number in range(3)])
