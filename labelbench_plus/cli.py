@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from labelbench_plus.data_selection.commands import pairs
 from labelbench_plus.importers.commands import imports
+from labelbench_plus.launch.commands import replay
 from labelbench_plus.scaffold.commands import new
 from labelbench_plus.submission.commands import submission
 from labelbench_plus.sweep.commands import sweep
@@ -51,6 +52,7 @@ config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=T
 app.add_typer(config, name="config")
 app.add_typer(sweep, name="sweep")
 app.add_typer(wandb_commands, name="wandb")
+app.command()(replay)
 app.command()(check)
 app.command()(new)
 app.add_typer(imports, name="import")
@@ -265,19 +267,22 @@ def list_plugins(
 
 
 @app.command()
-def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")], out: Out = DEFAULT_OUT) -> None:
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")], out: Out = DEFAULT_OUT
+) -> None:
     """Show one run: what it is, what it bought, how it scored, where it was computed.
 
     Example: lbp show 3fa1
     """
+    from labelbench_plus.store.layout import find_run
     from labelbench_plus.store.lease import attempts
     from labelbench_plus.store.run_store import RunStore, StoreError
 
-    found = sorted(path.name for path in (out / "runs").glob(f"{run}*"))
-    if len(found) != 1:
-        known = f"it fits {', '.join(found[:10])}" if found else f"no run in {out / 'runs'} begins so"
-        _stop(f"run {run!r}: {known}")
-    store = RunStore(out, found[0])
+    try:
+        folder = find_run(out, run).resolve()
+    except LookupError as error:
+        _stop(str(error.args[0]))
+    store = RunStore(folder.parent.parent, folder.name)
     try:
         rounds, costs = store.rounds(), store.costs()
     except (StoreError, OSError) as error:
@@ -287,6 +292,10 @@ def show(run: Annotated[str, typer.Argument(help="A run id, or its beginning")],
     print(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts'])} rounds")
     for field in ("problem", "trainer", "strategy", "initial", "seed"):
         print(f"  {field:<9} {json.dumps(settings[field])}")
+    if "proxy" in settings:
+        print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
+        chosen = json.loads((store.folder / "manifest.json").read_bytes())["selection"]
+        print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
     for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""

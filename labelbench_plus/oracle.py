@@ -44,6 +44,29 @@ class StratifiedDraw:
     rng: Generator
 
 
+@dataclass(frozen=True)
+class Again:
+    """A query for what another run bought in a round: how a run learns from labels chosen under another trainer.
+
+    It is answered only if what is sold is what that run got, to the item, the price and the answer.
+    """
+
+    purchase: Purchase
+
+
+def check_again(query: Any, found: Purchase) -> None:
+    """Refuse to sell again what is no longer what it was.
+
+    Raises
+    ------
+    QueryError
+        `query` is an `Again`, and `found`, which is about to be recorded, is not what it asks for.
+    """
+    if isinstance(query, Again) and (now := found.as_json()) != (then := query.purchase.as_json()):
+        wrong = ", ".join(sorted(name for name in then if now.get(name) != then[name]))
+        raise QueryError(f"expected to sell what the run with the proxy bought, but its {wrong} are others")
+
+
 class PoolOracle:
     """Sells the labels of a pool's items.
 
@@ -67,10 +90,15 @@ class PoolOracle:
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
         if isinstance(query, StratifiedDraw):
             query = self._stratified(query.rng, ledger)[: self.ask_for(allowance, ledger)]
-        items = as_items(query)
-        check_items(items, self.ask_for(allowance, ledger), len(self.__labels), ledger.items)
+        if isinstance(query, Again):  # of dear items, fewer were bought than had been asked for
+            items, expected = query.purchase.items, len(query.purchase.items)
+        else:
+            items, expected = as_items(query), self.ask_for(allowance, ledger)
+        check_items(items, expected, len(self.__labels), ledger.items)
         items = items[affordable(self._prices[items], allowance)]
-        ledger.record(Purchase(items, self._prices[items], self.__labels[items]))
+        purchase = Purchase(items, self._prices[items], self.__labels[items])
+        check_again(query, purchase)
+        ledger.record(purchase)
 
     def _stratified(self, rng: Generator, ledger: Ledger) -> np.ndarray:
         """Everything not bought yet, classes taking turns, in random order within a class and a turn."""

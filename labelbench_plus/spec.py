@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,9 @@ class RunSpec:
     ----------
     initial: the strategy of the first round, the same for all that are compared; None leaves it to `strategy`.
     amounts: the money each round may spend.
+    proxy: the trainer under which the labels were chosen, if it is another one (selection via proxy, Coleman et al.,
+        2020): each round has what it has in the run that differs in `trainer=proxy` alone, and `trainer` is trained on
+        that and scored. None: labels are chosen under `trainer`.
     """
 
     problem: Problem
@@ -33,15 +36,34 @@ class RunSpec:
     initial: Strategy | None
     amounts: tuple[float, ...]
     seed: int
+    proxy: Trainer | None = None
 
     def chooser(self, round_number: int) -> Strategy:
         """The strategy that chooses in a round."""
         return self.initial if round_number == 0 and self.initial is not None else self.strategy
 
+    @property
+    def selection(self) -> RunSpec:
+        """The run that chooses the labels: this one, unless it has a proxy."""
+        return self if self.proxy is None else replace(self, trainer=self.proxy, proxy=None)
+
+    @property
+    def trainer_label(self) -> str:
+        """What tables call the trainer. Results with a proxy share no table with those without."""
+        chosen = f", labels chosen by {label(self.proxy)}" if self.proxy is not None else ""
+        return label(self.trainer) + chosen
+
+    @property
+    def validation_labels(self) -> int:
+        """How many validation labels are used beside the budget, in choosing or in training."""
+        reads = self.trainer.uses_validation or (self.proxy is not None and self.proxy.uses_validation)
+        return self.problem.validation_labels() if reads else 0
+
     def as_json(self, *, semantic_only: bool = False) -> dict[str, Any]:
         """Every field resolved, defaults included; `from_json` builds an equal spec from it.
 
-        With `semantic_only`, what merely says where things are is left out.
+        With `semantic_only`, what merely says where things are is left out. A run without a proxy does not say so, as
+        none did before there were proxies.
         """
 
         def described(plugin: Any) -> dict[str, Any] | None:
@@ -55,6 +77,7 @@ class RunSpec:
             "initial": described(self.initial),
             "amounts": list(self.amounts),
             "seed": self.seed,
+            **({"proxy": described(self.proxy)} if self.proxy is not None else {}),
         }
 
     @classmethod
@@ -68,7 +91,7 @@ class RunSpec:
         """
         if record["protocol"] != PROTOCOL:
             raise ValueError(f"the run follows protocol {record['protocol']}; this version follows {PROTOCOL}")
-        initial = record["initial"]
+        initial, proxy = record["initial"], record.get("proxy")
         return cls(
             problem=registry("problems").build(record["problem"]),
             trainer=registry("trainers").build(record["trainer"]),
@@ -76,6 +99,7 @@ class RunSpec:
             initial=registry("strategies").build(initial) if initial is not None else None,
             amounts=tuple(map(float, record["amounts"])),
             seed=record["seed"],
+            proxy=registry("trainers").build(proxy) if proxy is not None else None,
         )
 
     @cached_property
@@ -89,7 +113,7 @@ class RunSpec:
         return hashlib.sha256(canonical(self.identity)).hexdigest()[:16]
 
     def __str__(self) -> str:
-        parts = (label(self.problem), label(self.trainer), label(self.strategy), f"seed {self.seed}")
+        parts = (label(self.problem), self.trainer_label, label(self.strategy), f"seed {self.seed}")
         return " · ".join(parts)
 
 
@@ -101,12 +125,13 @@ def canonical(value: Any) -> bytes:
 
 def incompatibilities(spec: RunSpec) -> list[str]:
     """Why a run cannot be made, before any work: one sentence a reason, none if it can."""
+    if spec.proxy is not None:
+        if spec.proxy == spec.trainer:
+            return [f"trainer {spec.trainer.name!r} is its own proxy: leave the proxy out"]
+        found = [*_misfit(spec.trainer, spec.problem), *incompatibilities(spec.selection)]
+        return list(dict.fromkeys(found))
     problem, trainer = spec.problem, spec.trainer
-    reasons = []
-    if trainer.task != problem.task:
-        reasons.append(
-            f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"
-        )
+    reasons = _misfit(trainer, problem)
     if spec.strategy.uses_hidden_labels:
         reasons.append(f"strategy {spec.strategy.name!r} uses hidden labels, so it can only be named in 'initial'")
     first, later = spec.chooser(0), spec.strategy if len(spec.amounts) > 1 else None
@@ -128,6 +153,12 @@ def incompatibilities(spec: RunSpec) -> list[str]:
     if not reasons and (total := sum(spec.amounts)) > problem.capacity():
         reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
     return reasons
+
+
+def _misfit(trainer: Trainer, problem: Problem) -> list[str]:
+    if trainer.task == problem.task:
+        return []
+    return [f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"]
 
 
 def _listed(names: Any) -> str:

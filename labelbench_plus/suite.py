@@ -31,7 +31,7 @@ from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.strategies import Strategy
 from labelbench_plus.trainers import Trainer
 
-PLUGIN_FIELDS = ("problems", "trainers", "strategies", "initial")
+PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20
 MAX_RUNS = 100_000
 
@@ -85,6 +85,9 @@ class Suite(BaseModel):
     `suite`, `title` and `baseline` say how results are shown, `launch` how jobs are started (settings by launcher name,
     for `lbp sweep`), `isolate: process` that strategies choose in a process which never receives a hidden label
     (`launch.isolation`); everything else is part of the runs' identity.
+
+    With a `proxy`, labels are chosen under that trainer, once for all `trainers`, and these are trained on them
+    (`RunSpec.proxy`). Where the proxy is one of the `trainers` too, its runs are those that choose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -93,6 +96,7 @@ class Suite(BaseModel):
     title: str = ""
     problems: Annotated[tuple[Annotated[Problem, From("problems")], ...], Field(min_length=1)]
     trainers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], Field(min_length=1)]
+    proxy: Annotated[Trainer, From("trainers")] | None = None
     strategies: Annotated[tuple[Annotated[Strategy, From("strategies")], ...], Field(min_length=1)]
     initial: Annotated[Strategy, From("strategies")] | None = Field(
         default_factory=lambda: registry("strategies").build("random")
@@ -122,7 +126,9 @@ class Suite(BaseModel):
         """Every run of the product, in a fixed order: seeds run slowest, so that all strategies progress together."""
         amounts = self.budget.amounts()
         return [
-            RunSpec(problem, trainer, strategy, self.initial, amounts, seed)
+            RunSpec(
+                problem, trainer, strategy, self.initial, amounts, seed, self.proxy if self.proxy != trainer else None
+            )
             for problem, trainer, seed, strategy in product(self.problems, self.trainers, self.seeds, self.strategies)
         ]
 

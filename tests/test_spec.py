@@ -79,7 +79,10 @@ def test_every_mismatch_has_its_reason(spec):
 
 def test_no_field_of_a_run_can_be_left_out_of_its_identity_by_accident(spec):
     fields = {field.name for field in dataclasses.fields(RunSpec)}
-    assert set(spec.as_json(semantic_only=True)) == fields | {"protocol"}
+    with_proxy = dataclasses.replace(spec, proxy=registry("trainers").build("mlp"))
+    assert set(with_proxy.as_json(semantic_only=True)) == fields | {"protocol"}
+    assert set(spec.as_json(semantic_only=True)) == fields - {"proxy"} | {"protocol"}  # as before there were proxies
     # Of a suite's fields, these alone say how things are shown or started; every other one is in its runs' identity.
     shown = {"suite", "title", "baseline", "launch", "isolate"}
-    assert set(Suite.model_fields) - shown == {"problems", "trainers", "strategies", "initial", "budget", "seeds"}
+    of_a_run = {"problems", "trainers", "proxy", "strategies", "initial", "budget", "seeds"}
+    assert set(Suite.model_fields) - shown == of_a_run

@@ -24,7 +24,7 @@ from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Readi
 from labelbench_plus.importers.labelbench import LABELS, UNKNOWN, Place, as_run
 from labelbench_plus.importers.plain_pickle import PickleRefused
 from labelbench_plus.leaderboard.results import Results
-from labelbench_plus.leaderboard.runs import COLUMNS, About
+from labelbench_plus.leaderboard.runs import COLUMNS, PROXY_SECONDS, About
 from labelbench_plus.plugins import PluginError, label, registry
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.tracking.wandb_mirror import LAST_ROUND
@@ -208,6 +208,8 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
     try:
         amounts, seed = tuple(map(float, config["amounts"])), int(config["seed"])
         names = {kind: _name(config[kind]) for kind in ("problem", "trainer", "strategy")}
+        if "proxy" in config:
+            names["trainer"] += f", labels chosen by {_name(config['proxy'])}"
         labels = tuple(int(line["num_labels"]) for line in lines)
         spent = tuple(float(line["spent"]) for line in lines)
     except (KeyError, TypeError, ValueError) as error:
@@ -215,9 +217,9 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
     about, validation, ranked_by = None, None, None
     try:
         spec = RunSpec.from_json(config)
-        names = {"problem": label(spec.problem), "trainer": label(spec.trainer), "strategy": label(spec.strategy)}
+        names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
         about = About(spec.problem.task, spec.problem.unit, spec.problem.dataset_name(), spec.problem.facets())
-        validation = spec.problem.validation_labels() if spec.trainer.uses_validation else 0
+        validation = spec.validation_labels
         ranked_by = spec.problem.primary_metric()[0]
     except (PluginError, ValidationError, ValueError, KeyError, TypeError, OSError) as error:
         source = {**source, "not built": _first_line(error)}  # its plugins or data are not here: names must do
@@ -243,7 +245,7 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
         defects=tuple(defects),
         config={**config, **({"ranked_by": ranked_by} if ranked_by else {})},
         source=source,
-        costs={name: tuple(_number(line.get(f"cost/{name}")) for line in lines) for name in costs},
+        costs={name: tuple(_cost(line, name) for line in lines) for name in costs},
     )
 
 
@@ -252,6 +254,13 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(dict(config), default=str, ensure_ascii=False).encode("utf-8", "replace")
     found: dict[str, Any] = json.loads(text, parse_constant=str)
     return found
+
+
+def _cost(line: Mapping[str, Any], name: str) -> float:
+    value = _number(line.get(f"cost/{name}"))
+    if name == "select_seconds" and (proxy := line.get(f"cost/{PROXY_SECONDS}")) is not None:
+        return value + _number(proxy)
+    return value
 
 
 def _step(row: Mapping[str, Any]) -> int:

@@ -6,18 +6,22 @@ Nothing heavy is imported at the top: a worker process must be able to set its t
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from labelbench_plus.launch.chosen import Chosen
     from labelbench_plus.spec import RunSpec
-    from labelbench_plus.store.run_store import RoundRecord
+    from labelbench_plus.store.run_store import RoundRecord, RunStore
 
 Outcome = Literal["finished", "already done", "busy"]
+BUSY_SECONDS = 2.0  # between two looks at a run whose choices are waited for
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,16 @@ def local_jobs(
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     """Run a job from wherever it stands to its end in this process.
 
+    A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is not done, it is carried out
+    first, as a run of its own; if another process has it in hand, that is waited for.
+
     Parameters
     ----------
-    on_round: called with the number of rounds committed, after each.
+    on_round: called with the number of rounds committed, after each; now and then while others are waited for.
     """
     from labelbench_plus.launch.failures import facts_of
     from labelbench_plus.launch.isolation import Cell
-    from labelbench_plus.loop import run, select_here
+    from labelbench_plus.loop import Select, run, select_here
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.problems import Place
     from labelbench_plus.spec import RunSpec
@@ -123,6 +130,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     if store.done:
         mirror_from_files(Subject.of(spec), store, job.suite, job.wandb, job.wandb_not_before)
         return "already done"
+    chosen = _chosen(job, spec, store, on_round)
     mirror = WandbMirror(Subject.of(spec), store.folder, job.suite, job.wandb, job.wandb_not_before)
 
     def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
@@ -130,15 +138,20 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         on_round(record.number + 1)
 
     about = {**job.about, "isolate": "process"} if job.isolate else job.about
+    origin = manifest(spec, job.device, chosen.provenance if chosen else None)
     try:
-        lease = store.open(spec, manifest(spec, job.device), lambda holder: still_exists(holder, job.about), **about)
+        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.about), **about)
     except RunBusy:
         return "busy"
     try:
         log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None
         with _printing_to(log), Cell(job.plugin_files, (job.root, job.cache)) as cell:
-            select = cell.select if job.isolate else select_here
-            run(spec, store, lease, Place(job.cache, job.device, job.concurrency), listener, select)
+            select: Select = cell.select if job.isolate else select_here
+            shared = job.concurrency
+            if chosen is not None:
+                chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
+                select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
+            run(spec, store, lease, Place(job.cache, job.device, shared), listener, select)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
@@ -152,6 +165,34 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         mirror.finish()  # before the lease is given back: nobody else mirrors a run that somebody holds
     lease.release("finished")
     return "finished"
+
+
+def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], None]) -> Chosen | None:
+    """What the run with the proxy bought, carrying it out if need be; None of a run without one.
+
+    Nobody holds a run while it waits for another, and no such other waits for anybody, so none waits for ever.
+    """
+    if spec.proxy is None:
+        return None
+    from labelbench_plus.launch.chosen import Chosen
+    from labelbench_plus.launch.failures import facts_of
+    from labelbench_plus.store.lease import RunBusy, acquire
+    from labelbench_plus.store.run_store import RunStore
+
+    first = spec.selection
+    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), wandb="disabled")
+    try:
+        while carry_out(work, lambda rounds: on_round(0)) == "busy":
+            on_round(0)
+            time.sleep(BUSY_SECONDS)
+        return Chosen.of(RunStore(job.root, first.id))
+    except Exception as error:  # noted of this run too: nobody would look for it in the other's folder
+        with contextlib.suppress(OSError, RunBusy):
+            (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
+            lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, job.about), **job.about)
+            words = f"{type(error).__name__}: {error} (in run {first.id}, which chooses its labels)"
+            lease.release("failed", words, failure=facts_of(error))
+        raise
 
 
 def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:

@@ -31,6 +31,9 @@ COLUMNS = (
 )
 
 
+PROXY_SECONDS = "strategy.proxy_seconds"
+"""A column that runs with a proxy have: what their labels cost to choose, in the run that chose them."""
+
 BADGES = ("imported", "self-reported", "checked", "replayed", "re-run")  # what was done to trust a run, least first
 
 
@@ -133,16 +136,16 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     `curves`: one row per (run, round) with the columns `COLUMNS` and `meta.metric`. A run is left out, with a
     reason, when it is incomplete, is off the declared budget grid (never interpolated) or has a metric that
     is not finite. A run that shared what it computed on with others (`concurrency`, a column of its own where it is
-    known, above 1) keeps its scores but not its seconds. ValueError for curves that contradict themselves: missing
-    columns, several suites, a problem without a declared grid, a run in two places, two runs with one (problem,
-    trainer, strategy, seed).
+    known, above 1) keeps its scores but not its seconds. What a proxy took (`PROXY_SECONDS`) counts as selection.
+    ValueError for curves that contradict themselves: missing columns, several suites, a problem without a declared
+    grid, a run in two places, two runs with one (problem, trainer, strategy, seed).
     """
     _check(curves, meta)
     order = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
     ordered = curves.sort_values(order, kind="stable")
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
-    shared = [name for name in ("concurrency",) if name in curves.columns]
-    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *shared]]):
+    extra = [name for name in ("concurrency", PROXY_SECONDS) if name in curves.columns]
+    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *extra]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
         )
@@ -234,7 +237,7 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         labels=rows["labels"].astype(np.int64),
         values=rows[metric].astype(np.float64),
         validation_labels=int(declared.max()) if len(declared) else None,
-        select_seconds=total("select_seconds"),
+        select_seconds=total("select_seconds") + (float(known(PROXY_SECONDS).sum()) if PROXY_SECONDS in rows else 0.0),
         train_seconds=total("train_seconds"),
         select_peak_bytes=most("select_peak_bytes"),
         train_peak_bytes=most("train_peak_bytes"),

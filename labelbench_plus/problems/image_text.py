@@ -14,7 +14,7 @@ import torch
 from labelbench_plus.algorithms.contrastive import recall_at_1
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.data_selection.choose import Chosen, PairView
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.oracle import Again, QueryError, check_again
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
@@ -53,7 +53,7 @@ class ImageText(Problem):
     query = "pairs"
     task = "contrastive"
     unit = "pairs"
-    provides = frozenset({"images", "texts", "targets", "scores", "truth"})
+    provides = frozenset({"images", "texts", "targets", "scores", "metadata", "truth"})
 
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
@@ -137,20 +137,25 @@ class PairOracle:
         return min(int(allowance), sum(self._rows) - sum(purchase.labels for purchase in ledger.purchases))
 
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
-        masks = getattr(query, "masks", None)
-        if not isinstance(query, Chosen) or masks is None:
+        asked = query
+        if isinstance(query, Again):
+            asked = Chosen([_unpacked(*each) for each in zip(query.purchase.answers.tolist(), self._rows, strict=True)])
+        masks = getattr(asked, "masks", None)
+        if not isinstance(asked, Chosen) or masks is None:
             raise QueryError(f"expected a choice of pairs (view.best), got {type(query).__name__}")
         shapes = [mask.shape for mask in masks]
         if shapes != [(rows,) for rows in self._rows]:
             raise QueryError(f"expected a mask for each of {len(self._rows)} shards, got {len(masks)} of {shapes[:3]}")
-        if query.count != (expected := self.ask_for(allowance, ledger)):
-            raise QueryError(f"expected {expected} pairs, got {query.count}")
+        if asked.count != (expected := self.ask_for(allowance, ledger)):
+            raise QueryError(f"expected {expected} pairs, got {asked.count}")
         for shard, (mask, before) in enumerate(zip(masks, self.bought(ledger), strict=True)):
             if again := int((mask & before).sum()):
                 raise QueryError(f"expected pairs not bought before, but {again} of shard {shard} were")
         counts = np.array([int(mask.sum()) for mask in masks], dtype=np.int64)
         answers = np.array([_packed(mask) for mask in masks])
-        ledger.record(Purchase(np.arange(len(masks)), counts.astype(np.float64), answers, counts))
+        purchase = Purchase(np.arange(len(masks)), counts.astype(np.float64), answers, counts)
+        check_again(query, purchase)
+        ledger.record(purchase)
 
     def bought(self, ledger: Ledger) -> list[np.ndarray]:
         """For each shard (rows,) bool, what was bought so far."""

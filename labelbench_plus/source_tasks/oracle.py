@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger, Purchase
-from labelbench_plus.oracle import ROUNDING, QueryError
-from labelbench_plus.source_tasks.allocation import as_counts
+from labelbench_plus.oracle import ROUNDING, Again, QueryError, check_again
+from labelbench_plus.source_tasks.allocation import Allocation, as_counts
 from labelbench_plus.source_tasks.data import Samples
 from labelbench_plus.source_tasks.space import Finite, Space
 
@@ -89,8 +89,12 @@ class SourceOracle:
         return count
 
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
-        counts = as_counts(query)
-        sources = self.space.check(query.sources)
+        asked = query
+        if isinstance(query, Again):
+            assert query.purchase.counts is not None
+            asked = Allocation(query.purchase.items, query.purchase.counts)
+        counts = as_counts(asked)
+        sources = self.space.check(asked.sources)
         sources, counts = sources[counts > 0], counts[counts > 0]
         owned = self.owned(ledger)
         costs = counts.astype(np.float64)
@@ -107,7 +111,9 @@ class SourceOracle:
         for source, count in zip(sources, counts.tolist(), strict=True):
             start = owned.get(self.space.key(source), 0)
             digests.append(_digest(self._stream(source, start + count).labels[start:]))
-        ledger.record(Purchase(sources, costs, np.array(digests, dtype="U16"), counts))
+        purchase = Purchase(sources, costs, np.array(digests, dtype="U16"), counts)
+        check_again(query, purchase)
+        ledger.record(purchase)
 
     def sold(self, ledger: Ledger) -> tuple[np.ndarray, tuple[Samples, ...]]:
         """The sources bought from, in the order of their first purchase, and everything bought of each.

@@ -54,15 +54,13 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
                     "run_id": spec.id,
                     "suite": suite,
                     "problem": label(spec.problem),
-                    "trainer": label(spec.trainer),
+                    "trainer": spec.trainer_label,
                     "strategy": label(spec.strategy),
                     "seed": spec.seed,
                     "round": record.number,
                     "labels": labels,
                     "spent": record.spent,
-                    "declared_validation_labels": spec.problem.validation_labels()
-                    if spec.trainer.uses_validation
-                    else 0,
+                    "declared_validation_labels": spec.validation_labels,
                     "complete": done,
                     **{name: value for name, value in cost.items() if name != "attempt"},
                     **record.scores,

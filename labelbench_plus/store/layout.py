@@ -10,6 +10,28 @@ def run_folder(root: Path, run_id: str) -> Path:
     return root / "runs" / run_id
 
 
+def find_run(root: Path, run: str) -> Path:
+    """The folder of the one run that is meant.
+
+    Parameters
+    ----------
+    run: a run's folder, or the beginning of the id of a run below the output directory `root`.
+
+    Raises
+    ------
+    LookupError
+        No run is meant, or several; the message says which.
+    """
+    if (Path(run) / "config.json").is_file():
+        return Path(run)
+    found = sorted(path for path in (root / "runs").glob(f"{run}*")) if run.isalnum() else []
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found[:10])
+        known = f"it fits {names}" if found else f"no run in {root / 'runs'} begins so"
+        raise LookupError(f"run {run!r}: {known}")
+    return found[0]
+
+
 def is_done(folder: Path) -> bool:
     """Whether the run in `folder` is finished. Files decide, not processes."""
     return (folder / "result.json").is_file()

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,14 @@ SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code
 PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
 
 
-def manifest(spec: RunSpec, device: str) -> dict[str, Any]:
-    """Everything a reader needs to judge or repeat a run, as plain JSON values."""
+def manifest(spec: RunSpec, device: str, selection: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Everything a reader needs to judge or repeat a run, as plain JSON values.
+
+    Parameters
+    ----------
+    selection: of a run with a proxy, which `run` chose its labels, and the `head` of that run: the hash of its last
+        round, which stands for all it bought.
+    """
     return {
         "run": spec.id,
         "identity": spec.identity,
@@ -35,8 +42,10 @@ def manifest(spec: RunSpec, device: str) -> dict[str, Any]:
                 ("trainers", spec.trainer),
                 ("strategies", spec.strategy),
             )
-        },
-        "validation_labels": spec.problem.validation_labels() if spec.trainer.uses_validation else 0,
+        }
+        | ({"proxy": plugin_origin("trainers", spec.proxy)} if spec.proxy is not None else {}),
+        "validation_labels": spec.validation_labels,
+        **({"selection": dict(selection)} if selection is not None else {}),
         **machine(device),
     }
 

@@ -42,8 +42,19 @@ def _identity(run: dict[str, Any]) -> Iterator[Finding]:
     for field in config:
         if field not in identity or not _within(identity[field], config[field]):
             yield _found(run, f"config.{field}", "is not what the id stands for", identity.get(field), config[field])
+    yield from _selection(run)
     if "data" not in identity:
         yield _found(run, "result.identity.data", "missing: the hash of the data belongs to what a run is")
+
+
+def _selection(run: dict[str, Any]) -> Iterator[Finding]:
+    """Whether a run with a proxy names the run that chose its labels: that which has the proxy for a trainer."""
+    identity, said = dict(run["result"]["identity"]), run["manifest"].get("selection")
+    proxy = identity.pop("proxy", None)
+    due = hashlib.sha256(canonical({**identity, "trainer": proxy})).hexdigest()[:16] if proxy is not None else None
+    if (said["run"] if said else None) != due:
+        what = "is not the run that the proxy chose the labels in" if due else "names one, but the run has no proxy"
+        yield _found(run, "manifest.selection", what, due or "", said)
 
 
 def _within(identity: Any, config: Any) -> bool:

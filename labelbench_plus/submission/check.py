@@ -15,7 +15,7 @@ from labelbench_plus.spec import RunSpec
 from labelbench_plus.submission.arithmetic import check_run
 from labelbench_plus.submission.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
 from labelbench_plus.submission.bundle import SUBMISSION, Bundle, read_bundle
-from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers
+from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
 from labelbench_plus.submission.findings import ARCHIVE, Finding
 from labelbench_plus.submission.rebuilding import rebuild
 from labelbench_plus.submission.schema import Submission
@@ -70,6 +70,7 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     if bundle.runs and isinstance(baseline, str):
         findings += check_coverage(settings, by_setting(reference, known), baseline)
     findings += check_outliers(settings)
+    findings += check_selections(bundle.runs, reference)
     findings += _tables(bundle, rebuilt.specs)
     findings += _signature(bundle)
     findings += _machine_paths(bundle)

@@ -19,14 +19,14 @@ Settings = dict[bytes, dict[str, dict[int, Mapping[str, Any]]]]
 
 
 def by_setting(runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec]) -> Settings:
-    """Runs by (problem, trainer, first set, schedule), strategy and seed.
+    """Runs by (problem, trainer, proxy, first set, schedule), strategy and seed.
 
     A strategy is called as on the board where its plugin is here (`specs`), else by its name.
     """
     found: Settings = {}
     for run in runs:
         identity = run["result"]["identity"]
-        key = canonical([identity.get(name) for name in ("problem", "trainer", "initial", "amounts", "data")])
+        key = canonical([identity.get(name) for name in ("problem", "trainer", "proxy", "initial", "amounts", "data")])
         spec = specs.get(run["run"])
         strategy = label(spec.strategy) if spec else str(run["config"]["strategy"].get("name"))
         found.setdefault(key, {}).setdefault(strategy, {})[run["config"]["seed"]] = run
@@ -60,6 +60,23 @@ def check_coverage(settings: Settings, reference: Settings, baseline: str) -> It
                 what = f"{strategy} has other seeds than the baseline {baseline}"
                 expected, actual = some(sorted(base[key])), some(sorted(mine[key]))
                 yield Finding(ARCHIVE, what, "", _told(settings[key]), f"seeds {expected}", f"seeds {actual}")
+
+
+def check_selections(runs: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Whether runs with a proxy bought what the run bought that chose their labels, where that is here too."""
+    by_id = {run["run"]: run for run in (*reference, *runs)}
+    for run in runs:
+        said = run["manifest"].get("selection") or {"run": ""}
+        if (chosen := by_id.get(said["run"])) is None:
+            continue
+        if said["head"] != chosen["result"]["head"]:
+            what = f"run {said['run']}, which chose its labels, ends otherwise"
+            yield Finding(ARCHIVE, what, run["run"], "manifest.selection.head", chosen["result"]["head"], said["head"])
+        for record, other in zip(run["rounds"], chosen["rounds"], strict=False):
+            if record["purchase"] != other["purchase"]:
+                what = f"is not what run {said['run']} bought, which chose its labels"
+                yield Finding(ARCHIVE, what, run["run"], f"rounds.{record['round']}.purchase")
+                break
 
 
 def check_outliers(settings: Settings) -> Iterator[Finding]:
@@ -107,4 +124,5 @@ def _told(of: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> str:
     problem = config["problem"]
     data = problem.get("dataset")
     name = data.get("name") if isinstance(data, dict) else problem.get("name")
-    return f"{name} × {config['trainer'].get('name')} × {len(config['amounts'])} rounds"
+    chosen = f", labels chosen by {config['proxy'].get('name')}" if config.get("proxy") else ""
+    return f"{name} × {config['trainer'].get('name')}{chosen} × {len(config['amounts'])} rounds"

@@ -18,13 +18,16 @@ import numpy as np
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
+from labelbench_plus.launch.chosen import Chosen
 from labelbench_plus.loop import run as carry_on
+from labelbench_plus.loop import select_here
 from labelbench_plus.problems import Instance, Place
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.manifest import machine, manifest
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+from labelbench_plus.trainers import Trainer
 
 FINGERPRINT = ("code", "python", "packages", "system", "cpu", "threads", "device", "cuda")
 TOLERANCE = 0.01
@@ -109,16 +112,16 @@ class _Again:
     def train(self, number: int) -> None:
         """Train on what was bought up to a round and compare the scores."""
         instance = self._open()
-        model = self._model(instance, number)
+        model = self._model(instance, number, self._spec.trainer)
         self._compare(number, instance.evaluate(model), "retrained")
         self._note(self._done.replayed, f"retrained round {number}, {self._how()}")
 
     def choose(self, number: int) -> None:
         """Choose a round's items again, from what was bought before it, and compare."""
-        instance, spec = self._open(), self._spec
+        instance, spec = self._open(), self._spec.selection
         ledger = Ledger(self._purchases[:number])
         chooser, money = spec.chooser(number), allowance(spec.amounts, number, ledger)
-        view = instance.view(chooser.needs, ledger, self._model(instance, number - 1), money)
+        view = instance.view(chooser.needs, ledger, self._model(instance, number - 1, spec.trainer), money)
         rng = Streams(spec.seed).round(number).rng("strategy")
         query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)
         instance.oracle.answer(query, money, ledger)
@@ -128,12 +131,10 @@ class _Again:
     def all_of_it(self) -> None:
         """Do the run again from the start and compare every round."""
         with tempfile.TemporaryDirectory() as folder:
-            store = RunStore(Path(folder), self._spec.id)
-            lease = store.open(self._spec, manifest(self._spec, self._place.device))
-            try:
-                carry_on(self._spec, store, lease, self._place, lambda record, costs: None)
-            finally:
-                lease.release("finished")
+            chosen = None
+            if self._spec.proxy is not None:
+                chosen = Chosen.of(self._carry_out(self._spec.selection, Path(folder)))
+            store = self._carry_out(self._spec, Path(folder), chosen)
             agreed = True
             for record in store.rounds():
                 agreed &= self._same_items(record.number, record.purchase.items, "run again")
@@ -143,12 +144,22 @@ class _Again:
         if agreed:
             self._note(self._done.rerun, f"ran again whole, {self._how()}")
 
+    def _carry_out(self, spec: RunSpec, root: Path, chosen: Chosen | None = None) -> RunStore:
+        store = RunStore(root, spec.id)
+        lease = store.open(spec, manifest(spec, self._place.device, chosen.provenance if chosen else None))
+        select = chosen.select(0) if chosen else select_here
+        try:
+            carry_on(spec, store, lease, self._place, lambda record, costs: None, select)
+        finally:
+            lease.release("finished")
+        return store
+
     def _open(self) -> Instance:
         return self._spec.problem.open(self._place, Streams(self._spec.seed))
 
-    def _model(self, instance: Instance, number: int) -> Any:
-        """The model after a round. A trainer that continues is led through all rounds before."""
-        trainer, streams, model = self._spec.trainer, Streams(self._spec.seed), None
+    def _model(self, instance: Instance, number: int, trainer: Trainer) -> Any:
+        """A trainer's model after a round. One that continues is led through all rounds before."""
+        streams, model = Streams(self._spec.seed), None
         for each in range(number + 1) if trainer.continues else [number]:
             ledger = Ledger(self._purchases[: each + 1])
             data = instance.training_data(ledger, with_validation=trainer.uses_validation)

@@ -89,6 +89,14 @@ class Config(BaseModel):
     initial: dict[str, Any] | None
     amounts: list[Price] = Field(min_length=1)
     seed: Count
+    proxy: dict[str, Any] | None = Field(default=None, description="The trainer under which the labels were chosen")
+
+
+class Selection(_Strict):
+    """Which run chose the labels of a run with a proxy; `head` is the hash of its last round."""
+
+    run: RunId
+    head: Sha256
 
 
 class Manifest(BaseModel):
@@ -101,6 +109,7 @@ class Manifest(BaseModel):
     code: Code
     packages: dict[str, str]
     plugins: dict[str, str]
+    selection: Selection | None = None
 
 
 class RunLine(_Strict):

@@ -72,7 +72,7 @@ def _rows(run: Mapping[str, Any], spec: RunSpec | None) -> Iterator[tuple[int, d
     """What the row of each round must hold."""
     names: dict[str, Any] = {}
     if spec is not None:
-        names = {"problem": label(spec.problem), "trainer": label(spec.trainer), "strategy": label(spec.strategy)}
+        names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
     if "validation_labels" in run["manifest"]:
         names["declared_validation_labels"] = run["manifest"]["validation_labels"]
     for record, cost, labels in zip(run["rounds"], run["costs"], run["result"]["labels"], strict=False):

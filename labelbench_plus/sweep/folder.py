@@ -40,7 +40,10 @@ class SweepError(Exception):
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec."""
+    """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec.
+
+    `selection`: the id of the run that chooses its labels, if that is another one (`RunSpec.proxy`).
+    """
 
     id: str
     problem: str
@@ -49,6 +52,7 @@ class SweepRun:
     seed: int
     rounds: int
     spec: dict[str, Any]
+    selection: str = ""
 
     @classmethod
     def of(cls, spec: RunSpec) -> SweepRun:
@@ -56,11 +60,12 @@ class SweepRun:
         return cls(
             id=spec.id,
             problem=label(spec.problem),
-            trainer=label(spec.trainer),
+            trainer=spec.trainer_label,
             strategy=label(spec.strategy),
             seed=spec.seed,
             rounds=len(spec.amounts),
             spec=spec.as_json(),
+            selection=spec.selection.id if spec.proxy is not None else "",
         )
 
     @property
@@ -187,7 +192,10 @@ class Sweep:
         """Write what the jobs of a batch read when they start."""
         path = self.batch_path(batch)
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [settings, *[[{"id": run.id, "title": run.title, "spec": run.spec} for run in task] for task in tasks]]
+        lines: list[Any] = [settings]
+        for task in tasks:
+            told = ("id", "title", "spec", "selection")
+            lines.append([{name: getattr(run, name) for name in told} for run in task])
         publish(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 

@@ -161,6 +161,8 @@ def _judge(
         again = kind_of_attempt(last) == "infra" and files.attempts < INFRA_TRIES
         if here and not failed and listed.ending:
             return status(State.RUNNING, "its job is ending", listed.node)
+        if run.selection and not last and _held(run_folder(sweep.root, run.selection) / "attempts"):
+            return status(State.RUNNING, f"run {run.selection} chooses its labels", listed.node)
         if not (failed and here and not again):
             return status(State.REQUEUED if here else State.PENDING, _words(listed), listed.node)
     if gone:

@@ -102,9 +102,9 @@ class Task:
         return int(any(self._last(run["id"]).get("ended") == "failed" for run in self._open()))
 
     def _stopped(self, why: str) -> int:
-        for run in self._open():
-            if self._last(run["id"]).get("batch") == self.batch:
-                conclude(self._attempts(run["id"]), "stopped", why)
+        for run in map(self._in_hand, [run["id"] for run in self._open()]):
+            if self._last(run).get("batch") == self.batch:
+                conclude(self._attempts(run), "stopped", why)
         left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
         print(f"{why}: {len(left)} of {len(self.runs)} runs are left", flush=True)
         if left and self.in_slurm:
@@ -121,7 +121,7 @@ class Task:
         last = self._last(run)
         if last.get("ended") == "failed" and last.get("batch") == self.batch:
             return kind_of_attempt(last) == "infra" and self._infra_tries(run) < INFRA_TRIES
-        cut_off, preempted = idle_attempts(run_folder(self.root, run))
+        cut_off, preempted = idle_attempts(run_folder(self.root, self._in_hand(run)))
         if cut_off >= self.settings["idle_attempts"] or preempted >= PREEMPTIONS_WITHOUT_A_ROUND:
             times = f"{cut_off} attempts" + (f" and {preempted} preempted ones" if preempted else "")
             self._refuse(run, NoProgress(f"{times} in a row were cut off before a round was committed"))
@@ -132,6 +132,12 @@ class Task:
         return any(
             self._last(run["id"]).get("ended") == "failed" and self._may_go_on(run["id"]) for run in self._open()
         )
+
+    def _in_hand(self, run: str) -> str:
+        """The run that is worked on for a run: the one that chooses its labels until that is done, then itself."""
+        record = next(each for each in self.runs if each["id"] == run)
+        first: str = record.get("selection", "")  # batches of earlier versions do not say
+        return first if first and not is_done(run_folder(self.root, first)) else run
 
     def _infra_tries(self, run: str) -> int:
         return sum(a.get("batch") == self.batch and a.get("ended") == "failed" for a in attempts(self._attempts(run)))
@@ -183,22 +189,32 @@ class Task:
             self.longest = max(self.longest, time.time() - self.begun[run])
         elif event.state == "failed" and event.message.startswith(WORKER_DIED):
             with contextlib.suppress(OSError):
-                where = {"type": "WorkerDied", "where": "", "kind": "resources"}
-                conclude(self._attempts(run), "failed", event.message, failure=where)
+                self._died(run, event.message)
         elif event.state == "revoked":
-            conclude(self._attempts(run), "stopped", CANCELLED)
+            conclude(self._attempts(self._in_hand(run)), "stopped", CANCELLED)
         if event.state not in ("round", "withheld"):
             print(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip(), flush=True)
         if event.state == "failed" and event.detail:
             print(event.detail, flush=True)
 
+    def _died(self, run: str, message: str) -> None:
+        """Note that the worker died that had a run in hand."""
+        where = {"type": "WorkerDied", "where": "", "kind": "resources"}
+        in_hand = self._in_hand(run)
+        conclude(self._attempts(in_hand), "failed", message, failure=where)
+        if in_hand != run:
+            self._note_failure(run, f"{message} (in run {in_hand}, which chooses its labels)", where)
+
     def _refuse(self, run: str, error: Exception) -> None:
         """Note that a run is not attempted again, and why, as an attempt that failed at once."""
+        self._note_failure(run, f"{type(error).__name__}: {error}", facts_of(error))
+
+    def _note_failure(self, run: str, detail: str, failure: dict[str, str]) -> None:
         folder = self._attempts(run)
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(RunBusy):
             lease = acquire(folder, lambda holder: still_exists(holder, self.about), **self.about)
-            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+            lease.release("failed", detail, failure=failure)
 
     def _code_changed(self) -> CodeChanged | None:
         submitted = self.settings["code"]

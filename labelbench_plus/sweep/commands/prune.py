@@ -22,8 +22,9 @@ def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
     with Holding(where, dry_run):
         found = look(where, fresh=True)
         done = {each.run.id for each in found.of(State.DONE)}
+        choosing = {each.run.selection for each in found.of(State.DONE) if each.run.selection}
         doomed: list[Path] = [
-            path for run in sorted(done) for path in (run_folder(out, run) / "attempts").glob("[0-9]*.log")
+            path for run in sorted(done | choosing) for path in (run_folder(out, run) / "attempts").glob("[0-9]*.log")
         ]
         for submission in where.submissions():
             if submission.void or done.issuperset(run for task in submission.tasks for run in task):

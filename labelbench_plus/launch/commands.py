@@ -1,0 +1,137 @@
+"""`lbp replay`: another trainer on the labels that a run bought, round by round."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.trainers import Trainer
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+ONLY_ORDER = "it was imported, and of such a run there is the curve, but neither the pool nor the answers to train on"
+
+
+def replay(
+    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
+    trainer: Annotated[str, typer.Option(help="A trainer as suites name it, e.g. '{name: mlp, steps: 300}'")],
+    out: Annotated[Path, typer.Option("--out", help="Where runs are kept")] = Path("outputs"),
+    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins")] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")] = "cpu",
+    wandb: Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror the run to W&B")] = "disabled",
+) -> None:
+    """Train another trainer on the labels that a run bought, round by round, as a run of its own beside it.
+
+    It is the run that a suite with `proxy:` makes. A run that is not done is carried out first. Killed and called
+    again, it goes on from where it was.
+
+    Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
+    """
+    from labelbench_plus.launch.job import local_jobs
+    from labelbench_plus.launch.local import run_local
+    from labelbench_plus.launch.progress import Progress
+    from labelbench_plus.plugins import PluginError, load_plugin_file
+    from labelbench_plus.store.run_store import RunStore
+
+    try:
+        for file in plugin or ():
+            load_plugin_file(file)
+    except PluginError as error:
+        _stop(str(error))
+    chosen, root = _spec_of(run, out)
+    spec = replace(chosen, trainer=_built(trainer), proxy=chosen.proxy or chosen.trainer)
+    _check(spec)
+    print(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
+    work = local_jobs("replays", [spec], root, 1, device=device, plugin_files=plugin or (), wandb=wandb)
+    progress = Progress(len(work), len(spec.amounts))
+    try:
+        with progress:
+            run_local(work, 1, progress.event)
+    except KeyboardInterrupt:
+        print("\nstopped; every committed round is kept. The same command goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    progress.report()
+    store = RunStore(root, spec.id)
+    if not store.done:
+        raise typer.Exit(FAILED)
+    last = store.rounds()[-1]
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in last.scores.items())
+    print(f"after {last.spent:g} {spec.problem.unit}: {scores}")
+    print(f"all of it: lbp show {spec.id} --out {root}")
+
+
+def _spec_of(run: str, out: Path) -> tuple[RunSpec, Path]:
+    """The spec of the run that is meant, and the output directory it lies in."""
+    from pydantic import ValidationError
+    from pydantic_core import PydanticCustomError
+
+    from labelbench_plus.plugins import PluginError
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.store.layout import find_run
+
+    try:
+        folder = find_run(out, run).resolve()
+    except LookupError as error:
+        _stop(f"run {run!r}: {ONLY_ORDER}" if _imported(run, out) else str(error.args[0]))
+    try:
+        spec = RunSpec.from_json(json.loads((folder / "config.json").read_bytes()))
+        found = spec.id
+    except (OSError, ValueError, KeyError, TypeError, PluginError, ValidationError, PydanticCustomError) as error:
+        _stop(f"{folder / 'config.json'}: the run cannot be built here: {error}")
+    if found != folder.name:
+        _stop(f"{folder}: with the code and data of now it would be run {found}: its labels cannot be bought again")
+    return spec, folder.parent.parent
+
+
+def _imported(run: str, out: Path) -> bool:
+    """Whether an imported run is meant: a pickle of LabelBench's, or the id of a run in a folder of results."""
+    if Path(run).suffix == ".pkl" or (Path(run) / "board.json").is_file():
+        return True
+    for archive in sorted((out / "imported").glob("*/runs.jsonl.gz")):
+        with gzip.open(archive, "rb") as lines:
+            if any(json.loads(line)["run"].startswith(run) for line in lines):
+                return True
+    return False
+
+
+def _built(text: str) -> Trainer:
+    """The trainer that the command line names."""
+    from pydantic import ValidationError
+    from pydantic_core import PydanticCustomError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    from labelbench_plus.plugins import registry
+
+    try:
+        value: Any = YAML(typ="safe", pure=True).load(text)
+        built: Trainer = registry("trainers").build(value)
+    except YAMLError:
+        _stop(f"--trainer {text!r}: not valid YAML; expected a name, or e.g. '{{name: mlp, steps: 300}}'")
+    except PydanticCustomError as error:
+        _stop(f"--trainer {text!r}: {error}")
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
+        _stop(f"--trainer {text!r}: {'; '.join(faults)}")
+    return built
+
+
+def _check(spec: RunSpec) -> None:
+    from labelbench_plus.spec import incompatibilities
+
+    if spec.trainer == spec.proxy:
+        _stop(f"run {spec.selection.id} has this very trainer: there is nothing to train again")
+    if reasons := incompatibilities(spec):
+        _stop("\n".join(reasons))
+
+
+def _stop(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(USAGE)
