@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from labelbench_plus.launch.local import WORKER_DIED, Event
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
@@ -233,6 +234,48 @@ def test_in_the_background_of_this_machine(bench):
     run = result.parent.name
     assert json.loads(bench.lbp("logs", run, "--json").stdout)["attempt"] == 1
     assert bench.lbp("prune", "local").returncode == 0
+
+
+def with_proxy(suite, trainers="[centroids, {name: mlp, steps: 2, hidden: 4}]"):
+    """Have a suite's labels chosen by a logistic regression."""
+    text = suite.read_text().replace("trainers: [centroids]", f"trainers: {trainers}\nproxy: logistic_regression")
+    suite.write_text(text)
+    return suite
+
+
+def test_two_runs_that_wait_for_the_same_labels_have_them_chosen_once(bench):
+    suite = with_proxy(bench.suite("proxied", "margin", seeds="[0]", initial="random"))
+    done = bench.submit(suite, "-l", "local", "--set", "processes=2")
+    assert done.returncode == 0, done.stderr
+    deadline = time.monotonic() + 240
+    while (counts := bench.status("proxied")["counts"]) != {"DONE": 2} and time.monotonic() < deadline:
+        assert set(counts) <= {"PENDING", "RUNNING", "DONE"}
+        time.sleep(0.5)
+    assert counts == {"DONE": 2}
+    chosen = load_suite(suite).runs()[0].selection.id
+    assert [attempt["ended"] for attempt in attempts(bench.out / "runs" / chosen / "attempts")] == ["finished"]
+    assert bench.files() == bench.undisturbed(suite)
+    trainers = {run["trainer"] for run in bench.status("proxied")["runs"]}
+    assert "centroids, labels chosen by logistic_regression" in trainers
+    assert bench.lbp("collect", "proxied", "--to", bench.folder / "a.csv", "--strict").returncode == 0
+
+
+def test_what_happens_to_the_run_that_chooses_is_told_of_the_run_that_waits(bench, task):
+    suite = with_proxy(bench.suite("watched", "margin", seeds="[0]"), "[centroids]")
+    work, (spec,) = task(suite), load_suite(suite).runs()
+    first, second = (bench.out / "runs" / run / "attempts" for run in (spec.selection.id, spec.id))
+    first.mkdir(parents=True)
+    lease = acquire(first, **work.about)
+    (status,) = look(Sweep(bench.out, "watched"), fresh=True).runs
+    assert (status.state, status.note) == (State.RUNNING, f"run {spec.selection.id} chooses its labels")
+    lease.release("stopped", "time limit")
+    assert work._may_go_on(spec.id)
+    acquire(first, **work.about).release("stopped", "time limit")
+    assert not work._may_go_on(spec.id)  # cut off twice without a round, wherever that was noted
+    assert "2 attempts in a row were cut off" in attempts(second)[-1]["detail"]
+    work._event(Event(work._job(work.runs[0]), "failed", 0, f"{WORKER_DIED}: killed by SIGKILL"))
+    assert attempts(second)[-1]["failure"]["kind"] == "resources"
+    assert f"in run {spec.selection.id}, which chooses its labels" in attempts(second)[-1]["detail"]
 
 
 def test_cancelling_ends_the_process(bench):
