@@ -14,10 +14,10 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.feature_cache import default_cache_dir
 from labelbench_plus.data.hashing import hash_arrays
 from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets._files import places
 from labelbench_plus.plugins import Infra
 
 SIZES = (55_000, 5_000)
@@ -82,23 +82,17 @@ class FashionMNIST(Dataset):
         return _fingerprint(self)
 
     def _locate(self) -> dict[str, Path]:
-        own = default_cache_dir() / "fashion-mnist"
-        if self.root is not None:
-            places = [self.root.expanduser()]
-        elif chosen := os.environ.get("LBP_DATA"):
-            places = [Path(chosen).expanduser() / "fashion-mnist", DEBIAN_FOLDER, own]
-        else:
-            places = [DEBIAN_FOLDER, own]
-        for place in places:
+        looked = places("fashion-mnist", self.root, DEBIAN_FOLDER)
+        for place in looked:
             for folder in (place, place / "FashionMNIST" / "raw"):
                 if len(files := _files(folder)) == len(CONTENT):
                     return files
         if self.download:
-            target = own if places[0] == DEBIAN_FOLDER else places[0]
+            target = looked[-1] if looked[0] == DEBIAN_FOLDER else looked[0]
             _download(target)
             return _files(target)
         raise FileNotFoundError(
-            f"Fashion-MNIST is not on this machine (looked in {', '.join(map(str, places))}). "
+            f"Fashion-MNIST is not on this machine (looked in {', '.join(map(str, looked))}). "
             "Three ways to get it: (1) on Debian or Ubuntu: apt-get install dataset-fashion-mnist; (2) put its "
             "four files (train-images-idx3-ubyte.gz, ...) into a folder and name it with root: FOLDER, or put "
             "them into $LBP_DATA/fashion-mnist; (3) have it downloaded with download: true"

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 MAX_BYTES = 16 * 2**20
-"""A file longer than this is not read: its objects could take a gigabyte. LabelBench's longest is about 2 MB."""
+"""A longer file of results is not read: its objects could take a gigabyte. LabelBench's longest is about 2 MB."""
 MAX_DEPTH = 32
 
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
@@ -56,16 +56,16 @@ class _Shell:
         self.array: np.ndarray | None = None
 
 
-def load_plain(content: bytes) -> Any:
+def load_plain(content: bytes, max_bytes: int = MAX_BYTES) -> Any:
     """The object in a pickle: None, numbers, text, bytes, lists, tuples, dictionaries, sets and numeric arrays.
 
     Raises
     ------
     PickleRefused
-        Damaged, longer than `MAX_BYTES`, nested deeper than `MAX_DEPTH`, or it would need anything else.
+        Damaged, longer than `max_bytes`, nested deeper than `MAX_DEPTH`, or it would need anything else.
     """
-    if len(content) > MAX_BYTES:
-        raise PickleRefused(f"{len(content):,} bytes; a file of results has at most {MAX_BYTES:,}")
+    if len(content) > max_bytes:
+        raise PickleRefused(f"{len(content):,} bytes; a file of this kind has at most {max_bytes:,}")
     machine = _Machine()
     position = 0
     try:
@@ -209,6 +209,8 @@ def _set_byte_order(shell: _Shell, *state: Any) -> None:
 
 
 def _numbers(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+    if isinstance(data, str):
+        data = data.encode("latin1")  # how Python 2 wrote bytes
     if not isinstance(dtype, _Shell) or dtype.dtype is None or not isinstance(data, bytes | bytearray):
         raise PickleRefused("an array that is not numbers in a row of bytes")
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape) or len(shape) > 8:

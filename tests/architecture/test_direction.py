@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         KINDS,
     ),
     ("what a run is", ("spec", "suite")),
-    ("what the plugins of a family share", ("data.*", "data_selection.*", "source_tasks.*")),
+    ("what the plugins of a family share", ("data.*", "data_selection.*", "pretrained.*", "source_tasks.*")),
     ("plugins", tuple(f"{kind}.*" for kind in KINDS)),
     ("runs on disk", ("store.*",)),
     ("the loop", ("loop",)),
@@ -44,6 +44,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 # Modules that lie elsewhere than the rest of their folder, and why that is right.
 PLACED: dict[str, tuple[str, str]] = {
+    "importers.plain_pickle": (
+        "what the plugins of a family share",
+        "files of data sets can be pickles, too",
+    ),
     "data_selection.commands": (
         "what a person asks for",
         "a selection can run with a sweep's profile",
