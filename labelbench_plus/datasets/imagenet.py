@@ -127,7 +127,8 @@ def _column(files: Sequence[Path], name: str) -> np.ndarray:
     column, _, field = name.partition(".")
     parts = []
     for file in files:
-        table = pq.read_table(file, columns=[name])
+        with pq.ParquetFile(file) as opened:
+            table = opened.read(columns=[name])
         if column not in table.column_names:
             raise ValueError(f"{file} has no column {name}")
         values = table.column(column).combine_chunks()

@@ -1,0 +1,149 @@
+"""Bring your own features: a table in a CSV or parquet file, one example a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+from labelbench_plus.data.splits import stratified_split
+from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets._files import fingerprint
+from labelbench_plus.plugins import Infra
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTS = ("pool", "validation", "test")
+SYNONYMS = {"train": "pool", "val": "validation", "valid": "validation"}
+SPLIT_SEED = 0
+
+
+@datasets.register("feature_table")
+@dataclass(frozen=True)
+class FeatureTable(Dataset):
+    """Your own features and labels, from a `.csv` or `.parquet` file with one example a row.
+
+    Labels are numbers or text; classes are numbered in their order (numbers by size, text by letter). Features are
+    numbers, or in parquet also lists of numbers of one length (an embedding); all of them finite.
+
+    Without a column that says so, rows are divided into pool, validation and test part at random and stratified, the
+    same way for every run.
+
+    Parameters
+    ----------
+    path: the file. What counts for a run's identity is its content, not where it lies.
+    label: the column with the classes.
+    features: the columns with features; all that have no other use if left out.
+    split: a column with "pool" (or "train"), "validation" (or "val", "valid") and "test".
+    price: a column with what the label of an example of the pool costs.
+    group: a column with integers, for scores of the worst group.
+    validation_share, test_share: of the rows, where there is no column `split`.
+    """
+
+    path: Annotated[Path, Infra()]
+    label: str = "label"
+    features: tuple[str, ...] = ()
+    split: str | None = None
+    price: str | None = None
+    group: str | None = None
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
+    test_share: Annotated[float, Gt(0), Lt(1)] = 0.2
+
+    def load(self) -> LabelledData:
+        """Read and check the file.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It is no table of that kind, or a column is missing or holds something else; the message names it.
+        """
+        path = self.path.expanduser()
+        table = _read(path)
+        others = [name for name in (self.label, self.split, self.price, self.group) if name is not None]
+        if missing := [name for name in (*others, *self.features) if name not in table.columns]:
+            raise ValueError(f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+        columns = self.features or tuple(name for name in table.columns if name not in others)
+        if not columns or not len(table):
+            raise ValueError(f"{path} has {len(table)} rows and {len(columns)} columns of features; neither may be 0")
+        inputs = np.concatenate([_numbers(table, name, path) for name in columns], axis=1)
+        if (empty := table[self.label].isna()).any():
+            raise ValueError(f"{path}: column {self.label!r} is empty in row {int(np.flatnonzero(empty)[0])}")
+        classes, labels = np.unique(table[self.label].to_numpy(), return_inverse=True)
+        groups = None if self.group is None else _column(table, self.group, "iu", path).astype(np.int64)
+        rows = self._rows(table, labels, path)
+        pool, validation, test = (
+            Split(inputs[part], labels[part], None if groups is None else groups[part]) for part in rows
+        )
+        prices = None
+        if self.price is not None:
+            prices = _column(table, self.price, "iuf", path).astype(np.float64)[rows[0]]
+            if not (np.isfinite(prices) & (prices > 0)).all():
+                raise ValueError(f"{path}: column {self.price!r} must be positive for every example of the pool")
+        return LabelledData(pool, validation, test, tuple(map(str, classes)), pool_prices=prices)
+
+    def _rows(self, table: pd.DataFrame, labels: np.ndarray, path: Path) -> list[np.ndarray]:
+        if self.split is None:
+            sizes = [round(share * len(table)) for share in (self.validation_share, self.test_share)]
+            sizes.insert(0, len(table) - sum(sizes))
+            if min(sizes) < 1:
+                raise ValueError(f"{path}: {len(table)} rows cannot be divided into parts of {sizes}")
+            return list(stratified_split(labels, sizes, SPLIT_SEED))
+        named = np.array([SYNONYMS.get(str(value), str(value)) for value in table[self.split]])
+        if unknown := sorted(set(named) - set(PARTS)):
+            raise ValueError(f"{path}: column {self.split!r} must say {', '.join(PARTS)}, it says {', '.join(unknown)}")
+        rows = [np.flatnonzero(named == part) for part in PARTS]
+        if empty := [part for part, found in zip(PARTS, rows, strict=True) if not len(found)]:
+            raise ValueError(f"{path}: by column {self.split!r} no row is in {', '.join(empty)}")
+        return rows
+
+    def fingerprint(self) -> str:
+        return fingerprint(self)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path} must be called .csv or .parquet")
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a table, or damaged ({error})") from error
+
+
+def _column(table: pd.DataFrame, name: str, kinds: str, path: Path) -> np.ndarray:
+    values = table[name].to_numpy()
+    if values.dtype.kind not in kinds:
+        raise ValueError(f"{path}: column {name!r} must hold {'integers' if 'f' not in kinds else 'numbers'}")
+    return values
+
+
+def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
+    """(n, 1) or (n, width) float32 or float64."""
+    values = table[name].to_numpy()
+    if values.dtype == object:
+        lists = [np.asarray(value) for value in values]
+        widths = {value.shape for value in lists}
+        if len(widths) != 1 or len(next(iter(widths))) != 1:
+            raise ValueError(
+                f"{path}: column {name!r} holds neither numbers nor lists of numbers of one length; "
+                "name the columns of features in `features`"
+            )
+        values = np.stack(lists)
+    if values.dtype.kind not in "iufb":
+        raise ValueError(f"{path}: column {name!r} does not hold numbers; name the columns of features in `features`")
+    rows = values.reshape(len(values), -1)
+    rows = rows if rows.dtype == np.float32 else rows.astype(np.float64)
+    if not np.isfinite(rows).all():
+        row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+        raise ValueError(f"{path}: column {name!r} must be finite, row {row} is not")
+    return rows

@@ -1,0 +1,200 @@
+"""Data sets of the Hugging Face hub, or in its form on disk: images or texts with a class each."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.data.splits import stratified_split
+from labelbench_plus.data.texts import Texts
+from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
+from labelbench_plus.datasets._files import fingerprint
+from labelbench_plus.datasets._prompts import SIMPLE
+from labelbench_plus.plugins import Infra
+
+VALIDATION_SHARE = 0.1
+SPLIT_SEED = 0
+
+
+@datasets.register("hugging_face")
+@dataclass(frozen=True)
+class HuggingFace(Dataset):
+    """Classification of images or texts, read through the package `datasets` (extra `hugging-face`).
+
+    Either `hub` or `folder` is given. Inputs are the column of images, or else the column of texts; labels the column
+    of classes (or of integers or texts, whose classes are numbered in their order).
+
+    Parameters
+    ----------
+    hub: name on the hub ("ag_news"), which needs a network or the hub's cache.
+    folder: a folder that `save_to_disk` wrote, or one of parquet, CSV, JSON or image files that `load_dataset` can
+        read. What counts for a run's identity is the content, not where it lies.
+    config, revision: which of the hub's configurations and versions; the version should be given, as others change.
+    pool, validation, test: names of splits. Without `validation` a tenth of the pool, stratified, is taken.
+    inputs, label: names of columns, where they cannot be guessed.
+
+    Images are identified by their names, their sizes in bytes and their order; texts by themselves.
+    """
+
+    hub: str | None = None
+    folder: Annotated[Path | None, Infra()] = None
+    config: str | None = None
+    revision: str | None = None
+    pool: str = "train"
+    validation: str | None = None
+    test: str = "test"
+    inputs: str | None = None
+    label: str | None = None
+
+    def load(self) -> LabelledData:
+        """Read labels and texts, find images.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            The package is not installed.
+        FileNotFoundError
+            The data cannot be had; the message lists the ways to get them.
+        ValueError
+            The folder cannot be read; there is no such split or column, or it cannot be guessed.
+        """
+        found = self._found()
+        wanted = [name for name in (self.pool, self.validation, self.test) if name is not None]
+        if missing := [name for name in wanted if name not in found]:
+            raise ValueError(f"{self._called} has no split {', '.join(missing)}; it has {', '.join(found)}")
+        splits = {name: found[name] for name in wanted}
+        features = splits[self.pool].features
+        label = self.label or _label_column(features, self._called)
+        column = self.inputs or _input_column(features, label, self._called)
+        if absent := [name for name in (label, column) if name not in features]:
+            raise ValueError(f"{self._called} has no column {', '.join(absent)}; it has {', '.join(features)}")
+        names, labels = _classes(splits, label, self._called)
+        parts = {name: Split(_inputs(split, column), labels[name]) for name, split in splits.items()}
+        pool = parts[self.pool]
+        if self.validation is not None:
+            validation = parts[self.validation]
+        else:
+            size = round(VALIDATION_SHARE * len(pool.labels))
+            left, taken = stratified_split(pool.labels, (len(pool.labels) - size, size), SPLIT_SEED)
+            validation = Split(pool.inputs[taken], pool.labels[taken])
+            pool = Split(pool.inputs[left], pool.labels[left])
+        return LabelledData(pool, validation, parts[self.test], names, templates=SIMPLE)
+
+    def fingerprint(self) -> str:
+        return fingerprint(self)
+
+    @property
+    def _called(self) -> str:
+        return f"data set {self.hub}" if self.hub else str(self.folder)
+
+    def _found(self) -> Any:
+        if (self.hub is None) == (self.folder is None):
+            raise ValueError("data set 'hugging_face': give either `hub`, a name there, or `folder`")
+        try:
+            package = importlib.import_module("datasets")
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "data set 'hugging_face' needs the package datasets: pip install 'labelbench-plus[hugging-face]'"
+            ) from error
+        refused = (OSError, ValueError, package.exceptions.DatasetsError)  # how it says missing, offline, unreadable
+        if self.folder is not None:
+            folder = self.folder.expanduser()
+            if not folder.is_dir():
+                raise FileNotFoundError(f"{folder}: no such folder")
+            try:
+                saved = (folder / "dataset_dict.json").is_file()
+                return package.load_from_disk(str(folder)) if saved else package.load_dataset(str(folder), self.config)
+            except refused as error:
+                raise ValueError(f"{folder} is no data set that the package datasets can read: {error}") from error
+        try:
+            return package.load_dataset(self.hub, self.config, revision=self.revision)
+        except refused as error:
+            raise FileNotFoundError(
+                f"{self._called} cannot be had: {type(error).__name__}: {error}. Ways to get it: (1) with a network, "
+                "by its name on the hub; it then stays in the hub's cache, which HF_HOME names and which can be copied "
+                "to a machine without one; (2) there, datasets.load_dataset(NAME).save_to_disk(FOLDER), and folder: "
+                "FOLDER here; (3) hf download --repo-type dataset NAME --local-dir FOLDER, and folder: FOLDER here"
+            ) from error
+
+
+class _Images:
+    """Images in a column of a data set; see `labelbench_plus.data.image_files.ImageSource`."""
+
+    def __init__(self, split: Any, column: str) -> None:
+        image = importlib.import_module("datasets").Image
+        self._split, self._column = split.select_columns([column]).cast_column(column, image(decode=False)), column
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def name(self, row: int) -> str:
+        path = self._split[row][self._column]["path"]
+        return f"{row}{f' ({Path(path).name})' if path else ''} of column {self._column!r}"
+
+    def read(self, row: int) -> bytes:
+        value = self._split[row][self._column]
+        return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
+
+    def content_hash(self, rows: np.ndarray) -> str:
+        """Names without folders, and sizes in bytes: of images in a table the offsets say them, unread."""
+        import pyarrow.compute as pc
+
+        chunks = self._split.with_format("arrow")[:][self._column].chunks
+        sizes = [size for chunk in chunks for size in pc.binary_length(pc.struct_field(chunk, "bytes")).to_pylist()]
+        paths = [path for chunk in chunks for path in pc.struct_field(chunk, "path").to_pylist()]
+        digest = hashlib.sha256(b"column: names and sizes")
+        for row in rows.tolist():
+            size = Path(paths[row]).stat().st_size if sizes[row] is None else sizes[row]
+            name = (Path(paths[row]).name if paths[row] else "").encode()
+            digest.update(b"%d %d " % (len(name), size))
+            digest.update(name)
+        return digest.hexdigest()
+
+
+def _inputs(split: Any, column: str) -> Inputs:
+    kind = type(split.features[column]).__name__
+    return ImageFiles(_Images(split, column)) if kind == "Image" else Texts(split[column])
+
+
+def _label_column(features: Any, called: str) -> str:
+    classes = [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"]
+    usual = [name for name in ("label", "labels") if name in features]
+    for found in (classes, usual):
+        if len(found) == 1:
+            return str(found[0])
+    raise ValueError(f"{called}: which column has the classes? Say `label`; there are {', '.join(features)}")
+
+
+def _input_column(features: Any, label: str, called: str) -> str:
+    images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
+    texts = [
+        name
+        for name, feature in features.items()
+        if name != label and getattr(feature, "dtype", None) in ("string", "large_string")
+    ]
+    for found in (images, texts):
+        if len(found) == 1:
+            return str(found[0])
+    raise ValueError(f"{called}: which column has the inputs? Say `inputs`; there are {', '.join(features)}")
+
+
+def _classes(splits: dict[str, Any], column: str, called: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Names of classes, and the labels of every split."""
+    values = {name: np.asarray(split[column]) for name, split in splits.items()}
+    feature = next(iter(splits.values())).features[column]
+    if type(feature).__name__ == "ClassLabel":
+        names = [str(name) for name in feature.names]
+        for split, labels in values.items():
+            if labels.min(initial=0) < 0:
+                raise ValueError(f"{called}: split {split} has examples without a label (-1), which cannot be scored")
+        return tuple(names), {name: labels.astype(np.int64) for name, labels in values.items()}
+    classes = np.unique(np.concatenate(list(values.values())))
+    if classes.dtype.kind not in "iuU":
+        raise ValueError(f"{called}: column {column!r} must hold classes, integers or texts, not {feature}")
+    return tuple(map(str, classes)), {name: np.searchsorted(classes, labels) for name, labels in values.items()}

@@ -1,0 +1,108 @@
+"""Tables of features: read as they are, refused where a column is not what it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelbench_plus.datasets import datasets
+
+
+def table(rows: int = 20) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "a": rng.standard_normal(rows),
+            "b": np.arange(rows),
+            "label": np.where(np.arange(rows) % 2, "yes", "no"),
+            "part": (["train"] * 3 + ["val", "test"]) * (rows // 5),
+            "price": 1 + np.arange(rows) % 3,
+            "site": np.arange(rows) % 4,
+        }
+    )
+
+
+def build(path: Path, **more: Any) -> Any:
+    return datasets.build({"name": "feature_table", "path": str(path), **more})
+
+
+def written(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_with_a_use_and_features(form, tmp_path):
+    frame = table()
+    path = written(frame, tmp_path / f"t.{form}")
+    data = build(path, split="part", price="price", group="site").load()
+    for part, name in ((data.pool, "train"), (data.validation, "val"), (data.test, "test")):
+        rows = frame[frame["part"] == name]
+        assert np.allclose(part.inputs, rows[["a", "b"]])
+        assert part.labels.tolist() == (rows["label"] == "yes").astype(int).tolist()
+        assert part.groups.tolist() == rows["site"].tolist()
+    assert data.pool_prices.tolist() == frame[frame["part"] == "train"]["price"].tolist()
+    assert data.class_names == ("no", "yes")
+
+
+def test_without_a_column_that_says_so_rows_are_divided_once_for_all(tmp_path):
+    path = written(table().drop(columns=["part"]), tmp_path / "t.csv")
+    dataset = build(path, features=["b"], test_share=0.25)
+    data = dataset.load()
+    parts = (data.pool, data.validation, data.test)
+    assert [len(part.labels) for part in parts] == [13, 2, 5]
+    assert sorted(np.concatenate([part.inputs[:, 0] for part in parts])) == list(range(20))
+    assert all(np.array_equal(part.labels, part.inputs[:, 0] % 2) for part in parts)
+    moved = written(table().drop(columns=["part"]), tmp_path / "moved.csv")
+    assert build(moved, features=["b"], test_share=0.25).fingerprint() == dataset.fingerprint()
+    assert build(moved, features=["a"], test_share=0.25).fingerprint() != dataset.fingerprint()
+
+
+def test_embeddings_in_a_column_of_lists_and_numbers_as_classes(tmp_path):
+    vectors = np.arange(60, dtype=np.float32).reshape(20, 3)
+    frame = pd.DataFrame({"label": [10, 9] * 10, "embedding": list(vectors)})
+    data = build(written(frame, tmp_path / "t.parquet")).load()
+    parts = (data.pool, data.validation, data.test)
+    assert {part.inputs.dtype for part in parts} == {np.dtype(np.float32)}
+    assert sorted(row.tolist() for part in parts for row in part.inputs) == vectors.tolist()
+    assert data.class_names == ("9", "10")
+
+
+def changed(column: str, row: int, value: Any) -> pd.DataFrame:
+    frame = table()
+    frame[column] = frame[column].astype(object)
+    frame.loc[row, column] = value
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "asked", "message"),
+    [
+        (table(), {"label": "class", "price": "cost"}, "has no column class, cost; it has a, b, label"),
+        (table(), {}, "column 'part' holds neither numbers nor lists"),
+        (changed("a", 3, np.inf), {"features": ["a"]}, "column 'a' must be finite, row 3 is not"),
+        (changed("label", 4, None), {"features": ["a"]}, "column 'label' is empty in row 4"),
+        (changed("part", 0, "dev"), {"split": "part"}, "'part' must say pool, validation, test, it says dev"),
+        (table()[:3], {"split": "part"}, "no row is in validation, test"),
+        (table()[:3], {"features": ["a"]}, r"3 rows cannot be divided into parts of \[2, 0, 1\]"),
+        (changed("price", 0, -1), {"split": "part", "price": "price"}, "'price' must be positive"),
+        (changed("site", 0, 0.5), {"split": "part", "group": "site"}, "'site' must hold integers"),
+        (table()[:0], {"features": ["a"]}, "has 0 rows"),
+    ],
+)
+def test_what_is_wrong_is_named(frame, asked, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        build(written(frame, tmp_path / "t.csv"), **asked).load()
+
+
+def test_files_that_are_no_tables(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        build(tmp_path / "t.csv").load()
+    for name, message in (("t.parquet", "is not a table"), ("t.xlsx", "must be called .csv or .parquet")):
+        (tmp_path / name).write_bytes(b"PK")
+        with pytest.raises(ValueError, match=message):
+            build(tmp_path / name).load()
