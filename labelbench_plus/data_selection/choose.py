@@ -83,7 +83,9 @@ def choose(
     """
     alive = [np.ones(shard.rows, dtype=bool) for shard in pool.shards] if candidates is None else list(candidates)
     chosen = Chosen(alive)
-    for number, stage in enumerate(strategy.stages(sum(int(mask.sum()) for mask in alive), count)):
+    stages = strategy.stages(chosen.count, count)
+    check_columns(stages, pool)
+    for number, stage in enumerate(stages):
         reader = PoolReader(pool, chosen.masks.__getitem__, stage.scorer.needs, seed, number, chunk, device)
         scores = score_stage(stage, reader)
 
@@ -106,19 +108,39 @@ def score_stage(stage: Stage, reader: PoolReader) -> list[np.ndarray]:
     state = stage.scorer.prepare(reader)
     if stage.scorer.whole_pool:
         return score_whole_pool(stage, list(reader.shards()), state)
-    return [score_shard(stage.scorer, shard, state) for shard in reader.shards()]
+    found: dict[int, np.ndarray] = {}
+    for unit in stage.scorer.units(reader.names, reader.seed):
+        scores = score_unit(stage.scorer, [reader.shard(shard) for shard in unit], state)
+        found.update(zip(unit, scores, strict=True))
+    return [found[shard] for shard in range(len(reader.names))]
+
+
+def check_columns(stages: Sequence[Stage], pool: OpenPool) -> None:
+    """Refuse stages that read columns which the pool does not have.
+
+    Raises
+    ------
+    ValueError
+        They do; the message lists those there are.
+    """
+    known = pool.columns()
+    for stage in stages:
+        if missing := [name for name in stage.scorer.columns if name not in known]:
+            what = f"{', '.join(missing)} (it has {', '.join(known) or 'none'})"
+            raise ValueError(f"strategy {stage.scorer.name!r} reads columns that the pool does not have: {what}")
 
 
 @torch.no_grad()
-def score_shard(scorer: PairStrategy, shard: ShardReader, state: State) -> np.ndarray:
-    """(rows,) float32, −∞ for rows that cannot be scored.
+def score_unit(scorer: PairStrategy, shards: Sequence[ShardReader], state: State) -> list[np.ndarray]:
+    """(rows,) float32 for each shard of a unit, −∞ for rows that cannot be scored.
 
     Raises
     ------
     ValueError
         The scorer gave something else.
     """
-    return _checked(scorer, shard, scorer.score(shard, state))
+    found = scorer.score_unit(shards, state)
+    return [_checked(scorer, shard, scores) for shard, scores in zip(shards, found, strict=True)]
 
 
 @torch.no_grad()

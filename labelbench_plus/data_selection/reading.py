@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,9 @@ class ShardReader:
 
     Parameters
     ----------
-    pool, index: where and which.
+    pool, index: where and which of its shards.
     alive: (rows,) bool, the rows that are still in.
-    needs: what may be read: "images", "texts", "targets", "scores", "truth".
+    needs: what may be read: "images", "texts", "targets", "scores", "metadata", "truth".
     seed, stage: key of the shard's random streams, together with its name: not with its place among others.
     chunk: rows read at a time. It changes the memory taken and nothing else.
     """
@@ -48,22 +48,27 @@ class ShardReader:
         self.shard, self.alive = pool.shards[index], alive
         self.rows = int(alive.sum())
         self.bad = np.zeros(self.rows, dtype=bool)
-        self._pool, self._index, self._needs = pool, index, needs
+        self.index, self._pool, self._needs = index, pool, needs
         self._seed, self._stage = seed, stage
         self._chunk, self._device = chunk, device
 
-    def rng(self, draw: int) -> np.random.Generator:
-        """A fresh stream of this shard."""
-        digest = hashlib.sha256(self.shard.name.encode()).digest()
-        words = np.frombuffer(digest[:16], dtype="<u4").tolist()
+    def rng(self, draw: int, beside: Sequence[ShardReader] = ()) -> np.random.Generator:
+        """A fresh stream of this shard, or of a unit that it makes up with those `beside` it."""
+        names = "\n".join([self.shard.name, *(other.shard.name for other in beside)])
+        words = np.frombuffer(hashlib.sha256(names.encode()).digest()[:16], dtype="<u4").tolist()
         return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*words, self._stage, draw)))
 
     def column(self, name: str) -> np.ndarray:
         """(rows,) float32, a score that comes with the pool; NaN counts as −∞. Needs "scores"."""
         self._check("scores")
-        values = self._pool.column(self._index, name)[self.alive]
+        values = self._pool.column(self.index, name)[self.alive]
         self.bad |= np.isnan(values)
         return np.where(np.isnan(values), np.float32(-np.inf), values).astype(np.float32)
+
+    def metadata(self, name: str) -> np.ndarray:
+        """(rows,) of anything: a caption, a language, a width. Needs "metadata"."""
+        self._check("metadata")
+        return self._pool.metadata(self.index, name)[self.alive]
 
     def kinds(self) -> np.ndarray:
         """(rows,) str, what each row really is. Needs "truth".
@@ -74,7 +79,7 @@ class ShardReader:
             Nobody knows.
         """
         self._check("truth")
-        found = self._pool.kinds(self._index)
+        found = self._pool.kinds(self.index)
         if found is None:
             raise ValueError("the pool does not know what its pairs really are")
         return found[self.alive]
@@ -105,9 +110,18 @@ class ShardReader:
             done += len(values)
         return torch.empty(0, 0) if whole is None else whole
 
+    def gather(self, side: Side, rows: np.ndarray) -> np.ndarray:
+        """The vectors (n, d) of some rows, which ascend, in their stored precision. Reads the shard up to its end."""
+        parts, start = [], 0
+        for values in self.vectors(side):
+            here = rows[(rows >= start) & (rows < start + len(values))] - start
+            parts.append(values[torch.from_numpy(here).to(values.device)].to(self.precision(side)).cpu().numpy())
+            start += len(values)
+        return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+
     def precision(self, side: Side) -> torch.dtype:
         """How the vectors are stored."""
-        first = next(self._pool.vectors(self._index, side, 1), np.empty(0, dtype=np.float32))
+        first = next(self._pool.vectors(self.index, side, 1), np.empty(0, dtype=np.float32))
         return torch.float16 if first.dtype == np.float16 else torch.float32
 
     def _check(self, need: str) -> None:
@@ -120,7 +134,7 @@ class ShardReader:
         wanted = max(BLOCK_ROWS, self._chunk // BLOCK_ROWS * BLOCK_ROWS)
         held: list[np.ndarray] = []
         count = start = 0
-        for part in self._pool.vectors(self._index, side, self._chunk):
+        for part in self._pool.vectors(self.index, side, self._chunk):
             inside = self.alive[start : start + len(part)]
             start += len(part)
             held.append(part[inside])
@@ -132,6 +146,24 @@ class ShardReader:
                 held, count = [joined[whole:]], count - whole
         if count:
             yield np.concatenate(held)
+
+
+def load_together(shards: Sequence[ShardReader], side: Side) -> Tensor:
+    """The vectors of several shards below each other, in half precision if all are stored so."""
+    if len(shards) == 1:
+        return shards[0].load(side)
+    rows, done = sum(shard.rows for shard in shards), 0
+    half = all(shard.precision(side) == torch.float16 for shard in shards)
+    whole: Tensor | None = None
+    for shard in shards:
+        part = shard.load(side)
+        if shard.rows:
+            if whole is None:
+                kind = torch.float16 if half else torch.float32
+                whole = torch.empty(rows, part.shape[1], dtype=kind, device=part.device)
+            whole[done : done + shard.rows] = part
+            done += shard.rows
+    return torch.empty(0, 0) if whole is None else whole
 
 
 class PoolReader:
@@ -155,6 +187,11 @@ class PoolReader:
         self._pool, self._alive, self._needs, self._device = pool, alive, needs, device
         self._settings: tuple[Any, ...] = (needs, seed, stage, chunk, device)
         self.seed = seed
+
+    @property
+    def names(self) -> list[str]:
+        """Of the pool's shards."""
+        return [shard.name for shard in self._pool.shards]
 
     def shard(self, index: int) -> ShardReader:
         """One of the pool's shards."""

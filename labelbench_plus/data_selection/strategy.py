@@ -40,12 +40,17 @@ class PairStrategy(Strategy):
     Attributes
     ----------
     needs: "images" and "texts" (the teacher's vectors), "targets", "scores" (columns that come with the pool),
-        "truth" (what each pair really is, for bounds).
+        "metadata" (captions, languages, sizes), "truth" (what each pair really is, for bounds).
     whole_pool: the scores of a row depend on which others are in, so that one task scores all shards (`score_all`).
     """
 
     query = "pairs"
     whole_pool: ClassVar[bool] = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the pool's columns that are read, scores and metadata alike."""
+        return ()
 
     def stages(self, rows: int, count: int | None) -> tuple[Stage, ...]:
         """The stages that keep `count` of `rows` pairs in the end. Fractions are of `rows`, in every stage.
@@ -60,6 +65,14 @@ class PairStrategy(Strategy):
     def prepare(self, pool: PoolReader) -> State:
         """What every shard needs to be scored: named arrays, small."""
         return {}
+
+    def units(self, shards: Sequence[str], seed: int) -> list[list[int]]:
+        """Which shards, by their places among these names, are scored together: each by itself, as a rule."""
+        return [[place] for place in range(len(shards))]
+
+    def score_unit(self, shards: Sequence[ShardReader], state: State) -> list[np.ndarray]:
+        """The scores of a unit's shards. Only who mixes shards has to write this one instead of `score`."""
+        return [self.score(shard, state) for shard in shards]
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
         """(rows,) float32 scores of a shard."""

@@ -1,5 +1,4 @@
-"""What a selection is cut into: pieces of work that are done or not, and of which those of a kind need nothing of each
-other."""
+"""What a selection is cut into: pieces of work that are done or not."""
 
 from __future__ import annotations
 
@@ -12,14 +11,14 @@ Kind = Literal["prepare", "score", "score_all", "cut", "write"]
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work: of which stage, and for "score" of which shard."""
+    """A piece of work: of which stage, and for "score" of which unit: a shard, or those that a strategy mixes."""
 
     kind: Kind
     stage: int = 0
-    shard: int = 0
+    unit: int = 0
 
     def __str__(self) -> str:
-        where = f" shard {self.shard}" if self.kind == "score" else ""
+        where = f" unit {self.unit}" if self.kind == "score" else ""
         return f"{self.kind} stage {self.stage}{where}" if self.kind != "write" else "write"
 
 

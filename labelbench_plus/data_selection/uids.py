@@ -184,15 +184,22 @@ def difference(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def contained(uids: np.ndarray, listed: np.ndarray) -> np.ndarray:
     """(n,) bool: which of `uids` are in the ascending array `listed`."""
-    both = np.concatenate([uids, listed])
-    order = uid_order(both)
-    values = both[order]
-    group = np.cumsum(np.r_[True, values[1:] != values[:-1]]) - 1 if len(both) else np.empty(0, dtype=np.int64)
-    is_listed = np.zeros(int(group[-1]) + 1 if len(both) else 0, dtype=bool)
-    is_listed[group[order >= len(uids)]] = True
-    found = np.empty(len(both), dtype=bool)
-    found[order] = is_listed[group]
-    return found[: len(uids)]
+    upper = np.ascontiguousarray(listed["f0"])
+    first, end = (np.searchsorted(upper, uids["f0"], side) for side in ("left", "right"))
+    found = end > first
+    found[found] = listed["f1"][first[found]] == uids["f1"][found]
+    several = np.flatnonzero((end - first > 1) & ~found)  # agree in their upper half, which random uids do not
+    if len(several):
+        both = np.concatenate([uids[several], listed])
+        order = uid_order(both)
+        values = both[order]
+        group = np.cumsum(np.r_[True, values[1:] != values[:-1]]) - 1
+        is_listed = np.zeros(int(group[-1]) + 1, dtype=bool)
+        is_listed[group[order >= len(several)]] = True
+        there = np.empty(len(both), dtype=bool)
+        there[order] = is_listed[group]
+        found[several] = there[: len(several)]
+    return found
 
 
 def repeated(parts: Callable[[], Iterable[np.ndarray]], rows: int, memory_rows: int = 1 << 25) -> np.ndarray:

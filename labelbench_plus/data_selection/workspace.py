@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.algorithms.stream_top_n import UID, Cut, Part, score_of_key
-from labelbench_plus.data_selection.choose import find_cut, keeps, score_shard, score_whole_pool
+from labelbench_plus.data_selection.choose import check_columns, find_cut, keeps, score_unit, score_whole_pool
 from labelbench_plus.data_selection.reading import CHUNK_ROWS, PoolReader
 from labelbench_plus.data_selection.spec import Selection, SelectionError
 from labelbench_plus.data_selection.strategy import Stage, State
@@ -83,17 +83,17 @@ class Workspace:
             if stage.scorer.whole_pool:
                 groups.append([Task("score_all", number)])
             else:
-                groups.append([Task("score", number, shard) for shard in range(len(self.shards))])
+                groups.append([Task("score", number, unit) for unit in range(len(self._units(number)))])
             groups.append([Task("cut", number)])
         return [*groups, [Task("write")]]
 
     def done(self, task: Task) -> bool:
         """Whether a task's output is there."""
         stage = self._stage(task.stage)
-        if task.kind == "score_all":
-            return all(self._scores(task.stage, shard).exists() for shard in range(len(self.shards)))
-        output = {"prepare": stage / "state", "cut": stage / "cut.json", "write": self.kept}
-        return (self._scores(task.stage, task.shard) if task.kind == "score" else output[task.kind]).exists()
+        if task.kind in ("score", "score_all"):
+            shards = self._units(task.stage)[task.unit] if task.kind == "score" else range(len(self.shards))
+            return all(self._scores(task.stage, shard).exists() for shard in shards)
+        return {"prepare": stage / "state", "cut": stage / "cut.json", "write": self.kept}[task.kind].exists()
 
     def carry_out(self, task: Task) -> bool:
         """Do a task unless it is done. Returns whether it was done now."""
@@ -102,9 +102,11 @@ class Workspace:
         if task.kind == "prepare":
             self._write_state(task.stage, self.stages[task.stage].scorer.prepare(self._reader(task.stage)))
         elif task.kind == "score":
+            unit, reader = self._units(task.stage)[task.unit], self._reader(task.stage)
             scorer = self.stages[task.stage].scorer
-            reader = self._reader(task.stage).shard(task.shard)
-            self._write_scores(task.stage, task.shard, score_shard(scorer, reader, self._state(task.stage)))
+            found = score_unit(scorer, [reader.shard(shard) for shard in unit], self._state(task.stage))
+            for shard, scores in zip(unit, found, strict=True):
+                self._write_scores(task.stage, shard, scores)
         elif task.kind == "score_all":
             readers = list(self._reader(task.stage).shards())
             found = score_whole_pool(self.stages[task.stage], readers, self._state(task.stage))
@@ -163,6 +165,9 @@ class Workspace:
     def _plan(self) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.folder / "plan.json").read_bytes())
         return content
+
+    def _units(self, stage: int) -> list[list[int]]:
+        return self.stages[stage].scorer.units(self.shards, self.selection.seed)
 
     def _reader(self, stage: int) -> PoolReader:
         needs, seed = self.stages[stage].scorer.needs, self.selection.seed
@@ -256,7 +261,7 @@ def plan(selection: Selection, root: Path, plugins: Sequence[Path] = ()) -> Path
             return folder
         pool = selection.pool.open(Streams(selection.seed))
         rows = pool.rows
-        selection.stages(rows)
+        check_columns(selection.stages(rows), pool)
         twice = repeated(lambda: (pool.uids(shard) for shard in range(len(pool.shards))), rows)
     except (OSError, ValueError, KeyError) as error:
         raise SelectionError(str(error)) from error

@@ -73,8 +73,22 @@ class OpenPool:
         """(n,) uids of a shard's rows."""
         raise NotImplementedError
 
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, scores and metadata, that come with the pool."""
+        return ()
+
     def column(self, shard: int, name: str) -> np.ndarray:
         """(n,) float32, a score that comes with the pool.
+
+        Raises
+        ------
+        KeyError
+            There is none of that name; the message lists those there are.
+        """
+        raise KeyError(f"the pool has no column {name!r}")
+
+    def metadata(self, shard: int, name: str) -> np.ndarray:
+        """(n,) of anything, a column that comes with the pool and is no score: "text" (captions), sizes, languages.
 
         Raises
         ------

@@ -84,10 +84,19 @@ class _OpenDataComp(OpenPool):
         path = self._parquet(shard)
         return uids_from_hex(_read_column(path, "uid"), str(path))
 
+    def columns(self) -> tuple[str, ...]:
+        import pyarrow.parquet as pq
+
+        known = pq.ParquetFile(self._parquet(0)).schema_arrow.names
+        return (*known, *(["clip_score"] if SCORES[self._pool.teacher] in known else []))
+
     def column(self, shard: int, name: str) -> np.ndarray:
         path = self._parquet(shard)
         values = _read_column(path, SCORES[self._pool.teacher] if name == "clip_score" else name)
         return np.asarray(values.to_numpy(), dtype=np.float32)
+
+    def metadata(self, shard: int, name: str) -> np.ndarray:
+        return np.asarray(_read_column(self._parquet(shard), name).to_numpy())
 
     def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
         path = self._folder / f"{self.shards[shard].name}.npz"

@@ -16,6 +16,9 @@ from labelbench_plus.seeding import Streams
 
 GENERATOR = 1  # raised when the same parameters would give other pairs
 ROWS_AT_ONCE = 4096
+METADATA = ("text", "language", "original_width", "original_height")
+WORDS = ("red", "barn", "of", "seven", "elderberries", "at", "dusk")
+MOST_WORDS = 6
 
 
 @pair_pools.register("generated_pairs")
@@ -27,7 +30,7 @@ class GeneratedPairs(PairPool):
     sqrt(1 − q²) of another draw, with quality q ~ Beta(2, 2) where the concept is a target and Beta(6, 2) elsewhere,
     so that agreement alone misleads. Some captions are exchanged for those of other pairs. The teacher sees latents
     with noise, turned into d dimensions. Vectors are float16 and made again whenever they are read: nothing but the
-    current piece is in memory.
+    current piece is in memory. Written captions, languages and sizes are made up and mean nothing, for trying filters.
 
     Parameters
     ----------
@@ -99,12 +102,27 @@ class _OpenGenerated(OpenPool):
         uids["f1"] = np.arange(len(uids)) + (shard << 40)
         return uids
 
+    def columns(self) -> tuple[str, ...]:
+        return ("clip_score", *METADATA)
+
     def column(self, shard: int, name: str) -> np.ndarray:
         if name != "clip_score":
             raise KeyError(f"generated pairs have no column {name!r} (they have clip_score)")
         sides = (self.vectors(shard, side, ROWS_AT_ONCE) for side in ("images", "texts"))
         parts = [(f.astype(np.float32) * g).sum(axis=1).astype(np.float16) for f, g in zip(*sides, strict=True)]
         return np.concatenate(parts).astype(np.float32)
+
+    def metadata(self, shard: int, name: str) -> np.ndarray:
+        if name not in METADATA:
+            raise KeyError(f"generated pairs have no column {name!r} (they have {', '.join(METADATA)})")
+        rows = self.shards[shard].rows
+        rng = self._streams.round(shard).rng(f"generated metadata {name}")
+        if name == "text":
+            words, lengths = rng.choice(WORDS, size=(rows, MOST_WORDS)), rng.integers(MOST_WORDS + 1, size=rows)
+            return np.array([" ".join(some[:n]) for some, n in zip(words, lengths, strict=True)])
+        if name == "language":
+            return rng.choice(["en", "de"], size=rows, p=[0.8, 0.2])
+        return rng.integers(100, 1000, size=rows)
 
     def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
         waiting: list[np.ndarray] = []

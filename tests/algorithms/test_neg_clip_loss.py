@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from labelbench_plus.algorithms.neg_clip_loss import cut_batches, neg_clip_loss
+from labelbench_plus.algorithms.neg_clip_loss_bank import neg_clip_loss_bank
 
 
 def unit(rows: int, width: int, rng: np.random.Generator) -> torch.Tensor:
@@ -145,3 +146,46 @@ def test_bad_input_is_refused(draws, temperature, message):
 def test_pairs_must_match():
     with pytest.raises(ValueError, match="same shape"):
         neg_clip_loss(torch.eye(3), torch.eye(4), [[np.arange(3)]])
+
+
+@pytest.mark.parametrize("temperature", [0.001, 0.01, 0.07, 1.0])
+def test_a_bank_by_hand(temperature):
+    rng = np.random.default_rng(6)
+    images, texts = unit(60, 16, rng), unit(60, 16, rng)
+    places = torch.full((60,), -1)
+    bank = torch.tensor([3, 50, 7, *range(20, 40)])
+    places[bank] = torch.arange(len(bank))
+    ours = neg_clip_loss_bank(
+        images, texts, images[bank], texts[bank], batch=100, places=places, temperature=temperature
+    )
+    f, g = images.numpy(), texts.numpy()
+    for i in range(60):
+        others = [j for j in bank.tolist() if j != i]
+        total = 0.0
+        for logits in ([f[i] @ g[j] for j in others], [f[j] @ g[i] for j in others]):
+            parts = np.array(logits) / temperature
+            mean = np.logaddexp.reduce(parts) - math.log(len(others))
+            total += np.logaddexp(f[i] @ g[i] / temperature, math.log(99) + mean)
+        assert float(ours[i]) == pytest.approx(f[i] @ g[i] - temperature / 2 * total, rel=1e-5, abs=1e-6)
+
+
+def test_a_bank_of_the_whole_pool_is_one_batch_of_it():
+    rng = np.random.default_rng(7)
+    images, texts = unit(2500, 12, rng).half(), unit(2500, 12, rng).half()
+    banked = neg_clip_loss_bank(images, texts, images, texts, batch=2500, places=torch.arange(2500))
+    torch.testing.assert_close(banked, neg_clip_loss(images, texts, [[np.arange(2500)]]), rtol=0, atol=1e-6)
+    pieces = [
+        neg_clip_loss_bank(images[part], texts[part], images, texts, batch=2500, places=part)
+        for part in torch.arange(2500).split(1024)
+    ]
+    assert torch.equal(torch.cat(pieces), banked)
+
+
+def test_a_bank_that_cannot_be_used_is_refused():
+    eye = torch.eye(3)
+    with pytest.raises(ValueError, match="a pair besides the row itself"):
+        neg_clip_loss_bank(eye, eye, eye[:1], eye[:1], batch=3, places=torch.tensor([0, -1, -1]))
+    with pytest.raises(ValueError, match="both sides of the bank"):
+        neg_clip_loss_bank(eye, eye, eye, eye[:2], batch=3)
+    with pytest.raises(ValueError, match="batch at least 1"):
+        neg_clip_loss_bank(eye, eye, eye, eye, batch=0)

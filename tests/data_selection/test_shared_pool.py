@@ -135,7 +135,7 @@ class AuthorsTies(PairStrategy):
         scores = shard.column("clip_score").copy()
         pool = np.concatenate([shard._pool.column(i, "clip_score") for i in range(5)])
         limit = np.sort(pool)[::-1][fraction_of(len(pool), self.fraction) - 1]
-        tied, uids = scores == limit, shard._pool.uids(shard._index)
+        tied, uids = scores == limit, shard._pool.uids(shard.index)
         for some, direction in ((self.kept, 1), (self.left, -1)):
             named = np.isin(uids, np.array(list(some), dtype="u8,u8"))
             scores[tied & named] = np.nextafter(limit, np.float32(direction))

@@ -9,11 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from labelbench_plus.data_selection.choose import choose
 from labelbench_plus.data_selection.uids import uids_from_hex, write_uids
 from labelbench_plus.pair_pools import pair_pools
 from labelbench_plus.pair_pools.datacomp import DataComp, _fingerprint, _shards
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
+from labelbench_plus.pair_pools.listed_pairs import ListedPairs
 from labelbench_plus.pair_pools.pair_arrays import PairArrays
+from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from tests.data_selection import shared_pool
 
@@ -29,6 +32,7 @@ def write_shard(folder: Path, number: int, rows: int = 50, width: int = 8, **cha
     vectors = {name: rng.normal(size=(rows, width)).astype(np.float16) for name in ("l14_img", "l14_txt")}
     table = {
         "uid": [f"{number:016x}{row:016x}" for row in range(rows)],
+        "text": [f"caption {row}" for row in range(rows)],
         "clip_l14_similarity_score": rng.random(rows).astype(np.float32),
     }
     np.savez_compressed(folder / f"{number:032x}.npz", **{**vectors, **changed})
@@ -47,6 +51,8 @@ def test_datacomp_is_read_in_pieces(tmp_path):
         assert np.array_equal(np.concatenate(read), stored) and read[0].dtype == np.float16
     assert pool.uids(1)[3].tolist() == (2, 3)
     assert pool.column(1, "clip_score").tolist() == pool.column(1, "clip_l14_similarity_score").tolist()
+    assert pool.metadata(1, "text")[3] == "caption 3"
+    assert set(pool.columns()) == {"uid", "text", "clip_l14_similarity_score", "clip_score"}
     with pytest.raises(KeyError, match="has no column 'beauty'"):
         pool.column(0, "beauty")
     rows = np.array([4, 0, 49])
@@ -128,8 +134,39 @@ def test_generated_pairs_are_the_same_however_they_are_read():
     assert alignment[clean == "on target"].mean() > 2 * alignment[clean == "off target"].mean()
 
 
+def test_a_pool_restricted_to_a_list(tmp_path):
+    whole = GeneratedPairs(rows=500, shards=3, width=24).open(Streams(0))
+    rng = np.random.default_rng(0)
+    masks = [rng.random(shard.rows) < 0.4 for shard in whole.shards]
+    masks[1][:] = False
+    elsewhere = uids_from_hex([f"{row:032x}" for row in range(1, 50)], "test")
+    listed = [whole.uids(shard)[mask] for shard, mask in enumerate(masks)]
+    write_uids(tmp_path / "listed.npy", lambda: [*listed, elsewhere])
+    spec = ListedPairs(GeneratedPairs(rows=500, shards=3, width=24), tmp_path / "listed.npy")
+    pool = spec.open(Streams(0))
+    assert [shard.rows for shard in pool.shards] == [int(mask.sum()) for mask in masks] and pool.rows == spec.size()
+    for shard, mask in enumerate(masks):
+        assert pool.uids(shard).tolist() == listed[shard].tolist()
+        for name in ("text", "original_width"):
+            assert np.array_equal(pool.metadata(shard, name), whole.metadata(shard, name)[mask])
+        assert np.array_equal(pool.column(shard, "clip_score"), whole.column(shard, "clip_score")[mask])
+        assert np.array_equal(pool.kinds(shard), whole.kinds(shard)[mask])
+        images = np.concatenate(list(whole.vectors(shard, "images", 999)))[mask]
+        for chunk in (1, 7, 999):
+            assert np.array_equal(np.concatenate(list(pool.vectors(shard, "images", chunk))), images)
+    some = np.array([0, 5, 9])
+    inputs = whole.inputs(2, np.flatnonzero(masks[2])[some])
+    assert np.array_equal(pool.inputs(2, some).images, inputs.images) and spec.can_train()
+    kept = choose(pool, registry("strategies").build("clip_score"), pool.rows // 2, 0)
+    assert np.isin(np.concatenate(list(kept.uids(pool))), np.concatenate(listed)).all()
+    write_uids(tmp_path / "none.npy", lambda: [elsewhere])
+    with pytest.raises(ValueError, match="none of the 49 uids listed is in the pool"):
+        ListedPairs(spec.pool, tmp_path / "none.npy").open(Streams(0))
+    assert ListedPairs(spec.pool, tmp_path / "none.npy").fingerprint() != spec.fingerprint()
+
+
 def test_every_pool_is_registered():
-    assert {"datacomp", "pair_arrays", "generated_pairs"} <= set(pair_pools.entries())
+    assert {"datacomp", "pair_arrays", "generated_pairs", "listed_pairs"} <= set(pair_pools.entries())
 
 
 def test_the_shared_pool():

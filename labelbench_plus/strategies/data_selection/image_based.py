@@ -24,7 +24,7 @@ class ImageBased(PairStrategy):
     """Keep images in clusters of the pool that are nearest to some target (Gadre et al., arXiv 2304.14108, 3.2).
 
     The score is one in such a cluster and zero elsewhere; ties go to the lowest uid. DataComp asks for English captions
-    of some length first, which needs a language model and is left to a list of uids (`listed_pairs`).
+    of some length first: that is `basic_filter` as the first of `two_stage`.
 
     Parameters
     ----------

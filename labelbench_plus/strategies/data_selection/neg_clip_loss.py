@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt
 
 from labelbench_plus.algorithms.neg_clip_loss import Remainder, cut_batches, neg_clip_loss
-from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.reading import ShardReader, load_together
 from labelbench_plus.data_selection.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
@@ -41,17 +42,19 @@ class NegClipLoss(PairStrategy):
     remainder: Remainder = "offdiag"
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
-        images, texts = shard.load("images"), shard.load("texts")
-        fit = np.flatnonzero(~shard.bad)  # a bad row must not be part of anybody's batch
-        scores = np.full(shard.rows, -np.inf, dtype=np.float32)
-        if not len(fit):
-            return scores
-        if len(fit) < shard.rows:
-            rows = torch.as_tensor(fit, device=images.device)
-            images, texts = images[rows], texts[rows]
-        draws = [
-            cut_batches(shard.rng(draw).permutation(len(fit)), self.batch, self.remainder) for draw in range(self.draws)
-        ]
-        full = self.batch if self.remainder == "offdiag" else None
-        scores[fit] = neg_clip_loss(images, texts, draws, temperature=self.temperature, batch=full).cpu().numpy()
-        return scores
+        return self._together([shard])[0]
+
+    def _together(self, shards: Sequence[ShardReader]) -> list[np.ndarray]:
+        """The scores of shards among whose rows batches are drawn as if they were one."""
+        images, texts = load_together(shards, "images"), load_together(shards, "texts")
+        fit = np.flatnonzero(~np.concatenate([shard.bad for shard in shards]))  # no bad row in anybody's batch
+        scores = np.full(sum(shard.rows for shard in shards), -np.inf, dtype=np.float32)
+        if len(fit):
+            if len(fit) < len(scores):
+                rows = torch.as_tensor(fit, device=images.device)
+                images, texts = images[rows], texts[rows]
+            orders = (shards[0].rng(draw, shards[1:]).permutation(len(fit)) for draw in range(self.draws))
+            draws = [cut_batches(order, self.batch, self.remainder) for order in orders]
+            full = self.batch if self.remainder == "offdiag" else None
+            scores[fit] = neg_clip_loss(images, texts, draws, temperature=self.temperature, batch=full).cpu().numpy()
+        return np.split(scores, np.cumsum([shard.rows for shard in shards])[:-1])

@@ -35,12 +35,21 @@ class RankSum(PairStrategy):
 
     def __post_init__(self) -> None:
         for strategy in (self.first, self.second):
-            if not isinstance(strategy, PairStrategy) or strategy.whole_pool or len(strategy.stages(1, 1)) > 1:
+            if not (
+                isinstance(strategy, PairStrategy)
+                and not strategy.whole_pool
+                and type(strategy).units is PairStrategy.units
+                and len(strategy.stages(1, 1)) == 1
+            ):
                 raise ValueError(f"strategy {strategy.name!r} does not score pairs shard by shard in one stage")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return self.first.needs | self.second.needs
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for strategy in self._both for name in strategy.columns))
 
     def prepare(self, pool: PoolReader) -> State:
         return {

@@ -29,5 +29,9 @@ class ScoreColumn(PairStrategy):
 
     column: str = "clip_score"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
         return shard.column(self.column)

@@ -1,0 +1,67 @@
+"""DataComp's text-based filter."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from labelbench_plus.data_selection.captions import captions, in_english
+from labelbench_plus.data_selection.reading import ShardReader
+from labelbench_plus.data_selection.strategy import PairStrategy, Stage, State
+from labelbench_plus.plugins import Infra
+from labelbench_plus.strategies import strategies
+
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+@strategies.register("text_based")
+@dataclass(frozen=True)
+class TextBased(PairStrategy):
+    """Keep pairs whose English caption has a word of a list in it (Gadre et al., arXiv 2304.14108).
+
+    With DataComp the list is of the words whose first WordNet synset is among ImageNet-21k's classes: neither comes
+    with this project, so the list must be made once from both. Words are compared in lower case and in the form they
+    stand in, so list the plurals too; DataComp's program looks each word up instead. The score is one for what passes
+    and zero for the rest: `at_least: 1` keeps exactly what passes.
+
+    Parameters
+    ----------
+    words: a text file, one word a line.
+    digest: its SHA-256, by which a selection is known wherever the file lies; if wrong, the error says the right one.
+    language: the column of the metadata that names each caption's language ("en"); None leaves languages out.
+    """
+
+    needs = frozenset({"metadata"})
+
+    words: Annotated[Path, Infra()]
+    digest: str
+    language: str | None = "language"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("text", *([] if self.language is None else [self.language]))
+
+    def stages(self, rows: int, count: int | None) -> tuple[Stage, ...]:
+        _listed(self.words, self.digest)  # refused before anything is done
+        return super().stages(rows, count)
+
+    def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        listed = _listed(self.words, self.digest)
+        found = [any(word in listed for word in WORD.findall(text.lower())) for text in captions(shard)]
+        return (np.array(found, dtype=bool) & in_english(shard, self.language)).astype(np.float32)
+
+
+@cache
+def _listed(path: Path, digest: str) -> frozenset[str]:
+    content = path.expanduser().read_bytes()
+    if (right := hashlib.sha256(content).hexdigest()) != digest:
+        raise ValueError(
+            f"{path}: its SHA-256 is not {digest!r}; if this is the list that is meant, set `digest: {right}`"
+        )
+    return frozenset(filter(None, (line.strip().lower() for line in content.decode("utf-8").splitlines())))
