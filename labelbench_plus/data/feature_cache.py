@@ -3,9 +3,10 @@
     FOLDER/<sha256 of the key>/key.json      the key, and what the arrays should look like
     FOLDER/<sha256 of the key>/<name>.npy    the arrays
     FOLDER/.<sha256 of the key>.lock         spares other processes the work; nothing is wrong without it
+    FOLDER/.<sha256 of the key>.pieces/      what of long work is done, until the entry is there
 
 An entry is written beside its place, synced, and renamed into it: it is there as a whole or not at all.
-Entries are never changed, so any of them may be deleted at any time.
+Entries are never changed, so any of them may be deleted at any time. The same goes for every piece.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
@@ -44,6 +46,78 @@ class _Torn(Exception):
     """An entry is there but not whole."""
 
 
+@dataclass(frozen=True)
+class Rows:
+    """An array that is written as it comes, so that it need not fit into memory.
+
+    Attributes
+    ----------
+    shape, dtype: of the whole.
+    chunks: its rows in order, some at a time, of that type.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: Iterable[np.ndarray]
+
+
+class Pieces:
+    """Parts of long work on one entry, each kept as soon as it is done: a process that is killed loses one of them.
+
+    Whoever takes up the work, in this process or another, finds those that are done. They go when the entry is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array that `make` returns, mapped from disk; not made again if it is there.
+
+        Parameters
+        ----------
+        name: of A-Z, a-z, 0-9, '_'.
+        make: a function of the entry's key and the name alone.
+
+        Raises
+        ------
+        CacheError
+            It cannot be written.
+        """
+        file = self._folder / f"{name}.npy"
+        try:
+            return np.load(file, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, EOFError) as error:  # fewer bytes than its header says are a ValueError
+            logger.warning("feature cache: %s is damaged (%s); making it again", file, error)
+        array = make()
+        _check({name: array})
+        with _writing(self._folder.parent):
+            self._folder.mkdir(exist_ok=True)
+            new = self._folder / f".{name}.{secrets.token_hex(8)}"
+            try:
+                with open(new, "wb") as opened:
+                    np.save(opened, array, allow_pickle=False)
+                    opened.flush()
+                    _sync(opened.fileno())
+                os.replace(new, file)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+            _sync_folder(self._folder)
+            return np.load(file, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+
+    def changed(self) -> float:
+        """When the last piece was done, in seconds since 1970; 0 if there is none."""
+        try:
+            return self._folder.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 def default_cache_dir() -> Path:
     """`$LBP_CACHE`, else `$XDG_CACHE_HOME/labelbench_plus`, else `~/.cache/labelbench_plus`."""
     if chosen := os.environ.get("LBP_CACHE"):
@@ -52,6 +126,16 @@ def default_cache_dir() -> Path:
 
 
 def cached(key: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]], folder: Path) -> dict[str, np.ndarray]:
+    """The arrays that `compute` returns, from disk if they were ever computed under this key.
+
+    See `cached_by_pieces`, which this is for work that is not worth interrupting.
+    """
+    return cached_by_pieces(key, lambda _: dict(compute()), folder)
+
+
+def cached_by_pieces(
+    key: Mapping[str, Any], compute: Callable[[Pieces], dict[str, np.ndarray | Rows]], folder: Path
+) -> dict[str, np.ndarray]:
     """The arrays that `compute` returns, from disk if they were ever computed under this key.
 
     Processes that want the same key at once wait for the first of them. A process killed at any moment leaves
@@ -63,7 +147,7 @@ def cached(key: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]],
     key: everything the arrays depend on, as JSON values: hashes of inputs and weights, hyperparameters,
         versions.
     compute: called at most once; must be a function of the key alone. Array names are made of A-Z, a-z, 0-9,
-        '_'.
+        '_'. What it keeps as pieces is there again when it is called anew after an interruption.
     folder: where the cache is; made if it is not there.
 
     Returns
@@ -87,14 +171,17 @@ def cached(key: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]],
         folder.mkdir(parents=True, exist_ok=True)
         # refused now rather than after hours of work
         os.rmdir(tempfile.mkdtemp(prefix=f".{digest}.", dir=folder))
-    with _turn(folder / f".{digest}.lock", lambda: entry.exists()):
+    pieces = Pieces(folder / f".{digest}.pieces")
+    with _turn(folder / f".{digest}.lock", lambda: entry.exists(), pieces.changed):
         if (found := _read(entry, text)) is not None:
             return found
-        arrays = compute()
+        arrays = compute(pieces)
         _check(arrays)
         with _writing(folder):
             _remove_leftovers(folder, digest)
-            return _commit(arrays, text, entry)
+            found = _commit(arrays, text, entry)
+            pieces.remove()
+            return found
 
 
 def _read(entry: Path, text: str) -> dict[str, np.ndarray] | None:
@@ -129,8 +216,8 @@ def _open(entry: Path, text: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _check(arrays: dict[str, np.ndarray]) -> None:
-    if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray) for array in arrays.values()):
+def _check(arrays: Mapping[str, np.ndarray | Rows]) -> None:
+    if not isinstance(arrays, dict) or not all(isinstance(array, np.ndarray | Rows) for array in arrays.values()):
         raise TypeError("compute() must return a dict of NumPy arrays")
     for name, array in arrays.items():
         if not ARRAY_NAME.fullmatch(name):
@@ -139,7 +226,7 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
             raise TypeError(f"compute(): array {name!r} holds Python objects")
 
 
-def _commit(arrays: dict[str, np.ndarray], text: str, entry: Path) -> dict[str, np.ndarray]:
+def _commit(arrays: Mapping[str, np.ndarray | Rows], text: str, entry: Path) -> dict[str, np.ndarray]:
     """Write the entry and return it as the next process will read it, or another process's equal one."""
     new = entry.parent / f".{entry.name}.{secrets.token_hex(8)}"
     new.mkdir()  # mkdtemp would hide a shared cache's entry from everybody else
@@ -147,7 +234,10 @@ def _commit(arrays: dict[str, np.ndarray], text: str, entry: Path) -> dict[str, 
         described = {}
         for name, array in arrays.items():
             with open(new / f"{name}.npy", "wb") as file:
-                np.save(file, array, allow_pickle=False)
+                if isinstance(array, Rows):
+                    _write_rows(file, name, array)
+                else:
+                    np.save(file, array, allow_pickle=False)
                 _sync(file.fileno())
                 described[name] = {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": file.tell()}
         with open(new / KEY_FILE, "w") as file:
@@ -172,6 +262,22 @@ def _commit(arrays: dict[str, np.ndarray], text: str, entry: Path) -> dict[str, 
         shutil.rmtree(new, ignore_errors=True)  # nothing is there any more where it was renamed
 
 
+def _write_rows(file: BinaryIO, name: str, rows: Rows) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": rows.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    written = 0
+    for chunk in rows.chunks:
+        if chunk.dtype != rows.dtype or chunk.shape[1:] != rows.shape[1:]:
+            raise ValueError(
+                f"array {name!r} is to be {rows.dtype} {rows.shape}, but a chunk is {chunk.dtype} {chunk.shape}"
+            )
+        file.write(np.ascontiguousarray(chunk).data)
+        written += len(chunk)
+    if written != rows.shape[0]:
+        raise ValueError(f"array {name!r} is to have {rows.shape[0]} rows, but {written} came")
+    file.flush()
+
+
 def _set_aside(entry: Path) -> None:
     """Free the place of a damaged entry. Whoever has mapped parts of it keeps them."""
     aside = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
@@ -186,6 +292,8 @@ def _set_aside(entry: Path) -> None:
 def _remove_leftovers(folder: Path, digest: str) -> None:
     """Remove what killed processes left; the age keeps apart from it what others are writing right now."""
     for leftover in folder.glob(f".{digest}.*"):
+        if leftover.suffix == ".pieces":
+            continue
         try:
             old = time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
         except FileNotFoundError:
@@ -195,13 +303,17 @@ def _remove_leftovers(folder: Path, digest: str) -> None:
 
 
 @contextmanager
-def _turn(lock_file: Path, appeared: Callable[[], bool]) -> Iterator[None]:
+def _turn(lock_file: Path, appeared: Callable[[], bool], changed: Callable[[], float]) -> Iterator[None]:
     """Wait while another process computes the same entry.
 
-    Only work is saved by it. Where locks do not work, or the other one does not finish, we compute as well.
+    Only work is saved by it. Where locks do not work, or the other one comes no further, we compute as well.
+
+    Parameters
+    ----------
+    changed: a number that is another whenever the other one has come further.
     """
     lock = filelock.FileLock(lock_file)
-    waited_from, told = time.monotonic(), False
+    waited_from, last, told = time.monotonic(), changed(), False
     while True:
         try:
             lock.acquire(timeout=1.0)
@@ -212,6 +324,8 @@ def _turn(lock_file: Path, appeared: Callable[[], bool]) -> Iterator[None]:
             if not told:
                 logger.info("feature cache: waiting for the process that computes the same (%s)", lock_file)
                 told = True
+            if (now := changed()) != last:
+                waited_from, last = time.monotonic(), now
             if time.monotonic() - waited_from > LOCK_PATIENCE_SECONDS:
                 logger.warning("feature cache: %s has been locked for hours; computing here too", lock_file)
                 break

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -10,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from labelbench_plus.data.feature_cache import cached
+from labelbench_plus.data.feature_cache import Pieces, Rows, cached_by_pieces
 from labelbench_plus.data.hashing import hash_arrays
-from labelbench_plus.datasets import Dataset, LabelledData
+from labelbench_plus.datasets import Dataset, Inputs, LabelledData
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
 
 FEATURES_VERSION = 1  # raised when the computation between encoder and cache changes
 
+SHARD_ROWS = 8192  # what an interruption may cost; a multiple of what encoders take at once
+
 CHUNK_IMAGES = 1024
 
 PARTS = ("pool", "validation", "test")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Features:
 
     Attributes
     ----------
-    parts: (n, d) float32 by part, mapped from the cache.
+    parts: (n, d) float32 by part; mapped from the cache, unless the encoder has them stored in float16.
     mean, scale: (d,) and () float64: how raw features became these.
     """
 
@@ -49,20 +55,30 @@ def load(dataset: Dataset) -> LabelledData:
 
 @lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
 def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
-    """The features of a data set under an encoder, from the cache in `folder` if they were ever computed there."""
+    """The features of a data set under an encoder, from the cache in `folder` if they were ever computed there.
 
-    def compute() -> dict[str, np.ndarray]:
+    The encoder sees `SHARD_ROWS` inputs at a time, and what it made of them is on disk before it sees the next: work
+    that was interrupted, by kill -9 too, goes on behind the last finished shard and comes to the same bits. Memory is
+    that of a few shards, however many examples there are. Of several processes that want the same features one
+    computes them and the others wait. On disk there is room needed for the features twice while they are computed.
+
+    Parts of one shard are not kept on the way: there would be nothing in them to save.
+    """
+
+    def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
         data = load(dataset)
-        encode = encoder.fit(data.pool.inputs)
-        raw = {part: encode(getattr(data, part).inputs) for part in PARTS}
-        mean = raw["pool"].mean(axis=0, dtype=np.float64)
-        variance = float(raw["pool"].var(axis=0, dtype=np.float64).mean())
+        encode = _fitted_when_needed(encoder, data.pool.inputs)
+        raw = {part: _shards(encode, getattr(data, part).inputs, part, pieces, encoder) for part in PARTS}
+        mean, variance = _moments(raw["pool"])
         scale = variance**-0.5 if variance > 0 else 1.0
-        scaled = {part: ((values - mean) * scale).astype(np.float32) for part, values in raw.items()}
+        scaled: dict[str, np.ndarray | Rows] = {
+            part: _scaled(shards, mean, scale, encoder.stored) for part, shards in raw.items()
+        }
         return {**scaled, "mean": mean, "scale": np.float64(scale).reshape(1)}
 
-    found = cached(_key(dataset, encoder), compute, folder)
-    return Features({part: found[part] for part in PARTS}, found["mean"], float(found["scale"][0]))
+    found = cached_by_pieces(_key(dataset, encoder), compute, folder)
+    parts = {part: found[part].astype(np.float32, copy=False) for part in PARTS}
+    return Features(parts, found["mean"], float(found["scale"][0]))
 
 
 def encoded_copies(
@@ -75,6 +91,9 @@ def encoded_copies(
     named: dict[str, Any],
 ) -> np.ndarray:
     """The features of one augmented copy of some of the pool's images, scaled as `encoded` scales.
+
+    Interrupted work goes on as that of `encoded` does; images whose features are there are augmented again, as what is
+    drawn for the next ones depends on it, but not encoded.
 
     Parameters
     ----------
@@ -91,19 +110,82 @@ def encoded_copies(
     inputs = load(dataset).pool.inputs
     if not (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)):
         raise ValueError(
-            f"data set {label(dataset)!r} has no images to augment; choose an augmentation of features, such as 'noise'"
+            f"data set {label(dataset)!r} has no images in memory to augment; choose an augmentation of features, "
+            "such as 'noise'"
         )
 
-    def compute() -> dict[str, np.ndarray]:
-        encode = encoder.fit(inputs)
-        done = []
+    def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
+        encode = _fitted_when_needed(encoder, inputs)
+        raw = []
         for start in range(0, len(rows), CHUNK_IMAGES):
-            raw = encode(augment(inputs[rows[start : start + CHUNK_IMAGES]]))
-            done.append(((raw - features.mean) * features.scale).astype(np.float32))
-        return {"copy": np.concatenate(done)}
+            changed = augment(inputs[rows[start : start + CHUNK_IMAGES]])
+            make = functools.partial(encode, changed)
+            raw.append(make() if len(rows) <= SHARD_ROWS else pieces.keep(f"copy_{start}", make))
+        return {"copy": _scaled(raw, features.mean, features.scale, encoder.stored)}
 
     key = {**_key(dataset, encoder), **named, "rows": hash_arrays({"rows": rows}), "chunk": CHUNK_IMAGES}
-    return cached(key, compute, folder)["copy"]
+    return cached_by_pieces(key, compute, folder)["copy"].astype(np.float32, copy=False)
+
+
+def _fitted_when_needed(encoder: Encoder, pool_inputs: Inputs) -> Callable[[Inputs], np.ndarray]:
+    """What `fit` returns, fitted at the first call: where all shards are done there is no need to."""
+    fitted = cache(lambda: encoder.fit(pool_inputs))
+    return lambda inputs: fitted()(inputs)
+
+
+def _shards(
+    encode: Callable[[Inputs], np.ndarray], inputs: Inputs, part: str, pieces: Pieces, encoder: Encoder
+) -> list[np.ndarray]:
+    """The raw features of a part's inputs, `SHARD_ROWS` at a time; at least one shard, if an empty one."""
+    if len(inputs) <= SHARD_ROWS:
+        return [encode(inputs)]
+    shards = []
+    for start in range(0, len(inputs), SHARD_ROWS):
+        make = functools.partial(lambda start: encode(inputs[start : start + SHARD_ROWS]), start)
+        shards.append(pieces.keep(f"{part}_{start}", make))
+        logger.info("encoder %r, %s: %d of %d inputs", encoder.name, part, start + len(shards[-1]), len(inputs))
+    return shards
+
+
+def _moments(shards: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Mean (d,) and average variance of all rows, in float64 and in one order: one row after another."""
+    count, width = sum(map(len, shards)), shards[0].shape[1]
+    total = np.zeros(width)
+    for chunk in _chunks(shards):
+        total = np.vstack([total, chunk]).sum(axis=0)
+    mean = total / count
+    squares = np.zeros(width)
+    for chunk in _chunks(shards):
+        squares = np.vstack([squares, (chunk - mean) ** 2]).sum(axis=0)
+    return mean, float((squares / count).mean())
+
+
+def _scaled(shards: Sequence[np.ndarray], mean: np.ndarray, scale: float, stored: str) -> Rows:
+    """Shards shifted and scaled, as they are written.
+
+    Raises
+    ------
+    ValueError
+        They are too large for float16, once written.
+    """
+    dtype = np.dtype(stored)
+
+    def chunks() -> Iterator[np.ndarray]:
+        for chunk in _chunks(shards):
+            with np.errstate(over="ignore"):
+                values = ((chunk - mean) * scale).astype(dtype)
+            if dtype == np.float16 and np.isinf(values).any():
+                raise ValueError("a scaled feature is beyond 65,504, the largest number of float16")
+            yield values
+
+    return Rows((sum(map(len, shards)), shards[0].shape[1]), dtype, chunks())
+
+
+def _chunks(shards: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """All rows in order, few enough at a time for a copy in float64."""
+    for shard in shards:
+        for start in range(0, len(shard), CHUNK_IMAGES):
+            yield shard[start : start + CHUNK_IMAGES]
 
 
 def _key(dataset: Dataset, encoder: Encoder) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelbench_plus.encoders import Encoder, encoders
+from labelbench_plus.encoders._inputs import is_vectors, shown
 
 
 @encoders.register("identity")
@@ -22,10 +23,10 @@ class Identity(Encoder):
 
 
 def _as_float32(inputs: np.ndarray) -> np.ndarray:
-    if inputs.ndim != 2 or inputs.dtype.kind != "f":
+    if not is_vectors(inputs):
         raise ValueError(
-            f"encoder 'identity' takes floats (n, d), got {inputs.dtype} {inputs.shape}; "
-            "for images there are 'pixels', 'pca' and 'timm'"
+            f"encoder 'identity' takes floats (n, d), got {shown(inputs)}; "
+            "for images there are 'pixels', 'pca' and 'timm', for texts 'transformers'"
         )
     with np.errstate(over="ignore"):
         features = inputs.astype(np.float32)

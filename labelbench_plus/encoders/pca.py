@@ -12,7 +12,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from labelbench_plus.encoders import Encoder, encoders
-from labelbench_plus.encoders.pixels import is_images
+from labelbench_plus.encoders._inputs import is_images, is_vectors, shown
 
 CHUNK_BYTES = 32 * 2**20
 
@@ -44,6 +44,7 @@ class PCA(Encoder):
         ValueError
             More dimensions than the pool varies in; inputs that are neither images nor finite floats (n, d).
         """
+        _check(pool_inputs)
         n, shape = len(pool_inputs), pool_inputs.shape[1:]
         mean = np.zeros(math.prod(shape))
         covariance = np.zeros((len(mean), len(mean)))
@@ -67,6 +68,7 @@ class PCA(Encoder):
         basis = basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(self.dimensions)])
 
         def encode(inputs: np.ndarray) -> np.ndarray:
+            _check(inputs)
             if inputs.shape[1:] != shape:
                 raise ValueError(f"encoder 'pca' was fitted to inputs {shape}, got {inputs.shape[1:]}")
             features = np.empty((len(inputs), self.dimensions), dtype=np.float32)
@@ -80,14 +82,17 @@ class PCA(Encoder):
         return encode
 
 
+def _check(inputs: np.ndarray) -> None:
+    if not (is_images(inputs) or is_vectors(inputs)):
+        raise ValueError(
+            "encoder 'pca' takes uint8 images (n, height, width) or (n, height, width, 3), or floats (n, d), "
+            f"got {shown(inputs)}"
+        )
+
+
 def _chunks(inputs: np.ndarray) -> Iterator[np.ndarray]:
     """Rows in float64, a bounded number at a time, as copies."""
     images = is_images(inputs)
-    if not images and (inputs.ndim != 2 or inputs.dtype.kind != "f"):
-        raise ValueError(
-            "encoder 'pca' takes uint8 images (n, height, width) or (n, height, width, 3), or floats (n, d), "
-            f"got {inputs.dtype} {inputs.shape}"
-        )
     width = math.prod(inputs.shape[1:])
     step = max(1, CHUNK_BYTES // (8 * width))
     for start in range(0, len(inputs), step):

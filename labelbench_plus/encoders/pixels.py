@@ -9,11 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelbench_plus.encoders import Encoder, encoders
-
-
-def is_images(inputs: np.ndarray) -> bool:
-    """Whether inputs are uint8 images (n, height, width) or (n, height, width, 3)."""
-    return inputs.dtype == np.uint8 and (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] == 3))
+from labelbench_plus.encoders._inputs import is_images, shown
 
 
 @encoders.register("pixels")
@@ -35,7 +31,7 @@ def _flatten(inputs: np.ndarray) -> np.ndarray:
     if not is_images(inputs):
         raise ValueError(
             "encoder 'pixels' takes uint8 images (n, height, width) or (n, height, width, 3), "
-            f"got {inputs.dtype} {inputs.shape}; for vectors there are 'identity' and 'pca'"
+            f"got {shown(inputs)}; for vectors there are 'identity' and 'pca'"
         )
     rows = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
     return np.divide(rows, np.float32(255), dtype=np.float32)

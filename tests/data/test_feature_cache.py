@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -12,13 +13,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import filelock
 import numpy as np
 import pytest
 
 from labelbench_plus.data import feature_cache
-from labelbench_plus.data.feature_cache import CacheError, cached, default_cache_dir
+from labelbench_plus.data.feature_cache import CacheError, Pieces, Rows, cached, cached_by_pieces, default_cache_dir
 
 ROOT = Path(feature_cache.__file__).parents[2]
 KEY = {"data": "d1", "encoder": {"name": "pca", "dimensions": 3}}
@@ -211,6 +213,78 @@ def test_leftovers_of_the_killed_are_removed_once_old(tmp_path: Path) -> None:
     os.utime(foreign, (long_ago, long_ago))
     cached(KEY, compute, tmp_path)
     assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
+
+
+def rows_of(array: np.ndarray, *cuts: int) -> Rows:
+    return Rows(array.shape, array.dtype, np.split(array, cuts))
+
+
+def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
+    pool = np.arange(12, dtype=np.float16).reshape(6, 2)
+    found = cached_by_pieces(KEY, lambda _: {"pool": rows_of(pool, 1, 1, 4), "none": rows_of(pool[:0])}, tmp_path)
+    again = cached(KEY, refuse, tmp_path)
+    for arrays in (found, again):
+        assert arrays["pool"].dtype == np.float16
+        assert np.array_equal(arrays["pool"], pool)
+        assert arrays["none"].shape == (0, 2)
+        assert isinstance(arrays["pool"].base, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([np.ones((2, 3))], "2 rows came|is to have 4 rows, but 2 came"),
+        ([np.ones((4, 2))], "a chunk is float64"),
+        ([np.ones((4, 3), np.float32)], "a chunk is float32"),
+    ],
+)
+def test_rows_that_are_not_what_was_said_are_refused(chunks: list[np.ndarray], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        cached_by_pieces(KEY, lambda _: {"x": Rows((4, 3), np.dtype(float), chunks)}, tmp_path)
+    assert visible(tmp_path) == []
+
+
+def test_interrupted_work_goes_on_behind_its_finished_pieces(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made: list[int] = []
+
+    def compute(pieces: Pieces, last: int) -> dict[str, np.ndarray | Rows]:
+        def make(number: int) -> np.ndarray:
+            if number > last:
+                raise KeyboardInterrupt
+            made.append(number)
+            return np.full((2, 3), number)
+
+        return {"x": np.concatenate([pieces.keep(f"p{number}", lambda n=number: make(n)) for number in range(5)])}
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_by_pieces(KEY, lambda pieces: compute(pieces, 3), tmp_path)
+    (folder,) = tmp_path.glob(".*.pieces")
+    os.truncate(folder / "p1.npy", (folder / "p1.npy").stat().st_size - 1)
+    (folder / "p2.npy").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        found = cached_by_pieces(KEY, lambda pieces: compute(pieces, 9), tmp_path)
+    assert made == [0, 1, 2, 3, 1, 2, 4], "what is damaged is made again, too"
+    assert "p1.npy is damaged" in caplog.text
+    assert found["x"][:, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert not folder.exists(), "pieces go when the entry is there"
+
+
+def test_patience_begins_anew_when_the_other_one_comes_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feature_cache, "LOCK_PATIENCE_SECONDS", 15.0)
+    changes = iter([1.0, 2.0, 3.0, 3.0])  # two pieces come, then nothing more
+    monkeypatch.setattr(Pieces, "changed", lambda self: next(changes))
+    clock = itertools.count(0, 10)  # ten seconds pass between two looks at it
+    monkeypatch.setattr(feature_cache, "time", SimpleNamespace(monotonic=lambda: next(clock), time=time.time))
+
+    def acquire(self: object, timeout: float) -> None:
+        raise filelock.Timeout("held")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    assert same(cached(KEY, compute, tmp_path))
+    assert next(changes, None) is None, "it waited as long as something changed"
+    assert "locked for hours" in caplog.text
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import logging
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
+from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import datasets
-from labelbench_plus.encoders import encoders
-from labelbench_plus.encoders import timm as encoder
+from labelbench_plus.encoders import _images, encoders
 from labelbench_plus.plugins import describe, label
+from labelbench_plus.pretrained.images import squares
+from labelbench_plus.pretrained.timm import TimmModel
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed", allow_module_level=True)
@@ -43,7 +47,7 @@ def test_imagenet_weights_recognise_real_photographs() -> None:
     from sklearn.datasets import load_sample_images
 
     # the classifier, the last two of the package's tensors, applied to the features
-    *_, weight, bias = torch.load(encoder._weights_file(encoders.build(LITE0)), weights_only=True).values()
+    *_, weight, bias = torch.load(TimmModel(LITE0["model"], LITE0["weights"]).path(), weights_only=True).values()
     classes = timm.data.ImageNetInfo()
     for photograph, expected in zip(load_sample_images().images, ["palace", "daisy"], strict=True):
         features = encoders.build(LITE0).fit(photograph[None])(photograph[None])
@@ -134,8 +138,8 @@ def test_the_same_bits_every_time_and_nobodys_generator_is_touched(images: np.nd
 
 def test_batches_are_put_together_in_order(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encoders.build(TINY).fit(images)(images)
-    monkeypatch.setitem(encoder.BATCH, "cpu", 2)
-    monkeypatch.setitem(encoder.BATCH, "cuda", 2)
+    monkeypatch.setitem(_images.BATCH, "cpu", 2)
+    monkeypatch.setitem(_images.BATCH, "cuda", 2)
     np.testing.assert_allclose(encoders.build(TINY).fit(images)(images), whole, rtol=1e-3, atol=1e-4)
 
 
@@ -153,17 +157,50 @@ def test_a_model_of_fixed_size_is_built_for_the_size_asked_for(images: np.ndarra
 def test_images_become_squares_of_the_middle() -> None:
     import torch
 
-    exact = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
-    assert torch.equal(encoder._squares(exact, 32), exact.permute(0, 3, 1, 2) / 255)
-    wide = torch.zeros(1, 20, 60, dtype=torch.uint8)
-    wide[:, :, 20:40] = 255  # the middle square is white
-    squares = encoder._squares(wide, 10)
-    assert squares.shape == (1, 3, 10, 10)
-    assert squares[..., 1:-1].min() > 0.95
-    assert squares.max() <= 1
-    assert squares.min() >= 0
-    large = encoder._squares(torch.full((1, 7, 9), 51, dtype=torch.uint8), 31)
+    exact = torch.rand(2, 3, 32, 32)
+    assert torch.equal(squares(exact * 255, 32, 255), exact * 255 / 255)
+    wide = torch.zeros(1, 1, 20, 60)
+    wide[..., 20:40] = 255  # the middle square is white
+    middle = squares(wide, 10, 255)
+    assert middle.shape == (1, 3, 10, 10)
+    assert middle[..., 1:-1].min() > 0.95
+    assert middle.max() <= 1
+    assert middle.min() >= 0
+    large = squares(torch.full((1, 1, 7, 9), 0.2), 31, 1.0)
     torch.testing.assert_close(large, torch.full((1, 3, 31, 31), 0.2))
+
+
+class Stored:
+    """Encoded images in memory, in the place of files."""
+
+    def __init__(self, images: list[np.ndarray]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, row: int) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(self.images[row]).save(buffer, "png")
+        return buffer.getvalue()
+
+    def name(self, row: int) -> str:
+        return str(row)
+
+    def content_hash(self, rows: np.ndarray) -> str:
+        return str(rows)
+
+
+def test_images_in_files_are_encoded_as_those_in_memory(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_images.BATCH, "cpu", 2)
+    files = ImageFiles(Stored(list(images)))
+    encode = encoders.build({**TINY, "device": "cpu"}).fit(files)
+    np.testing.assert_allclose(encode(files), encode(images), rtol=1e-4, atol=1e-5)
+    rng = np.random.default_rng(1)
+    odd = [rng.integers(0, 256, shape).astype(np.uint8) for shape in ((50, 40, 3), (33, 90), (20, 20, 3))]
+    alone = [encode(image[None])[0] for image in odd]
+    np.testing.assert_allclose(encode(ImageFiles(Stored(odd))), alone, rtol=1e-4, atol=1e-5)
+    assert encode(files[5:]).shape == (0, encode(images).shape[1])
 
 
 def test_weights_from_a_file(tmp_path: Path, images: np.ndarray) -> None:
@@ -177,7 +214,7 @@ def test_weights_from_a_file(tmp_path: Path, images: np.ndarray) -> None:
     built = encoders.build(mine)
     model.reset_classifier(0)
     mean, std = (torch.tensor(model.pretrained_cfg[key]).reshape(1, 3, 1, 1) for key in ("mean", "std"))
-    inputs = (encoder._squares(torch.from_numpy(images), 32) - mean) / std
+    inputs = (squares(torch.from_numpy(images).permute(0, 3, 1, 2).float(), 32, 255) - mean) / std
     with torch.inference_mode():
         expected = model(inputs).numpy()
     np.testing.assert_allclose(built.fit(images)(images), expected, rtol=1e-3, atol=1e-4)
@@ -273,6 +310,6 @@ def test_naming_it_in_a_suite_imports_neither_timm_nor_torch() -> None:
         "heavy = {'timm', 'torch', 'torchvision'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    root = Path(encoder.__file__).parents[2]
+    root = Path(_images.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,94 @@
+"""Images in memory or in files through a frozen model, a batch at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.encoders._inputs import check_images
+from labelbench_plus.pretrained.image_model import Backbone
+from labelbench_plus.pretrained.images import squares, width_of
+
+BATCH = {"cpu": 32, "cuda": 256}
+
+Images = np.ndarray | ImageFiles
+
+
+def chosen_device(device: str) -> str:
+    """ "auto" is a CUDA device if there is one."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def encode_images(
+    encoder: str, backbone: Backbone, device: str, *, normalised: bool = False
+) -> Callable[[Images], np.ndarray]:
+    """The function from images to embeddings (n, h) float32 under a frozen backbone.
+
+    Parameters
+    ----------
+    encoder: its name, for messages.
+    device: "auto", "cpu" or "cuda".
+    normalised: whether embeddings are brought to length one.
+    """
+    device, width = chosen_device(device), width_of(backbone)
+    model: Any = backbone.module.requires_grad_(False)
+    model = model.to(device=device, memory_format=torch.channels_last)
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (backbone.mean, backbone.std))
+
+    def encode(inputs: Images) -> np.ndarray:
+        if len(inputs) == 0:
+            return np.empty((0, width), dtype=np.float32)
+        check_images(inputs, encoder)
+        features = []
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+        ):
+            for batch in _batches(inputs, backbone.size, device):
+                prepared = ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
+                embeddings = model(prepared)
+                if normalised:
+                    embeddings = torch.nn.functional.normalize(embeddings, dim=1)
+                features.append(embeddings.cpu().numpy())
+        return np.concatenate(features)
+
+    return encode
+
+
+def _batches(inputs: Images, size: int, device: str) -> Iterator[Tensor]:
+    """(b, 3, size, size) in 0..1 on the device."""
+    if isinstance(inputs, np.ndarray):
+        for start in range(0, len(inputs), BATCH[device]):
+            batch = torch.from_numpy(np.array(inputs[start : start + BATCH[device]])).to(device)
+            yield squares(_channels_first(batch).to(torch.float32), size, 255)
+        return
+    for decoded in _decoded(inputs, BATCH[device]):
+        images = [_channels_first(torch.from_numpy(image)[None].to(device)).to(torch.float32) for image in decoded]
+        yield torch.cat([squares(image, size, 255) for image in images])
+
+
+def _channels_first(images: Tensor) -> Tensor:
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
+
+
+def _decoded(files: ImageFiles, count: int) -> Iterator[list[np.ndarray]]:
+    """Images, `count` at a time; while some are worked on, the next ones are decoded by a thread a core."""
+    waiting: deque[list[Future[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for start in range(0, len(files), count):
+            rows = range(start, min(start + count, len(files)))
+            waiting.append([threads.submit(files.decode, row) for row in rows])
+            if len(waiting) > 1:
+                yield [future.result() for future in waiting.popleft()]
+        for batch in waiting:
+            yield [future.result() for future in batch]
