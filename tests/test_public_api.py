@@ -31,7 +31,7 @@ CONTRACTS = {
     "conditions": {"Condition", "Part", "Setting", "keep_pool", "with_answers", "conditions"},
     "datasets": {"Dataset", "LabelledData", "Split", "datasets"},
     "encoders": {"Encoder", "encoders"},
-    "metrics": {"Metric", "metrics"},
+    "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "pair_pools"},
     "problems": {"Instance", "Place", "Problem", "problems"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},

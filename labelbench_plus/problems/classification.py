@@ -18,7 +18,7 @@ from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
 from labelbench_plus.data.inputs import Images, Inputs, Store
 from labelbench_plus.datasets import Dataset, Split
 from labelbench_plus.encoders import Encoder
-from labelbench_plus.metrics import Metric, metrics
+from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
@@ -145,6 +145,9 @@ class ClassificationInstance:
         self._validation, self._test = examples("validation", setting.validation), examples("test", setting.test)
         self._num_classes, self._metrics, self._store = len(setting.class_names), scores, store
         data = load(store.dataset)
+        self._groups = None
+        if data.test.groups is not None:
+            self._groups = torch.as_tensor(data.test.groups[setting.test.rows], device=device)
         self._inputs = Inputs(setting.class_names, store)
         self._tokens = None
         if data.pool_token_uncertainty is not None:
@@ -179,7 +182,7 @@ class ClassificationInstance:
 
     def evaluate(self, model: Any) -> dict[str, float]:
         probabilities = model.probabilities(self._read_by(model, "test"))
-        return {metric.name: metric.score(probabilities, self._test.labels) for metric in self._metrics}
+        return score_all(self._metrics, probabilities, self._test.labels, self._groups)
 
     def _read_by(self, model: Any | None, part: str) -> Tensor | Images:
         """What a model reads of the pool or the test set: features, unless it says that it `reads` images."""
@@ -225,6 +228,9 @@ def pool_providers(
 def _lasting(problem: Classification) -> Setting:
     """The problem under the conditions that are the same for every run."""
     data = load(problem.dataset)
+    if data.pool.labels.ndim != 1:
+        raise ValueError(f"data set {label(problem.dataset)!r} is multi-label; it is for the problem 'multilabel'")
+    check_metrics(problem.metrics, problem.task, data.test.groups is not None)
 
     def part(split: Split) -> Part:
         return Part(np.arange(len(split.labels)), split.labels)

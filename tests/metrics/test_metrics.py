@@ -3,8 +3,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, log_loss
 
+from labelbench_plus.metrics import check_metrics, metrics, score_all
 from labelbench_plus.plugins import registry
 
 
@@ -50,3 +51,58 @@ def test_calibration_error_against_a_loop(predictions):
 
 def test_a_certain_mistake_has_a_finite_likelihood():
     assert score("nll", np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(-np.log(1e-12))
+
+
+def test_the_worst_group_is_the_one_with_the_lowest_accuracy(predictions):
+    probabilities, labels = predictions
+    groups = np.random.default_rng(3).choice([-1, 0, 2, 5], size=len(labels))
+    hit = probabilities.argmax(axis=1) == labels
+    asked = [metrics.build(name) for name in ("accuracy", "worst_group_accuracy")]
+    tensors = [torch.as_tensor(array) for array in (probabilities, labels, groups)]
+    found = score_all(asked, *tensors)
+    assert found == {
+        "accuracy": pytest.approx(hit.mean()),
+        "worst_group_accuracy": pytest.approx(min(hit[groups == g].mean() for g in (0, 2, 5))),
+    }
+    with pytest.raises(ValueError, match="no example is in a group"):
+        score_all(asked, *tensors[:2], torch.full((300,), -1))
+
+
+def test_metrics_that_a_problem_cannot_use_are_refused():
+    accuracy, worst, mean = map(metrics.build, ("accuracy", "worst_group_accuracy", "mean_average_precision"))
+    check_metrics([accuracy, worst], "classification", has_groups=True)
+    with pytest.raises(ValueError, match="'worst_group_accuracy' needs groups"):
+        check_metrics([accuracy, worst], "classification", has_groups=False)
+    with pytest.raises(ValueError, match="'mean_average_precision' is for problems of multilabel"):
+        check_metrics([accuracy, mean], "classification", has_groups=True)
+    with pytest.raises(ValueError, match="at least one"):
+        check_metrics([], "multilabel", has_groups=False)
+
+
+@pytest.mark.parametrize("decimals", [1, 17])  # with rounding, many probabilities are equal
+def test_multi_label_metrics_against_scikit_learn(decimals):
+    rng = np.random.default_rng(decimals)
+    labels = (rng.random((80, 6)) < [0.5, 0.3, 0.1, 0.02, 0.9, 0.0]).astype(int)
+    probabilities = np.clip(0.4 * labels + 0.6 * rng.random((80, 6)), 0, 1).round(decimals)
+    occurring = labels.any(axis=0)
+    assert not occurring[5]
+    assert score("mean_average_precision", probabilities, labels) == pytest.approx(
+        average_precision_score(labels[:, occurring], probabilities[:, occurring], average="macro")
+    )
+    probabilities[:, 5] = 0.0
+    predicted = probabilities >= 0.5
+    assert score("multilabel_micro_f1", probabilities, labels) == pytest.approx(
+        f1_score(labels, predicted, average="micro")
+    )
+    shown = labels.any(axis=0) | predicted.any(axis=0)
+    assert score("multilabel_macro_f1", probabilities, labels) == pytest.approx(
+        f1_score(labels[:, shown], predicted[:, shown], average="macro")
+    )
+
+
+def test_multi_label_metrics_without_anything_to_score():
+    nothing = np.zeros((4, 2), dtype=int)
+    assert score("multilabel_micro_f1", np.full((4, 2), 0.1), nothing) == 0.0
+    assert score("multilabel_macro_f1", np.full((4, 2), 0.1), nothing) == 0.0
+    with pytest.raises(ValueError, match="no example has any label"):
+        score("mean_average_precision", np.full((4, 2), 0.1), nothing)

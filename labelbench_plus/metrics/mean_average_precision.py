@@ -1,0 +1,39 @@
+"""Mean over labels of the average precision of each."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelbench_plus.metrics import Metric, metrics
+
+
+@metrics.register("mean_average_precision")
+@dataclass(frozen=True)
+class MeanAveragePrecision(Metric):
+    """Mean average precision over the labels that occur; a label that no example has says nothing and is left out.
+
+    Average precision is Σ (R_i - R_{i-1}) P_i over the distinct thresholds, as in scikit-learn: equal probabilities
+    are one threshold, nothing is interpolated. Raises ValueError where no label occurs.
+    """
+
+    higher_is_better = True
+    task = "multilabel"
+
+    def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        occurring = labels.any(dim=0).nonzero()[:, 0].tolist()
+        if not occurring:
+            raise ValueError("metric 'mean_average_precision': no example has any label")
+        found = [_average_precision(probabilities[:, k], labels[:, k]) for k in occurring]
+        return float(torch.stack(found).mean())
+
+
+def _average_precision(probabilities: Tensor, labels: Tensor) -> Tensor:
+    ordered, order = torch.sort(probabilities, descending=True, stable=True)
+    hits = labels[order].double().cumsum(0)
+    last = torch.cat([ordered[1:] != ordered[:-1], ordered.new_ones(1, dtype=torch.bool)])  # of equal probabilities
+    places = last.nonzero()[:, 0]
+    recall = hits[places] / hits[-1]
+    precision = hits[places] / (places + 1)
+    gained = torch.diff(recall, prepend=recall.new_zeros(1))
+    return (gained * precision).sum()

@@ -1,0 +1,29 @@
+"""Accuracy in the group where it is lowest."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelbench_plus.metrics import Metric, metrics
+
+
+@metrics.register("worst_group_accuracy")
+@dataclass(frozen=True)
+class WorstGroupAccuracy(Metric):
+    """Smallest accuracy over the groups that occur, as WILDS reports it (Koh et al., 2021).
+
+    Examples of no group (a negative number) do not count. Raises ValueError where no example is in a group.
+    """
+
+    higher_is_better = True
+    needs_groups = True
+
+    def score(self, probabilities: Tensor, labels: Tensor, groups: Tensor) -> float:  # type: ignore[override]
+        inside = groups >= 0
+        if not bool(inside.any()):
+            raise ValueError("metric 'worst_group_accuracy': no example is in a group")
+        hits = (probabilities.argmax(dim=1) == labels).double()[inside]
+        total = torch.bincount(groups[inside])
+        accuracy = torch.bincount(groups[inside], weights=hits)[total > 0] / total[total > 0]
+        return float(accuracy.min())
