@@ -155,12 +155,14 @@ def leaderboard_build(
 
     Example: lbp leaderboard build results/digits results/fashion_linear --to results/site
     """
+    from labelbench_plus.leaderboard.reported import reported_among
+    from labelbench_plus.leaderboard.results import ResultsError
     from labelbench_plus.leaderboard.site import build_site
 
     results = _results(sources, out, plugin)
     try:
-        print(f"page: {build_site(results, to)}")
-    except ValueError as error:
+        print(f"page: {build_site(results, to, reported_among(sources))}")
+    except (ResultsError, ValueError) as error:
         _stop(str(error))
 
 
@@ -391,10 +393,12 @@ def _check_device(device: str) -> None:
 def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -> list[Results]:
     """What each source holds: a folder of results, or the runs of a suite below `out`. All of results/ if None."""
     from labelbench_plus.leaderboard.of_suite import can_rank, results_of_suite
+    from labelbench_plus.leaderboard.reported import REPORTED
     from labelbench_plus.leaderboard.results import ResultsError, read_results
 
-    sources = sources or sorted(path.parent for path in Path("results").glob("*/board.json"))
-    if not sources:
+    if sources:
+        sources = [source for source in sources if not (source / REPORTED).is_file()]
+    elif not (sources := sorted(path.parent for path in Path("results").glob("*/board.json"))):
         _stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
     found = []
     for source in sources:

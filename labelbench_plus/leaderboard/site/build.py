@@ -10,11 +10,14 @@ import pandas as pd
 
 from labelbench_plus.leaderboard.charts.svg import standalone
 from labelbench_plus.leaderboard.frame import to_frame
+from labelbench_plus.leaderboard.reported import Reported
 from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
 from labelbench_plus.leaderboard.site import pages
 from labelbench_plus.leaderboard.site.compare_page import compare_page
 from labelbench_plus.leaderboard.site.names import slug
 from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
+from labelbench_plus.leaderboard.site.reported_page import PATH as REPORTED_PAGE
+from labelbench_plus.leaderboard.site.reported_page import reported_page
 from labelbench_plus.leaderboard.site.run_pages import runs_pages
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.store.atomic import replace
@@ -39,8 +42,10 @@ SCHEMA = (
 )
 
 
-def build_site(results: Sequence[Results], folder: Path) -> Path:
+def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Reported] = ()) -> Path:
     """Write the whole site into `folder` and return the path of index.html.
+
+    `reported`: what others published, on a page of its own.
 
     The same results give the same bytes. Each file is replaced in one step and the overview last, so that nobody meets
     half a page; files of an earlier build that are no longer part of the site are removed. ValueError if two results
@@ -73,7 +78,8 @@ def build_site(results: Sequence[Results], folder: Path) -> Path:
     files |= _downloads(site)
     for name, content in (stylesheet(), script()):
         files[f"assets/{name}"] = content
-    files["index.html"] = pages.overview(site)
+    files |= reported_page(reported)
+    files["index.html"] = pages.overview(site, [each.title for each in reported])
     return _write(files, folder)
 
 
@@ -107,6 +113,8 @@ def _write(files: dict[str, bytes], folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != content:
             replace(target, content)
+    if REPORTED_PAGE not in files:
+        (folder / REPORTED_PAGE).unlink(missing_ok=True)
     for ours in OURS:
         for path in (folder / ours).glob("*"):
             if path.relative_to(folder).as_posix() not in files:
