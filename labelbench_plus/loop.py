@@ -60,7 +60,8 @@ def run(
 
     def fit(number: int) -> Any:
         data = instance.training_data(ledger, with_validation=spec.trainer.uses_validation)
-        return spec.trainer.fit(data, streams.round(number), model if spec.trainer.continues else None)
+        previous = model if spec.trainer.continues else None
+        return spec.trainer.fit_with_checkpoint(data, streams.round(number), previous, store.checkpoint(number, lease))
 
     committed = store.rounds()
     if len(committed) > len(spec.amounts):

@@ -104,8 +104,13 @@ class RunSpec:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What `id` is the hash of: the semantic description and the fingerprint of the data behind it."""
-        return {**self.as_json(semantic_only=True), "data": self.problem.fingerprint()}
+        """What `id` is the hash of: the semantic description, and the fingerprints of data and first weights."""
+        weights = [trainer.fingerprint() for trainer in (self.trainer, self.proxy) if trainer is not None]
+        return {
+            **self.as_json(semantic_only=True),
+            "data": self.problem.fingerprint(),
+            **({"weights": weights} if any(weights) else {}),
+        }
 
     @cached_property
     def id(self) -> str:
@@ -156,9 +161,14 @@ def incompatibilities(spec: RunSpec) -> list[str]:
 
 
 def _misfit(trainer: Trainer, problem: Problem) -> list[str]:
-    if trainer.task == problem.task:
-        return []
-    return [f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"]
+    if trainer.task != problem.task:
+        return [f"trainer {trainer.name!r} solves {trainer.task}, but problem {problem.name!r} is {problem.task}"]
+    if missing := trainer.needs and trainer.needs - problem.raw_inputs():
+        return [
+            f"trainer {trainer.name!r} reads or augments {_listed(missing)}, which problem {problem.name!r} does not "
+            "have; choose a network that reads features, and augment: noise or augment: null"
+        ]
+    return []
 
 
 def _listed(names: Any) -> str:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.augmentations import Augmentation
+from labelbench_plus.data.decoded import decoded
 from labelbench_plus.data.features import Features, encoded_copies, load
+from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import Dataset
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
@@ -56,6 +58,13 @@ class Images:
         return (1 if self.stored.ndim == 3 else 3, height, width)
 
 
+def has_images(inputs: Any) -> bool:
+    """Whether a data set's inputs are images, in memory or in files."""
+    if isinstance(inputs, ImageFiles):
+        return True
+    return isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)
+
+
 @dataclass(frozen=True)
 class Store:
     """The inputs behind one run's problem: for each part which rows of the data set's it is made of."""
@@ -79,8 +88,15 @@ class Store:
             The data set has no images, or they differ in size and `size` is None.
         """
         inputs: Any = getattr(load(self.dataset), part).inputs
-        if not (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)):
+        if not has_images(inputs):
             raise ValueError(f"data set {label(self.dataset)!r} has no images; choose a network that reads features")
+        if isinstance(inputs, ImageFiles):
+            if size is None:
+                raise ValueError(
+                    f"data set {label(self.dataset)!r} has images of different sizes; choose a network that brings "
+                    "them to one, such as 'timm'"
+                )
+            inputs = decoded(inputs, size, self.folder)
         return Images(inputs, self.rows[part])
 
     def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> Tensor:

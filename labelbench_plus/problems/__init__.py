@@ -58,6 +58,10 @@ class Problem(Plugin):
     unit: ClassVar[str] = "labels"
     provides: ClassVar[frozenset[str]] = frozenset()
 
+    def raw_inputs(self) -> frozenset[str]:
+        """The kinds of inputs it has for trainers beside features: may hold "images"."""
+        return frozenset()
+
     def fingerprint(self) -> str:
         """Hash of the data behind the hyperparameters; part of a run's identity."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ from torch import Tensor
 from labelbench_plus.budget import Ledger
 from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
 from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.data.inputs import Images, Inputs, Store
+from labelbench_plus.data.inputs import Images, Inputs, Store, has_images
 from labelbench_plus.datasets import Dataset, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
@@ -54,6 +54,14 @@ class ClassificationData:
     num_classes: int
     inputs: Inputs | None = None
 
+    def read_by(self, model: Any, rows: Tensor) -> Tensor | Images:
+        """What a trained model reads of some rows (n,) of the pool."""
+        if reads_images(model):
+            if self.inputs is None:
+                raise ValueError("there are no images behind these features")
+            return self.inputs.pool_images(model.image_size).at(rows)
+        return self.pool_features[rows.to(self.pool_features.device)]
+
 
 @problems.register("classification")
 @dataclass(frozen=True)
@@ -84,6 +92,9 @@ class Classification(Problem):
     @property
     def provides(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset({"features"}) | self.dataset.provides
+
+    def raw_inputs(self) -> frozenset[str]:
+        return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
 
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
@@ -186,9 +197,14 @@ class ClassificationInstance:
 
     def _read_by(self, model: Any | None, part: str) -> Tensor | Images:
         """What a model reads of the pool or the test set: features, unless it says that it `reads` images."""
-        if getattr(model, "reads", "features") == "images":
+        if reads_images(model):
             return self._store.images(part, model.image_size)  # type: ignore[union-attr]
         return self._pool if part == "pool" else self._test.features
+
+
+def reads_images(model: Any) -> bool:
+    """Whether a model's methods take images rather than features: such a model says so by `reads`."""
+    return getattr(model, "reads", "features") == "images"
 
 
 def pool_providers(

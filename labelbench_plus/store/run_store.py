@@ -5,6 +5,7 @@ manifest.json       where the run comes from: code, versions, machine (written b
 rounds/0000.json …  what was bought and what the model scored; each names the hash of the one before
 costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
 attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
+checkpoints/0000.pt a training under way (see checkpoint.py); gone when the next round is committed
 result.json         written last: a run is done if and only if it is there
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store.atomic import publish, replace, sweep_temporaries
+from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import Judge, Lease, acquire
 
@@ -80,7 +83,7 @@ class RunStore:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         lease = acquire(self.folder / "attempts", judge, **about)
         try:
-            for part in (".", "rounds", "costs", "attempts"):
+            for part in (".", "rounds", "costs", "attempts", "checkpoints"):
                 sweep_temporaries(self.folder / part)
             replace(self.folder / "config.json", canonical(spec.as_json()) + b"\n")
             publish(self.folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
@@ -148,6 +151,12 @@ class RunStore:
         # Costs first: once the round is there it counts, and a round without its costs would be a hole for ever.
         replace(self.folder / "costs" / name, canonical({**costs, "attempt": lease.number}) + b"\n")
         _publish_once(self.folder / "rounds" / name, content + b"\n")
+        # The last round's stays: the next round's strategy needs that model, and a resumed run would train it again.
+        remove_before(self.folder / "checkpoints", record.number)
+
+    def checkpoint(self, number: int, lease: Lease) -> CheckpointFile:
+        """Where the training of a round may keep its state."""
+        return CheckpointFile(self.folder / "checkpoints", number, lease)
 
     def finish(self, spec: RunSpec) -> None:
         """Write `result.json`, after which the run is done."""
@@ -162,6 +171,7 @@ class RunStore:
             "head": self.head(),
         }
         _publish_once(self.folder / "result.json", canonical(result) + b"\n")
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
     def costs(self) -> list[dict[str, float | None]]:
         """The costs of every committed round."""

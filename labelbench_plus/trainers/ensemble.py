@@ -24,6 +24,14 @@ class EnsembleModel:
 
     members: tuple[Any, ...]
 
+    @property
+    def reads(self) -> str:
+        return getattr(self.members[0], "reads", "features")
+
+    @property
+    def image_size(self) -> int | None:
+        return getattr(self.members[0], "image_size", None)
+
     def probabilities(self, features: Tensor) -> Tensor:
         return self.member_probabilities(features).mean(dim=0)
 
@@ -54,6 +62,13 @@ class Ensemble(Trainer):
 
     of: Annotated[Trainer, From("trainers")]
     members: Annotated[int, Ge(2)] = 10
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return self.of.needs
+
+    def fingerprint(self) -> str:
+        return self.of.fingerprint()
 
     def fit(self, data: ClassificationData, streams: Streams, previous: EnsembleModel | None) -> EnsembleModel:
         size = len(data.labelled.labels)

@@ -1,11 +1,14 @@
-import labelbench_plus  # noqa: F401 makes torchvision importable beside a torch for CPUs
+import importlib
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
-from torchvision.transforms.v2 import functional as reference
 
 from labelbench_plus.algorithms import image_operations as op
+
+# After our package, which makes torchvision importable beside a torch for CPUs.
+reference = importlib.import_module("torchvision.transforms.v2.functional")
 
 
 @pytest.fixture(params=[(5, 1, 9, 12), (4, 3, 16, 11)])

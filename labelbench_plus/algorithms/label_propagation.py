@@ -1,0 +1,126 @@
+"""Labels that spread over a graph of nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.neighbours import nearest_neighbours
+from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES
+
+TOLERANCE = 1e-8
+MAX_STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A symmetric, degree-normalised graph S = D^(-1/2) W D^(-1/2) of points.
+
+    Attributes
+    ----------
+    points: (N, d) float32, unit vectors: what new points are compared with.
+    matrix: (N, N) sparse, float64, with about 2 N k entries.
+    neighbours, exponent: k and γ, for new points.
+    """
+
+    points: Tensor
+    matrix: Tensor
+    neighbours: int
+    exponent: float
+
+
+def neighbour_graph(
+    features: Tensor, neighbours: int, *, exponent: float = 3.0, chunk_bytes: int = DEFAULT_CHUNK_BYTES
+) -> Graph:
+    """Connect every point with its nearest ones by cosine; W = A + Aᵀ, A_ij = max(cos, 0)^γ for j near i.
+
+    Source: Iscen, Tolias, Avrithis, Chum, "Label propagation for deep semi-supervised learning" (CVPR 2019), eqs. 9-10.
+
+    Parameters
+    ----------
+    features: (N, d) floating point. A row of zeros has no neighbours.
+    neighbours: k, at least 1; all others where there are fewer.
+    """
+    check_matrix(features, "features")
+    if neighbours < 1:
+        raise ValueError(f"neighbours must be at least 1, got {neighbours}")
+    n = len(features)
+    points = torch.nn.functional.normalize(features.double(), dim=1).float()
+    found = nearest_neighbours(points, min(neighbours, n - 1), chunk_bytes=chunk_bytes)
+    weights = _similarity(found.squared_distances, exponent)
+    weights[points.abs().sum(dim=1) == 0] = 0
+    rows = torch.arange(n, device=features.device).repeat_interleave(found.indices.shape[1])
+    both = torch.stack([torch.cat([rows, found.indices.reshape(-1)]), torch.cat([found.indices.reshape(-1), rows])])
+    values = weights.reshape(-1).repeat(2)
+    degrees = torch.zeros(n, dtype=torch.float64, device=features.device).index_add_(0, both[0], values)
+    root = torch.where(degrees > 0, degrees.clamp_min(1e-300).rsqrt(), torch.zeros_like(degrees))
+    values = values * root[both[0]] * root[both[1]]
+    matrix = torch.sparse_coo_tensor(both, values, (n, n), check_invariants=False).coalesce().to_sparse_csr()
+    return Graph(points, matrix, neighbours, exponent)
+
+
+def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, *, alpha: float = 0.99) -> Tensor:
+    """Solve (I − α S) F = Y by conjugate gradients, all classes at once.
+
+    Source: Zhou et al., "Learning with local and global consistency" (NeurIPS 2003), the limit of its iteration.
+
+    Parameters
+    ----------
+    labelled, labels: (m,) rows of the graph and their classes.
+    alpha: in 0..1, below 1: how far labels spread.
+
+    Returns
+    -------
+    (N, K) float64, not negative; a point that no label reaches has zeros.
+    """
+    n = len(graph.points)
+    target = torch.zeros(n, num_classes, dtype=torch.float64, device=graph.points.device)
+    target[labelled, labels] = 1.0
+    solution = torch.zeros_like(target)
+    residual, direction = target.clone(), target.clone()
+    squared = (residual**2).sum(dim=0)
+    goal = TOLERANCE**2 * squared.clamp_min(torch.finfo(torch.float64).tiny)
+    for _ in range(MAX_STEPS):
+        if bool((squared <= goal).all()):
+            break
+        image = direction - alpha * (graph.matrix @ direction)
+        step = squared / (direction * image).sum(dim=0).clamp_min(torch.finfo(torch.float64).tiny)
+        solution += step * direction
+        residual -= step * image
+        before, squared = squared, (residual**2).sum(dim=0)
+        direction = residual + squared / before.clamp_min(torch.finfo(torch.float64).tiny) * direction
+    return solution.clamp_min(0)
+
+
+def induce(graph: Graph, values: Tensor, features: Tensor, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
+    """Values for new points: the mean over their nearest graph points, weighted as the graph's edges.
+
+    Source: Delalleau, Bengio, Le Roux, "Efficient non-parametric function induction in semi-supervised learning"
+    (AISTATS 2005), eq. 7.
+
+    Parameters
+    ----------
+    values: (N, K) of the graph's points.
+    features: (n, d).
+
+    Returns
+    -------
+    (n, K) float64; zeros for a point without neighbours.
+    """
+    points = torch.nn.functional.normalize(features.double(), dim=1).float()
+    k = min(graph.neighbours, len(graph.points))
+    found = nearest_neighbours(points, k, points=graph.points, chunk_bytes=chunk_bytes)
+    weights = _similarity(found.squared_distances, graph.exponent)
+    weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    result = torch.zeros(len(features), values.shape[1], dtype=torch.float64, device=features.device)
+    for column in range(k):  # never (n, k, K)
+        result += weights[:, column, None] * values[found.indices[:, column]]
+    return result
+
+
+def _similarity(squared_distances: Tensor, exponent: float) -> Tensor:
+    """max(cos, 0)^γ of unit vectors."""
+    return (1 - squared_distances / 2).clamp_min(0) ** exponent

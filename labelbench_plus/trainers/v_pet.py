@@ -1,0 +1,68 @@
+"""V-PET: self-training on what several different models agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from annotated_types import MinLen
+from torch import Tensor
+
+from labelbench_plus.plugins import From
+from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers._semi_supervised import Rule, SemiSupervised, Targets
+
+if TYPE_CHECKING:
+    from labelbench_plus.problems.classification import ClassificationData
+    from labelbench_plus.seeding import Streams
+
+
+class FixedTargets(Rule):
+    """Distributions that were settled before the first step; `table` is (N, K)."""
+
+    learns_from_weak = True
+    table: Tensor
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+
+    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
+        return Targets(self.table[items], torch.ones(len(items), device=items.device))
+
+
+@trainers.register("v_pet")
+@dataclass(frozen=True)
+class VPET(SemiSupervised):
+    """Teachers learn from what was bought; their votes are the targets of the rest (Zhang et al., NeurIPS 2025).
+
+    A vote is a teacher's most probable class; an example's target is the share of votes of each class, and all examples
+    count alike. Voting, rather than averaging probabilities, lets teachers take part whose confidences do not compare.
+    The paper's teachers are foundation models fine-tuned in several parameter-efficient ways; here they are any
+    trainers of this project, so that on frozen features they may be a probe, a perceptron and a graph. Averaging votes
+    is our reading of it.
+
+    Parameters
+    ----------
+    teachers: at least two, the more different the better.
+    """
+
+    teachers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], MinLen(2)] = field(
+        default_factory=lambda: tuple(map(trainers.build, ("logistic_regression", "mlp", "label_propagation")))
+    )
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return super().needs.union(*(teacher.needs for teacher in self.teachers))
+
+    def fingerprint(self) -> str:
+        return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))
+
+    def rule_for(self, data: ClassificationData, streams: Streams, unlabelled: Tensor) -> Rule:
+        votes = torch.zeros(len(unlabelled), data.num_classes, device=data.pool_features.device)
+        for number, teacher in enumerate(self.teachers):
+            model = teacher.fit(data, streams.round(number), None)
+            predicted = model.probabilities(data.read_by(model, unlabelled)).argmax(dim=1)
+            votes[torch.arange(len(unlabelled)), predicted] += 1 / len(self.teachers)
+        return FixedTargets(votes)
