@@ -81,6 +81,38 @@ def wandb(
     _write(lambda: wandb_results(found.runs, project, metric), found, folder, as_json)
 
 
+@imports.command("labelbench-config")
+def labelbench_config(
+    checkout: Annotated[Path, typer.Argument(help="A checkout of LabelBench, for its configs/")],
+    command: Annotated[list[str], typer.Argument(help="A command line of main.py, point_evaluation.py or a launcher")],
+    to: Annotated[Path | None, typer.Option("--to", help="The suite file to write; printed if left out")] = None,
+) -> None:
+    """Turn one of LabelBench's command lines, with the JSON files it names, into a suite.
+
+    Comments in it say what was decided where the two programs differ. What cannot be converted is refused with the
+    reason.
+
+    Example: lbp import labelbench-config ../LabelBench --to cifar.yaml -- mp_launcher.py --dataset cifar10 --metric ...
+    """
+    from labelbench_plus.importers.imported import ImportRefused
+    from labelbench_plus.importers.labelbench_config import suite_of
+    from labelbench_plus.store.atomic import replace
+
+    try:
+        text = suite_of(checkout, command)
+    except ImportRefused as error:
+        _stop(str(error))
+    if to is None:
+        print(text, end="")
+        return
+    try:
+        replace(to, text.encode())
+    except OSError as error:
+        _stop(f"{to}: cannot be written to: {error.strerror}")
+    print(f"suite: {to}")
+    print(f"run it: lbp run {to}")
+
+
 def _stop(message: str) -> NoReturn:
     print(message, file=sys.stderr)
     raise typer.Exit(USAGE)
