@@ -50,8 +50,12 @@ def _identity(run: dict[str, Any]) -> Iterator[Finding]:
 def _selection(run: dict[str, Any]) -> Iterator[Finding]:
     """Whether a run with a proxy names the run that chose its labels: that which has the proxy for a trainer."""
     identity, said = dict(run["result"]["identity"]), run["manifest"].get("selection")
-    proxy = identity.pop("proxy", None)
-    due = hashlib.sha256(canonical({**identity, "trainer": proxy})).hexdigest()[:16] if proxy is not None else None
+    proxy, weights = identity.pop("proxy", None), identity.pop("weights", None)
+    due = None
+    if proxy is not None:
+        own = weights[-1] if isinstance(weights, list) and weights else ""  # the trainer's first, then the proxy's
+        chooser = {**identity, "trainer": proxy, **({"weights": [own]} if own else {})}
+        due = hashlib.sha256(canonical(chooser)).hexdigest()[:16]
     if (said["run"] if said else None) != due:
         what = "is not the run that the proxy chose the labels in" if due else "names one, but the run has no proxy"
         yield _found(run, "manifest.selection", what, due or "", said)

@@ -26,7 +26,9 @@ def by_setting(runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec]) 
     found: Settings = {}
     for run in runs:
         identity = run["result"]["identity"]
-        key = canonical([identity.get(name) for name in ("problem", "trainer", "proxy", "initial", "amounts", "data")])
+        key = canonical(
+            [identity.get(name) for name in ("problem", "trainer", "proxy", "initial", "amounts", "data", "weights")]
+        )
         spec = specs.get(run["run"])
         strategy = label(spec.strategy) if spec else str(run["config"]["strategy"].get("name"))
         found.setdefault(key, {}).setdefault(strategy, {})[run["config"]["seed"]] = run

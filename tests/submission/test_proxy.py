@@ -1,8 +1,12 @@
 """Runs whose labels were chosen under a proxy: packed, checked and replayed like any other."""
 
+from dataclasses import replace
+
 import pytest
 
 from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.plugins import registry
+from labelbench_plus.submission.arithmetic import _selection
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
 from labelbench_plus.submission.replay import Sample, replay
@@ -24,6 +28,19 @@ def bundle(tmp_path):
         carry_out(job, lambda rounds: None)
     pack(suite, suite.runs(), tmp_path / "out", tmp_path / "bundle", **WHO, differences=["run by the tests"])
     return tmp_path / "bundle"
+
+
+@pytest.mark.parametrize("trained", ["logistic_regression", "mlp"])
+@pytest.mark.parametrize("chosen", ["logistic_regression", "mlp"])
+def test_the_run_that_chose_follows_from_the_identity_whatever_weights_it_has(tmp_path, monkeypatch, trained, chosen):
+    (tmp_path / "small.yaml").write_text(SUITE)
+    build = registry("trainers").build
+    spec = replace(load_suite(tmp_path / "small.yaml").runs()[0], trainer=build(trained), proxy=build(chosen))
+    monkeypatch.setattr(registry("trainers").load("mlp"), "fingerprint", lambda self: "weights")
+    said = {"run": spec.selection.id, "head": "0" * 64}
+    run = {"run": spec.id, "result": {"identity": spec.identity}, "manifest": {"selection": said}}
+    assert list(_selection(run)) == []
+    assert list(_selection({**run, "manifest": {"selection": {**said, "run": "0" * 16}}}))
 
 
 def test_an_honest_one_passes_and_a_doctored_one_does_not(bundle, place):
