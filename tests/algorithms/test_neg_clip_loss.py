@@ -35,8 +35,8 @@ def by_hand(images, texts, draws, temperature):
 @pytest.mark.parametrize("temperature", [0.001, 0.01, 0.07, 1.0])
 def test_check_4_brute_force(temperature):
     rng = np.random.default_rng(0)
-    images, texts = unit(150, 32, rng), unit(150, 32, rng)
-    draws = [cut_batches(rng.permutation(150), 64, "authors") for _ in range(3)]
+    images, texts = unit(500, 32, rng), unit(500, 32, rng)
+    draws = [cut_batches(rng.permutation(500), 128, "authors") for _ in range(2)]
     ours = neg_clip_loss(images, texts, draws, temperature=temperature)
     np.testing.assert_allclose(ours.numpy(), by_hand(images, texts, draws, temperature), rtol=1e-6, atol=2e-7)
 

@@ -21,14 +21,14 @@ def unit(rows: int, width: int, seed: int = 0) -> torch.Tensor:
 def by_hand(images: torch.Tensor, targets: torch.Tensor, p: float) -> np.ndarray:
     scores = []
     for f in images.double().numpy():
-        similarities = [abs(sum(a * b for a, b in zip(f, t, strict=True))) for t in targets.double().numpy()]
-        scores.append(max(similarities) if p == math.inf else sum(s**p for s in similarities) ** (1 / p))
+        similarities = [abs(float(f @ t)) for t in targets.double().numpy()]
+        scores.append(max(similarities) if p == math.inf else math.fsum(s**p for s in similarities) ** (1 / p))
     return np.array(scores)
 
 
 @pytest.mark.parametrize("p", [1, 2, 4, math.inf])
 def test_check_4_brute_force(p):
-    images, targets = unit(500, 32)[::10].half(), unit(200, 32, 1).half()
+    images, targets = unit(500, 32).half(), unit(200, 32, 1).half()
     np.testing.assert_allclose(norm_sim(images, targets, p).numpy(), by_hand(images, targets, p), rtol=1e-6)
 
 
@@ -42,7 +42,7 @@ def test_check_4_identities():
 
 
 def test_check_4_variance_alignment_by_hand():
-    images, texts, targets = unit(60, 32), unit(60, 32, 2), unit(200, 32, 1)
+    images, texts, targets = unit(500, 32), unit(500, 32, 2), unit(200, 32, 1)
     moment = sum(np.outer(t, t) for t in targets.numpy()) / 200
     for others in (None, texts):
         h = images if others is None else others

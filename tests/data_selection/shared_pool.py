@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 FOLDER = Path(__file__).parents[3] / "shared" / "fixtures" / "dataselect"
 METADATA = FOLDER / "metadata"
@@ -24,6 +25,12 @@ def required() -> None:
 def expected() -> dict[str, np.ndarray]:
     with np.load(FOLDER / "expected.npz") as file:
         return {name: file[name] for name in file.files}
+
+
+def area_above(high: np.ndarray, low: np.ndarray) -> float:
+    """How often a value of `high` is above one of `low`, ties counted half: the area under the curve."""
+    ranks = rankdata(np.concatenate([low, high]))
+    return 1 - float(ranks[: len(low)].mean() - (len(low) + 1) / 2) / len(high)
 
 
 def permutations(name: str, size: int, skip: int = 0) -> list[np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 
 from labelbench_plus.algorithms.neg_clip_loss import cut_batches, neg_clip_loss
 from labelbench_plus.algorithms.norm_sim import norm_sim
+from labelbench_plus.algorithms.variance_alignment import row_products
 from labelbench_plus.data_selection.choose import choose
 from labelbench_plus.data_selection.reading import PoolReader
 from labelbench_plus.data_selection.strategy import PairStrategy, fraction_of
@@ -92,6 +93,22 @@ def test_check_2_datacomp_s_own_selections_byte_for_byte(spec, tmp_path):
         write_uids(tmp_path / "kept.npy", lambda pool=pool, chosen=chosen: chosen.uids(pool))
         np.save(tmp_path / "theirs.npy", shared_pool.expected()[name])
         assert (tmp_path / "kept.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
+
+
+def test_check_15_shuffled_captions_fall(pool):
+    """What each pair's quality is was not recorded: pairs that agree least before are left out instead, a fifth."""
+    shards = list(reader(pool).shards())
+    images, texts = (torch.cat([shard.load(side) for shard in shards]) for side in ("images", "texts"))
+    rng = np.random.default_rng(0)
+    shuffled = rng.random(len(images)) < 0.3
+    moved = texts.clone()
+    moved[shuffled] = texts[np.roll(np.flatnonzero(shuffled), 1)]
+    own = row_products(images, texts).numpy()
+    fair = own >= np.quantile(own, 0.2)
+    draws = [cut_batches(rng.permutation(len(images)), 2048, "offdiag") for _ in range(2)]
+    for scores in (row_products(images, moved), neg_clip_loss(images, moved, draws, batch=2048)):
+        found = scores.numpy()
+        assert shared_pool.area_above(found[fair & ~shuffled], found[fair & shuffled]) > 0.95
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import strategies
 from labelbench_plus.view import CapabilityError
+from tests.data_selection import shared_pool
 
 ROWS = 700
 WORDS = Path(__file__).with_name("words.txt")
@@ -321,18 +322,14 @@ def test_check_15_random_scores_give_the_base_rate():
 
 
 def test_check_15_swapped_captions_fall_for_scores_of_pairs_alone():
-    spec = GeneratedPairs(rows=6000, shards=1, width=64, swapped=0.3)
+    # With the theory's 24 concepts, one wrong caption in eight shows the image's own concept by chance and is none.
+    spec = GeneratedPairs(rows=6000, shards=1, width=96, concepts=60, swapped=0.3)
     pool, before = spec.open(Streams(2)), replace(spec, swapped=0.0).open(Streams(2))
     swapped = pool.kinds(0) == "swapped caption"
-    fair = pool.quality(0) >= 0.5  # a caption that was half wrong before cannot get much worse
+    fair = pool.quality(0) >= 0.3  # a caption that was wrong before cannot get worse
     loss = strategies.build({"name": "neg_clip_loss", "batch": 2048, "draws": 5})
     for strategy in (build("clip_score"), loss):
         scores = choose(pool, strategy, 1, 0).scores[0]
-        kept, fallen = scores[fair & ~swapped], scores[fair & swapped]
-        order = np.argsort(np.concatenate([fallen, kept]))
-        ranks = np.empty(len(order))
-        ranks[order] = np.arange(len(order))
-        auc = 1 - (ranks[: len(fallen)].mean() - (len(fallen) - 1) / 2) / len(kept)
-        assert auc > 0.95, strategy.name
+        assert shared_pool.area_above(scores[fair & ~swapped], scores[fair & swapped]) > 0.95, strategy.name
     for name in ("vas", "norm_sim"):
         assert np.array_equal(choose(pool, build(name), 1, 0).scores[0], choose(before, build(name), 1, 0).scores[0])
