@@ -58,7 +58,7 @@ def neighbour_graph(
     degrees = torch.zeros(n, dtype=torch.float64, device=features.device).index_add_(0, both[0], values)
     root = torch.where(degrees > 0, degrees.clamp_min(1e-300).rsqrt(), torch.zeros_like(degrees))
     values = values * root[both[0]] * root[both[1]]
-    matrix = torch.sparse_coo_tensor(both, values, (n, n), check_invariants=False).coalesce().to_sparse_csr()
+    matrix = torch.sparse_coo_tensor(both, values, (n, n), check_invariants=False).coalesce()
     return Graph(points, matrix, neighbours, exponent)
 
 

@@ -109,15 +109,15 @@ class Inputs:
         self.device = data.pool_features.device
         self._copies: dict[str, Tensor] = {}
         if self.reads == "images":
-            if data.inputs is None:
-                raise ValueError(
-                    f"trainer {trainer.name!r}: network {trainer.network.name!r} reads images, of which "
-                    "there are none; choose a network that reads features, such as 'linear'"
-                )
             if self.augment is not None and self.augment.of != "images":
                 raise ValueError(
-                    f"trainer {trainer.name!r}: augment {self.augment.name!r} changes features, but "
-                    f"network {trainer.network.name!r} reads images; choose 'images'"
+                    f"trainer {trainer.name!r}: augment {self.augment.name!r} changes features, but network "
+                    f"{trainer.network.name!r} reads images; choose 'images'"
+                )
+            if data.inputs is None:
+                raise ValueError(
+                    f"trainer {trainer.name!r}: network {trainer.network.name!r} reads images, of which there are "
+                    "none; choose a network that reads features, such as 'linear'"
                 )
             self.images = data.inputs.pool_images(trainer.network.image_size())
             self.shape: tuple[int, ...] = self.images.shape
@@ -236,7 +236,8 @@ class Training:
         self.kept, self._noise = False, streams.rng("dropout")
         self.network = network or build(trainer, data, streams, inputs.shape)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if trainer.ema else None
-        self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate)
+        self._trained, self._averaged = Weights(self.network), Weights(self.average or self.network)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate, fused=True)
         self.labelled = Shuffled(len(data.labelled.labels), streams.rng("data_order"))
         self.unlabelled = Shuffled(len(data.pool_features) - len(data.labelled.labels), streams.rng("unlabelled order"))
         labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
@@ -256,7 +257,7 @@ class Training:
         self.step += 1
         if self.average is not None:
             decay = min(trainer.ema, self.step / (self.step + 9))
-            _average(self.average, self.network, decay)
+            _average(self._averaged, self._trained, decay)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """The network's, in float32."""
@@ -362,12 +363,18 @@ def unlabelled_rows(data: ClassificationData) -> Tensor:
 
 
 @torch.no_grad()
-def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    ours: list[Tensor] = list(average.parameters())
-    theirs: list[Tensor] = list(network.parameters())
-    torch._foreach_lerp_(ours, theirs, 1 - decay)
-    for mine, other in zip(average.buffers(), network.buffers(), strict=True):
+def _average(averaged: Weights, trained: Weights, decay: float) -> None:
+    torch._foreach_lerp_(averaged.parameters, trained.parameters, 1 - decay)
+    for mine, other in zip(averaged.buffers, trained.buffers, strict=True):
         mine.copy_(other)
+
+
+class Weights:
+    """A module's tensors, listed once: looking them up takes longer than averaging small ones."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.parameters: list[Tensor] = list(module.parameters())
+        self.buffers: list[Tensor] = list(module.buffers())
 
 
 def _groups(network: Classifier, trainer: NetworkTrainer) -> list[dict[str, Any]]:

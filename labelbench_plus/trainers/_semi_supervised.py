@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelbench_plus.trainers import Checkpoint
+from labelbench_plus.trainers._linear_probe import probed
 from labelbench_plus.trainers._networks import Inputs, NetworkModel, NetworkTrainer, Training, unlabelled_rows
 
 if TYPE_CHECKING:
@@ -66,10 +67,13 @@ class SemiSupervised(NetworkTrainer):
     ----------
     ratio: unlabelled examples a step for each labelled one.
     unlabelled_weight: of the loss on unlabelled examples.
+    probe: l2 of a linear probe that the head starts from, as in LP-FT, so that the first pseudo-labels are worth
+        something even where training is short; null for a head of zeros, as in the methods' papers.
     """
 
     ratio: Annotated[int, Ge(1)] = 4
     unlabelled_weight: Annotated[float, Gt(0)] = 1.0
+    probe: Annotated[float, Gt(0)] | None = None
 
     def rule(self, num_classes: int, unlabelled: int) -> Rule:
         """The method, for K classes and so many unlabelled examples."""
@@ -85,7 +89,8 @@ class SemiSupervised(NetworkTrainer):
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
         inputs = Inputs(self, data, streams, strong=not rule.learns_from_weak)
-        training = Training(self, data, streams, inputs, rule)
+        start = probed(self, data, streams, inputs, self.probe) if self.probe is not None else None
+        training = Training(self, data, streams, inputs, rule, start)
         with training.going_on(checkpoint):
             training.network.train()
             while training.step < self.steps:

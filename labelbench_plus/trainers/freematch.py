@@ -42,7 +42,7 @@ class FreeMatchRule(Rule):
         counts = torch.bincount(classes, minlength=weak_logits.shape[1])
         self.confidence.lerp_(confidence.mean(), 1 - self.decay)
         self.expected.lerp_(probabilities.mean(dim=0), 1 - self.decay)
-        self.histogram.lerp_(counts / len(classes), 1 - self.decay)
+        self.histogram.lerp_((counts / len(classes)).to(self.histogram), 1 - self.decay)
         return Targets(classes, (confidence >= self.thresholds()[classes]).float())
 
     def penalty(self, logits: Tensor, targets: Targets) -> Tensor:
