@@ -106,9 +106,16 @@ def _block(part: Part, remarks: Remarks, indent: str, *, dash: bool = False) -> 
     lines = []
     for field, value in part.items():
         if field != "name":
-            lines += [*_comment(remarks.of[field], indent), f"{indent}{field}: {_flow(value)}"]
+            lines += [*_comment(remarks.of[field], indent), *_field(field, value, indent)]
     start = f"{indent[:-2]}- name: {part['name']}" if dash else f"{indent}name: {part['name']}"
     return [*_comment(remarks.of[""], indent[:-2] if dash else indent), start, *lines]
+
+
+def _field(field: str, value: Any, indent: str) -> list[str]:
+    line = f"{indent}{field}: {_flow(value)}"
+    if len(line) <= WIDTH or not isinstance(value, dict):
+        return [line]
+    return [f"{indent}{field}:", *(f"{indent}  {key}: {_flow(part)}" for key, part in value.items())]
 
 
 def _flow(value: Any) -> str:

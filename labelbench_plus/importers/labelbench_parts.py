@@ -45,6 +45,12 @@ BACKBONES: dict[str, dict[str, str]] = {
     "clip_vitb32": {"model": "ViT-B-32-quickgelu", "weights": "pretrained", "tag": "openai"},
     "coca_vitb32": {"model": "coca_ViT-B-32", "weights": "pretrained", "tag": "laion2b_s13b_b90k"},
 }
+TEMPLATES = {
+    "openai_imagenet_template": "imagenet",
+    "simple_template": "simple",
+    "fmow_template": "fmow",
+    "iwildcam_template": "iwildcam",
+}
 CORRUPTERS = {"noiseless": None, "random": "uniform_noise"}
 WIDTH = 512  # of the embeddings of all three backbones
 WITHIN = "a pick within a batch counts as answered by the model's prediction here; its label is read at once there"
@@ -129,10 +135,11 @@ def encoder(config: Config, model: Config, remarks: Remarks) -> Part:
         remarks("encoder", "no embedding there: the trainer reads images; what reads frozen features gets these")
     elif name not in BACKBONES:
         raise ImportRefused(f"embedding model {name!r} is none that LabelBench registers: {', '.join(BACKBONES)}")
+    remarks("encoder", "centred, and scaled by one number; there each feature is brought to a variance of one")
     if config.get("num_transform_seeds"):
         seeds = config["num_transform_seeds"]
         remarks("encoder", f"encoded once: LabelBench's {seeds} passes (num_transform_seeds) see the same images")
-    return {"name": "open_clip", **BACKBONES[str(name)]}
+    return {"name": "open_clip", **BACKBONES[str(name)], "normalise": False}
 
 
 def network(config: Config, embedded: bool, remarks: Remarks) -> Part:
@@ -150,12 +157,10 @@ def network(config: Config, embedded: bool, remarks: Remarks) -> Part:
             raise ImportRefused("model 'shallow': num_hidden must be at least 2, as LabelBench demands")
         remarks("network", f"num_hidden {layers + 1} counts the output layer there: {layers} hidden here")
         return {"name": "perceptron", "hidden": WIDTH, "layers": layers}
-    found: Part = {"name": "open_clip", **BACKBONES[name]}
+    found: Part = {"name": "open_clip", **BACKBONES[name], "head": "zeros"}
     if "template" in config:
-        found["head"] = "zero_shot"
-        remarks(
-            "network", f"the head starts from class names in the data set's own prompts ({config['template']} there)"
-        )
+        template = TEMPLATES[_name(config, "template", TEMPLATES, "template")]
+        found |= {"head": "zero_shot", "template": template}
     return found
 
 
