@@ -70,7 +70,7 @@ class PoolView(View):
         `candidates[i]`; a strategy returns entries of `candidates`.
     labelled: (m,) long, pool indices bought so far, in order of purchase.
     labels: (m,) long, the labels bought for `labelled`.
-        Where a problem has items of no class, these are labelled -1.
+        Where a problem has items of no class, these are labelled -1. Of a multi-label problem (m, K) long, 0 or 1.
     num_classes: K.
     prices: (n,) float64, what each candidate's label costs. All ones unless the problem prices its items.
     money: what may be spent in this round.
@@ -125,6 +125,14 @@ class PoolView(View):
     def probabilities(self) -> Tensor:
         """(n, K) the current model's class probabilities of the candidates. Needs "probabilities"."""
         return self._read("probabilities")
+
+    @property
+    def label_probabilities(self) -> Tensor:
+        """(n, K) of a multi-label problem: how probable each label is of each candidate, in 0..1.
+
+        Rows need not sum to one. Needs "label_probabilities".
+        """
+        return self._read("label_probabilities")
 
     @property
     def labelled_probabilities(self) -> Tensor:

@@ -7,7 +7,12 @@ from torch import Tensor
 
 from labelbench_plus.view import PoolView
 
-EVERYTHING = frozenset({"features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"})
+EVERYTHING = frozenset(
+    {
+        *("features", "embeddings", "probabilities", "member_probabilities"),
+        *("label_probabilities", "token_uncertainty"),
+    }
+)
 
 
 def random_pool(
@@ -19,14 +24,15 @@ def random_pool(
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
     """Whole-pool tensors: features, embeddings (N, ·), probabilities (N, K), member_probabilities (M, N, K),
-    token_uncertainty (N, 3), and bought (labelled,), labels (labelled,), prices (N,)."""
-    generator = torch.Generator().manual_seed(seed)
+    label_probabilities (N, K), token_uncertainty (N, 3), and bought (labelled,), labels (labelled,), prices (N,)."""
+    generator, of_labels = (torch.Generator().manual_seed(seed + offset) for offset in (0, 1000))
     features = torch.randn(size, width, generator=generator).to(dtype)
     return {
         "features": features,
         "embeddings": features.relu() + 0.1,
         "probabilities": (2 * torch.randn(size, classes, generator=generator)).softmax(1).to(dtype),
         "member_probabilities": (2 * torch.randn(5, size, classes, generator=generator)).softmax(2).to(dtype),
+        "label_probabilities": (2 * torch.randn(size, classes, generator=of_labels)).sigmoid().to(dtype),
         "labels": torch.randint(classes, (labelled,), generator=generator),
         "bought": torch.randperm(size, generator=generator)[:labelled],
         "prices": torch.ones(size, dtype=torch.float64),
@@ -60,6 +66,7 @@ def make_view(
             "probabilities": ("probabilities", lambda: pool["probabilities"][rows]),
             "labelled_probabilities": ("probabilities", lambda: pool["probabilities"][bought]),
             "member_probabilities": ("member_probabilities", lambda: pool["member_probabilities"][:, rows]),
+            "label_probabilities": ("label_probabilities", lambda: pool["label_probabilities"][rows]),
             "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
         },
         rows.clone(),

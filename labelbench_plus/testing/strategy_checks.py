@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import random
 import tempfile
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import registry
+from labelbench_plus.problems.classification import ClassificationInstance
 from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import Cost, Strategy
 from labelbench_plus.testing.checks import Checks
@@ -27,7 +30,7 @@ from labelbench_plus.testing.toy_problem import FIRST, MONEY, POOL, Game, blobs,
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
 SLOW = frozenset({"cost", "curve"})
-BY_ROW = ("features", "embeddings", "probabilities", "token_uncertainty")
+BY_ROW = ("features", "embeddings", "probabilities", "label_probabilities", "token_uncertainty")
 N = 9
 
 
@@ -247,11 +250,20 @@ def _in_world(trial: Trial, world: int) -> Any:
     game = replace(trial.game())
     hidden = np.random.default_rng([7, world]).integers(4, size=POOL)
     hidden[game.ledger.items] = game.ledger.answers
-    game.instance = instance = blobs(hidden=hidden)
+    game.instance = instance = _where_labels_are(hidden, game.instance)
     view, twin = _leaky_view(game, trial.strategy.needs), game.view(trial.strategy.needs)
     with _laid_about(hidden):
         n = instance.oracle.ask_for(game.money, game.ledger)
         return ask(fresh(trial.strategy), view, n, np.random.default_rng(3), judge_pool, twin).items
+
+
+def _where_labels_are(hidden: np.ndarray, instance: Any) -> Any:
+    """The same problem with other labels to sell; of a multi-label one they are numbers of label sets."""
+    if isinstance(instance, ClassificationInstance):
+        return blobs(hidden=hidden)
+    other = copy.copy(instance)
+    other.oracle = PoolOracle(hidden)
+    return other
 
 
 def _leaky_view(game: Game, needs: frozenset[str]) -> Any:
@@ -431,6 +443,8 @@ TIES: dict[str, dict[str, Any]] = {
     "zero features": {"features": torch.zeros(60, 6), "embeddings": torch.zeros(60, 6)},
     "constant probabilities": {"probabilities": _SAME, "member_probabilities": _SAME.repeat(5, 1, 1)},
     "certain probabilities": {"probabilities": _SURE, "member_probabilities": _SURE.repeat(5, 1, 1)},
+    "constant label probabilities": {"label_probabilities": _SAME},
+    "certain label probabilities": {"label_probabilities": _SURE},
 }
 
 

@@ -33,7 +33,13 @@ CAPTIONED = {
     "pool": {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200},
     "retrieval_among": 16,
 }
+MOSAICS = {
+    "name": "multilabel",
+    "dataset": {"name": "mosaics", "dataset": "digits", "pool": POOL, "validation": 20, "test": TEST},
+    "encoder": "pixels",
+}
 EXAMPLES: tuple[dict[str, Any], ...] = (
+    MOSAICS,
     {"name": "synthetic_sources", "heads": "generic", "dimension": 12, "rank": 3, "sources": 8},
     {"name": "task_space", "inputs": "bilinear", "dimension": 8, "tasks": 5, "target_labels": 100, "test_size": 200},
     PAIRS,
@@ -69,7 +75,7 @@ class Game:
 
 
 def example_problem(query: str, capabilities: frozenset[str] = frozenset()) -> Problem:
-    """A small problem that answers this kind of query for strategies with these needs; for "pool" see `blobs`.
+    """A small problem that answers this kind of query for strategies with these needs; see `blobs` for the usual one.
 
     Raises
     ------
@@ -88,7 +94,7 @@ def example_problem(query: str, capabilities: frozenset[str] = frozenset()) -> P
 def game_for(strategy: Strategy, seed: int = 0, problem: Problem | None = None) -> Game:
     """A game that this strategy can go on with, on `problem` if given."""
     streams = Streams(seed)
-    if strategy.query == "pool":
+    if strategy.query == "pool" and problem is None and "label_probabilities" not in strategy.needs:
         instance: Instance = blobs(seed)
         provides, task = frozenset({"features"}), Classification.task
     else:

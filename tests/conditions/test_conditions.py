@@ -81,6 +81,17 @@ def test_one_against_the_rest(setting):
         apply(setting, name="one_vs_rest", classes=9)
 
 
+def test_fewer_classes_are_fewer_examples_in_every_split(setting):
+    three = apply(setting, name="class_subset", classes=3)
+    assert three.class_names == ("a", "b", "c")
+    assert [len(part.labels) for part in (three.pool, three.validation, three.test)] == [1200, 30, 30]
+    assert np.array_equal(three.pool.labels, setting.pool.labels[three.pool.rows])
+    assert np.array_equal(three.answers, three.pool.labels)
+    assert set(three.test.labels) == {0, 1, 2}
+    with pytest.raises(ValueError, match="9 classes wanted, the data have 5"):
+        apply(setting, name="class_subset", classes=9)
+
+
 def test_duplicates_keep_the_size_and_lose_variety(setting):
     copied = apply(setting, name="duplicates", share=0.25)
     assert len(copied.answers) == SIZE

@@ -1,0 +1,209 @@
+"""Multi-label classification of a pool on frozen features: any number of K labels may be true of an item."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.data.features import FEATURES_VERSION, encoded, load
+from labelbench_plus.datasets import Dataset
+from labelbench_plus.encoders import Encoder
+from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.oracle import PoolOracle
+from labelbench_plus.plugins import From, label
+from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.seeding import Streams
+from labelbench_plus.view import PoolView
+
+METRICS = ("mean_average_precision", "multilabel_macro_f1", "multilabel_micro_f1")
+
+
+@dataclass(frozen=True)
+class LabelledItems:
+    """Features (n, d) and labels (n, K), 0 or 1."""
+
+    features: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class MultilabelData:
+    """What a multi-label trainer is shown.
+
+    Attributes
+    ----------
+    labelled: what was bought, in order of purchase.
+    pool_features: (N, d) features of the whole pool, labelled or not.
+    validation: free labelled items, for trainers that declare it; else None.
+    num_labels: K. A label may not have occurred yet.
+    """
+
+    labelled: LabelledItems
+    pool_features: Tensor
+    validation: LabelledItems | None
+    num_labels: int
+
+
+@problems.register("multilabel")
+@dataclass(frozen=True)
+class Multilabel(Problem):
+    """Learn which of K labels are true of an item. A query buys an item's whole label set, for one unit unless priced.
+
+    Features are scaled as those of `classification`. What was bought is recorded by the number of its label set among
+    the different label sets of the pool, in lexicographic order.
+
+    Parameters
+    ----------
+    dataset, encoder: where the items come from, and how they become features.
+    metrics: scores on the test set; the first one ranks.
+    """
+
+    query = "pool"
+    task = "multilabel"
+    unit = "label sets"
+    provides = frozenset({"features"})
+
+    dataset: Annotated[Dataset, From("datasets")]
+    encoder: Annotated[Encoder, From("encoders")]
+    metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
+        default_factory=lambda: tuple(map(metrics.build, METRICS))
+    )
+
+    def fingerprint(self) -> str:
+        parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def capacity(self) -> float:
+        return float(_truth(self).prices.sum())
+
+    def dearest(self) -> float:
+        return float(_truth(self).prices.max())
+
+    def validation_labels(self) -> int:
+        return len(_truth(self).validation)
+
+    def primary_metric(self) -> tuple[str, bool]:
+        return self.metrics[0].name, self.metrics[0].higher_is_better
+
+    def dataset_name(self) -> str:
+        return self.dataset.name
+
+    def facets(self) -> dict[str, str]:
+        return {"encoder": label(self.encoder)}
+
+    def open(self, place: Place, streams: Streams) -> MultilabelInstance:
+        truth = _truth(self)
+        features = encoded(self.dataset, self.encoder, place.cache).parts
+        return MultilabelInstance(truth, features, self.metrics, place.device)
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What is hidden.
+
+    Attributes
+    ----------
+    sets: (S, K) the different label sets of the pool.
+    answers: (N,) which of them each pool item has.
+    prices: (N,) what each costs.
+    validation, test: (n, K) labels of these parts.
+    """
+
+    sets: np.ndarray
+    answers: np.ndarray
+    prices: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+@lru_cache(maxsize=4)
+def _truth(problem: Multilabel) -> _Truth:
+    """The labels, checked.
+
+    Raises
+    ------
+    ValueError
+        The data set is not multi-label, or the metrics are for another task.
+    """
+    data = load(problem.dataset)
+    for part, split in (("pool", data.pool), ("validation", data.validation), ("test", data.test)):
+        if split.labels.ndim != 2:
+            raise ValueError(
+                f"data set {label(problem.dataset)!r} gives one class to an item; "
+                "it is for the problem 'classification'"
+            )
+        expected = (len(split.inputs), len(data.class_names))
+        if split.labels.shape != expected or not np.isin(split.labels, (0, 1)).all():
+            raise ValueError(f"data set {label(problem.dataset)!r}: labels of its {part} must be {expected} of 0 and 1")
+    check_metrics(problem.metrics, problem.task, has_groups=False)
+    sets, answers = np.unique(data.pool.labels, axis=0, return_inverse=True)
+    prices = np.ones(len(answers)) if data.pool_prices is None else data.pool_prices
+    return _Truth(sets, answers.reshape(-1).astype(np.int64), prices, data.validation.labels, data.test.labels)
+
+
+class MultilabelInstance:
+    """A multi-label problem with its data loaded."""
+
+    def __init__(self, truth: _Truth, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str) -> None:
+        def items(part: str, labels: np.ndarray) -> LabelledItems:
+            return LabelledItems(torch.as_tensor(features[part], device=device), torch.as_tensor(labels, device=device))
+
+        self.oracle = PoolOracle(truth.answers, truth.prices)
+        self._sets = torch.as_tensor(truth.sets, dtype=torch.long, device=device)
+        self._pool, self._prices = torch.as_tensor(features["pool"], device=device), truth.prices
+        self._validation, self._test = items("validation", truth.validation), items("test", truth.test)
+        self._metrics = scores
+
+    def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
+        """Items (m,) and their labels (m, K)."""
+        items = torch.as_tensor(ledger.items, dtype=torch.long, device=self._pool.device)
+        return items, self._sets[torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)]
+
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        labelled, labels = self._bought(ledger)
+        unbought = np.ones(len(self._pool), dtype=bool)
+        unbought[ledger.items] = False
+        candidates = torch.as_tensor(np.flatnonzero(unbought), device=self._pool.device)
+        return PoolView(
+            needs,
+            _providers(self._pool, candidates.clone(), labelled.clone(), model),
+            candidates,
+            labelled,
+            labels=labels,
+            prices=torch.as_tensor(self._prices[unbought], device=self._pool.device),
+            num_classes=self._sets.shape[1],
+            money=money,
+        )
+
+    def training_data(self, ledger: Ledger, *, with_validation: bool) -> MultilabelData:
+        items, labels = self._bought(ledger)
+        validation = self._validation if with_validation else None
+        return MultilabelData(LabelledItems(self._pool[items], labels), self._pool, validation, self._sets.shape[1])
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        return score_all(self._metrics, model.label_probabilities(self._test.features), self._test.labels)
+
+
+def _providers(
+    pool: Tensor, candidates: Tensor, labelled: Tensor, model: Any | None
+) -> dict[str, tuple[str, Callable[[], Tensor]]]:
+    """The functions behind a view. A free function: its closures can reach features and model, no labels."""
+    providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
+        "features": ("features", lambda: pool[candidates]),
+        "labelled_features": ("features", lambda: pool[labelled]),
+    }
+    if model is not None:
+        providers |= {
+            "label_probabilities": ("label_probabilities", lambda: model.label_probabilities(pool[candidates])),
+            "embeddings": ("embeddings", lambda: model.embeddings(pool[candidates])),
+            "labelled_embeddings": ("embeddings", lambda: model.embeddings(pool[labelled])),
+        }
+    return providers
