@@ -3,7 +3,9 @@
 One process loads everything once and forks a child for every kill, since an interpreter of its own for each of some
 hundred kills would take minutes.
 
-    python -m tests.store.killed_runs boundaries|random SUITE FOLDER
+    python -m tests.store.killed_runs boundaries|training|random SUITE FOLDER
+
+`training` is every third of `boundaries`, with the state of training kept after every step.
 
 Prints a JSON object: the number of kills, and for each kill the files of the finished run that differ from an
 undisturbed one's.
@@ -25,7 +27,7 @@ from typing import Any
 import torch
 
 from labelbench_plus.launch.job import Job, carry_out
-from labelbench_plus.store import atomic
+from labelbench_plus.store import atomic, checkpoint
 from labelbench_plus.suite import load_suite
 
 
@@ -98,6 +100,8 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def main(mode: str, suite: Path, scratch: Path) -> None:
     torch.set_num_threads(1)
+    if mode == "training":
+        checkpoint.EVERY_SECONDS = 0.0
     spec = load_suite(suite).runs()[-1]
 
     def job(root: Path) -> Job:
@@ -121,7 +125,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
         if status or (wrong := differing(root)):
             report["differing"][name] = wrong if not status else f"the resumed run ended with {status}"
 
-    if mode == "boundaries":
+    if mode in ("boundaries", "training"):
         boundary = 0
         while True:
             root = scratch / f"at-{boundary}"
@@ -136,7 +140,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
             assert os.WTERMSIG(status) == signal.SIGKILL, status
             report["kills"] += 1
             finish(root, root.name)
-            boundary += 1
+            boundary += 3 if mode == "training" else 1
     else:
         start = time.monotonic()  # of a child: this process had everything to load as well
         os.waitpid(in_child(lambda: carry_out(job(scratch / "timed"), lambda rounds: None)), 0)

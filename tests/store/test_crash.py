@@ -23,6 +23,16 @@ def test_killed_at_every_write_boundary(suite_file, tmp_path, trainer):
     assert report["differing"] == {}
 
 
+def test_killed_in_the_middle_of_training(suite_file, tmp_path):
+    trainer = "{name: flexmatch, network: linear, augment: noise, steps: 2, batch: 8, ratio: 1}"
+    suite = suite_file(
+        ("[logistic_regression]", f"[{trainer}]"), ("[random, margin]", "[margin]"), ("rounds: 3", "rounds: 2")
+    )
+    report = killed("training", suite, tmp_path)
+    assert report["kills"] > 20  # of two rounds' files, and of the states kept between their steps
+    assert report["differing"] == {}
+
+
 def test_killed_at_random_moments(suite_file, tmp_path):
     report = killed("random", suite_file(("[random, margin]", "[badge]"), ("rounds: 3", "rounds: 8")), tmp_path)
     assert report["kills"] > 20
