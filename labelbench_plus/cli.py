@@ -281,7 +281,7 @@ def show(
     from labelbench_plus.store.run_store import RunStore, StoreError
 
     try:
-        folder = find_run(out, run).resolve()
+        folder = find_run(out, run)
     except LookupError as error:
         _stop(str(error.args[0]))
     store = RunStore(folder.parent.parent, folder.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.loop import Select
@@ -52,7 +53,7 @@ class Chosen:
         """How many runs shared what it computed on, at most: above 1, its seconds mean little."""
         return max((int(cost.get("concurrency") or 1) for cost in self.costs), default=1)
 
-    def check(self, manifest: dict[str, Any], folder: Any) -> None:
+    def check(self, manifest: dict[str, Any], folder: Path) -> None:
         """Refuse to go on with a run that was begun on other labels.
 
         Raises

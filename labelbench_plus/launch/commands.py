@@ -77,7 +77,7 @@ def _spec_of(run: str, out: Path) -> tuple[RunSpec, Path]:
     from labelbench_plus.store.layout import find_run
 
     try:
-        folder = find_run(out, run).resolve()
+        folder = find_run(out, run)
     except LookupError as error:
         _stop(f"run {run!r}: {ONLY_ORDER}" if _imported(run, out) else str(error.args[0]))
     try:

@@ -15,21 +15,22 @@ def find_run(root: Path, run: str) -> Path:
 
     Parameters
     ----------
-    run: a run's folder, or the beginning of the id of a run below the output directory `root`.
+    run: a run's folder (below `runs` of any output directory), or the beginning of the id of a run below `root`.
 
     Raises
     ------
     LookupError
         No run is meant, or several; the message says which.
     """
-    if (Path(run) / "config.json").is_file():
-        return Path(run)
+    folder = Path(run).resolve()
+    if (folder / "config.json").is_file() and folder.parent.name == "runs":
+        return folder
     found = sorted(path for path in (root / "runs").glob(f"{run}*")) if run.isalnum() else []
     if len(found) != 1:
         names = ", ".join(path.name for path in found[:10])
         known = f"it fits {names}" if found else f"no run in {root / 'runs'} begins so"
         raise LookupError(f"run {run!r}: {known}")
-    return found[0]
+    return found[0].resolve()
 
 
 def is_done(folder: Path) -> bool:

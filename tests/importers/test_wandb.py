@@ -121,6 +121,15 @@ def test_labelbenchs_own_runs_are_read_with_their_bought_labels():
     assert results.meta.metric == "test_accuracy" and len(results.board().settings[0].areas["margin"]) == 1
 
 
+def test_a_run_with_a_proxy_stands_apart_and_choosing_counts_what_it_took_there(suite_file):
+    run = mirrors(suite_file)[0]
+    run.config = {**run.config, "proxy": {"name": "mlp", "version": 1}}
+    run.history = [{**row, "cost/select_seconds": 0.5, "cost/strategy.proxy_seconds": 2.0} for row in run.history]
+    (found,) = read_wandb(StandInApi([run]), PROJECT).runs
+    assert found.trainer == "logistic_regression, labels chosen by mlp"
+    assert found.costs["select_seconds"] == (2.5, 2.5, 2.5)
+
+
 def defect(change, suite_file):
     """The defects of one mirror after `change` was done to it."""
     run = mirrors(suite_file)[0]
