@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from labelbench_plus.pretrained.image_model import Backbone
 
-CONTAINERS = frozenset({"features", "encoder", "layers", "blocks", "stages", "trunk", "transformer", "resblocks"})
+CONTAINERS = frozenset(
+    {"blocks", "encoder", "features", "layers", "resblocks", "stages", "transformer", "trunk", "trunk_output"}
+)
 
 
 def squares(images: Tensor, size: int, largest: float) -> Tensor:

@@ -1,0 +1,72 @@
+"""Frozen features of the image tower of a model from open_clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.encoders import Encoder, encoders
+from labelbench_plus.encoders._inputs import check_images
+from labelbench_plus.plugins import Infra
+from labelbench_plus.pretrained.open_clip import OpenClipModel
+
+
+@encoders.register("open_clip")
+@dataclass(frozen=True)
+class OpenClip(Encoder):
+    """Image embeddings of a CLIP model, or one of its kind, in float32. Needs the extra `clip`.
+
+    Images are prepared as for the encoder `timm`, with the mean and standard deviation of the weights. Features are
+    the same bits every time on one machine and device. Source: A. Radford et al., Learning transferable visual models
+    from natural language supervision (2021).
+
+    Parameters
+    ----------
+    model: its name in open_clip, such as "ViT-B-32-quickgelu", or "hf-hub:OWNER/NAME".
+    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+        "pretrained": those called `tag`, downloaded or from the hub's cache.
+        "file": `file`, a checkpoint of open_clip's.
+        "random-plumbing-test": untrained. A test of the plumbing; scores from it mean nothing.
+    tag: which of the published weights, such as "openai" or "laion2b_s34b_b79k". With weights "file": which ones the
+        file is a copy of; their mean and standard deviation are taken.
+    normalise: whether embeddings are brought to length one, as for comparing them with texts.
+    image_size: side of the square the model sees; None for what the weights were trained with.
+    file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
+    device: "auto" takes a CUDA device if there is one.
+    """
+
+    model: str
+    weights: Literal["pretrained", "file", "random-plumbing-test"]
+    tag: str | None = None
+    normalise: bool = True
+    image_size: Annotated[int, Field(ge=1)] | None = None
+    file: Annotated[Path | None, Infra()] = None
+    device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
+
+    def fit(self, pool_inputs: np.ndarray | ImageFiles) -> Callable[[np.ndarray | ImageFiles], np.ndarray]:
+        """Load the model; the pool is not looked at.
+
+        Raises
+        ------
+        ValueError
+            The inputs are no images, open_clip has no such model or tag, or the weights are not of this model.
+        FileNotFoundError
+            open_clip is not installed, or the weights cannot be had; the message lists the ways to get them.
+        """
+        from labelbench_plus.encoders._images import encode_images
+
+        check_images(pool_inputs, self.name)
+        return encode_images(self.name, self._found().load(), self.device, normalised=self.normalise)
+
+    def fingerprint(self) -> str:
+        """Hash of the file of weights; where the hub keeps it or there is none, of the loaded tensors by name."""
+        return self._found().fingerprint()
+
+    def _found(self) -> OpenClipModel:
+        return OpenClipModel(self.model, self.weights, self.image_size, self.file, self.tag)

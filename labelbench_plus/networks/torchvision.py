@@ -1,0 +1,61 @@
+"""A vision model from torchvision, trained end to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge
+
+from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.plugins import Infra
+from labelbench_plus.pretrained.torchvision import TorchvisionModel
+
+if TYPE_CHECKING:
+    import torch
+
+    from labelbench_plus.networks._classifier import Classifier
+
+
+@networks.register("torchvision")
+@dataclass(frozen=True)
+class Torchvision(Network):
+    """A model of classification without its last layer, and a linear head that starts at zero.
+
+    Images are prepared inside the network, as for the network `timm`. Dropout and stochastic depth are off. The
+    learning rate decays from block to block.
+
+    Parameters
+    ----------
+    model: its name in torchvision, such as "resnet50" or "vit_b_16".
+    weights: where they come from; there is no default, and nothing ever falls back on others.
+        "pretrained": those that torchvision downloads for this model, or has downloaded before.
+        "file": `file`, a state dict with torchvision's names.
+        "scratch": drawn at random, as torchvision does, from the run's seed.
+    tag: which of the published weights, such as "IMAGENET1K_V2"; torchvision's choice if None.
+    size: side of the square the model sees; None for what the weights were trained with.
+    file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
+    """
+
+    reads = "images"
+
+    model: str
+    weights: Literal["pretrained", "file", "scratch"]
+    tag: str | None = None
+    size: Annotated[int, Ge(1)] | None = None
+    file: Annotated[Path | None, Infra()] = None
+
+    def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        from labelbench_plus.networks._image_model import image_classifier
+
+        return image_classifier(self._found().load(generator), task, self.name)
+
+    def image_size(self) -> int:
+        return self._found().side()
+
+    def fingerprint(self) -> str:
+        return self._found().fingerprint()
+
+    def _found(self) -> TorchvisionModel:
+        return TorchvisionModel(self.model, self.weights, self.size, self.file, self.tag)
