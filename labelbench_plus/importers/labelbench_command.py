@@ -96,6 +96,8 @@ def read_command(checkout: Path, words: Sequence[str]) -> Setting:
         batch_size, num_batch = _evaluated_budget(given)
         found = configs.trainer_of(given.trainer_config, given.dataset, given.embed_model_config, model)
         notes.append(f"the selection's trainer {given.trainer_config!r} was taken to be configs/trainer/{found}")
+        if (every := given.eval_batch_size // batch_size) > 1:
+            notes.append(f"a model is trained after every round; there after every {every}, so look at these")
         trainer = configs.read("trainer", found)
         evaluated = (
             configs.read("model", given.eval_classifier_model_config),

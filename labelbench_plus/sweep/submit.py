@@ -112,6 +112,8 @@ def plan(
         skipped += [(each, f"--limit {limit}") for each in chosen[limit:]]
         chosen = chosen[:limit]
     runs = [each.run for each in chosen]
+    if launcher.concurrent == 1:
+        runs = together(runs)
     limits = launcher.limits()
     size = launcher.runs_per_job
     tasks = [tuple(runs[start : start + size]) for start in range(0, len(runs), size)]
@@ -138,6 +140,17 @@ def plan(
         ceiling=len(tasks) * launcher.time_limit * units / 3600 if launcher.time_limit else None,
         slowest=sorted(seconds.values())[math.ceil(0.95 * len(seconds)) - 1] if seconds else None,
     )
+
+
+def together(runs: Sequence[SweepRun]) -> list[SweepRun]:
+    """The runs in their order, but that those whose labels are chosen by one run follow each other.
+
+    One after the other in one job, none waits for the choices of another job's.
+    """
+    first: dict[str, int] = {}
+    for number, run in enumerate(runs):
+        first.setdefault(run.selection or run.id, number)
+    return sorted(runs, key=lambda run: first[run.selection or run.id])
 
 
 def heal(sweep: Sweep) -> list[str]:

@@ -172,6 +172,7 @@ def test_a_point_evaluation_is_a_suite_with_a_proxy(checkout):
     assert said["proxy"]["name"] == "flexmatch" and said["trainers"][0]["name"] == "finetune"
     assert suite.budget.amounts() == (100.0,) * 4  # two evaluations of two rounds each
     assert "was taken to be configs/trainer/cifar10/flexmatch/frozen_linear.json" in text
+    assert "there after every 2, so look at these" in text
     for size, project, why in (
         (150, "Batch Size=100", "ends within a round of the selection, which bought 100"),
         (100, "my project", "says in how large batches labels were chosen"),

@@ -238,3 +238,14 @@ def test_accounting_adds_what_the_scheduler_forgot(bench, shim):
         "the scheduler says FAILED on n4, exit code 2",
         "the scheduler no longer knows its job, which never started it",
     ]
+
+
+def test_runs_that_learn_from_the_same_labels_share_a_job(bench, shim):
+    shim()
+    suite = bench.suite("proxied", "random, margin", seeds="[0]")
+    text = suite.read_text().replace("[centroids]", "[centroids, logistic_regression]\nproxy: logistic_regression")
+    suite.write_text(text)
+    assert bench.submit(suite, *SLURM, "--set", "pack.runs_per_job=2").returncode == 0
+    (submission,) = Sweep(bench.out, "proxied").submissions()
+    found = {run.id: run for run in Sweep(bench.out, "proxied").runs()}
+    assert [{found[run].strategy for run in task} for task in submission.tasks] == [{"random"}, {"margin"}]
