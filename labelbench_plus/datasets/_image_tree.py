@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from labelbench_plus.data.image_files import FolderImages, ImageFiles
+from labelbench_plus.datasets import Split
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -20,6 +24,14 @@ class Tree:
     names: tuple[str, ...]
     labels: np.ndarray
     classes: tuple[str, ...]
+
+    @cached_property
+    def images(self) -> ImageFiles:
+        return ImageFiles(FolderImages(self.folder, self.names))
+
+    def split(self, rows: np.ndarray | None = None) -> Split:
+        """Some of the images with their classes, or all."""
+        return Split(self.images, self.labels) if rows is None else Split(self.images[rows], self.labels[rows])
 
 
 def tree(folder: Path, classes: Sequence[str] | None = None, extensions: Sequence[str] = EXTENSIONS) -> Tree:

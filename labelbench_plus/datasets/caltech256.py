@@ -8,7 +8,6 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._image_tree import tree
@@ -54,15 +53,14 @@ class Caltech256(Dataset):
             [f"get {FOLDER}.tar from https://data.caltech.edu/records/nyy15-4j048 and unpack it"],
         )
         found = tree(folder / FOLDER, extensions=(".jpg",))
-        images = ImageFiles(FolderImages(found.folder, found.names))
         kept = np.array([name != CLUTTER for name in found.classes])
         number = np.cumsum(kept) - 1  # of a class among those kept
 
         def split(rows: np.ndarray) -> Split:
             rows = rows[kept[found.labels[rows]]]
-            return Split(images[rows], number[found.labels[rows]])
+            return Split(found.images[rows], number[found.labels[rows]])
 
-        pool, validation, test = map(split, eighty_ten_ten(len(images)))
+        pool, validation, test = map(split, eighty_ten_ten(len(found.labels)))
         names = tuple(name.partition(".")[2] for name in found.classes if name != CLUTTER)
         return LabelledData(pool, validation, test, names, templates=IMAGENET)
 

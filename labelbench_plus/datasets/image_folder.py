@@ -9,11 +9,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Lt
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.datasets._image_tree import Tree, tree
+from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._prompts import SIMPLE
 from labelbench_plus.plugins import Infra
 
@@ -56,16 +55,16 @@ class ImageFolder(Dataset):
         if not (path / "train").is_dir():
             whole = tree(path)
             shares = (self.validation_share, self.test_share)
-            return _data(whole.classes, *(_split(whole, part) for part in _parts(whole.labels, shares, path)))
+            return _data(whole.classes, *map(whole.split, _parts(whole.labels, shares, path)))
         if not (path / "test").is_dir():
             raise FileNotFoundError(f"{path} has a folder train but none that is called test")
         pool = tree(path / "train")
-        test = _split(tree(path / "test", pool.classes))
+        test = tree(path / "test", pool.classes).split()
         for name in VALIDATION_FOLDERS:
             if (path / name).is_dir():
-                return _data(pool.classes, _split(pool), _split(tree(path / name, pool.classes)), test)
+                return _data(pool.classes, pool.split(), tree(path / name, pool.classes).split(), test)
         left, validation = _parts(pool.labels, (self.validation_share,), path / "train")
-        return _data(pool.classes, _split(pool, left), _split(pool, validation), test)
+        return _data(pool.classes, pool.split(left), pool.split(validation), test)
 
     def fingerprint(self) -> str:
         return fingerprint(self)
@@ -77,11 +76,6 @@ def _parts(labels: np.ndarray, shares: tuple[float, ...], path: Path) -> tuple[n
     if min(sizes) < 1:
         raise ValueError(f"{path}: {len(labels)} images cannot be divided into parts of {sizes}")
     return stratified_split(labels, sizes, SPLIT_SEED)
-
-
-def _split(found: Tree, rows: np.ndarray | None = None) -> Split:
-    rows = np.arange(len(found.labels)) if rows is None else rows
-    return Split(ImageFiles(FolderImages(found.folder, found.names), rows), found.labels[rows])
 
 
 def _data(classes: tuple[str, ...], pool: Split, validation: Split, test: Split) -> LabelledData:

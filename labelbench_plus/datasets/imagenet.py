@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles, ParquetImages
+from labelbench_plus.data.image_files import ImageFiles, ParquetImages
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, not_here, places
 from labelbench_plus.datasets._image_tree import tree
@@ -97,15 +97,11 @@ def _read_tree(folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
     from timm.data import ImageNetInfo
 
     train = tree(folder / "train")
-    parts = (train, tree(folder / "val", train.classes))
-    pool, rest = (Split(ImageFiles(FolderImages(part.folder, part.names)), part.labels) for part in parts)
+    rest = tree(folder / "val", train.classes)
     info = ImageNetInfo()
     known = set(info.label_names())
-    return (
-        pool,
-        rest,
-        tuple(info.label_name_to_description(name).split(", ")[0] if name in known else name for name in train.classes),
-    )
+    names = (info.label_name_to_description(name).split(", ")[0] if name in known else name for name in train.classes)
+    return train.split(), rest.split(), tuple(names)
 
 
 def _read_parquet(train: Sequence[Path], validation: Sequence[Path]) -> tuple[Split, Split, tuple[str, ...]]:
