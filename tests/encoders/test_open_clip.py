@@ -11,6 +11,7 @@ import pytest
 
 from labelbench_plus.encoders import encoders
 from labelbench_plus.plugins import describe
+from labelbench_plus.testing import check_encoder
 from tests.encoders import tiny_clip
 
 if importlib.util.find_spec("open_clip") is None:
@@ -109,3 +110,8 @@ def test_weights_that_are_not_there_are_named_and_nothing_is_random(
     refused({**tiny, "file": str(tmp_path / "x.pt")}, images, ValueError, r"x\.pt is damaged or of another model")
     refused({**tiny, "file": None}, images, ValueError, "go together")
     refused({**tiny, "file": str(tmp_path / "y.pt")}, images, FileNotFoundError, "there is no file of weights")
+
+
+def test_it_keeps_to_the_contract_of_encoders(tiny: dict[str, Any]) -> None:
+    report = check_encoder(encoders.build(tiny))
+    assert report.passed, str(report)

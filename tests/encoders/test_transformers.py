@@ -15,6 +15,7 @@ import pytest
 from labelbench_plus.data.texts import Texts
 from labelbench_plus.encoders import encoders
 from labelbench_plus.plugins import describe
+from labelbench_plus.testing import check_encoder
 
 if importlib.util.find_spec("transformers") is None:
     pytest.skip("transformers is not installed", allow_module_level=True)
@@ -202,3 +203,9 @@ def test_where_the_folder_lies_is_no_part_of_what_it_is(bert: Path, tmp_path: Pa
     here, there = encoders.build(of(bert)), encoders.build(of(moved))
     assert here.fingerprint() == there.fingerprint()
     assert describe(here, semantic_only=True) == describe(there, semantic_only=True)
+
+
+def test_it_keeps_to_the_contract_of_encoders(bert: Path) -> None:
+    report = check_encoder(encoders.build(of(bert, pooling="mean")))
+    assert report.passed, str(report)
+    assert report["encodes"].detail == "texts"

@@ -14,11 +14,17 @@ from labelbench_plus.plugins import BUILT_IN, registry
 from labelbench_plus.testing import Report, check_encoder, check_problem, check_strategy, check_trainer
 from labelbench_plus.testing.toy_problem import EXAMPLES
 
+# On the toy problem's vectors there are no images to augment.
+NETWORK = {"network": "linear", "augment": "noise", "steps": 30, "learning_rate": 0.2, "batch": 16}
+
 # Hyperparameters of those that have no defaults, or train longer than a test can wait.
 GIVEN: dict[str, dict[str, Any]] = {
     "pca": {"dimensions": 4},
     "ensemble": {"of": "logistic_regression", "members": 2},
     "mlp": {"hidden": 16, "steps": 200, "dropout": 0.1, "passes": 3},
+    **dict.fromkeys(("finetune", "lp_ft"), NETWORK),
+    **dict.fromkeys(("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch"), NETWORK | {"ratio": 1}),
+    "v_pet": NETWORK | {"ratio": 1, "teachers": ["logistic_regression", "label_propagation"]},
     "contrastive": {"steps": 20},
     "joint_torch": {"steps": 20},
     "bilinear_torch": {"steps": 20},
@@ -33,6 +39,8 @@ GIVEN: dict[str, dict[str, Any]] = {
         "dataset": "digits",
     },
     "timm": {"model": "tf_efficientnet_lite0", "weights": "random-plumbing-test", "image_size": 32},
+    "torchvision": {"model": "mobilenet_v3_small", "weights": "random-plumbing-test", "image_size": 32},
+    "float16": {"of": "pixels"},
     "classification": {"dataset": "digits", "encoder": "pixels"},
     **{example["name"]: example for example in EXAMPLES},
 }
