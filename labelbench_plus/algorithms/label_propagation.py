@@ -21,45 +21,46 @@ class Graph:
 
     Attributes
     ----------
-    points: (N, d) float32, unit vectors: what new points are compared with.
-    matrix: (N, N) sparse, float64, with about 2 N k entries.
-    neighbours, exponent: k and γ, for new points.
+    points: (N, d), what new points are compared with.
+    scales: (N,) float64 σ, each point's distance to its k-th neighbour.
+    matrix: (N, N) sparse, float64, with at most 2 N k entries.
+    neighbours: k.
     """
 
     points: Tensor
+    scales: Tensor
     matrix: Tensor
     neighbours: int
-    exponent: float
 
 
-def neighbour_graph(
-    features: Tensor, neighbours: int, *, exponent: float = 3.0, chunk_bytes: int = DEFAULT_CHUNK_BYTES
-) -> Graph:
-    """Connect every point with its nearest ones by cosine; W = A + Aᵀ, A_ij = max(cos, 0)^γ for j near i.
+def neighbour_graph(features: Tensor, neighbours: int, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Graph:
+    """Connect every point with its k nearest: W = (A + Aᵀ) / 2, A_ij = exp(−d_ij² / (σ_i σ_j)) for j near i.
 
-    Source: Iscen, Tolias, Avrithis, Chum, "Label propagation for deep semi-supervised learning" (CVPR 2019), eqs. 9-10.
+    The local scales make one graph do for dense and for sparse regions, and for features of any scale.
+
+    Source: Zelnik-Manor & Perona, "Self-tuning spectral clustering" (NeurIPS 2004), section 2, on the graph of nearest
+    neighbours.
 
     Parameters
     ----------
-    features: (N, d) floating point. A row of zeros has no neighbours.
+    features: (N, d) floating point.
     neighbours: k, at least 1; all others where there are fewer.
     """
     check_matrix(features, "features")
     if neighbours < 1:
         raise ValueError(f"neighbours must be at least 1, got {neighbours}")
     n = len(features)
-    points = torch.nn.functional.normalize(features.double(), dim=1).float()
-    found = nearest_neighbours(points, min(neighbours, n - 1), chunk_bytes=chunk_bytes)
-    weights = _similarity(found.squared_distances, exponent)
-    weights[points.abs().sum(dim=1) == 0] = 0
+    found = nearest_neighbours(features, min(neighbours, n - 1), chunk_bytes=chunk_bytes)
+    scales = found.squared_distances[:, -1].sqrt() if found.indices.shape[1] else features.new_zeros(n).double()
+    weights = _affinity(found.squared_distances, scales[:, None] * scales[found.indices])
     rows = torch.arange(n, device=features.device).repeat_interleave(found.indices.shape[1])
     both = torch.stack([torch.cat([rows, found.indices.reshape(-1)]), torch.cat([found.indices.reshape(-1), rows])])
-    values = weights.reshape(-1).repeat(2)
+    values = weights.reshape(-1).repeat(2) / 2
     degrees = torch.zeros(n, dtype=torch.float64, device=features.device).index_add_(0, both[0], values)
     root = torch.where(degrees > 0, degrees.clamp_min(1e-300).rsqrt(), torch.zeros_like(degrees))
     values = values * root[both[0]] * root[both[1]]
     matrix = torch.sparse_coo_tensor(both, values, (n, n), check_invariants=False).coalesce()
-    return Graph(points, matrix, neighbours, exponent)
+    return Graph(features, scales, matrix, neighbours)
 
 
 def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, *, alpha: float = 0.99) -> Tensor:
@@ -108,12 +109,12 @@ def induce(graph: Graph, values: Tensor, features: Tensor, *, chunk_bytes: int =
 
     Returns
     -------
-    (n, K) float64; zeros for a point without neighbours.
+    (n, K) float64.
     """
-    points = torch.nn.functional.normalize(features.double(), dim=1).float()
     k = min(graph.neighbours, len(graph.points))
-    found = nearest_neighbours(points, k, points=graph.points, chunk_bytes=chunk_bytes)
-    weights = _similarity(found.squared_distances, graph.exponent)
+    found = nearest_neighbours(features, k, points=graph.points, chunk_bytes=chunk_bytes)
+    scales = found.squared_distances[:, -1].sqrt()
+    weights = _affinity(found.squared_distances, scales[:, None] * graph.scales[found.indices])
     weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     result = torch.zeros(len(features), values.shape[1], dtype=torch.float64, device=features.device)
     for column in range(k):  # never (n, k, K)
@@ -121,6 +122,7 @@ def induce(graph: Graph, values: Tensor, features: Tensor, *, chunk_bytes: int =
     return result
 
 
-def _similarity(squared_distances: Tensor, exponent: float) -> Tensor:
-    """max(cos, 0)^γ of unit vectors."""
-    return (1 - squared_distances / 2).clamp_min(0) ** exponent
+def _affinity(squared_distances: Tensor, squared_scales: Tensor) -> Tensor:
+    """exp(−d² / σσ'); 1 where both are nothing."""
+    tiny = torch.finfo(torch.float64).tiny
+    return (-squared_distances / squared_scales.clamp_min(tiny)).exp()

@@ -239,11 +239,13 @@ def _written(view: View, twin: View) -> list[str]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two structures of dataclasses, tuples, tensors and arrays hold the same values."""
+    """Whether two structures of dataclasses, tuples, dicts, tensors and arrays hold the same values."""
     if dataclasses.is_dataclass(left) and type(left) is type(right):
         return all(same(getattr(left, part.name), getattr(right, part.name)) for part in dataclasses.fields(left))
     if isinstance(left, tuple | list) and type(left) is type(right):
         return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     return _equal(left, right)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import torch
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 from torch import Tensor
 
 from labelbench_plus.algorithms.label_propagation import Graph, induce, neighbour_graph, propagate
@@ -38,15 +38,15 @@ class PropagatedLabels:
 @trainers.register("label_propagation")
 @dataclass(frozen=True)
 class LabelPropagation(Trainer):
-    """Local and global consistency on a k-nearest-neighbour graph (Zhou et al., 2003; graph of Iscen et al., 2019).
+    """Local and global consistency on a k-nearest-neighbour graph (Zhou et al., 2003).
 
-    Nothing is drawn and nothing is trained. New points, and the pool's when a strategy asks, get the mean of their
+    The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). Nothing is drawn and
+    nothing is trained. New points, and the pool's when a strategy asks, get the mean of their
     neighbours (Delalleau et al., 2005). The graph is that of the round before: a pool has one.
 
     Parameters
     ----------
     neighbours: k.
-    exponent: γ, of the cosine.
     alpha: how far labels spread.
     """
 
@@ -54,14 +54,13 @@ class LabelPropagation(Trainer):
     provides = frozenset({"probabilities", "embeddings"})
     continues = True
 
-    neighbours: Annotated[int, Ge(1)] = 20
-    exponent: Annotated[float, Gt(0)] = 3.0
+    neighbours: Annotated[int, Ge(1)] = 10
     alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.99
 
     def fit(self, data: ClassificationData, streams: Streams, previous: PropagatedLabels | None) -> PropagatedLabels:
         graph = previous.graph if previous else None
         if graph is None:
-            graph = neighbour_graph(data.pool_features, self.neighbours, exponent=self.exponent)
+            graph = neighbour_graph(data.pool_features, self.neighbours)
         labelled = data.labelled
         values = propagate(graph, labelled.rows, labelled.labels, data.num_classes, alpha=self.alpha)
         return PropagatedLabels(graph, values / values.sum(dim=1, keepdim=True).clamp_min(1e-300))
