@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from labelbench_plus.data.decoded import DECODED_VERSION, square
 from labelbench_plus.data.feature_cache import Pieces, Rows, cached_by_pieces
 from labelbench_plus.data.hashing import hash_arrays
+from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
@@ -95,6 +99,8 @@ def encoded_copies(
     Interrupted work goes on as that of `encoded` does; images whose features are there are augmented again, as what is
     drawn for the next ones depends on it, but not encoded.
 
+    Images in files are brought to the encoder's size before they are augmented.
+
     Parameters
     ----------
     features: those of the data set as it is, whose mean and scale are used.
@@ -106,25 +112,48 @@ def encoded_copies(
     Returns
     -------
     (m, d) float32.
+
+    Raises
+    ------
+    ValueError
+        The data set has no images.
     """
     inputs = load(dataset).pool.inputs
-    if not (isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)):
+    read = _reader(inputs, encoder)
+    if read is None:
         raise ValueError(
-            f"data set {label(dataset)!r} has no images in memory to augment; choose an augmentation of features, "
-            "such as 'noise'"
+            f"data set {label(dataset)!r} has no images to augment before encoder {encoder.name!r}; choose an "
+            "augmentation of features, such as 'noise'"
         )
 
     def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
         encode = _fitted_when_needed(encoder, inputs)
         raw = []
         for start in range(0, len(rows), CHUNK_IMAGES):
-            changed = augment(inputs[rows[start : start + CHUNK_IMAGES]])
+            changed = augment(read(rows[start : start + CHUNK_IMAGES]))
             make = functools.partial(encode, changed)
             raw.append(make() if len(rows) <= SHARD_ROWS else pieces.keep(f"copy_{start}", make))
         return {"copy": _scaled(raw, features.mean, features.scale, encoder.stored)}
 
     key = {**_key(dataset, encoder), **named, "rows": hash_arrays({"rows": rows}), "chunk": CHUNK_IMAGES}
+    if isinstance(inputs, ImageFiles):
+        key["decoded"] = DECODED_VERSION
     return cached_by_pieces(key, compute, folder)["copy"].astype(np.float32, copy=False)
+
+
+def _reader(inputs: Inputs, encoder: Encoder) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The function from rows to uint8 images of one size, if there are images."""
+    if isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4):
+        return lambda rows: inputs[rows]
+    side = encoder.side()
+    if not isinstance(inputs, ImageFiles) or side is None:
+        return None
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return np.stack(list(threads.map(lambda row: square(inputs.decode(row), side), rows.tolist())))
+
+    return read
 
 
 def _fitted_when_needed(encoder: Encoder, pool_inputs: Inputs) -> Callable[[Inputs], np.ndarray]:

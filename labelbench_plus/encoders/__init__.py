@@ -42,6 +42,10 @@ class Encoder(Plugin):
         """
         raise NotImplementedError
 
+    def side(self) -> int | None:
+        """Of the squares that it brings images to; None if it takes them as they are, or takes none."""
+        return None
+
     def fingerprint(self) -> str:
         """Hash of what the encoder is made of beyond its hyperparameters (its weights); empty if nothing."""
         return ""

@@ -75,13 +75,11 @@ def images_to_hidden_states(found: TransformersModel, pooling: Literal["mean", "
         It reads no images, or "cls" of a model that has no tokens.
     """
     recipe = found.images()
+    if recipe is None:
+        raise ValueError(f"transformers: {found.model!r} reads no images (no image_mean in preprocessor_config.json)")
     model: Any = found.load()
     model = getattr(model, "vision_model", model)
-    sizes = recipe.get("crop_size") or recipe.get("size") or {}
-    size = sizes if isinstance(sizes, int) else sizes.get("height") or sizes.get("shortest_edge")
-    if size is None:
-        raise ValueError(f"transformers: the files of {found.model!r} do not say how large its images are: {sizes}")
-    return Backbone(_Pooled(model, pooling), size, tuple(recipe["image_mean"]), tuple(recipe["image_std"]), ())
+    return Backbone(_Pooled(model, pooling), **recipe, layers=())
 
 
 class _Pooled(nn.Module):

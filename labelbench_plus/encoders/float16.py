@@ -37,5 +37,8 @@ class Float16(Encoder):
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)
 
+    def side(self) -> int | None:
+        return self.of.side()
+
     def fingerprint(self) -> str:
         return self.of.fingerprint()

@@ -62,6 +62,9 @@ class Timm(Encoder):
         check_images(pool_inputs, self.name)
         return encode_images(self.name, self._found().load(), self.device)
 
+    def side(self) -> int:
+        return self._found().side()
+
     def fingerprint(self) -> str:
         """Hash of the file of weights; where the hub keeps it or there is none, of the loaded tensors by name."""
         return self._found().fingerprint()

@@ -80,6 +80,10 @@ class Transformers(Encoder):
             return encode_texts(found, pooling, normalised=normalise, max_tokens=limit, device=self.device)
         return encode_images(self.name, images_to_hidden_states(found, pooling), self.device, normalised=normalise)
 
+    def side(self) -> int | None:
+        recipe = TransformersModel(self.model, self.weights, self.folder).images()
+        return None if recipe is None else int(recipe["size"])
+
     def fingerprint(self) -> str:
         """Hash of the files of the model, its tokenizer and its recipe."""
         return TransformersModel(self.model, self.weights, self.folder).fingerprint()

@@ -146,21 +146,22 @@ class TransformersModel:
             return Recipe("cls", "Normalize" in kinds, max_tokens)
         raise ValueError(f"transformers: {self.model!r} pools by {', '.join(sorted(ways))}, unknown here")
 
-    def images(self) -> dict[str, Any]:
-        """What the model's authors wrote of how images are prepared.
+    def images(self) -> dict[str, Any] | None:
+        """How images are prepared: `size`, `mean` and `std`; None if it is no model of images.
 
         Raises
         ------
         ValueError
-            Nothing: it is no model of images.
+            Its files do not say how large they are.
         """
-        path = self.path()
-        written: dict[str, Any] = _read(path / "preprocessor_config.json", {})
+        written = _read(self.path() / "preprocessor_config.json", {})
         if "image_mean" not in written:
-            raise ValueError(
-                f"transformers: {self.model!r} reads no images: no preprocessor_config.json with image_mean"
-            )
-        return written
+            return None
+        sizes = written.get("crop_size") or written.get("size") or {}
+        size = sizes if isinstance(sizes, int) else sizes.get("height") or sizes.get("shortest_edge")
+        if size is None:
+            raise ValueError(f"transformers: the files of {self.model!r} do not say how large its images are: {sizes}")
+        return {"size": size, "mean": tuple(written["image_mean"]), "std": tuple(written["image_std"])}
 
     def _of_package(self) -> Path:
         if self.model != MINILM_MODEL:

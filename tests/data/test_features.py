@@ -12,9 +12,11 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from labelbench_plus.data import features as module
 from labelbench_plus.data.features import encoded, encoded_copies
+from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.plugins import Infra
@@ -150,7 +152,7 @@ def test_augmented_copies_go_on_with_the_same_draws(tmp_path: Path) -> None:
 
 def test_vectors_have_no_augmented_copies(tmp_path: Path) -> None:
     plain = encoded(FarVectors(), Counting(), tmp_path)
-    with pytest.raises(ValueError, match="has no images in memory to augment"):
+    with pytest.raises(ValueError, match="has no images to augment before encoder 'counting'"):
         encoded_copies(FarVectors(), Counting(), plain, tmp_path, np.arange(3), lambda images: images, {})
 
 
@@ -160,6 +162,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from labelbench_plus.data import features
+from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.encoders import Encoder, encoders
 folder, patient = Path(sys.argv[1]), sys.argv[2] == "patient"
@@ -219,3 +222,32 @@ def test_eight_processes_share_the_work_of_one_and_of_one_that_was_killed(tmp_pa
     assert len({process for process, _ in noted}) == 1
     assert not list(folder.glob(".*.pieces"))
     assert start("quick", tmp_path / "fresh" / "cache").communicate(timeout=60)[0] == found
+
+
+def test_images_in_files_are_augmented_at_the_encoders_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "images").mkdir()
+    shapes = [(40, 30, 3), (25, 25, 3), (20, 60, 3)]
+    for number, shape in enumerate(shapes):
+        Image.fromarray(rng.integers(0, 256, shape).astype(np.uint8)).save(tmp_path / "images" / f"{number}.png")
+    files = ImageFiles(FolderImages(tmp_path / "images", [f"{number}.png" for number in range(3)]))
+
+    @dataclass(frozen=True)
+    class Files(Pictures):
+        def load(self) -> LabelledData:
+            part = Split(files, np.zeros(3, dtype=np.int64))
+            return LabelledData(part, part, part, ("a",))
+
+    tiny = {"name": "timm", "model": "test_efficientnet", "weights": "random-plumbing-test", "image_size": 24}
+    encoder = encoders.build(tiny)
+    plain = encoded(Files(), encoder, tmp_path / "cache")
+    seen: list[tuple[int, ...]] = []
+
+    def augment(images: np.ndarray) -> np.ndarray:
+        seen.append(images.shape)
+        return images
+
+    rows = np.array([2, 0])
+    same = encoded_copies(Files(), encoder, plain, tmp_path / "cache", rows, augment, {})
+    assert seen == [(2, 24, 24, 3)]
+    np.testing.assert_allclose(same, plain.parts["pool"][rows], atol=0.2)  # up to rounding to 0..255

@@ -149,6 +149,7 @@ def test_images_too(tmp_path: Path) -> None:
             encoders.build(of(folder, pooling="mean")).fit(images)
         recipe = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": 32, "width": 32}}
         (folder / "preprocessor_config.json").write_text(json.dumps(recipe))
+        assert encoders.build(of(folder)).side() == 32
         found = encoders.build(of(folder, pooling="mean", normalise=True)).fit(images)(images)
         assert found.shape == (5, width)
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
