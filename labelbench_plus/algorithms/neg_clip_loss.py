@@ -14,7 +14,7 @@ from labelbench_plus.algorithms.variance_alignment import row_products
 
 Remainder = Literal["offdiag", "authors", "balanced"]
 
-TILE = 2048
+TILE = 1024
 SHIFT = 0.5
 """Subtracted from every similarity before exp: at a temperature of 0.01 those in [-0.37, 1.38] then stay in range."""
 
@@ -46,7 +46,7 @@ def neg_clip_loss(
         R_b(i) = (τ/2) · [log Σ_{j∈b} exp(f_i·g_j/τ) + log Σ_{j∈b} exp(f_j·g_i/τ)]
 
     which is −τ times the symmetric contrastive loss of the teacher, averaged over K random batchings. Similarities
-    are computed a tile of 2048² at a time and never kept.
+    are computed a tile of 1024² at a time and never kept.
 
     Parameters
     ----------

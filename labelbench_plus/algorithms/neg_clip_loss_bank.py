@@ -41,7 +41,7 @@ def neg_clip_loss_bank(
 
     Returns
     -------
-    (n,) float32. Memory: tiles of `BLOCK_ROWS` × 2048; blocks of rows are whole, so pieces of whole blocks give the
+    (n,) float32. Memory: tiles of `BLOCK_ROWS` × 1024; blocks of rows are whole, so pieces of whole blocks give the
     same bits as all rows at once.
 
     Raises

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.row_blocks import row_blocks
 
+COLUMN_BLOCK = 128
+
 
 def gram(rows: Tensor, products: torch.dtype = torch.float64) -> Tensor:
     """RᵀR, (d, d) float64, of rows R (n, d) of any floating type, block by block.
@@ -22,8 +24,10 @@ def gram(rows: Tensor, products: torch.dtype = torch.float64) -> Tensor:
         if products == torch.float64:
             total.addmm_(block.T, block)
         else:
-            total += block.T @ block
-    return total
+            for start in range(0, rows.shape[1], COLUMN_BLOCK):  # the upper triangle; the lower one is its mirror image
+                part = slice(start, start + COLUMN_BLOCK)
+                total[: part.stop, part] += block[:, : part.stop].T @ block[:, part]
+    return total if products == torch.float64 else total.triu() + total.triu(1).T
 
 
 def gram_of_parts(parts: Iterable[Tensor]) -> tuple[Tensor, int]:

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.row_blocks import row_blocks, score_rows
+from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS, row_blocks, score_rows
+
+COLUMN_BLOCK = 128
 
 
 def variance_alignment(images: Tensor, moment: Tensor, others: Tensor | None = None) -> Tensor:
@@ -34,7 +36,7 @@ def variance_alignment(images: Tensor, moment: Tensor, others: Tensor | None = N
         raise ValueError(f"moment must be ({width}, {width}) as images have {width} columns, got {tuple(moment.shape)}")
     single = moment.to(device=images.device, dtype=torch.float32)
     if others is None:
-        return score_rows(images, lambda block: (block @ single).mul_(block).sum(dim=1))
+        return _quadratic_forms(images, single)
     check_matrix(others, "others")
     if others.shape != images.shape:
         raise ValueError(f"others must have the images' shape {tuple(images.shape)}, got {tuple(others.shape)}")
@@ -42,6 +44,21 @@ def variance_alignment(images: Tensor, moment: Tensor, others: Tensor | None = N
     for (part, block), (_, other) in zip(row_blocks(images), row_blocks(others), strict=True):
         scores[part] = (block @ single).mul_(other).sum(dim=1)[: part.stop - part.start]
     return scores
+
+
+def _quadratic_forms(images: Tensor, matrix: Tensor) -> Tensor:
+    """f_iᵀ A f_i, (n,) float32. What lies below the diagonal is added to what lies above: two products in five less."""
+    ends = range(COLUMN_BLOCK, images.shape[1] + COLUMN_BLOCK, COLUMN_BLOCK)
+    parts = [slice(end - COLUMN_BLOCK, min(end, images.shape[1])) for end in ends]
+    upper = [torch.cat([matrix[: p.start, p] + matrix[p, : p.start].T, matrix[p, p]]) for p in parts]
+    products = torch.empty(BLOCK_ROWS, images.shape[1], dtype=torch.float32, device=images.device)
+
+    def score(block: Tensor) -> Tensor:
+        for part, columns in zip(parts, upper, strict=True):
+            torch.mm(block[:, : part.stop], columns, out=products[:, part])
+        return products.mul_(block).sum(dim=1)
+
+    return score_rows(images, score)
 
 
 def row_products(images: Tensor, texts: Tensor) -> Tensor:
