@@ -30,8 +30,12 @@ class Noise(Augmentation):
     dropped: Annotated[float, Interval(ge=0, lt=1)] = 0.2
 
     def weak(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        return inputs + self.weak_deviation * torch.randn(inputs.shape, generator=generator).to(inputs)
+        return self._noise(inputs, self.weak_deviation, generator).add_(inputs)
 
     def strong(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        kept = (torch.rand(inputs.shape, generator=generator) >= self.dropped).to(inputs) / (1 - self.dropped)
-        return inputs * kept + self.strong_deviation * torch.randn(inputs.shape, generator=generator).to(inputs)
+        kept = (torch.rand(inputs.shape, generator=generator) >= self.dropped).to(inputs).div_(1 - self.dropped)
+        return kept.mul_(inputs).add_(self._noise(inputs, self.strong_deviation, generator))
+
+    @staticmethod
+    def _noise(inputs: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+        return torch.randn(inputs.shape, generator=generator).to(inputs).mul_(deviation)

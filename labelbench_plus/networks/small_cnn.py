@@ -40,8 +40,8 @@ class SmallCNN(Network):
                 nn.Sequential(
                     nn.Conv2d(channels, wide, 3, padding=1, bias=False, device="meta"),
                     nn.BatchNorm2d(wide, device="meta"),
-                    nn.ReLU(),
-                    nn.MaxPool2d(2) if number < 2 else nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+                    # The largest of four rectified numbers is the largest of the four, rectified: a quarter of the work.
+                    *((nn.MaxPool2d(2), nn.ReLU()) if number < 2 else (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())),
                 )
             )
             channels = wide
