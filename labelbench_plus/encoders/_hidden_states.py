@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from labelbench_plus.data.texts import Texts
-from labelbench_plus.encoders._images import BATCH, chosen_device
+from labelbench_plus.encoders._batches import batches
+from labelbench_plus.encoders._images import chosen_device
 from labelbench_plus.encoders._inputs import shown
 from labelbench_plus.pretrained.image_model import Backbone
 from labelbench_plus.pretrained.transformers import TransformersModel
@@ -53,8 +54,8 @@ def encode_texts(
         tokens = tokenizer([inputs[row] for row in range(len(inputs))], truncation=True, max_length=limit)
         order = np.argsort([len(ids) for ids in tokens["input_ids"]], kind="stable")  # little is lost to padding
         with torch.inference_mode():
-            for start in range(0, len(order), BATCH[device]):
-                rows = order[start : start + BATCH[device]]
+            for places in batches(len(order), device, "transformers"):
+                rows = order[places.start : places.stop]
                 some = {key: [values[row] for row in rows] for key, values in tokens.items()}
                 batch = tokenizer.pad(some, return_tensors="pt").to(device)
                 vectors = pooled(model(**batch).last_hidden_state, batch["attention_mask"], pooling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.encoders._batches import batches
 from labelbench_plus.encoders._inputs import check_images
 from labelbench_plus.pretrained.image_model import Backbone
 from labelbench_plus.pretrained.images import squares, width_of
-
-BATCH = {"cpu": 32, "cuda": 256}
 
 Images = np.ndarray | ImageFiles
 
@@ -54,7 +53,7 @@ def encode_images(
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
         ):
-            for batch in _batches(inputs, backbone.size, device):
+            for batch in _read(inputs, backbone.size, device, encoder):
                 prepared = ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
                 embeddings = model(prepared)
                 if normalised:
@@ -65,14 +64,15 @@ def encode_images(
     return encode
 
 
-def _batches(inputs: Images, size: int, device: str) -> Iterator[Tensor]:
+def _read(inputs: Images, size: int, device: str, encoder: str) -> Iterator[Tensor]:
     """(b, 3, size, size) in 0..1 on the device."""
+    parts = batches(len(inputs), device, encoder)
     if isinstance(inputs, np.ndarray):
-        for start in range(0, len(inputs), BATCH[device]):
-            batch = torch.from_numpy(np.array(inputs[start : start + BATCH[device]])).to(device)
+        for rows in parts:
+            batch = torch.from_numpy(np.array(inputs[rows.start : rows.stop])).to(device)
             yield squares(_channels_first(batch).to(torch.float32), size, 255)
         return
-    for decoded in _decoded(inputs, BATCH[device]):
+    for decoded in _decoded(inputs, parts):
         images = [_channels_first(torch.from_numpy(image)[None].to(device)).to(torch.float32) for image in decoded]
         yield torch.cat([squares(image, size, 255) for image in images])
 
@@ -81,12 +81,11 @@ def _channels_first(images: Tensor) -> Tensor:
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
 
 
-def _decoded(files: ImageFiles, count: int) -> Iterator[list[np.ndarray]]:
-    """Images, `count` at a time; while some are worked on, the next ones are decoded by a thread a core."""
+def _decoded(files: ImageFiles, parts: Iterable[range]) -> Iterator[list[np.ndarray]]:
+    """Images, some at a time; while some are worked on, the next ones are decoded by a thread a core."""
     waiting: deque[list[Future[np.ndarray]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, len(files), count):
-            rows = range(start, min(start + count, len(files)))
+        for rows in parts:
             waiting.append([threads.submit(files.decode, row) for row in rows])
             if len(waiting) > 1:
                 yield [future.result() for future in waiting.popleft()]

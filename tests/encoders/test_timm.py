@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import datasets
-from labelbench_plus.encoders import _images, encoders
+from labelbench_plus.encoders import _batches, encoders
 from labelbench_plus.plugins import describe, label
 from labelbench_plus.pretrained.images import squares
 from labelbench_plus.pretrained.timm import TimmModel
@@ -138,8 +138,8 @@ def test_the_same_bits_every_time_and_nobodys_generator_is_touched(images: np.nd
 
 def test_batches_are_put_together_in_order(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encoders.build(TINY).fit(images)(images)
-    monkeypatch.setitem(_images.BATCH, "cpu", 2)
-    monkeypatch.setitem(_images.BATCH, "cuda", 2)
+    monkeypatch.setitem(_batches.BATCH, "cpu", 2)
+    monkeypatch.setitem(_batches.BATCH, "cuda", 2)
     np.testing.assert_allclose(encoders.build(TINY).fit(images)(images), whole, rtol=1e-3, atol=1e-4)
 
 
@@ -192,7 +192,7 @@ class Stored:
 
 
 def test_images_in_files_are_encoded_as_those_in_memory(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_images.BATCH, "cpu", 2)
+    monkeypatch.setitem(_batches.BATCH, "cpu", 2)
     files = ImageFiles(Stored(list(images)))
     encode = encoders.build({**TINY, "device": "cpu"}).fit(files)
     np.testing.assert_allclose(encode(files), encode(images), rtol=1e-4, atol=1e-5)
@@ -310,6 +310,6 @@ def test_naming_it_in_a_suite_imports_neither_timm_nor_torch() -> None:
         "heavy = {'timm', 'torch', 'torchvision'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    root = Path(_images.__file__).parents[2]
+    root = Path(_batches.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
