@@ -36,14 +36,10 @@ class SmallCNN(Network):
         blocks = []
         for number in range(3):
             wide = self.width * 2**number
-            blocks.append(
-                nn.Sequential(
-                    nn.Conv2d(channels, wide, 3, padding=1, bias=False, device="meta"),
-                    nn.BatchNorm2d(wide, device="meta"),
-                    # The largest of four rectified numbers is the largest of the four, rectified: a quarter of the work.
-                    *((nn.MaxPool2d(2), nn.ReLU()) if number < 2 else (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())),
-                )
-            )
+            # The largest of four rectified numbers is the largest of the four, rectified: a quarter of the work.
+            last = [nn.MaxPool2d(2), nn.ReLU()] if number < 2 else [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            convolution = nn.Conv2d(channels, wide, 3, padding=1, bias=False, device="meta")
+            blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(wide, device="meta"), *last))
             channels = wide
         backbone = nn.Sequential(*blocks).to_empty(device="cpu")
         initialise(backbone, generator)
