@@ -24,6 +24,7 @@ OTHERS = {
     "trainers": "Trainers",
     "datasets": "Data sets",
     "encoders": "Encoders",
+    "networks": "Networks",
     "conditions": "Conditions",
     "metrics": "Metrics",
     "pair_pools": "Pools of pairs",
