@@ -35,7 +35,9 @@ CONTRACTS = {
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "pair_pools"},
     "problems": {"Instance", "Place", "Problem", "problems"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
-    "trainers": {"Trainer", "trainers"},
+    "trainers": {"Checkpoint", "Trainer", "trainers"},
+    "networks": {"Network", "Task", "networks"},
+    "augmentations": {"Augmentation", "augmentations"},
 }
 
 TESTING = {

@@ -75,11 +75,11 @@ class FreeMatch(SemiSupervised):
 
     Parameters
     ----------
-    decay: of the moving averages.
+    decay: of the moving averages; shorter than the paper's 0.999, which is for a million steps.
     fairness: w_f, weight of the fairness term.
     """
 
-    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     fairness: Annotated[float, Ge(0)] = 0.001
 
     def rule(self, num_classes: int, unlabelled: int) -> FreeMatchRule:

@@ -55,7 +55,7 @@ class LabelPropagation(Trainer):
     continues = True
 
     neighbours: Annotated[int, Ge(1)] = 10
-    alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.99
+    alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.8
 
     def fit(self, data: ClassificationData, streams: Streams, previous: PropagatedLabels | None) -> PropagatedLabels:
         graph = previous.graph if previous else None

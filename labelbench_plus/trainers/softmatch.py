@@ -56,12 +56,12 @@ class SoftMatch(SemiSupervised):
 
     Parameters
     ----------
-    decay: of the moving averages.
+    decay: of the moving averages; shorter than the paper's 0.999, which is for a million steps.
     deviations: how many times narrower than the confidences' own spread the Gaussian is.
     uniform_alignment: whether predictions are balanced over classes before they are weighted.
     """
 
-    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     deviations: Annotated[float, Gt(0)] = 2.0
     uniform_alignment: bool = True
 
