@@ -115,3 +115,37 @@ def test_weights_that_are_not_there_are_named_and_nothing_is_random(
 def test_it_keeps_to_the_contract_of_encoders(tiny: dict[str, Any]) -> None:
     report = check_encoder(encoders.build(tiny))
     assert report.passed, str(report)
+
+
+def test_published_weights_bring_their_mean_and_deviation(
+    tiny: dict[str, Any], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import open_clip.factory
+    import open_clip.pretrained
+
+    grey = {"url": "", "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, tiny_clip.NAME, {"mine": grey})
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda *_, **__: tiny["file"])
+    published = {"name": "open_clip", "model": tiny_clip.NAME, "weights": "pretrained", "tag": "mine"}
+    found = encoders.build(published).fit(images)(images)
+    np.testing.assert_array_equal(found, encoders.build({**tiny, "tag": "mine"}).fit(images)(images))
+    assert not np.allclose(found, encoders.build(tiny).fit(images)(images), atol=1e-3)
+
+
+def test_a_model_of_the_hub_without_its_weights_is_refused(
+    tiny: dict[str, Any], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import open_clip.factory
+
+    config = {"embed_dim": 12, "vision_cfg": tiny_clip.VISION, "text_cfg": tiny_clip.TEXT}
+    monkeypatch.setattr(open_clip.factory, "_get_hf_config", lambda *_, **__: {"model_cfg": dict(config)})
+    monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", lambda *_, **__: tiny["file"])
+    theirs = {"name": "open_clip", "model": "hf-hub:somebody/something", "weights": "pretrained"}
+    np.testing.assert_array_equal(encoders.build(theirs).fit(images)(images), encoders.build(tiny).fit(images)(images))
+    assert encoders.build(theirs).side() == 32
+
+    def download(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", download)  # open_clip itself only warns
+    refused(theirs, images, FileNotFoundError, "could not be had .*Ways to get weights")

@@ -64,8 +64,12 @@ def test_weights_that_are_not_there_are_named_and_nothing_is_random(
     def download(*_: Any, **__: Any) -> None:
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(models._api, "load_state_dict_from_url", download)
     published = {**SMALL, "weights": "pretrained"}
+    monkeypatch.setattr(
+        models._api, "load_state_dict_from_url", lambda *_, **__: models.mobilenet_v3_small().state_dict()
+    )
+    assert encoders.build(published).fit(images)(images).shape == (5, 1024)
+    monkeypatch.setattr(models._api, "load_state_dict_from_url", download)
     refused(published, images, FileNotFoundError, r"IMAGENET1K_V1 of 'mobilenet_v3_small' .*no route.*file: PATH")
     refused({**published, "tag": "V9"}, images, ValueError, "no weights 'V9'.*there are IMAGENET1K_V1")
     refused({**published, "model": "resnet17"}, images, ValueError, "unknown model 'resnet17'; did you mean 'resnet1")
