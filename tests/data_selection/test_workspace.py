@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -279,6 +281,40 @@ at_least: 0.05
         both += (vas >= np.float32(0.05)).sum()
     assert 0 < both == len(read_uids(workspace.kept)) < pool.rows
     assert replace(workspace.selection.strategy, at_least=None) != workspace.selection.strategy
+
+
+def test_the_filters_that_come_with_the_project(tmp_path):
+    rng, scores = np.random.default_rng(0), np.linspace(0, 1, 50, dtype=np.float32)
+    vectors = {f"b32_{side}": rng.normal(size=(50, 8)).astype(np.float16) for side in ("img", "txt")}
+    write_shard(tmp_path, 1, **vectors)
+    more = {
+        "text": ["a red barn", "red barn at dusk", "barn", "two words", "red barn at dusk"] * 10,
+        "language": ["en", "en", "en", "en", "de"] * 10,
+        "gcld3": ["en", "en", "fr", "en", "de"] * 10,
+        "original_width": [300] * 49 + [100],
+        "original_height": [250] * 48 + [1000] * 2,
+        "clip_b32_similarity_score": scores,
+    }
+    path = tmp_path / f"{1:032x}.parquet"
+    pq.write_table(pa.table({**pq.read_table(path).to_pydict(), **more}), path)
+    np.save(tmp_path / "targets.npy", rng.normal(size=(4, 8)))
+
+    def kept(name, metadata=tmp_path):
+        text = (Path(__file__).parents[2] / "benchmarks" / "selections" / f"datacomp_small_{name}.yaml").read_text()
+        text = text.replace("D/metadata", str(metadata)).replace("clusters: 100000", "clusters: 20")
+        text = text.replace("targets/imagenet_1k_train.pt", str(tmp_path / "targets.npy"))
+        workspace = Workspace(plan(written(tmp_path, text), tmp_path / "out"))
+        in_process(workspace)
+        return {row for _, row in read_uids(workspace.kept).tolist()}
+
+    assert kept("basic") == {row for row in range(48) if row % 5 in (0, 1)}
+    assert kept("laion") == {row for row in range(50) if row % 5 in (0, 1, 3) and scores[row] >= np.float32(0.28)}
+    of_images = kept("image_based")
+    assert of_images and all(row % 5 in (0, 1, 3) for row in of_images)
+    (tmp_path / "bare").mkdir()
+    write_shard(tmp_path / "bare", 2)
+    with pytest.raises(SelectionError, match="reads columns that the pool does not have: original_width"):
+        kept("basic", tmp_path / "bare")
 
 
 @pytest.mark.parametrize("scale", ["small", "medium"])
