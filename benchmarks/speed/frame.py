@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 class Measurement:
     """Repeated runs of one callable on one input.
 
-    cpu_seconds, wall_seconds: one entry a repeat. CPU seconds are of the whole process, all its threads.
+    cpu_seconds, wall_seconds: one entry a repeat. CPU seconds are of the whole process, all its threads, and of
+        processes it started that have ended.
     peak_bytes: most resident memory on top of what was resident before the call, over all repeats; None where the
         system does not tell. Memory that the allocator kept from an earlier call is given back before each call.
     quality: of the first result. results: of every repeat.
@@ -61,9 +62,9 @@ def measure(
                 entry = measurements[name]
                 gc.collect()
                 before = _reset_peak()
-                cpu, wall = time.process_time(), time.perf_counter()
+                cpu, wall = _cpu_seconds(), time.perf_counter()
                 result = call()
-                entry.cpu_seconds.append(time.process_time() - cpu)
+                entry.cpu_seconds.append(_cpu_seconds() - cpu)
                 entry.wall_seconds.append(time.perf_counter() - wall)
                 if before is not None:
                     entry.peak_bytes = max(entry.peak_bytes or 0, _status_bytes("VmHWM") - before)
@@ -85,6 +86,11 @@ def limited_threads(threads: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def _status_bytes(key: str) -> int:
