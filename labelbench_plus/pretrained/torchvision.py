@@ -97,7 +97,10 @@ class TorchvisionModel(ImageModel):
         import torch
 
         if self.model in OWN_SCALE:
-            raise ValueError(f"torchvision: weights of {self.model!r} from a file cannot be told apart by their scale")
+            raise ValueError(
+                f"torchvision: {self.model!r} scales images anew where torchvision's weights need it, and a file does "
+                "not say whether they do; take weights: pretrained"
+            )
         try:
             stored = torch.load(path, map_location="cpu", weights_only=True)
             state = {key: tensor for key, tensor in stored.get("state_dict", stored).items() if key not in gone}

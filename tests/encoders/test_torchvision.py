@@ -75,9 +75,9 @@ def test_weights_that_are_not_there_are_named_and_nothing_is_random(
     refused({**published, "model": "resnet17"}, images, ValueError, "unknown model 'resnet17'; did you mean 'resnet1")
     refused({**published, "model": "vit_b_32"}, images, ValueError, "are for images of 224 pixels only, not 32")
     torch.save(models.squeezenet1_1().state_dict(), tmp_path / "other.pth")
-    refused(
-        {**SMALL, "weights": "file", "file": str(tmp_path / "other.pth")}, images, ValueError, "is of another model"
-    )
+    other = {**SMALL, "weights": "file", "file": str(tmp_path / "other.pth")}
+    refused(other, images, ValueError, "is of another model")
+    refused({**other, "model": "inception_v3"}, images, ValueError, "scales images anew")
     (tmp_path / "html.pth").write_bytes(b"<html>404</html>")
     refused(
         {**SMALL, "weights": "file", "file": str(tmp_path / "html.pth")},
