@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from labelbench_plus.augmentations import Augmentation
 from labelbench_plus.data.decoded import decoded
-from labelbench_plus.data.features import Features, encoded_copies, load
+from labelbench_plus.data.features import Features, encoded, encoded_copies, load
 from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import Dataset
 from labelbench_plus.encoders import Encoder
@@ -71,9 +72,13 @@ class Store:
 
     dataset: Dataset
     encoder: Encoder
-    features: Features
     folder: Path
     rows: dict[str, np.ndarray]
+
+    @property
+    def features(self) -> Features:
+        """Of the whole data set: computed or read now, if they have not been."""
+        return encoded(self.dataset, self.encoder, self.folder)
 
     def images(self, part: str, size: int | None) -> Images:
         """A part's images.
@@ -126,6 +131,24 @@ class Store:
                 )
             )
         return torch.from_numpy(np.stack(copies))
+
+
+class FeatureRows:
+    """A part's features (n, d) on a device, read when they are first asked for. It leads to no label or other part."""
+
+    def __init__(self, store: Store, part: str, device: str) -> None:
+        self._source = (store.dataset, store.encoder, store.folder)
+        self._rows, self._part, self._device = store.rows[part], part, device
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        features = encoded(*self._source).parts[self._part]
+        every = np.array_equal(self._rows, np.arange(len(features)))
+        return torch.as_tensor(features if every else features[self._rows], device=self._device)
+
+    def at(self, places: Tensor) -> Tensor:
+        """The features at these places."""
+        return self.tensor[places]
 
 
 @dataclass(frozen=True)

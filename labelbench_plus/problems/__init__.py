@@ -90,8 +90,14 @@ class Problem(Plugin):
         """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
         return {}
 
+    def warm(self, place: Place) -> None:
+        """Compute what takes long and is the same for all its runs, features say, so that no round is charged for it.
+
+        A run calls it before `open`; who only asks what was sold to whom does not.
+        """
+
     def open(self, place: Place, streams: Streams) -> Instance:
-        """Load the data and make the problem ready for the run with these random streams."""
+        """Make the problem ready for the run with these random streams."""
         raise NotImplementedError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from labelbench_plus.budget import Ledger
 from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
 from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.data.inputs import Images, Inputs, Store, has_images
+from labelbench_plus.data.inputs import FeatureRows, Images, Inputs, Store, has_images
 from labelbench_plus.datasets import Dataset, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
@@ -118,21 +118,27 @@ class Classification(Problem):
     def facets(self) -> dict[str, str]:
         return {"encoder": label(self.encoder)}
 
+    def warm(self, place: Place) -> None:
+        encoded(self.dataset, self.encoder, place.cache)
+
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
-        found, setting = encoded(self.dataset, self.encoder, place.cache), _lasting(self)
-        features = found.parts
+        setting = _lasting(self)
         for number, condition in enumerate(self.conditions):
             if condition.per_run:
                 rng = streams.rng(f"condition {number} {condition.name}")
                 rows = setting.pool.rows
-                setting = condition.apply(setting, lambda: features["pool"][rows], rng)  # noqa: B023 called at once
+                features = partial(self._pool_features, place, rows)
+                setting = condition.apply(setting, features, rng)
         parts = {part: getattr(setting, part).rows for part in PARTS}
-        store = Store(self.dataset, self.encoder, found, place.cache, parts)
+        store = Store(self.dataset, self.encoder, place.cache, parts)
         return ClassificationInstance(setting, store, self.metrics, place.device)
+
+    def _pool_features(self, place: Place, rows: np.ndarray) -> np.ndarray:
+        return encoded(self.dataset, self.encoder, place.cache).parts["pool"][rows]
 
 
 class ClassificationInstance:
-    """A classification problem with its data loaded."""
+    """A classification problem with its labels loaded; features are when they are first needed."""
 
     def __init__(
         self,
@@ -141,39 +147,50 @@ class ClassificationInstance:
         scores: tuple[Metric, ...],
         device: str,
     ) -> None:
-        features = store.features.parts
-
-        def rows(name: str, part: Part) -> Tensor:
-            every = np.array_equal(part.rows, np.arange(len(features[name])))
-            return torch.as_tensor(features[name] if every else features[name][part.rows], device=device)
-
-        def examples(name: str, part: Part) -> Examples:
-            labels = torch.as_tensor(part.labels, dtype=torch.long, device=device)
-            return Examples(rows(name, part), labels, torch.arange(len(labels), device=device))
-
         self.oracle = PoolOracle(setting.answers, setting.prices)
-        self._pool, self._prices = rows("pool", setting.pool), setting.prices
-        self._validation, self._test = examples("validation", setting.validation), examples("test", setting.test)
-        self._num_classes, self._metrics, self._store = len(setting.class_names), scores, store
+        self._setting, self._store, self._device = setting, store, device
+        self._features = {part: FeatureRows(store, part, device) for part in PARTS}
+        self._prices, self._metrics = setting.prices, scores
+        self._num_classes, self._inputs = len(setting.class_names), Inputs(setting.class_names, store)
         data = load(store.dataset)
         self._groups = None
         if data.test.groups is not None:
             self._groups = torch.as_tensor(data.test.groups[setting.test.rows], device=device)
-        self._inputs = Inputs(setting.class_names, store)
         self._tokens = None
         if data.pool_token_uncertainty is not None:
             self._tokens = torch.as_tensor(data.pool_token_uncertainty[setting.pool.rows], device=device)
 
+    @property
+    def _pool(self) -> Tensor:
+        return self._features["pool"].tensor
+
+    @cached_property
+    def _validation(self) -> Examples:
+        return self._examples("validation", self._setting.validation)
+
+    @cached_property
+    def _test(self) -> Examples:
+        return self._examples("test", self._setting.test)
+
+    def _examples(self, name: str, part: Part) -> Examples:
+        labels = torch.as_tensor(part.labels, dtype=torch.long, device=self._device)
+        return Examples(self._features[name].tensor, labels, torch.arange(len(labels), device=self._device))
+
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
-        device, bought = self._pool.device, ledger.items
-        unbought = np.ones(len(self._pool), dtype=bool)
+        device, bought = self._device, ledger.items
+        unbought = np.ones(len(self._prices), dtype=bool)
         unbought[bought] = False
         candidates = torch.as_tensor(np.flatnonzero(unbought), device=device)
         labelled = torch.as_tensor(bought, device=device)
         return PoolView(
             needs,
             pool_providers(
-                self._pool, self._tokens, candidates.clone(), labelled.clone(), model, self._read_by(model, "pool")
+                self._features["pool"],
+                self._tokens,
+                candidates.clone(),
+                labelled.clone(),
+                model,
+                self._read_by(model, "pool"),
             ),
             candidates,
             labelled,
@@ -185,21 +202,22 @@ class ClassificationInstance:
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
         of_a_class = ledger.answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
-        items = torch.as_tensor(ledger.items[of_a_class], device=self._pool.device)
-        labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._pool.device)
+        items = torch.as_tensor(ledger.items[of_a_class], device=self._device)
+        labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._device)
         validation = self._validation if with_validation else None
         labelled = Examples(self._pool[items], labels, items)
         return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs)
 
     def evaluate(self, model: Any) -> dict[str, float]:
-        probabilities = model.probabilities(self._read_by(model, "test"))
+        test = self._read_by(model, "test")
+        probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)
 
-    def _read_by(self, model: Any | None, part: str) -> Tensor | Images:
+    def _read_by(self, model: Any | None, part: str) -> FeatureRows | Images:
         """What a model reads of the pool or the test set: features, unless it says that it `reads` images."""
         if reads_images(model):
             return self._store.images(part, model.image_size)  # type: ignore[union-attr]
-        return self._pool if part == "pool" else self._test.features
+        return self._features[part]
 
 
 def reads_images(model: Any) -> bool:
@@ -208,34 +226,30 @@ def reads_images(model: Any) -> bool:
 
 
 def pool_providers(
-    pool: Tensor,
+    pool: FeatureRows,
     tokens: Tensor | None,
     candidates: Tensor,
     labelled: Tensor,
     model: Any | None,
-    read: Tensor | Images,
+    read: FeatureRows | Images,
 ) -> dict[str, tuple[str, Callable[[], Tensor]]]:
     """The functions behind a pool view. A free function: its closures can reach inputs and model, no labels.
 
     `read` is what the model reads of the pool.
     """
-
-    def inputs(places: Tensor) -> Tensor | Images:
-        return read.at(places) if isinstance(read, Images) else read[places]
-
     providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
-        "features": ("features", lambda: pool[candidates]),
-        "labelled_features": ("features", lambda: pool[labelled]),
+        "features": ("features", lambda: pool.at(candidates)),
+        "labelled_features": ("features", lambda: pool.at(labelled)),
     }
     if tokens is not None:
         providers["token_uncertainty"] = ("token_uncertainty", lambda: tokens[candidates])
     if model is not None:
         providers |= {
-            "probabilities": ("probabilities", lambda: model.probabilities(inputs(candidates))),
-            "labelled_probabilities": ("probabilities", lambda: model.probabilities(inputs(labelled))),
-            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(inputs(candidates))),
-            "embeddings": ("embeddings", lambda: model.embeddings(inputs(candidates))),
-            "labelled_embeddings": ("embeddings", lambda: model.embeddings(inputs(labelled))),
+            "probabilities": ("probabilities", lambda: model.probabilities(read.at(candidates))),
+            "labelled_probabilities": ("probabilities", lambda: model.probabilities(read.at(labelled))),
+            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(read.at(candidates))),
+            "embeddings": ("embeddings", lambda: model.embeddings(read.at(candidates))),
+            "labelled_embeddings": ("embeddings", lambda: model.embeddings(read.at(labelled))),
         }
     return providers
 
