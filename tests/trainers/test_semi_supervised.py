@@ -330,3 +330,20 @@ def test_the_loss_is_the_papers(instance):
     # A head of zeros predicts 1/K everywhere: both losses are log 10, on 16 labelled and 32 unlabelled examples.
     assert [(n, reduction) for n, _, reduction in seen["losses"]] == [(16, "mean"), (32, "none")]
     assert all(loss == pytest.approx(math.log(10)) for _, loss, _ in seen["losses"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("reads", NETWORKS)
+def test_a_gpu_learns_the_same_to_rounding(tmp_path, reads):
+    """In full precision a few steps agree with the CPU's; in mixed precision they are finite."""
+    probabilities = {}
+    for device in ("cpu", "cuda"):
+        problem = registry("problems").build({"name": "classification", "dataset": "digits", "encoder": "pixels"})
+        instance = problem.open(Place(tmp_path, device), Streams(0))
+        ledger = Ledger()
+        instance.oracle.answer(torch.arange(40), 40.0, ledger)
+        model = fit(instance, build("flexmatch", reads, steps=4, mixed_precision=False), ledger)
+        probabilities[device] = instance.view(frozenset({"probabilities"}), ledger, model, 1.0).probabilities.cpu()
+        mixed = fit(instance, build("flexmatch", reads, steps=4), ledger)
+        assert math.isfinite(scores(instance, mixed)["nll"])
+    torch.testing.assert_close(probabilities["cuda"], probabilities["cpu"], atol=1e-3, rtol=0)
