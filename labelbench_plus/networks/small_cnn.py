@@ -9,7 +9,7 @@ from annotated_types import Ge
 from torch import nn
 
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import Classifier, initialise, new_head
+from labelbench_plus.networks._classifier import Classifier, MeanOverPlaces, initialise, new_head
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ class SmallCNN(Network):
         for number in range(3):
             wide = self.width * 2**number
             # The largest of four rectified numbers is the largest of the four, rectified: a quarter of the work.
-            last = [nn.MaxPool2d(2), nn.ReLU()] if number < 2 else [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            last = [nn.MaxPool2d(2), nn.ReLU()] if number < 2 else [nn.ReLU(), MeanOverPlaces()]
             convolution = nn.Conv2d(channels, wide, 3, padding=1, bias=False, device="meta")
             blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(wide, device="meta"), *last))
             channels = wide

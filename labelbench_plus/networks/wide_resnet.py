@@ -10,7 +10,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import Classifier, initialise, new_head
+from labelbench_plus.networks._classifier import Classifier, MeanOverPlaces, initialise, new_head
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -62,7 +62,7 @@ class WideResNet(Network):
             for number in range((self.depth - 4) // 6):
                 parts.append(_Block(channels, wide, 2 if stage and not number else 1))
                 channels = wide
-        parts += [nn.BatchNorm2d(channels, device="meta"), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        parts += [nn.BatchNorm2d(channels, device="meta"), nn.ReLU(), MeanOverPlaces()]
         backbone = nn.Sequential(*parts).to_empty(device="cpu")
         initialise(backbone, generator)
         return Classifier(backbone, new_head(channels, task.num_classes), [(str(n),) for n in range(len(parts))])

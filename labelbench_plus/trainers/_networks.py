@@ -6,6 +6,7 @@ import copy
 import hashlib
 import io
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from labelbench_plus.networks._classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+
+logger = logging.getLogger(__name__)
 
 CHUNK = {"features": 16_384, "images": 256}
 
@@ -88,7 +91,7 @@ class Shuffled:
         return {"waiting": torch.from_numpy(self._waiting.copy()), "rng": json.dumps(self._rng.bit_generator.state)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._waiting = state["waiting"].numpy()
+        self._waiting = state["waiting"].cpu().numpy()
         self._rng.bit_generator.state = json.loads(state["rng"])
 
 
@@ -240,7 +243,7 @@ class Training:
         self._trained, self._averaged = Weights(self.network), Weights(self.average or self.network)
         self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate, fused=True)
         self.labelled = Shuffled(len(data.labelled.labels), streams.rng("data_order"))
-        self.unlabelled = Shuffled(len(data.pool_features) - len(data.labelled.labels), streams.rng("unlabelled order"))
+        self.unlabelled = Shuffled(len(unlabelled_rows(data)), streams.rng("unlabelled order"))
         labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
         described = json.dumps([describe(trainer), streams.seed, list(streams.key)]).encode()
         self._signature = hashlib.sha256(described + labels).hexdigest()
@@ -293,10 +296,14 @@ class Training:
         checkpoint.save(buffer.getvalue())
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
-        """Take up what was kept, if it is of this very training."""
+        """Take up what was kept, if it is of this very training and can be read."""
         if (content := checkpoint.load()) is None:
             return
-        state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
+        except Exception as error:  # a damaged file can raise anything; training again is always right
+            logger.warning("a checkpoint cannot be read (%s); training starts again", error)
+            return
         if state["signature"] != self._signature:
             return
         self.step, self.notes, self.kept = state["step"], state["notes"], True
@@ -320,7 +327,8 @@ class Training:
         Dropout and its kin draw from torch's global generator; they are lent one of the run's own meanwhile.
         """
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with exact, torch.random.fork_rng(devices=devices):
             seed = int(self._noise.integers(2**63))
             torch.random.default_generator.manual_seed(seed)
             if self.device.type == "cuda":

@@ -269,6 +269,25 @@ def test_a_checkpoint_of_other_labels_is_not_taken_up(instance):
     assert torch.equal(whole.network.head.weight, model.network.head.weight)
 
 
+def test_a_damaged_checkpoint_costs_time_alone(instance, caplog):
+    problem, ledger = instance
+    trainer, kept = build("fixmatch"), Kept(stop_after=None)
+    whole = fit(problem, trainer, ledger, kept)
+    kept.content = kept.content[: len(kept.content) // 2]
+    model = fit(problem, trainer, ledger, kept)
+    assert "cannot be read" in caplog.text
+    assert torch.equal(whole.network.head.weight, model.network.head.weight)
+
+
+def test_bootstrap_samples_leave_the_rest_unlabelled(instance):
+    """A member of an ensemble has some items twice: the numbers of the unlabelled ones are still all in use."""
+    problem, ledger = instance
+    ensemble = registry("trainers").build(
+        {"name": "ensemble", "of": {"name": "flexmatch", "steps": 3, **NETWORKS["noise"]}}
+    )
+    assert scores(problem, fit(problem, ensemble, ledger))["nll"] > 0
+
+
 def test_without_unlabelled_examples_it_is_supervised(instance):
     problem, _ = instance
     everything = Ledger()
