@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +18,8 @@ from labelbench_plus.encoders._batches import batches
 from labelbench_plus.encoders._inputs import check_images
 from labelbench_plus.pretrained.image_model import Backbone
 from labelbench_plus.pretrained.images import squares, width_of
+
+IMAGES_AHEAD = 4  # a core: enough to go on with while a batch is in the model
 
 Images = np.ndarray | ImageFiles
 
@@ -72,22 +75,27 @@ def _read(inputs: Images, size: int, device: str, encoder: str) -> Iterator[Tens
             batch = torch.from_numpy(np.array(inputs[rows.start : rows.stop])).to(device)
             yield squares(_channels_first(batch).to(torch.float32), size, 255)
         return
-    for decoded in _decoded(inputs, parts):
-        images = [_channels_first(torch.from_numpy(image)[None].to(device)).to(torch.float32) for image in decoded]
-        yield torch.cat([squares(image, size, 255) for image in images])
+    images = _decoded(inputs)
+    for rows in parts:
+        squared = []
+        for image in itertools.islice(images, len(rows)):
+            whole = _channels_first(torch.from_numpy(image)[None].to(device)).to(torch.float32)
+            squared.append(squares(whole, size, 255))
+        yield torch.cat(squared)
 
 
 def _channels_first(images: Tensor) -> Tensor:
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
 
 
-def _decoded(files: ImageFiles, parts: Iterable[range]) -> Iterator[list[np.ndarray]]:
-    """Images, some at a time; while some are worked on, the next ones are decoded by a thread a core."""
-    waiting: deque[list[Future[np.ndarray]]] = deque()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for rows in parts:
-            waiting.append([threads.submit(files.decode, row) for row in rows])
-            if len(waiting) > 1:
-                yield [future.result() for future in waiting.popleft()]
-        for batch in waiting:
-            yield [future.result() for future in batch]
+def _decoded(files: ImageFiles) -> Iterator[np.ndarray]:
+    """Images in order. While one is worked on, the next few are decoded by a thread a core; no more are in memory."""
+    cores = os.cpu_count() or 1
+    waiting: deque[Future[np.ndarray]] = deque()
+    with ThreadPoolExecutor(cores) as threads:
+        for row in range(len(files)):
+            waiting.append(threads.submit(files.decode, row))
+            if len(waiting) > IMAGES_AHEAD * cores:
+                yield waiting.popleft().result()
+        for image in waiting:
+            yield image.result()
