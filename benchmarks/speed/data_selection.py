@@ -90,8 +90,8 @@ def plain_neg_clip_loss(data: Input, rows: int, temperature: float = 0.01) -> Te
 def bare_product(data: Input, rows: int) -> Tensor:
     """The floor of every score that looks at all pairs: products alone, in tiles that stay in cache, nothing done."""
     targets = data.targets[:TARGET_BLOCK].float()
-    tile = torch.empty(BLOCK_ROWS, len(targets))
     block = data.images[:BLOCK_ROWS].float()
+    tile = torch.empty(len(block), len(targets))
     for _ in range(0, rows * len(data.targets) // len(targets), BLOCK_ROWS):
         torch.mm(block, targets.T, out=tile)
     return tile[:, 0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.speed.data_selection import pipeline
+import pytest
+
+from benchmarks.speed.data_selection import SCORES, Cell, measured, pipeline
 
 SCRIPT = """
 generator = torch.Generator().manual_seed(0)
@@ -43,6 +45,14 @@ from labelbench_plus.algorithms.variance_alignment import variance_alignment
 
 def test_check_3_a_hundred_thousand_rows(peak_bytes: Callable[[str, str], int]):
     assert peak_bytes(IMPORTS, SCRIPT) < 1e9  # the data themselves take half of it
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_the_benchmark_s_formulas_are_what_is_computed(score: str):
+    found = {record["method"]: record for record in measured(Cell(score, 1500, 32, 300, 1500), 1)}
+    assert {"ours", "formula"} <= set(found)
+    assert found["ours"]["largest_difference"] < 1e-5
+    assert found["ours"]["peak_bytes"] is None or found["ours"]["peak_bytes"] < 50e6
 
 
 def test_check_13_a_selection_holds_neither_all_rows_by_all_targets_nor_a_batch_squared():
