@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from labelbench_plus.data.feature_cache import cached, default_cache_dir
 from labelbench_plus.pretrained.image_model import Backbone, ImageModel
 from labelbench_plus.pretrained.weights import FILE, PLUMBING_TEST, PRETRAINED, SCRATCH, lent_generator, library
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 HUB = "hf-hub:"
 CLASSES_AT_ONCE = 8
+ZERO_SHOT_VERSION = 1  # raised when the computation of the head changes
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +94,9 @@ class OpenClipModel(ImageModel):
         one, times the model's own scale of logits (Radford et al., 2021). The bias is 0 but for models that were
         trained with one (SigLIP).
 
+        Computed on a CUDA device if there is one, and kept in the feature cache: 80 sentences for each of 1,000 classes
+        are 80,000 passes through the text tower.
+
         Parameters
         ----------
         templates: sentences with "{}" where a class's name goes.
@@ -100,23 +107,40 @@ class OpenClipModel(ImageModel):
             The model's tokenizer cannot be had.
         """
         import torch
+
+        def compute() -> dict[str, np.ndarray]:
+            weights, bias = self._zero_shot(towers, class_names, templates)
+            return {"weights": weights.numpy(), "bias": np.array([bias], dtype=np.float32)}
+
+        if self.weights == SCRATCH:
+            return self._zero_shot(towers, class_names, templates)
+        key = {"zero_shot_head": ZERO_SHOT_VERSION, "model": self.model, "tag": self.tag, "weights": self.fingerprint()}
+        key |= {"class_names": list(class_names), "templates": list(templates)}
+        found = cached(key, compute, default_cache_dir())
+        return torch.from_numpy(found["weights"]), float(found["bias"][0])
+
+    def _zero_shot(self, towers: Any, class_names: Sequence[str], templates: Sequence[str]) -> tuple[Tensor, float]:
+        import torch
         from torch.nn import functional as F
 
         open_clip = library("open_clip", "clip")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             tokenize = open_clip.get_tokenizer(self.model)
         except Exception as error:  # as above
             raise FileNotFoundError(f"open_clip: no tokenizer of {self.model!r} ({error}). {self.ways}") from error
         rows = []
-        with torch.inference_mode():
+        towers.to(device)
+        with torch.no_grad():
             for start in range(0, len(class_names), CLASSES_AT_ONCE):
                 names = class_names[start : start + CLASSES_AT_ONCE]
                 sentences = [template.replace("{}", name) for name in names for template in templates]
-                embeddings = towers.encode_text(tokenize(sentences), normalize=True)
+                embeddings = towers.encode_text(tokenize(sentences).to(device), normalize=True)
                 rows.append(F.normalize(embeddings.view(len(names), len(templates), -1).mean(dim=1), dim=1))
-            weights = towers.logit_scale.exp() * torch.cat(rows)
+            towers.to("cpu")
+            weights = towers.logit_scale.exp() * torch.cat(rows).cpu()
             bias = getattr(towers, "logit_bias", None)
-        return weights.clone(), 0.0 if bias is None else float(bias.detach())
+        return weights, 0.0 if bias is None else float(bias.detach())
 
     def side(self) -> int:
         if self.size is not None:

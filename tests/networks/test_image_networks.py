@@ -111,7 +111,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 TEMPLATES = ("a photo of a {}.", "a drawing of the {}.", "{}")
 
 
-def test_the_zero_shot_head_is_open_clips(clip: dict[str, Any], images: np.ndarray) -> None:
+def test_the_zero_shot_head_is_open_clips_and_made_once(
+    clip: dict[str, Any], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import open_clip
 
     names = tuple(f"thing number {k}" for k in range(19))
@@ -127,6 +129,13 @@ def test_the_zero_shot_head_is_open_clips(clip: dict[str, Any], images: np.ndarr
         logits = model.logit_scale.exp() * encoded @ theirs
         torch.testing.assert_close(ours(as_read(images)), logits, rtol=1e-3, atol=1e-3)
     assert not ours.head.bias.any()
+
+    def encode_text(*_: Any, **__: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(open_clip.CLIP, "encode_text", encode_text)
+    again = networks.build(clip).build(Task((3, 20, 28), 19, names, TEMPLATES), generator())
+    assert torch.equal(again.head.weight, ours.head.weight)
     loss = torch.nn.functional.cross_entropy(ours(as_read(images)), torch.arange(4))
     loss.backward()
     assert all(parameter.grad is not None for parameter in ours.parameters()), "trained end to end"
