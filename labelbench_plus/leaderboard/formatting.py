@@ -25,9 +25,12 @@ def printable(text: str) -> str:
 
 
 def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
-    """One column's cells as text, with a common number of decimals."""
+    """One column's cells as text, with a common number of decimals; "reported" numbers with those they came with."""
     estimates = [cell for cell in cells if isinstance(cell, Estimate)]
-    decimals = _decimals_of_numbers(cells) if column.kind == "number" else decimals_for(estimates)
+    if column.kind == "reported":
+        decimals = max((len(repr(cell).partition(".")[2]) for cell in cells if isinstance(cell, float)), default=0)
+    else:
+        decimals = _decimals_of_numbers(cells) if column.kind == "number" else decimals_for(estimates)
     return [_format(column, cell, decimals) for cell in cells]
 
 
@@ -143,7 +146,7 @@ def _format(column: Column, cell: Cell, decimals: int) -> str:
         return printable(cell)
     if column.kind == "seconds":
         return seconds(cell)
-    if column.kind == "number":
+    if column.kind in ("number", "reported"):
         return number(cell, decimals)
     if column.kind == "bytes":
         return memory(cell)

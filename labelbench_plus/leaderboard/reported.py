@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 
 from labelbench_plus.leaderboard.results import ResultsError
-from labelbench_plus.leaderboard.table import Cell, Column, Kind, Table
+from labelbench_plus.leaderboard.table import Cell, Column, Table
 
 FORMAT = 1
 REPORTED = "reported.json"
@@ -64,11 +63,11 @@ def read_reported(folder: Path) -> Reported:
         if meta["format"] != FORMAT:
             raise ValueError("another format")
         kinds = {name: told["kind"] for name, told in meta["columns"].items()}
-        if unknown := sorted(set(kinds.values()) - {"label", "text", "number"} & set(get_args(Kind))):
-            raise ValueError(f"columns are label, text or number, not {', '.join(unknown)}")
+        if unknown := sorted(set(kinds.values()) - {"label", "text", "reported"}):
+            raise ValueError(f"columns are label, text or reported (a number), not {', '.join(unknown)}")
         if list(kinds.values()).count("label") != 1:
             raise ValueError("exactly one column must be the label")
-        types = {name: float if kinds.get(name) == "number" else str for name in pd.read_csv(rows, nrows=0).columns}
+        types = {name: float if kinds.get(name) == "reported" else str for name in pd.read_csv(rows, nrows=0).columns}
         frame = pd.read_csv(rows, dtype=types, keep_default_na=False, na_values=[""])
         if missing := sorted({*kinds, *meta["tables"]} - set(frame.columns)):
             raise ValueError(f"reported.csv has no column {', '.join(missing)}")

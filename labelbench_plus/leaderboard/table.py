@@ -8,7 +8,9 @@ from typing import Literal
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 
 Cell = str | int | float | Estimate | RankRange | Saving | None
-Kind = Literal["label", "text", "rank", "score", "gain", "share", "saving", "count", "number", "seconds", "bytes"]
+Kind = Literal[
+    "label", "text", "rank", "score", "gain", "share", "saving", "count", "number", "reported", "seconds", "bytes"
+]
 
 
 @dataclass(frozen=True)

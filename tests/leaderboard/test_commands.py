@@ -41,7 +41,7 @@ REPORTED = {
     "tables": ["scale"],
     "columns": {
         "strategy": LABEL,
-        "accuracy": {"kind": "number", "label": "accuracy", "about": "what came out"},
+        "accuracy": {"kind": "reported", "label": "accuracy", "about": "what came out"},
     },
 }
 ROWS = "scale,strategy,accuracy\nsmall,None,1.5\nsmall,other,\nlarge,None,<script>\n"
@@ -59,7 +59,7 @@ def test_what_others_published_is_listed_and_ranked_nowhere(folder: Path, monkey
     reported(Path("results/published"), GOOD)
     assert runner.invoke(app, ["leaderboard", "build", "--to", "site"]).exit_code == 0
     page = Path("site/reported.html").read_text(encoding="utf-8")
-    assert page.count(">reported, not run here<") == 3 and "1.5" in page and "2.25" in page
+    assert page.count(">reported, not run here<") == 3 and ">1.5<" in page and ">2.25<" in page
     assert "A &lt;b&gt;table&lt;/b&gt;" in page and "<h3>large</h3>" in page
     assert "reported.html" in Path("site/index.html").read_text(encoding="utf-8")
     assert "None" not in Path("site/data/table.csv").read_text(encoding="utf-8")
@@ -76,6 +76,7 @@ def test_what_others_published_is_listed_and_ranked_nowhere(folder: Path, monkey
         ({"tables": ["scale", "year"]}, GOOD, "has no column year"),
         ({"columns": dict.fromkeys(("strategy", "scale"), LABEL)}, GOOD, "exactly one column must be the label"),
         ({"format": 2}, GOOD, "another format"),
+        ({"columns": {"strategy": LABEL, "scale": {**LABEL, "kind": "rank"}}}, GOOD, "label, text or reported"),
     ],
 )
 def test_reported_results_that_are_not_in_form(
