@@ -25,6 +25,7 @@ OTHERS = {
     "datasets": "Data sets",
     "encoders": "Encoders",
     "networks": "Networks",
+    "augmentations": "Augmentations",
     "conditions": "Conditions",
     "metrics": "Metrics",
     "pair_pools": "Pools of pairs",
