@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class Lora(Network):
     """Another network whose weights W stay as they are: trained are W + alpha/rank · BA, and the head.
 
-    A (rank, inputs) starts at random and B (outputs, rank) at zero, so that the network starts as it was. Carried out
-    by peft; needs the extra `lora`. Source: E. Hu et al., LoRA: low-rank adaptation of large language models (2021),
-    which adapts the projections of attention only.
+    A (rank, inputs) starts at random and B (outputs, rank) at zero, so that the network starts as it was. Of torch's
+    own attention layers the projections to queries, keys and values are changed, which lie in one matrix there and so
+    share A. Carried out by peft; needs the extra `lora`. Source: E. Hu et al., LoRA: low-rank adaptation of large
+    language models (2021), which changes projections of attention only.
 
     Parameters
     ----------
@@ -47,14 +48,20 @@ class Lora(Network):
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
         """As of `of`; raises ValueError too where no part has one of the names."""
+        from torch import nn
+
         peft = library("peft", "lora")
         classifier = self.of.build(task, generator)
+        chosen = self._chosen(classifier.backbone)
+        attention = [name for name, part in chosen.items() if isinstance(part, nn.MultiheadAttention)]
         config = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=0.0,
             bias="none",
-            target_modules="|".join(map(re.escape, self._chosen(classifier.backbone))),
+            target_modules="|".join(re.escape(name) for name in chosen if name not in attention),
+            # As a module, peft would write B A into such a layer's weights and take it out again at every pass.
+            target_parameters=[f"{name}.in_proj_weight" for name in attention],
         )
         with lent_generator(generator):
             peft.inject_adapter_in_model(config, classifier.backbone)
@@ -62,27 +69,32 @@ class Lora(Network):
             parameter.requires_grad_("lora_" in name)
         return classifier
 
-    def _chosen(self, backbone: nn.Module) -> list[str]:
+    def _chosen(self, backbone: nn.Module) -> dict[str, nn.Module]:
+        """The parts to change, by name."""
         from torch import nn
 
-        parts = dict(backbone.named_modules())
-        attention = [f"{name}." for name, part in parts.items() if isinstance(part, nn.MultiheadAttention)]
-        # what lies inside an attention layer is changed with it, and its forward pass would not see other parts
-        outside = {name: part for name, part in parts.items() if not name.startswith(tuple(attention))}
+        kinds = (nn.Linear, nn.Conv2d, nn.MultiheadAttention)
+        parts = {name: part for name, part in backbone.named_modules() if isinstance(part, kinds)}
+        inside = tuple(f"{name}." for name, part in parts.items() if isinstance(part, nn.MultiheadAttention))
+        parts = {name: part for name, part in parts.items() if not name.startswith(inside)}
         if not self.modules:
-            chosen = [name for name, part in outside.items() if isinstance(part, nn.Linear | nn.MultiheadAttention)]
+            chosen: dict[str, nn.Module] = {k: part for k, part in parts.items() if not isinstance(part, nn.Conv2d)}
             if not chosen:
                 raise ValueError(
                     f"network 'lora': {self.of.name!r} has no linear or attention layers; name other parts in modules"
                 )
             return chosen
-        missing = [end for end in self.modules if not any(name == end or name.endswith(f".{end}") for name in outside)]
-        if missing:
-            raise ValueError(
-                f"network 'lora': no part of {self.of.name!r} is called {' or '.join(missing)}; there are "
-                f"{', '.join(name for name, part in outside.items() if isinstance(part, nn.Linear | nn.Conv2d))[:300]}"
-            )
-        return [name for name in outside if any(name == end or name.endswith(f".{end}") for end in self.modules)]
+        chosen = {}
+        for end in self.modules:
+            found = {name: part for name, part in parts.items() if name == end or name.endswith(f".{end}")}
+            if not found:
+                known = ", ".join(parts)
+                raise ValueError(
+                    f"network 'lora': no linear, convolutional or attention layer of {self.of.name!r} is called "
+                    f"{end!r}; there are {known[:300]}{' …' if len(known) > 300 else ''}"
+                )
+            chosen |= found
+        return chosen
 
     def image_size(self) -> int | None:
         return self.of.image_size()
