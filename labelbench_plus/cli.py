@@ -166,6 +166,28 @@ def leaderboard_build(
         _stop(str(error))
 
 
+@leaderboard.command("combine")
+def leaderboard_combine(
+    sources: Sources = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The trainer, as tables call it, that stands for plain training")
+    ] = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """What each way of choosing labels gains with each way of training, over each of the two alone.
+
+    Example: lbp leaderboard combine results/fashion_semi_supervised --reference logistic_regression
+    """
+    from labelbench_plus.leaderboard.combinations import report
+
+    for results in _results(sources, out, plugin):
+        try:
+            print(report(results.board(), reference), end="")
+        except ValueError as error:
+            _stop(str(error))
+
+
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(help="A strategy as tables call it, e.g. margin")],
