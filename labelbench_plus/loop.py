@@ -55,7 +55,6 @@ def run(
     select: has a strategy choose, here or elsewhere; it does not matter for the outcome.
     """
     streams = Streams(spec.seed)
-    spec.problem.warm(place)
     instance = spec.problem.open(place, streams)
     ledger, model = Ledger(), None
 

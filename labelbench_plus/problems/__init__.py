@@ -90,15 +90,13 @@ class Problem(Plugin):
         """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
         return {}
 
-    def warm(self, place: Place) -> None:
-        """Compute what takes long and is the same for all its runs, features say, so that no round is charged for it.
-
-        A run calls it before `open`; who only asks what was sold to whom does not.
-        """
-
     def open(self, place: Place, streams: Streams) -> Instance:
-        """Make the problem ready for the run with these random streams."""
+        """Load the data and make the problem ready for the run with these random streams."""
         raise NotImplementedError
+
+    def open_to_check(self, place: Place, streams: Streams) -> Instance:
+        """The same for somebody who asks what was sold to whom and trains nothing: may put off what takes long."""
+        return self.open(place, streams)
 
 
 problems = Registry("problem", Problem, __name__)

@@ -46,6 +46,7 @@ class ClassificationData:
     validation: free labelled examples, for trainers that declare it; else None.
     num_classes: K. A class may not have been bought yet.
     inputs: the images behind the features, for trainers of networks; None where there is nothing but features.
+    outliers: (o,) rows of the pool that were bought and are of none of the classes.
     """
 
     labelled: Examples
@@ -53,6 +54,7 @@ class ClassificationData:
     validation: Examples | None
     num_classes: int
     inputs: Inputs | None = None
+    outliers: Tensor | None = None
 
     def read_by(self, model: Any, rows: Tensor) -> Tensor | Images:
         """What a trained model reads of some rows (n,) of the pool."""
@@ -118,10 +120,12 @@ class Classification(Problem):
     def facets(self) -> dict[str, str]:
         return {"encoder": label(self.encoder)}
 
-    def warm(self, place: Place) -> None:
-        encoded(self.dataset, self.encoder, place.cache)
-
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
+        instance = self.open_to_check(place, streams)
+        instance.read_features()
+        return instance
+
+    def open_to_check(self, place: Place, streams: Streams) -> ClassificationInstance:
         setting = _lasting(self)
         for number, condition in enumerate(self.conditions):
             if condition.per_run:
@@ -138,7 +142,7 @@ class Classification(Problem):
 
 
 class ClassificationInstance:
-    """A classification problem with its labels loaded; features are when they are first needed."""
+    """A classification problem with its labels loaded; features are when they are first asked for."""
 
     def __init__(
         self,
@@ -159,6 +163,11 @@ class ClassificationInstance:
         self._tokens = None
         if data.pool_token_uncertainty is not None:
             self._tokens = torch.as_tensor(data.pool_token_uncertainty[setting.pool.rows], device=device)
+
+    def read_features(self) -> None:
+        """Read or compute all features now, so that no round of a run is charged for it."""
+        for part in PARTS:
+            self._features[part].tensor  # noqa: B018 it is kept
 
     @property
     def _pool(self) -> Tensor:
@@ -202,11 +211,17 @@ class ClassificationInstance:
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
         of_a_class = ledger.answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
+        if len(of_a_class) and not of_a_class.any():
+            raise ValueError(
+                f"all {len(of_a_class)} items bought are outliers, so there is nothing to learn from; buy more in the "
+                "first round"
+            )
         items = torch.as_tensor(ledger.items[of_a_class], device=self._device)
         labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._device)
         validation = self._validation if with_validation else None
         labelled = Examples(self._pool[items], labels, items)
-        return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs)
+        outliers = torch.as_tensor(ledger.items[~of_a_class], device=self._device)
+        return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs, outliers)
 
     def evaluate(self, model: Any) -> dict[str, float]:
         test = self._read_by(model, "test")

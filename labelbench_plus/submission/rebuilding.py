@@ -85,7 +85,7 @@ def _unchecked(run: dict[str, Any], where: str, error: BaseException) -> Finding
 def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, rebuilt: Rebuilt) -> None:
     spec = group[0][1]
     try:
-        instance = spec.problem.open(place, Streams(spec.seed))
+        instance = spec.problem.open_to_check(place, Streams(spec.seed))
         truth = _whole_pool(instance)
         first: dict[bytes, Purchase] = {}
         for run, spec in group:
