@@ -77,6 +77,14 @@ def test_every_mismatch_has_its_reason(spec):
     assert incompatibilities(one_shot) == []
 
 
+def test_early_stopping_needs_validation_labels(spec, monkeypatch):
+    early = registry("trainers").build({"name": "finetune", "network": "linear", "augment": None, "patience": 1})
+    assert incompatibilities(dataclasses.replace(spec, trainer=early)) == []
+    monkeypatch.setattr(type(spec.problem), "validation_labels", lambda problem: 0)
+    (reason,) = incompatibilities(dataclasses.replace(spec, trainer=early))
+    assert "reads validation labels, of which problem 'classification' has none" in reason
+
+
 def test_no_field_of_a_run_can_be_left_out_of_its_identity_by_accident(spec):
     fields = {field.name for field in dataclasses.fields(RunSpec)}
     with_proxy = dataclasses.replace(spec, proxy=registry("trainers").build("mlp"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from labelbench_plus.datasets import Dataset
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
 from labelbench_plus.seeding import Streams, torch_generator
+
+IN_MEMORY_BYTES = 2**32
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Images:
         return picked[:, None] if picked.ndim == 3 else picked.permute(0, 3, 1, 2)
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """All of them, at most `size` at a time."""
-        for start in range(0, len(self), size):
+        """All of them, at most `size` at a time; at least one part, if an empty one, as of a tensor."""
+        for start in range(0, max(len(self), 1), size):
             yield self[torch.arange(start, min(start + size, len(self)))]
 
     def at(self, places: Tensor) -> Images:
@@ -101,11 +103,11 @@ class Store:
                     f"data set {label(self.dataset)!r} has images of different sizes; choose a network that brings "
                     "them to one, such as 'timm'"
                 )
-            inputs = decoded(inputs, size, self.folder)
+            inputs = _squares(self.dataset, part, size, self.folder)
         return Images(inputs, self.rows[part])
 
-    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> Tensor:
-        """(number, n, d): the features of augmented copies of the pool's images, the same for every run.
+    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> list[Tensor]:
+        """Features (n, d) of each of `number` augmented copies of the pool's images, the same for every run.
 
         Raises
         ------
@@ -125,12 +127,47 @@ class Store:
                 return values.reshape(images.shape).numpy()
 
             named = {"augmentation": describe(augmentation, semantic_only=True), "strength": strength, "copy": copy}
-            copies.append(
-                encoded_copies(
-                    self.dataset, self.encoder, self.features, self.folder, self.rows["pool"], augment, named
-                )
+            found = encoded_copies(
+                self.dataset, self.encoder, self.features, self.folder, self.rows["pool"], augment, named
             )
-        return torch.from_numpy(np.stack(copies))
+            copies.append(torch.from_numpy(found))
+        return copies
+
+
+@lru_cache(maxsize=4)
+def _squares(dataset: Dataset, part: str, size: int, folder: Path) -> np.ndarray:
+    """A part's images, decoded. Finding out which files they are would take too long at every look at them."""
+    return decoded(getattr(load(dataset), part).inputs, size, folder)
+
+
+class Copies:
+    """Augmented copies of the pool's features, of which each reading takes one an example.
+
+    They lie on the device in one piece. On a CPU they stay mapped from the cache, which several processes share, where
+    they take more than `IN_MEMORY_BYTES`.
+
+    Parameters
+    ----------
+    copies: (N, d) each.
+    """
+
+    def __init__(self, copies: Sequence[Tensor], device: torch.device) -> None:
+        self._copies, self._size = copies, len(copies[0])
+        self._whole: Tensor | None = None
+        if device.type != "cpu" or sum(copy.nbytes for copy in copies) <= IN_MEMORY_BYTES:
+            self._whole = torch.empty(len(copies) * self._size, copies[0].shape[1], device=device)
+            for place, copy in enumerate(copies):
+                self._whole[place * self._size : (place + 1) * self._size] = copy
+
+    def at(self, which: Tensor, rows: Tensor) -> Tensor:
+        """(b, d): copy which[i] of example rows[i]; both (b,) on the CPU."""
+        if self._whole is not None:  # one index is quicker than two
+            return self._whole.index_select(0, (which * self._size + rows).to(self._whole.device))
+        taken = torch.empty(len(rows), self._copies[0].shape[1])
+        for number, copy in enumerate(self._copies):
+            places = (which == number).nonzero()[:, 0]
+            taken.index_copy_(0, places, copy.index_select(0, rows[places]))
+        return taken
 
 
 class FeatureRows:
@@ -175,6 +212,6 @@ class Inputs:
     def validation_images(self, size: int | None) -> Images:
         return self._store.images("validation", size)
 
-    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> Tensor:
-        """(number, N, d) features of augmented copies of the pool; see `Store.copies`."""
+    def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> list[Tensor]:
+        """Features (N, d) of each of `number` augmented copies of the pool; see `Store.copies`."""
         return self._store.copies(augmentation, strength, number)

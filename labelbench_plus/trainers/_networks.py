@@ -20,7 +20,7 @@ from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
 from labelbench_plus.augmentations import Augmentation, augmentations
-from labelbench_plus.data.inputs import Images
+from labelbench_plus.data.inputs import Copies, Images
 from labelbench_plus.networks import Network, Task
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.seeding import torch_generator
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK = {"features": 16_384, "images": 256}
+
+KEPT_VERSION = 2  # raised when what is kept of a training changes
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Shuffled:
         self._waiting = np.empty(0, dtype=np.int64)
 
     def next(self, size: int) -> Tensor:
+        if not self.n:
+            raise ValueError("no examples to learn from")
         while len(self._waiting) < size:
             self._waiting = np.concatenate([self._waiting, self._rng.permutation(self.n)])
         taken, self._waiting = self._waiting[:size], self._waiting[size:]
@@ -110,14 +114,9 @@ class Inputs:
         self.augment, self.generator = trainer.augment, torch_generator(streams.rng("augment"))
         self.reads = trainer.network.reads
         self.device = data.pool_features.device
-        self._copies: dict[str, Tensor] = {}
-        self._number, self._size = trainer.copies, len(data.pool_features)
+        self._copies: dict[str, Copies] = {}
+        self._number = trainer.copies
         if self.reads == "images":
-            if self.augment is not None and self.augment.of != "images":
-                raise ValueError(
-                    f"trainer {trainer.name!r}: augment {self.augment.name!r} changes features, but network "
-                    f"{trainer.network.name!r} reads images; choose 'images'"
-                )
             if data.inputs is None:
                 raise ValueError(
                     f"trainer {trainer.name!r}: network {trainer.network.name!r} reads images, of which there are "
@@ -136,7 +135,7 @@ class Inputs:
                 )
             for strength in ("weak", "strong") if strong else ("weak",):
                 copies = data.inputs.copies(self.augment, strength, trainer.copies)
-                self._copies[strength] = copies.flatten(0, 1).to(self.device)  # one index is quicker than two
+                self._copies[strength] = Copies(copies, self.device)
 
     def plain(self, rows: Tensor) -> Tensor:
         if self.reads == "images":
@@ -152,7 +151,7 @@ class Inputs:
     def _augmented(self, rows: Tensor, strength: str) -> Tensor:
         if strength in self._copies:
             which = torch.randint(self._number, (len(rows),), generator=self.generator)
-            return self._copies[strength].index_select(0, (which * self._size + rows).to(self.device))
+            return self._copies[strength].at(which, rows)
         inputs = self.plain(rows)
         if self.augment is None:
             return inputs
@@ -196,6 +195,13 @@ class NetworkTrainer(Trainer):
     )
     copies: Annotated[int, Ge(1)] = 4
     mixed_precision: bool = True
+
+    def __post_init__(self) -> None:
+        if self.augment is not None and self.augment.of == "features" and self.network.reads == "images":
+            raise ValueError(
+                f"augment: {self.augment.name!r} changes features, but network {self.network.name!r} reads images; "
+                "choose 'images' or null"
+            )
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -244,9 +250,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate, fused=True)
         self.labelled = Shuffled(len(data.labelled.labels), streams.rng("data_order"))
         self.unlabelled = Shuffled(len(unlabelled_rows(data)), streams.rng("unlabelled order"))
-        labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
-        described = json.dumps([describe(trainer), streams.seed, list(streams.key)]).encode()
-        self._signature = hashlib.sha256(described + labels).hexdigest()
+        self._signature = signature(trainer, data, streams)
 
     def advance(self, loss: Callable[[], Tensor]) -> None:
         """One step down the gradient of what `loss` computes."""
@@ -332,7 +336,8 @@ class Training:
             seed = int(self._noise.integers(2**63))
             torch.random.default_generator.manual_seed(seed)
             if self.device.type == "cuda":
-                torch.cuda.manual_seed(seed)
+                with torch.cuda.device(self.device):
+                    torch.cuda.manual_seed(seed)
             self._go_on(checkpoint)
             started = self.step
             yield
@@ -343,6 +348,14 @@ class Training:
         if checkpoint.due():
             self._keep(checkpoint)
             self.kept = True
+
+
+def signature(trainer: NetworkTrainer, data: ClassificationData, streams: Streams) -> str:
+    """Hash of what a kept state belongs to. Another kind of device rounds otherwise, and has streams of its own."""
+    device = data.pool_features.device.type
+    described = json.dumps([KEPT_VERSION, device, describe(trainer), streams.seed, list(streams.key)]).encode()
+    labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
+    return hashlib.sha256(described + labels).hexdigest()
 
 
 def build(trainer: NetworkTrainer, data: ClassificationData, streams: Streams, shape: tuple[int, ...]) -> Classifier:
@@ -365,9 +378,11 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 
 def unlabelled_rows(data: ClassificationData) -> Tensor:
-    """(N - m,) rows of the pool whose label was not bought, on the CPU."""
+    """The rows of the pool that are not labelled, nor known to be of no class; on the CPU."""
     kept = torch.ones(len(data.pool_features), dtype=torch.bool)
     kept[data.labelled.rows.cpu()] = False
+    if data.outliers is not None:
+        kept[data.outliers.cpu()] = False
     return kept.nonzero()[:, 0]
 
 

@@ -63,9 +63,17 @@ class Ensemble(Trainer):
     of: Annotated[Trainer, From("trainers")]
     members: Annotated[int, Ge(2)] = 10
 
+    def __post_init__(self) -> None:
+        if self.of.task != self.task:
+            raise ValueError(f"of: trainer {self.of.name!r} solves {self.of.task}, an ensemble {self.task}")
+
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return self.of.needs
+
+    @property
+    def uses_validation(self) -> bool:  # type: ignore[override]
+        return self.of.uses_validation
 
     def fingerprint(self) -> str:
         return self.of.fingerprint()

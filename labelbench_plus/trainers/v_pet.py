@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
 
 
-class FixedTargets(Rule):
-    """Distributions that were settled before the first step; `table` is (N, K)."""
+class Votes(Rule):
+    """The shares of votes that were settled before the first step; `votes` (T, N) is the class each teacher chose."""
 
     learns_from_weak = True
-    table: Tensor
+    votes: Tensor
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, votes: Tensor) -> None:
         super().__init__()
-        self.register_buffer("table", table)
+        self.register_buffer("votes", votes, persistent=False)  # a fit that goes on has asked the teachers again
 
     def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
-        return Targets(self.table[items], torch.ones(len(items), device=items.device))
+        shares = torch.zeros_like(weak_logits)
+        places = torch.arange(len(items), device=items.device)
+        for chosen in self.votes:
+            shares[places, chosen[items]] += 1 / len(self.votes)
+        return Targets(shares, torch.ones(len(items), device=items.device))
 
 
 @trainers.register("v_pet")
@@ -52,6 +56,16 @@ class VPET(SemiSupervised):
         default_factory=lambda: tuple(map(trainers.build, ("logistic_regression", "mlp", "label_propagation")))
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for teacher in self.teachers:
+            if teacher.task != self.task:
+                raise ValueError(f"teachers: trainer {teacher.name!r} solves {teacher.task}, v_pet {self.task}")
+
+    @property
+    def uses_validation(self) -> bool:  # type: ignore[override]
+        return any(teacher.uses_validation for teacher in self.teachers)
+
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return super().needs.union(*(teacher.needs for teacher in self.teachers))
@@ -60,9 +74,8 @@ class VPET(SemiSupervised):
         return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))
 
     def rule_for(self, data: ClassificationData, streams: Streams, unlabelled: Tensor) -> Rule:
-        votes = torch.zeros(len(unlabelled), data.num_classes, device=data.pool_features.device)
+        votes = []
         for number, teacher in enumerate(self.teachers):
             model = teacher.fit(data, streams.round(number), None)
-            predicted = model.probabilities(data.read_by(model, unlabelled)).argmax(dim=1)
-            votes[torch.arange(len(unlabelled)), predicted] += 1 / len(self.teachers)
-        return FixedTargets(votes)
+            votes.append(model.probabilities(data.read_by(model, unlabelled)).argmax(dim=1))
+        return Votes(torch.stack(votes))

@@ -56,6 +56,11 @@ def test_every_batch_is_full_and_every_pass_sees_all():
     assert drawn.reshape(7, 5).sort(dim=1).values.tolist() == [[0, 1, 2, 3, 4]] * 7
 
 
+def test_an_order_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no examples to learn from"):
+        Shuffled(0, np.random.default_rng(0)).next(1)
+
+
 def test_deeper_layers_learn_more_slowly_and_biases_do_not_decay():
     trainer = build(network={"name": "perceptron", "layers": 2, "hidden": 6}, layer_decay=0.5, weight_decay=0.1)
     network = trainer.network.build(Task((4,), 3), torch.Generator().manual_seed(0))

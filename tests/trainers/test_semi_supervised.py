@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.nn import functional
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.data import inputs as inputs_module
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
+from labelbench_plus.trainers._networks import signature, unlabelled_rows
 from labelbench_plus.trainers._semi_supervised import Targets
 from labelbench_plus.trainers.fixmatch import FixMatchRule
 from labelbench_plus.trainers.flexmatch import FlexMatchRule
@@ -23,6 +26,7 @@ from labelbench_plus.trainers.freematch import FreeMatchRule
 from labelbench_plus.trainers.pseudo_label import PseudoLabelRule
 from labelbench_plus.trainers.softmatch import SoftMatchRule, gaussian_weights
 from labelbench_plus.trainers.uda import UDARule, annealed_threshold
+from labelbench_plus.trainers.v_pet import Votes
 
 METHODS = ("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch", "v_pet")
 
@@ -124,6 +128,14 @@ def test_softmatch_aligns_for_the_weights_alone():
     aligned = np.array([[0.9 / 0.75, 0.1 / 0.25], [0.6 / 0.75, 0.4 / 0.25]])
     confidence = (aligned / aligned.sum(axis=1, keepdims=True)).max(axis=1)
     assert float(rule.mean) == pytest.approx(confidence.mean())
+
+
+def test_v_pets_targets_are_the_shares_of_votes():
+    rule = Votes(torch.tensor([[0, 1, 2], [0, 2, 2], [0, 2, 1], [1, 2, 1]]))
+    targets = rule.targets(THREE, torch.tensor([2, 0, 1]), 0.0)
+    assert targets.classes.tolist() == [[0, 0.5, 0.5], [0.75, 0.25, 0], [0, 0.25, 0.75]]
+    assert targets.weights.tolist() == [1, 1, 1]
+    assert rule.state_dict() == {}  # not kept: a fit that goes on asks the teachers again
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +291,67 @@ def test_a_damaged_checkpoint_costs_time_alone(instance, caplog):
     assert torch.equal(whole.network.head.weight, model.network.head.weight)
 
 
+def test_a_checkpoint_of_another_kind_of_device_is_not_taken_up(instance):
+    """It rounds otherwise, and the state of its generator means nothing here."""
+    problem, ledger = instance
+    data = problem.training_data(ledger, with_validation=False)
+    there = replace(data, pool_features=data.pool_features.to("meta"))
+    trainer = build("fixmatch")
+    assert signature(trainer, data, Streams(0)) == signature(trainer, data, Streams(0))
+    assert signature(trainer, data, Streams(0)) != signature(trainer, there, Streams(0))
+
+
+def test_copies_that_stay_on_disk_are_the_same_bits(instance, monkeypatch):
+    problem, ledger = instance
+    whole = fit(problem, build("fixmatch"), ledger)
+    monkeypatch.setattr(inputs_module, "IN_MEMORY_BYTES", 0)
+    mapped = fit(problem, build("fixmatch"), ledger)
+    for ours, theirs in zip(whole.network.state_dict().values(), mapped.network.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+    pieces = inputs_module.Copies([torch.arange(6.0).view(3, 2), -torch.arange(6.0).view(3, 2)], torch.device("cpu"))
+    assert pieces._whole is None
+    assert pieces.at(torch.tensor([1, 0, 1]), torch.tensor([2, 2, 0])).tolist() == [[-4, -5], [4, 5], [0, -1]]
+
+
+def test_bought_outliers_are_not_learned_from_as_if_nothing_was_known(tmp_path):
+    problem = registry("problems").build(
+        {
+            "name": "classification",
+            "dataset": "digits",
+            "encoder": "pixels",
+            "conditions": [{"name": "out_of_distribution", "classes": [3, 4], "share": 0.3}],
+        }
+    )
+    problem, ledger = problem.open(Place(tmp_path), Streams(0)), Ledger()
+    problem.oracle.answer(torch.arange(100), 100.0, ledger)
+    data = problem.training_data(ledger, with_validation=False)
+    assert len(data.labelled.labels) < 100
+    assert unlabelled_rows(data).tolist() == list(range(100, len(data.pool_features)))
+    nothing = Ledger()
+    outlier = torch.as_tensor(ledger.items[ledger.answers == -1][:3].copy())
+    problem.oracle.answer(outlier, 3.0, nothing)
+    with pytest.raises(ValueError, match="all 3 items bought are outliers"):
+        problem.training_data(nothing, with_validation=False)
+
+
+@pytest.mark.parametrize("wrapper", ["ensemble", "v_pet"])
+def test_trainers_of_trainers_declare_what_theirs_read(instance, wrapper):
+    """Validation labels are handed on to the one that stops early, and counted; another task's trainer is refused."""
+    problem, ledger = instance
+    early = {"name": "finetune", "steps": 3, "patience": 1, "look_every": 1, **NETWORKS["noise"]}
+
+    def made(inner):
+        if wrapper == "ensemble":
+            return registry("trainers").build({"name": wrapper, "of": inner, "members": 2})
+        return build("v_pet", "noise", teachers=["logistic_regression", inner], steps=2)
+
+    assert made(early).uses_validation
+    assert not made({**early, "patience": 0}).uses_validation
+    assert scores(problem, fit(problem, made(early), ledger))["nll"] > 0
+    with pytest.raises(ValidationError, match="'binary_relevance' solves multilabel"):
+        made("binary_relevance")
+
+
 def test_bootstrap_samples_leave_the_rest_unlabelled(instance):
     """A member of an ensemble has some items twice: the numbers of the unlabelled ones are still all in use."""
     problem, ledger = instance
@@ -294,6 +367,9 @@ def test_without_unlabelled_examples_it_is_supervised(instance):
     problem.oracle.answer(torch.arange(200), 200.0, everything)
     model = fit(problem, build("flexmatch", steps=3), everything)
     assert scores(problem, model)["nll"] > 0
+    of_images = {"name": "finetune", "steps": 1, "batch": 4, **NETWORKS["images"]}
+    model = fit(problem, build("v_pet", steps=1, teachers=["mlp", of_images]), everything)
+    assert scores(problem, model)["nll"] > 0
 
 
 def test_impossible_inputs_are_named():
@@ -303,8 +379,8 @@ def test_impossible_inputs_are_named():
         build("fixmatch").fit(data, Streams(0), None)
     with pytest.raises(ValueError, match="reads images, of which there are none"):
         build("fixmatch", "images").fit(data, Streams(0), None)
-    with pytest.raises(ValueError, match="changes features, but network 'small_cnn' reads images"):
-        build("fixmatch", "images", augment="noise").fit(data, Streams(0), None)
+    with pytest.raises(ValidationError, match="changes features, but network 'small_cnn' reads images"):
+        build("fixmatch", "images", augment="noise")
 
 
 def test_unlabelled_examples_help_on_digits(tmp_path):
