@@ -130,7 +130,8 @@ def compared(
         read = plain.reads_of_images(images[torch.arange(len(images))])
     else:
         augment = registry("augmentations").build(AUGMENT[reads])
-        read = plain.reads_of_copies(*(inputs.copies(augment, strength, COPIES) for strength in ("weak", "strong")))
+        copies = [torch.stack(list(inputs.copies(augment, strength, COPIES))) for strength in ("weak", "strong")]
+        read = plain.reads_of_copies(*copies)
 
     def ours(number: int, schedule: plain.Schedule) -> float:
         model = our_fit(method, reads, schedule, width, data[number], Streams(seed).round(number))
