@@ -58,10 +58,13 @@ def run(
     instance = spec.problem.open(place, streams)
     ledger, model = Ledger(), None
 
-    def fit(number: int) -> Any:
+    def fit(number: int) -> tuple[Any, float]:
+        """The model of a round, and the seconds that earlier attempts had trained it for."""
         data = instance.training_data(ledger, with_validation=spec.trainer.uses_validation)
         previous = model if spec.trainer.continues else None
-        return spec.trainer.fit_with_checkpoint(data, streams.round(number), previous, store.checkpoint(number, lease))
+        checkpoint = store.checkpoint(number, lease)
+        fitted = spec.trainer.fit_with_checkpoint(data, streams.round(number), previous, checkpoint)
+        return fitted, checkpoint.earlier_seconds
 
     committed = store.rounds()
     if len(committed) > len(spec.amounts):
@@ -71,7 +74,7 @@ def run(
         listener(record, costs)
         last = record.number == len(committed) - 1
         if len(committed) < len(spec.amounts) and (last or spec.trainer.continues):
-            model = fit(record.number)
+            model, _ = fit(record.number)
 
     for number in range(len(committed), len(spec.amounts)):
         chooser = spec.chooser(number)
@@ -85,12 +88,12 @@ def run(
             except (QueryError, CapabilityError) as error:
                 raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
         with Meter(place.device) as training:
-            model = fit(number)
+            model, earlier_seconds = fit(number)
         record = RoundRecord(number, ledger.purchases[-1], ledger.spent, instance.evaluate(model))
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,
-            "train_seconds": training.seconds,
+            "train_seconds": earlier_seconds + training.seconds,
             "train_peak_bytes": training.peak_bytes,
             "concurrency": place.concurrency,
             **{f"strategy.{name}": value for name, value in view.notes.items()},

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import os
 import random
 import signal
@@ -101,7 +102,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def main(mode: str, suite: Path, scratch: Path) -> None:
     torch.set_num_threads(1)
     if mode == "training":
-        checkpoint.EVERY_SECONDS = 0.0
+        checkpoint.EVERY_SECONDS, checkpoint.WRITING_SHARE = 0.0, math.inf
     spec = load_suite(suite).runs()[-1]
 
     def job(root: Path) -> Job:

@@ -1,0 +1,79 @@
+"""When the state of a training is kept, and whose seconds it carries."""
+
+import pytest
+
+from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.store import checkpoint as checkpoint_module
+from labelbench_plus.store.checkpoint import EVERY_SECONDS, CheckpointFile
+from labelbench_plus.store.run_store import RunStore
+from labelbench_plus.suite import load_suite
+
+
+class Held:
+    """A lease that nobody takes away."""
+
+    def check(self):
+        pass
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes when it is told to; writing takes ten seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(checkpoint_module.time, "monotonic", lambda: now[0])
+    write = checkpoint_module.replace
+
+    def slow(path, content):
+        write(path, content)
+        now[0] += 10
+
+    monkeypatch.setattr(checkpoint_module, "replace", slow)
+    return now
+
+
+def test_seconds_of_earlier_attempts_are_carried_on(tmp_path, clock):
+    first = CheckpointFile(tmp_path, 3, Held())
+    assert first.load() is None
+    assert first.earlier_seconds == 0
+    clock[0] += 70
+    first.save(b"state")
+    clock[0] += 500  # lost: nothing was kept any more
+    second = CheckpointFile(tmp_path, 3, Held())
+    assert second.load() == b"state"
+    assert second.earlier_seconds == 70
+    clock[0] += 30
+    second.save(b"further")
+    third = CheckpointFile(tmp_path, 3, Held())
+    assert third.load() == b"further"
+    assert third.earlier_seconds == 100
+    (tmp_path / "0003.pt").write_bytes(b"torn")
+    torn = CheckpointFile(tmp_path, 3, Held())
+    assert torn.load() == b""
+    assert torn.earlier_seconds == 0
+
+
+def test_what_takes_long_to_write_is_kept_less_often(tmp_path, clock):
+    kept = CheckpointFile(tmp_path, 0, Held())
+    assert not kept.due()
+    clock[0] += EVERY_SECONDS
+    assert kept.due()
+    kept.save(b"")
+    clock[0] += 199
+    assert not kept.due()  # ten seconds of writing are a twentieth of two hundred
+    clock[0] += 1
+    assert kept.due()
+
+
+def test_a_rounds_seconds_are_those_of_all_attempts(suite_file, tmp_path, monkeypatch):
+    spec = load_suite(suite_file()).runs()[0]
+
+    class Resumed(CheckpointFile):
+        def __init__(self, folder, number, lease):
+            super().__init__(folder, number, lease)
+            self.earlier_seconds = 1000.0 * (number + 1)
+
+    monkeypatch.setattr("labelbench_plus.store.run_store.CheckpointFile", Resumed)
+    job = Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled")
+    carry_out(job, lambda rounds: None)
+    seconds = [costs["train_seconds"] for costs in RunStore(tmp_path / "out", spec.id).costs()]
+    assert seconds == pytest.approx([1000.0 * (number + 1) for number in range(len(seconds))], abs=60)
