@@ -23,7 +23,7 @@ class Graph:
     ----------
     points: (N, d), what new points are compared with.
     scales: (N,) float64 σ, each point's distance to its k-th neighbour.
-    matrix: (N, N) sparse, float64, with at most 2 N k entries.
+    matrix: (N, N) sparse, float64, with at most 2 N k entries; on the CPU, as a GPU adds up in another order each time.
     neighbours: k.
     """
 
@@ -52,11 +52,11 @@ def neighbour_graph(features: Tensor, neighbours: int, *, chunk_bytes: int = DEF
     n = len(features)
     found = nearest_neighbours(features, min(neighbours, n - 1), chunk_bytes=chunk_bytes)
     scales = found.squared_distances[:, -1].sqrt() if found.indices.shape[1] else features.new_zeros(n).double()
-    weights = _affinity(found.squared_distances, scales[:, None] * scales[found.indices])
-    rows = torch.arange(n, device=features.device).repeat_interleave(found.indices.shape[1])
-    both = torch.stack([torch.cat([rows, found.indices.reshape(-1)]), torch.cat([found.indices.reshape(-1), rows])])
+    weights = _affinity(found.squared_distances, scales[:, None] * scales[found.indices]).cpu()
+    rows, columns = torch.arange(n).repeat_interleave(found.indices.shape[1]), found.indices.reshape(-1).cpu()
+    both = torch.stack([torch.cat([rows, columns]), torch.cat([columns, rows])])
     values = weights.reshape(-1).repeat(2) / 2
-    degrees = torch.zeros(n, dtype=torch.float64, device=features.device).index_add_(0, both[0], values)
+    degrees = torch.zeros(n, dtype=torch.float64).index_add_(0, both[0], values)
     root = torch.where(degrees > 0, degrees.clamp_min(1e-300).rsqrt(), torch.zeros_like(degrees))
     values = values * root[both[0]] * root[both[1]]
     matrix = torch.sparse_coo_tensor(both, values, (n, n), check_invariants=False).coalesce()
@@ -75,11 +75,11 @@ def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, 
 
     Returns
     -------
-    (N, K) float64, not negative; a point that no label reaches has zeros.
+    (N, K) float64 where the points are, not negative; a point that no label reaches has zeros.
     """
     n = len(graph.points)
-    target = torch.zeros(n, num_classes, dtype=torch.float64, device=graph.points.device)
-    target[labelled, labels] = 1.0
+    target = torch.zeros(n, num_classes, dtype=torch.float64)
+    target[labelled.cpu(), labels.cpu()] = 1.0
     solution = torch.zeros_like(target)
     residual, direction = target.clone(), target.clone()
     squared = (residual**2).sum(dim=0)
@@ -93,7 +93,7 @@ def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, 
         residual -= step * image
         before, squared = squared, (residual**2).sum(dim=0)
         direction = residual + squared / before.clamp_min(torch.finfo(torch.float64).tiny) * direction
-    return solution.clamp_min(0)
+    return solution.clamp_min(0).to(graph.points.device)
 
 
 def induce(graph: Graph, values: Tensor, features: Tensor, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:

@@ -71,3 +71,12 @@ def test_new_points_get_the_mean_of_their_neighbours(points):
 def test_bad_input_is_refused(points):
     with pytest.raises(ValueError, match="at least 1"):
         neighbour_graph(points, 0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_gives_the_same_bits_each_time():
+    points = torch.randn(3000, 20, generator=torch.Generator().manual_seed(0)).cuda()
+    labelled, labels = torch.arange(20).cuda(), (torch.arange(20) % 4).cuda()
+    first, second = (propagate(neighbour_graph(points, 10), labelled, labels, 4) for _ in range(2))
+    assert first.device.type == "cuda"
+    assert torch.equal(first, second)
