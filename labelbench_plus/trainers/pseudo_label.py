@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 from torch import Tensor
 
 from labelbench_plus.trainers import trainers
@@ -41,7 +41,7 @@ class PseudoLabel(SemiSupervised):
     """
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
-    ramp: Annotated[float, Ge(0)] = 0.4
+    ramp: Annotated[float, Interval(ge=0, le=1)] = 0.4
 
     def rule(self, num_classes: int, unlabelled: int) -> PseudoLabelRule:
         return PseudoLabelRule(self.threshold, self.ramp)
