@@ -6,13 +6,15 @@ whatever trained, so that all differences are taken seed by seed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labelbench_plus.leaderboard.board import Board
-from labelbench_plus.leaderboard.formatting import decimals_for, estimate, printable
+from labelbench_plus.leaderboard.formatting import format_cells, printable
 from labelbench_plus.leaderboard.setting import Setting
 from labelbench_plus.leaderboard.statistics import Estimate, paired_differences, t_interval
+from labelbench_plus.leaderboard.table import Column, Table
 
 Areas = Mapping[int, float]
 
@@ -75,67 +77,97 @@ def combinations(settings: Sequence[Setting], reference: str, baseline: str) -> 
     return tuple(sorted(found, key=lambda one: (-sign * one.area.mean, one.trainer, one.strategy)))
 
 
+COLUMNS = (
+    Column("trainer", "trainer", "text", "how a model was made of what was bought"),
+    Column("strategy", "strategy", "label", "how labels were chosen"),
+    Column("area", "AUBC", "score", "area under the budget curve; mean over seeds ± half of the 95 % t-interval"),
+    Column("over_neither", "over neither", "gain", "gain over the quickest trainer with the baseline"),
+    Column("over_choosing", "over choosing", "gain", "gain over the quickest trainer with the same strategy"),
+    Column("over_training", "over training", "gain", "gain over the same trainer with the baseline"),
+    Column("beyond_sum", "beyond the sum", "gain", "how much more the pair gains than its halves' gains together"),
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The settings of one problem and budget that have trainers to compare, and which of these is the reference."""
+
+    problem: str
+    settings: tuple[Setting, ...]
+    reference: str
+
+    def table(self, baseline: str) -> Table:
+        """All pairs, best first, under `COLUMNS`."""
+        found = combinations(self.settings, self.reference, baseline)
+        return Table(COLUMNS, tuple(tuple(getattr(one, column.key) for column in COLUMNS) for one in found))
+
+
+def groups(board: Board, reference: str | None = None) -> tuple[Group, ...]:
+    """The problems of a board that have more than one trainer.
+
+    Parameters
+    ----------
+    reference: a trainer as tables call it; None for the one that trains quickest in each.
+    """
+    found: dict[tuple[str, tuple[float, ...]], list[Setting]] = {}
+    for setting in board.settings:
+        if setting.areas:
+            found.setdefault((setting.problem, setting.budgets), []).append(setting)
+    return tuple(
+        Group(problem, tuple(settings), reference or min(settings, key=_train_seconds).trainer)
+        for (problem, _), settings in found.items()
+        if len(settings) > 1
+    )
+
+
+def _train_seconds(setting: Setting) -> tuple[float, str]:
+    runs = [run.train_seconds for by_seed in setting.runs.runs.values() for run in by_seed.values()]
+    known = [seconds for seconds in runs if math.isfinite(seconds)]
+    return (sum(known) / len(known) if known else math.inf, setting.trainer)
+
+
 def report(board: Board, reference: str | None) -> str:
     """The tables of all problems with more than one trainer, as text, ending in a newline.
 
     Parameters
     ----------
-    reference: a trainer as tables call it; None for the first by name.
+    reference: as of `groups`.
 
     Raises
     ------
     ValueError
         No problem has two trainers, or none of them is the reference.
     """
-    groups: dict[tuple[str, tuple[float, ...]], list[Setting]] = {}
-    for setting in board.settings:
-        if setting.areas:
-            groups.setdefault((setting.problem, setting.budgets), []).append(setting)
-    compared = {key: group for key, group in groups.items() if len(group) > 1}
-    known = sorted({setting.trainer for group in compared.values() for setting in group})
-    if not compared:
+    found = groups(board, reference)
+    known = sorted({setting.trainer for group in found for setting in group.settings})
+    if not found:
         raise ValueError("there is no problem with two trainers, so there is nothing to combine")
     if reference is not None and reference not in known:
         raise ValueError(f"no trainer is called {reference!r}; there are {', '.join(known)}")
     meta, blocks = board.meta, []
-    for (problem, _), group in compared.items():
-        chosen = reference or min(setting.trainer for setting in group)
-        rows = [_row(one) for one in combinations(group, chosen, meta.baseline)]
-        decimals = decimals_for([cell for row in rows for cell in row[2:3] if isinstance(cell, Estimate)])
-        heads = ["trainer", "strategy", "AUBC", "over neither", "over choosing", "over training", "beyond the sum"]
-        cells = [[_text(cell, decimals, place > 2) for place, cell in enumerate(row)] for row in rows]
-        widths = [max(len(line[column]) for line in [heads, *cells]) for column in range(len(heads))]
+    for group in found:
+        table = group.table(meta.baseline)
+        heads = [column.label for column in COLUMNS]
+        columns = [format_cells(column, [row[j] for row in table.rows]) for j, column in enumerate(COLUMNS)]
+        for j, column in enumerate(COLUMNS):
+            if column.kind == "gain":
+                cells = [row[j] for row in table.rows]
+                marks = ["*" if isinstance(cell, Estimate) and cell.excludes_zero() else " " for cell in cells]
+                columns[j] = [text + mark for text, mark in zip(columns[j], marks, strict=True)]
+        widths = [max(map(len, [head, *column])) for head, column in zip(heads, columns, strict=True)]
         lines = [
             "  ".join(
-                text.ljust(width) if column < 2 else text.rjust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+                text.ljust(width) if j < 2 else text.rjust(width)
+                for j, (text, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
-            for line in [heads, *cells]
+            for line in [heads, *zip(*columns, strict=True)]
         ]
         lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-        blocks.append("\n".join([printable(problem), f"neither: {chosen} with {meta.baseline}", "", *lines]))
+        neither = f"neither: {printable(group.reference)} with {printable(meta.baseline)}"
+        blocks.append("\n".join([printable(group.problem), neither, "", *lines]))
     better = "higher" if meta.higher_is_better else "lower"
     head = (
         f"{printable(meta.title)}\nAUBC of {printable(meta.metric)}, {better} is better; gains above zero are better; "
         "± is half of a 95 % t-interval over\ncommon seeds, one comparison at a time; * where it leaves out zero"
     )
     return "\n\n".join([head, *blocks]) + "\n"
-
-
-def _row(one: Combination) -> list[str | Estimate | None]:
-    return [
-        one.trainer,
-        one.strategy,
-        one.area,
-        one.over_neither,
-        one.over_choosing,
-        one.over_training,
-        one.beyond_sum,
-    ]
-
-
-def _text(cell: str | Estimate | None, decimals: int, gain: bool) -> str:
-    if not isinstance(cell, Estimate):
-        return printable(cell) if cell else "–"
-    mark = "*" if gain and cell.excludes_zero() else " "
-    return estimate(cell, decimals, signed=gain) + (mark if gain else "")

@@ -4,7 +4,8 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.leaderboard.board import build_board
-from labelbench_plus.leaderboard.combinations import combinations, report
+from labelbench_plus.leaderboard.combinations import combinations, groups, report
+from labelbench_plus.leaderboard.site.combinations_page import combinations_page
 from labelbench_plus.leaderboard.statistics import t_interval
 from tests.leaderboard.synthetic import meta, synthetic_curves
 
@@ -52,6 +53,22 @@ def test_the_report_names_its_reference_and_refuses_unknown_ones(board):
     one = build_board(synthetic_curves(trainers=("plain",)), meta())
     with pytest.raises(ValueError, match="nothing to combine"):
         report(one, None)
+
+
+def test_the_quickest_trainer_stands_for_neither(board):
+    seconds = {
+        setting.trainer: np.mean([run.train_seconds for runs in setting.runs.runs.values() for run in runs.values()])
+        for setting in board.settings
+    }
+    (group,) = groups(board)
+    assert group.reference == min(seconds, key=seconds.get)
+
+
+def test_the_site_has_a_page_of_them_where_there_are_any(board):
+    content = combinations_page([board])["combinations.html"].decode()
+    assert content.count("<tr>") == 5  # a head and four pairs
+    assert "beyond the sum" in content
+    assert combinations_page([build_board(synthetic_curves(trainers=("plain",)), meta())]) == {}
 
 
 def test_a_folder_without_a_second_trainer_is_a_clear_error():

@@ -13,6 +13,8 @@ from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.reported import Reported
 from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
 from labelbench_plus.leaderboard.site import pages
+from labelbench_plus.leaderboard.site.combinations_page import PATH as COMBINATIONS_PAGE
+from labelbench_plus.leaderboard.site.combinations_page import combinations_page
 from labelbench_plus.leaderboard.site.compare_page import compare_page
 from labelbench_plus.leaderboard.site.names import slug
 from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
@@ -78,8 +80,9 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
     files |= _downloads(site)
     for name, content in (stylesheet(), script()):
         files[f"assets/{name}"] = content
-    files |= reported_page(reported)
-    files["index.html"] = pages.overview(site, [each.title for each in reported])
+    combined = combinations_page(boards)
+    files |= combined | reported_page(reported)
+    files["index.html"] = pages.overview(site, [each.title for each in reported], combined=bool(combined))
     return _write(files, folder)
 
 
@@ -113,8 +116,9 @@ def _write(files: dict[str, bytes], folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != content:
             replace(target, content)
-    if REPORTED_PAGE not in files:
-        (folder / REPORTED_PAGE).unlink(missing_ok=True)
+    for optional in (COMBINATIONS_PAGE, REPORTED_PAGE):
+        if optional not in files:
+            (folder / optional).unlink(missing_ok=True)
     for ours in OURS:
         for path in (folder / ours).glob("*"):
             if path.relative_to(folder).as_posix() not in files:

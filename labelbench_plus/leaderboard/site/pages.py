@@ -92,8 +92,8 @@ def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Seque
     return Site(results, boards, tracks, members, slugs(names), slugs([_key(each.track) for each in tracks]))
 
 
-def overview(site: Site, reported: Sequence[str] = ()) -> bytes:
-    """index.html: one table a track, and the titles of what is `reported` on its own page."""
+def overview(site: Site, reported: Sequence[str] = (), *, combined: bool = False) -> bytes:
+    """index.html: one table a track, the titles of what is `reported` on its own page, and whether trainers combine."""
     runs = sum(member.setting.n_runs for member in site.members)
     numbers = [
         (runs, "run"), (len(site.members), "setting"), (len(site.strategies), "strategy"), (len(site.tracks), "track"),
@@ -102,7 +102,8 @@ def overview(site: Site, reported: Sequence[str] = ()) -> bytes:
     notes = [f"{board.meta.title}: {note}" for board in site.boards for note in board.notes]
     tracks = [track_view(site, each, details=False) for each in site.tracks]
     page = Page("index.html", TITLE, _heading(site))
-    return render("index", page, tracks=tracks, notes=notes, counts=counts, reported=sentence_list(reported))
+    listed = sentence_list(reported)
+    return render("index", page, tracks=tracks, notes=notes, counts=counts, reported=listed, combined=combined)
 
 
 def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]:
