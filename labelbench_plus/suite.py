@@ -190,10 +190,14 @@ def _impossible(suite: Suite, source: Source) -> Iterator[str]:
     reasons: dict[str, None] = {}
     for run in runs:
         if run.seed == suite.seeds[0]:  # no reason depends on the seed
+            where = f"problem {run.problem.name!r}"
             try:
                 found = incompatibilities(run)
+                if not found:
+                    where = f"problem {run.problem.name!r} with trainer {run.trainer.name!r}"
+                    run.identity  # noqa: B018 asks for the data's hash and the first weights'
             except (FileNotFoundError, ValueError, ImportError, OSError) as error:
-                found = [f"problem {run.problem.name!r}: {error}"]
+                found = [f"{where}: {error}"]
             reasons.update(dict.fromkeys(found))
     for reason in reasons:
         yield f"{source.name}: {reason}"

@@ -104,3 +104,11 @@ def test_a_wrong_override_is_named_as_such(suite_file, override, says):
 
 def test_a_file_that_is_not_there(tmp_path):
     assert "no such suite file" in faults(tmp_path / "none.yaml")[0]
+
+
+def test_weights_that_cannot_be_had_are_refused_before_any_work(suite_file, tmp_path):
+    network = f"{{name: timm, model: resnet18, weights: file, file: {tmp_path / 'none.pth'}}}"
+    (fault,) = faults(suite_file(("[logistic_regression]", f"[{{name: lp_ft, network: {network}}}]")))
+    assert fault.startswith("suite.yaml: problem 'classification' with trainer 'lp_ft': ")
+    assert "none.pth" in fault
+    assert "Ways to get weights" in fault
