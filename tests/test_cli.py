@@ -88,7 +88,7 @@ def test_config_commands(suite_file):
 
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_in_the_middle_and_called_again(suite_file, tmp_path, kill):
-    suite, out = suite_file(("rounds: 3", "rounds: 15")), tmp_path / "out"
+    suite, out = suite_file(("rounds: 3", "rounds: 40")), tmp_path / "out"
     process = subprocess.Popen(
         [*LBP, "run", str(suite), "--out", str(out), "--jobs", "2"],
         stdout=subprocess.PIPE,
