@@ -25,6 +25,7 @@ setup(
         "markupsafe>=2.1",
         "numpy>=2.0,<3",
         "pandas>=2.2",
+        "pillow>=10",
         "psutil>=6",
         "pyarrow>=17",
         "pydantic>=2.12,<3",
