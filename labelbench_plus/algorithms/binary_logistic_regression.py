@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.logistic_regression import ridged_inverse
 
 TOLERANCE = 1e-7
 MAX_ITERATIONS = 200
 MAX_CG_STEPS = 500
 MAX_HALVINGS = 34  # to a step of 1e-10
-BIAS_RIDGE = 1e-9
-"""Added to the preconditioner alone, where the unpenalised bias leaves it singular; the objective has none."""
 
 
 @dataclass(frozen=True)
@@ -183,15 +182,7 @@ def _conjugate_gradients(x: Tensor, curvature: Tensor, penalty: Tensor, gradient
 def _preconditioner(x: Tensor, weights: Tensor, penalty: Tensor) -> Callable[[Tensor], Tensor]:
     """The inverse of the curvature averaged over labels, one matrix for all of them."""
     average = x.T @ (x * weights[:, None])
-    average.diagonal().add_(penalty + BIAS_RIDGE)
-    ridge = BIAS_RIDGE
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(average)
-        if not int(failed):
-            break
-        average.diagonal().add_(ridge)
-        ridge *= 10
-    inverse = torch.cholesky_inverse(factor)
+    inverse = ridged_inverse(average, penalty)
     return lambda residual: residual @ inverse
 
 

@@ -174,19 +174,23 @@ def _curvature(x: Tensor, probabilities: Tensor, penalty: Tensor) -> Callable[[T
     return product
 
 
-def _preconditioner(x: Tensor, probabilities: Tensor, penalty: Tensor) -> Callable[[Tensor], Tensor]:
-    """The inverse of the curvature averaged over classes, one matrix for all of them."""
-    spread = (1 - (probabilities * probabilities).sum(dim=1)) / max(probabilities.shape[1] - 1, 1) / len(x)
-    average = x.T @ (x * spread[:, None])
+def ridged_inverse(average: Tensor, penalty: Tensor) -> Tensor:
+    """The inverse of `average` (r + 1, r + 1) plus its penalty, and as much more as it takes; overwrites it."""
     average.diagonal().add_(penalty + BIAS_RIDGE)
     ridge = BIAS_RIDGE
     while True:
         factor, failed = torch.linalg.cholesky_ex(average)
         if not int(failed):
-            break
+            return torch.cholesky_inverse(factor)
         average.diagonal().add_(ridge)
         ridge *= 10
-    inverse = torch.cholesky_inverse(factor)
+
+
+def _preconditioner(x: Tensor, probabilities: Tensor, penalty: Tensor) -> Callable[[Tensor], Tensor]:
+    """The inverse of the curvature averaged over classes, one matrix for all of them."""
+    spread = (1 - (probabilities * probabilities).sum(dim=1)) / max(probabilities.shape[1] - 1, 1) / len(x)
+    average = x.T @ (x * spread[:, None])
+    inverse = ridged_inverse(average, penalty)
 
     def solve(residual: Tensor) -> Tensor:
         solution = residual @ inverse

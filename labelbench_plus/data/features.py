@@ -17,7 +17,7 @@ import numpy as np
 from labelbench_plus.data.decoded import DECODED_VERSION, square
 from labelbench_plus.data.feature_cache import Pieces, Rows, cached_by_pieces
 from labelbench_plus.data.hashing import hash_arrays
-from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.data.image_files import ImageFiles, is_images
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
@@ -143,7 +143,7 @@ def encoded_copies(
 
 def _reader(inputs: Inputs, encoder: Encoder) -> Callable[[np.ndarray], np.ndarray] | None:
     """The function from rows to uint8 images of one size, if there are images."""
-    if isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4):
+    if is_images(inputs):
         return lambda rows: inputs[rows]
     side = encoder.side()
     if not isinstance(inputs, ImageFiles) or side is None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -214,3 +214,15 @@ def _footer(file: Path) -> bytes:
         length = int.from_bytes(opened.read(4), "little")
         opened.seek(-8 - length, io.SEEK_END)
         return opened.read(length)
+
+
+def is_images(inputs: Any) -> TypeGuard[np.ndarray]:
+    """Whether inputs are uint8 images in memory: (n, height, width) or (n, height, width, 3)."""
+    if not isinstance(inputs, np.ndarray):
+        return False
+    return inputs.dtype == np.uint8 and (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] == 3))
+
+
+def has_images(inputs: Any) -> bool:
+    """Whether inputs are images, in memory or in files."""
+    return isinstance(inputs, ImageFiles) or is_images(inputs)

@@ -15,7 +15,7 @@ from torch import Tensor
 from labelbench_plus.augmentations import Augmentation
 from labelbench_plus.data.decoded import decoded
 from labelbench_plus.data.features import Features, encoded, encoded_copies, load
-from labelbench_plus.data.image_files import ImageFiles
+from labelbench_plus.data.image_files import ImageFiles, has_images
 from labelbench_plus.datasets import Dataset
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.plugins import describe, label
@@ -59,13 +59,6 @@ class Images:
         """(channels, height, width) of one image."""
         height, width = self.stored.shape[1:3]
         return (1 if self.stored.ndim == 3 else 3, height, width)
-
-
-def has_images(inputs: Any) -> bool:
-    """Whether a data set's inputs are images, in memory or in files."""
-    if isinstance(inputs, ImageFiles):
-        return True
-    return isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim in (3, 4)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from labelbench_plus.data.image_files import ImageFiles
-
-
-def is_images(inputs: Any) -> TypeGuard[np.ndarray]:
-    """Whether inputs are uint8 images (n, height, width) or (n, height, width, 3)."""
-    if not isinstance(inputs, np.ndarray):
-        return False
-    return inputs.dtype == np.uint8 and (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] == 3))
+from labelbench_plus.data.image_files import has_images
 
 
 def is_vectors(inputs: Any) -> TypeGuard[np.ndarray]:
@@ -28,7 +21,7 @@ def shown(inputs: Any) -> str:
 
 def check_images(inputs: Any, encoder: str) -> None:
     """Raises ValueError where inputs are no images, or none at all."""
-    if not (is_images(inputs) or isinstance(inputs, ImageFiles)) or len(inputs) == 0:
+    if not has_images(inputs) or len(inputs) == 0:
         raise ValueError(
             f"encoder {encoder!r} takes uint8 images (n, height, width) or (n, height, width, 3), or files of images, "
             f"n at least 1, got {shown(inputs)}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelbench_plus.data.image_files import is_images
 from labelbench_plus.encoders import Encoder, encoders
-from labelbench_plus.encoders._inputs import is_images, shown
+from labelbench_plus.encoders._inputs import shown
 
 
 @encoders.register("pixels")

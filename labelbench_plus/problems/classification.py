@@ -15,7 +15,8 @@ from torch import Tensor
 from labelbench_plus.budget import Ledger
 from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
 from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.data.inputs import FeatureRows, Images, Inputs, Store, has_images
+from labelbench_plus.data.image_files import has_images
+from labelbench_plus.data.inputs import FeatureRows, Images, Inputs, Store
 from labelbench_plus.datasets import Dataset, Split
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all

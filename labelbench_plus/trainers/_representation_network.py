@@ -12,6 +12,7 @@ import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from torch import nn
 
+from labelbench_plus.networks._classifier import initialise
 from labelbench_plus.seeding import Streams, torch_generator
 from labelbench_plus.source_tasks.data import SourceTaskData, fit_heads
 
@@ -71,7 +72,7 @@ def fit_network(
         network = build(inputs.shape[1:])
     network.to_empty(device="cpu")
     generator = torch_generator(streams.rng("model_init"))
-    _initialise(network, generator)
+    initialise(network, generator)
     width = len(counts) if descriptors is None else descriptors.shape[1]
     heads = (0.1 * torch.randn(width, data.rank + 1, generator=generator)).requires_grad_()
     optimizer = torch.optim.AdamW(
@@ -129,14 +130,3 @@ def small_convolutions(pixels: int, rank: int) -> nn.Module:
         nn.Flatten(),
         nn.Linear(32 * (side // 4) ** 2, rank),
     )
-
-
-@torch.no_grad()
-def _initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """He initialisation (He et al., 2015) from the run's own stream."""
-    for part in network.modules():
-        if isinstance(part, nn.Linear | nn.Conv2d):
-            fan = part.weight[0].numel()
-            part.weight.copy_(torch.randn(part.weight.shape, generator=generator) * (2 / fan) ** 0.5)
-            if part.bias is not None:
-                part.bias.zero_()

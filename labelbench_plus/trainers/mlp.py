@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers._networks import schedule
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
@@ -103,7 +103,7 @@ class MLP(Trainer):
                     waiting = torch.as_tensor(order.permutation(len(labels)))
                 batch, waiting = waiting[:size].to(labels.device), waiting[size:]
                 for group in optimizer.param_groups:
-                    group["lr"] = self.learning_rate * self._schedule(step)
+                    group["lr"] = self.learning_rate * schedule(step, self.steps, self.warmup)
                 masks = self._masks(size, noise, features) if self.dropout else None
                 loss = functional.cross_entropy(_forward(layers, features[batch], masks), labels[batch])
                 optimizer.zero_grad()
@@ -117,12 +117,6 @@ class MLP(Trainer):
         """For each hidden layer a mask (rows, hidden) that keeps the expectation."""
         kept = [torch.rand(rows, self.hidden, generator=generator) >= self.dropout for _ in range(self.layers)]
         return [mask.to(like) / (1 - self.dropout) for mask in kept]
-
-    def _schedule(self, step: int) -> float:
-        warm = self.warmup * self.steps
-        if step < warm:
-            return (step + 1) / (warm + 1)
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(self.steps - warm, 1)))
 
 
 def _forward(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
