@@ -1,0 +1,54 @@
+"""What is published stays what it is: every archived run can be built, has its id, and is written back byte for byte."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from labelbench_plus.budget import Purchase
+from labelbench_plus.spec import RunSpec, canonical
+from labelbench_plus.store.archive import restore_archive
+
+ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
+
+
+def lines(archive):
+    with gzip.open(archive, "rb") as file:
+        yield from map(json.loads, file)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
+def test_every_published_run_builds_and_keeps_its_id(archive):
+    """A config that no longer builds, or that would be written down differently now, has lost its results."""
+    for line in lines(archive):
+        spec = RunSpec.from_json(line["config"])
+        assert spec.as_json() == line["config"], line["run"]
+        try:
+            found, identity = spec.id, spec.identity
+        except (FileNotFoundError, ImportError) as error:
+            pytest.skip(f"data or weights are not on this machine: {error}")
+        assert identity == line["result"]["identity"]
+        assert found == line["run"]
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
+def test_every_published_purchase_is_written_as_it_was_read(archive):
+    for line in lines(archive):
+        for record in line["rounds"]:
+            purchase = record["purchase"]
+            assert canonical(Purchase.from_json(purchase).as_json()) == canonical(purchase), line["run"]
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
+def test_a_restored_archive_has_the_bytes_it_was_made_of(archive, tmp_path):
+    count = restore_archive(archive, tmp_path)
+    for line in lines(archive):
+        folder = tmp_path / "runs" / line["run"]
+        for number, record in enumerate(line["rounds"]):
+            assert (folder / "rounds" / f"{number:04d}.json").read_bytes() == canonical(record) + b"\n"
+        assert (folder / "result.json").read_bytes() == canonical(line["result"]) + b"\n"
+        assert (folder / "config.json").read_bytes() == canonical(line["config"]) + b"\n"
+        count -= 1
+    assert count == 0
