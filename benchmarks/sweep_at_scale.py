@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.cli import app
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.run_store import RoundRecord, RunStore
 from labelbench_plus.suite import load_suite

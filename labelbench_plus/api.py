@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from labelbench_plus.launch.job import local_jobs
-from labelbench_plus.launch.local import Event, run_local
+from labelbench_plus.running.job import local_jobs
+from labelbench_plus.running.local import Event, run_local
 
 if TYPE_CHECKING:
     import pandas as pd

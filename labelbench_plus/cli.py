@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from labelbench_plus.data_selection.commands import pairs
-from labelbench_plus.importers.commands import imports
-from labelbench_plus.launch.commands import replay, show
-from labelbench_plus.scaffold.commands import new
-from labelbench_plus.submission.commands import submission
-from labelbench_plus.sweep.commands import sweep
-from labelbench_plus.testing.commands import check
-from labelbench_plus.tracking.commands import wandb as wandb_commands
+from labelbench_plus.commands.check import check
+from labelbench_plus.commands.imports import imports
+from labelbench_plus.commands.new import new
+from labelbench_plus.commands.pairs import pairs
+from labelbench_plus.commands.replay import replay, show
+from labelbench_plus.commands.submission import submission
+from labelbench_plus.commands.sweep import sweep
+from labelbench_plus.commands.wandb import wandb as wandb_commands
 
 if TYPE_CHECKING:
     from labelbench_plus.leaderboard.results import Results
@@ -92,9 +92,9 @@ def run(
 
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
-    from labelbench_plus.launch.job import local_jobs
-    from labelbench_plus.launch.local import run_local
-    from labelbench_plus.launch.progress import Progress
+    from labelbench_plus.running.job import local_jobs
+    from labelbench_plus.running.local import run_local
+    from labelbench_plus.running.progress import Progress
 
     loaded, runs = _load(suite, overrides, plugin)
     _check_device(device)

@@ -8,15 +8,15 @@ from typing import Any
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, allowance
+from labelbench_plus.contracts.problems import Place
+from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.measure import Meter
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import label
-from labelbench_plus.problems import Place
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.lease import Lease
 from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
-from labelbench_plus.strategies import Strategy
 from labelbench_plus.view import CapabilityError, View
 
 Listener = Callable[[RoundRecord, dict[str, float | None]], None]

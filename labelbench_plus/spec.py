@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.plugins import describe, label, registry
-from labelbench_plus.problems import Problem
-from labelbench_plus.strategies import Strategy
-from labelbench_plus.trainers import Trainer
 
 PROTOCOL = 1
 """Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""

@@ -25,11 +25,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.plugins import From, label, registry
-from labelbench_plus.problems import Problem
 from labelbench_plus.spec import RunSpec, incompatibilities
-from labelbench_plus.strategies import Strategy
-from labelbench_plus.trainers import Trainer
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20

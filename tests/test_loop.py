@@ -6,9 +6,9 @@ import torch
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.loop import StrategyContractError
 from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 

@@ -29,10 +29,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.frame import environment, limited_threads, measure, table
+from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS
+from labelbench_plus.algorithms.blocks.second_moment import gram
 from labelbench_plus.algorithms.neg_clip_loss import neg_clip_loss
 from labelbench_plus.algorithms.norm_sim import TARGET_BLOCK, norm_sim
-from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS
-from labelbench_plus.algorithms.second_moment import gram
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
 
 SCORES = ("vas", "norm_sim_2", "norm_sim_inf", "neg_clip_loss")
@@ -207,8 +207,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from labelbench_plus.data_selection.spec import Selection
-from labelbench_plus.data_selection.workspace import Workspace, plan
+from labelbench_plus.pairs.spec import Selection
+from labelbench_plus.pairs.workspace import Workspace, plan
 folder = Path("{folder}")
 pool = {{"name": "pair_arrays", "images": str(folder / "images.npy"), "texts": str(folder / "texts.npy"),
          "targets": [str(folder / "targets.npy")], "shard_rows": {rows}}}

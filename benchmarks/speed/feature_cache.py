@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from labelbench_plus.data.features import encoded
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.encoders import Encoder, encoders
+from labelbench_plus.features.encoded import encoded
 
 
 @datasets.register("numbered")

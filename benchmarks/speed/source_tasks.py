@@ -25,7 +25,7 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import SourceTaskData, fit_heads
-from labelbench_plus.trainers.joint_linear import LinearSharedModel
+from labelbench_plus.trainers.source_tasks.joint_linear import LinearSharedModel
 
 SMALL = {"name": "task_space", "inputs": "bilinear", "matrix_seed": 43}
 AUTHORS = {**SMALL, "dimension": 200, "rank": 4, "tasks": 79, "target_labels": 800, "matrix_seed": 12434}

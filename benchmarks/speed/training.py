@@ -35,10 +35,10 @@ from torch import Tensor, nn
 import labelbench_plus  # noqa: F401 first, so that torchvision can be imported where its extension cannot
 from benchmarks.speed import plain_training as plain
 from benchmarks.speed.frame import Measurement, environment, limited_threads, measure, table
-from labelbench_plus.algorithms.logistic_regression import logistic_regression
+from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
 from labelbench_plus.budget import Ledger
-from labelbench_plus.data.feature_cache import default_cache_dir
-from labelbench_plus.data.inputs import Images
+from labelbench_plus.features.feature_cache import default_cache_dir
+from labelbench_plus.features.training_inputs import Images
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData

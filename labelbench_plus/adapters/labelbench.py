@@ -14,8 +14,8 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
+from labelbench_plus.contracts.strategies import PoolStrategy, strategies
 from labelbench_plus.plugins import Infra
-from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
 SPLITS = ("training", "validation", "test")

@@ -11,8 +11,8 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
-from labelbench_plus.algorithms.checks import check_count, check_matrix, check_probabilities
-from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.contracts.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
 PACKAGE = "small-text (pip install 'labelbench-plus[adapters]')"

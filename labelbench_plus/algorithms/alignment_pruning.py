@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
-from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS, score_rows
-from labelbench_plus.algorithms.second_moment import gram
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, score_rows
+from labelbench_plus.algorithms.blocks.second_moment import gram
 
 GATHERED_ROWS = 32 * BLOCK_ROWS
 """Rows copied out of the pool at a time."""

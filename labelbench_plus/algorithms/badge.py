@@ -9,9 +9,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_probabilities
-from labelbench_plus.algorithms.d2_sampling import sample_d2
-from labelbench_plus.algorithms.pairwise import (
+from labelbench_plus.algorithms.blocks.checks import check_count, check_probabilities
+from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     float64_blocks,
     in_single_range,
@@ -22,6 +21,7 @@ from labelbench_plus.algorithms.pairwise import (
     squared_norms,
     working_dtype,
 )
+from labelbench_plus.algorithms.d2_sampling import sample_d2
 
 
 def badge(

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix, check_probabilities
-from labelbench_plus.algorithms.greedy_design import v_optimal
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.algorithms.design.greedy_design import v_optimal
 
 MEMORY_LIMIT = 4 * 2**30
 CHUNK_BYTES = 16 * 2**20

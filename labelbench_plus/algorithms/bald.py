@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_probabilities
+from labelbench_plus.algorithms.blocks.checks import check_probabilities
 from labelbench_plus.algorithms.uncertainty import shannon_entropy
 
 CHUNK_BYTES = 16 * 2**20

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.bald import bald, check_member_probabilities
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 from labelbench_plus.algorithms.uncertainty import shannon_entropy, top_scores
 
 CHUNK_BYTES = 8 * 2**20

@@ -7,7 +7,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 
 
 def class_balanced_random(predicted: Tensor, n: int, rng: Generator) -> Tensor:

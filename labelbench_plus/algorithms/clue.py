@@ -6,9 +6,9 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.pairwise import exact_squared_distances, row_chunks, squared_distances
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.pairwise import exact_squared_distances, row_chunks, squared_distances
 from labelbench_plus.algorithms.uncertainty import entropy
 
 CHUNK_BYTES = 16 * 2**20

@@ -7,9 +7,9 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.pairwise import row_chunks
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.pairwise import row_chunks
 from labelbench_plus.algorithms.uncertainty import top_scores
 
 MEMORY_LIMIT = 2 * 2**30

@@ -7,8 +7,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_finite
-from labelbench_plus.algorithms.pairwise import (
+from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     LazyDistances,
     Points,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.alignment_pruning import GATHERED_ROWS, removal_sizes
-from labelbench_plus.algorithms.checks import check_count, check_matrix
-from labelbench_plus.algorithms.row_blocks import score_rows
-from labelbench_plus.algorithms.second_moment import gram
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import score_rows
+from labelbench_plus.algorithms.blocks.second_moment import gram
 
 Criterion = Literal["a", "d", "v"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.bald import check_member_probabilities
-from labelbench_plus.algorithms.pairwise import row_sums
+from labelbench_plus.algorithms.blocks.pairwise import row_sums
 
 CHUNK_BYTES = 16 * 2**20
 

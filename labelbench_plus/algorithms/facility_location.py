@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_finite, check_matrix
-from labelbench_plus.algorithms.distance_bounds import DistanceBounds, true_entries
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.neighbours import nearest_neighbours, pair_distances
-from labelbench_plus.algorithms.pair_lists import TILE, PairLists, PairListsBuilder
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, squared_distances
-from labelbench_plus.algorithms.similarity import Rbf, Similarity, check_centers
+from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, pair_distances
+from labelbench_plus.algorithms.blocks.pair_lists import TILE, PairLists, PairListsBuilder
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, squared_distances
+from labelbench_plus.algorithms.blocks.similarity import Rbf, Similarity, check_centers
 
 GRAPH_BYTES = 256 * 2**20
 """Memory that the pairs which can still gain may take."""

@@ -9,7 +9,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_probabilities
+from labelbench_plus.algorithms.blocks.checks import check_count, check_probabilities
 
 
 def galaxy(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor, n: int, rng: Generator) -> Tensor:

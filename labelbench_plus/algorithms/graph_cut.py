@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
-from labelbench_plus.algorithms.distance_bounds import DistanceBounds
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, squared_distances
-from labelbench_plus.algorithms.similarity import Rbf, Similarity, check_centers
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, squared_distances
+from labelbench_plus.algorithms.blocks.similarity import Rbf, Similarity, check_centers
 
 _TILE = 1024
 _DOWN = 1.0 - 2.0**-14  # makes a single-precision similarity a lower bound

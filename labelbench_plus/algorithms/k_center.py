@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
-from labelbench_plus.algorithms.pairwise import (
+from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     LazyDistances,
     Points,

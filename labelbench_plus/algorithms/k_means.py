@@ -8,11 +8,11 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.neighbours import pair_distances
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, exact_squared_distances, row_chunks
 from labelbench_plus.algorithms.d2_sampling import k_means_pp
-from labelbench_plus.algorithms.distance_bounds import DistanceBounds, true_entries
-from labelbench_plus.algorithms.neighbours import pair_distances
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES, exact_squared_distances, row_chunks
 
 
 @dataclass(frozen=True)

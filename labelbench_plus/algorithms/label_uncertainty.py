@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_matrix
 from labelbench_plus.algorithms.uncertainty import CHUNK_BYTES
 
 

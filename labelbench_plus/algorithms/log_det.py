@@ -9,16 +9,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.pairwise import (
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     float64_blocks,
     row_chunks,
     row_sums,
     squared_distances,
 )
-from labelbench_plus.algorithms.similarity import FittedSimilarity, Rbf, check_centers
+from labelbench_plus.algorithms.blocks.similarity import FittedSimilarity, Rbf, check_centers
 
 _REFACTOR = 64  # picks after which an inverse updated by rank-one steps is computed afresh
 _LARGEST_INVERSE = 4096  # columns up to which the linear kernel works with a d × d inverse

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.facility_location import GRAPH_BYTES, facility_location
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES
-from labelbench_plus.algorithms.similarity import Rbf
 
 
 def max_herding(

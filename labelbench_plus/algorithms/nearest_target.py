@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.row_blocks import row_blocks
+from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import row_blocks
 
 DEPTH, BEYOND = 200, 100_000
 TILE_BYTES = 64 * 2**20

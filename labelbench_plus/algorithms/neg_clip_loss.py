@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_matrix
 from labelbench_plus.algorithms.variance_alignment import row_products
 
 Remainder = Literal["offdiag", "authors", "balanced"]

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, row_blocks
 from labelbench_plus.algorithms.neg_clip_loss import SAFE, SHIFT, TILE
-from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS, row_blocks
 from labelbench_plus.algorithms.variance_alignment import row_products
 
 

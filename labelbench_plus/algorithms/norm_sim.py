@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS, score_rows
-from labelbench_plus.algorithms.second_moment import gram
+from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, score_rows
+from labelbench_plus.algorithms.blocks.second_moment import gram
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
 
 TARGET_BLOCK = 1024

@@ -8,14 +8,14 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
-from labelbench_plus.algorithms.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
+from labelbench_plus.algorithms.blocks.pair_lists import TILE, PairLists, PairListsBuilder
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES
+from labelbench_plus.algorithms.blocks.similarity import check_centers
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
-from labelbench_plus.algorithms.pair_lists import TILE, PairLists, PairListsBuilder
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES
-from labelbench_plus.algorithms.similarity import check_centers
 
 GRAPH_BYTES = 2 * 2**30
 """Memory that the graph of covered pairs may take before it is refused."""

@@ -14,7 +14,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
 from labelbench_plus.algorithms.uncertainty import top_scores
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
 from labelbench_plus.algorithms.uncertainty import CHUNK_BYTES, shannon_entropy, two_largest
 
 Measure = Literal["entropy", "least_confidence", "margin"]

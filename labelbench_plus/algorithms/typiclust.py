@@ -8,11 +8,11 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
+from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_sums
+from labelbench_plus.algorithms.blocks.similarity import check_centers
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.neighbours import nearest_neighbours
-from labelbench_plus.algorithms.pairwise import DEFAULT_CHUNK_BYTES, row_sums
-from labelbench_plus.algorithms.similarity import check_centers
 
 # Typicalities closer than this, relative, are ties: the rounding of a mean must not choose between duplicates.
 _TIE = 1e-12

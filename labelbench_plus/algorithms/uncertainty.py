@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count, check_finite, check_probabilities
+from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_probabilities
 
 CHUNK_BYTES = 4 * 2**20  # of temporaries: about what stays in cache, and nothing beside the pool's own matrix
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_matrix
-from labelbench_plus.algorithms.row_blocks import BLOCK_ROWS, row_blocks, score_rows
+from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, row_blocks, score_rows
 
 COLUMN_BLOCK = 128
 

@@ -11,8 +11,8 @@ import numpy as np
 from labelbench_plus.datasets import LabelledData, Split
 from labelbench_plus.datasets._files import check_md5, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
-from labelbench_plus.datasets._prompts import IMAGENET
-from labelbench_plus.importers.plain_pickle import PickleRefused, load_plain
+from labelbench_plus.inputs.plain_pickle import PickleRefused, load_plain
+from labelbench_plus.inputs.prompts import IMAGENET
 
 MAX_BYTES = 512 * 2**20
 SIDE = 32

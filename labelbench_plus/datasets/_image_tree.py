@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Split
+from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import LabelledData, Split
 from labelbench_plus.datasets._files import folder_with
+from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 
 Shift = Literal["id", "ood"]
 

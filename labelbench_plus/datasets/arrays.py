@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from labelbench_plus.algorithms.token_uncertainty import Measure, TokenStatistics, max_uncertainty
-from labelbench_plus.data.hashing import hash_labelled_data
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.plugins import Infra
 
 PARTS = ("pool", "validation", "test")

@@ -12,7 +12,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._labelbench_splits import eighty_ten_ten
-from labelbench_plus.datasets._prompts import IMAGENET
+from labelbench_plus.inputs.prompts import IMAGENET
 from labelbench_plus.plugins import Infra
 
 FOLDER = "256_ObjectCategories"

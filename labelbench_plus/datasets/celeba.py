@@ -8,9 +8,9 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
+from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.plugins import Infra
 
 ATTRIBUTES, PARTITION, IMAGES = "list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from labelbench_plus.data.hashing import hash_labelled_data
-from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.features.hashing import hash_labelled_data
 
 SIZES = (1097, 200, 500)
 SPLIT_SEED = 0

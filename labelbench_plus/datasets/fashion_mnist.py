@@ -14,10 +14,10 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.hashing import hash_arrays
-from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import places
+from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.plugins import Infra
 
 SIZES = (55_000, 5_000)

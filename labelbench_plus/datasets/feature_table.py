@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt, Lt
 
-from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
+from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.plugins import Infra
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.datasets._prompts import FMOW
+from labelbench_plus.inputs.prompts import FMOW
 from labelbench_plus.plugins import Infra
 
 

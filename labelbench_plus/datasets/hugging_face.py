@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from labelbench_plus.data.image_files import ImageFiles
-from labelbench_plus.data.splits import stratified_split
-from labelbench_plus.data.texts import Texts
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.datasets._prompts import SIMPLE
+from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.inputs.prompts import SIMPLE
+from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import Infra
 
 VALIDATION_SHARE = 0.1
@@ -124,7 +124,7 @@ class HuggingFace(Dataset):
 
 
 class _Images:
-    """Images in a column of a data set; see `labelbench_plus.data.image_files.ImageSource`."""
+    """Images in a column of a data set; see `labelbench_plus.inputs.image_files.ImageSource`."""
 
     def __init__(self, split: Any, column: str) -> None:
         image = importlib.import_module("datasets").Image

@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Lt
 
-from labelbench_plus.data.splits import stratified_split
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._image_tree import tree
-from labelbench_plus.datasets._prompts import SIMPLE
+from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
 
 VALIDATION_FOLDERS = ("val", "valid", "validation")

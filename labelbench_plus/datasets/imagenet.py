@@ -10,12 +10,12 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.image_files import ImageFiles, ParquetImages
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, not_here, places
 from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._labelbench_splits import quarter_and_rest
-from labelbench_plus.datasets._prompts import IMAGENET
+from labelbench_plus.inputs.image_files import ImageFiles, ParquetImages
+from labelbench_plus.inputs.prompts import IMAGENET
 from labelbench_plus.plugins import Infra
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.datasets._prompts import IWILDCAM
+from labelbench_plus.inputs.prompts import IWILDCAM
 from labelbench_plus.plugins import Infra
 
 

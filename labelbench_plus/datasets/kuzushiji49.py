@@ -13,7 +13,7 @@ import numpy as np
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
-from labelbench_plus.datasets._prompts import SIMPLE
+from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
 
 # In the order of their code points, as the data set's k49_classmap.csv has them: 48 hiragana and the iteration mark.

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Gt
 
-from labelbench_plus.data.image_files import FolderImages, ImageFiles
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import parts
-from labelbench_plus.datasets._prompts import SIMPLE
+from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
+from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
 
 CLASSES = (

@@ -1,54 +1,8 @@
 """Encoders: one file each. An encoder turns a data set's inputs into the frozen features everything else sees."""
 
-from __future__ import annotations
+from labelbench_plus.contracts.encoders import Encoder, encoders
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-
-from labelbench_plus.plugins import Plugin, Registry
-
-
-class Encoder(Plugin):
-    """How inputs become features.
-
-    Attributes
-    ----------
-    stored: the type in which the cache keeps the scaled features. They are read as float32 either way.
-    """
-
-    stored: ClassVar[Literal["float32", "float16"]] = "float32"
-
-    def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
-        """Return the function from inputs to features (n, d) float32.
-
-        Only the pool's *inputs* may be looked at (PCA does): no label, no validation or test example.
-
-        Parameters
-        ----------
-        pool_inputs: n of them in one of the forms that `datasets.Split` lists: an array (n, ...), `ImageFiles`, or
-            `Texts`. An encoder takes those it can and says so in the annotation.
-
-        Returns
-        -------
-        A function of inputs of the same form, called with some thousands at a time, none in the worst case. The
-        features of an input do not depend on which others it is called with.
-
-        Raises
-        ------
-        ValueError
-            It takes no such inputs.
-        """
-        raise NotImplementedError
-
-    def side(self) -> int | None:
-        """Of the squares that it brings images to; None if it takes them as they are, or takes none."""
-        return None
-
-    def fingerprint(self) -> str:
-        """Hash of what the encoder is made of beyond its hyperparameters (its weights); empty if nothing."""
-        return ""
-
-
-encoders = Registry("encoder", Encoder, __name__)
+__all__ = [
+    "Encoder",
+    "encoders",
+]

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from labelbench_plus.data.texts import Texts
 from labelbench_plus.encoders._batches import batches
 from labelbench_plus.encoders._images import chosen_device
 from labelbench_plus.encoders._inputs import shown
-from labelbench_plus.pretrained.image_model import Backbone
-from labelbench_plus.pretrained.transformers import TransformersModel
+from labelbench_plus.inputs.texts import Texts
+from labelbench_plus.models.image_model import Backbone
+from labelbench_plus.models.transformers import TransformersModel
 
 UNKNOWN_LIMIT = 512
 

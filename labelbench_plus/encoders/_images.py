@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.encoders._batches import batches
 from labelbench_plus.encoders._inputs import check_images
-from labelbench_plus.pretrained.image_model import Backbone
-from labelbench_plus.pretrained.images import squares, width_of
+from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.models.image_model import Backbone
+from labelbench_plus.models.images import squares, width_of
 
 IMAGES_AHEAD = 4  # a core: enough to go on with while a batch is in the model
 

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from labelbench_plus.data.image_files import has_images
+from labelbench_plus.inputs.image_files import has_images
 
 
 def is_vectors(inputs: Any) -> TypeGuard[np.ndarray]:

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import check_images
+from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.plugins import Infra
-from labelbench_plus.pretrained.open_clip import OpenClipModel
 
 
 @encoders.register("open_clip")

@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from labelbench_plus.data.image_files import is_images
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import is_vectors, shown
+from labelbench_plus.inputs.image_files import is_images
 
 CHUNK_BYTES = 32 * 2**20
 

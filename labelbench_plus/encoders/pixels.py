@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelbench_plus.data.image_files import is_images
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import shown
+from labelbench_plus.inputs.image_files import is_images
 
 
 @encoders.register("pixels")

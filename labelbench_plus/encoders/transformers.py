@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from labelbench_plus.data.image_files import ImageFiles, is_images
-from labelbench_plus.data.texts import Texts
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import shown
+from labelbench_plus.inputs.image_files import ImageFiles, is_images
+from labelbench_plus.inputs.texts import Texts
+from labelbench_plus.models.transformers import TransformersModel
 from labelbench_plus.plugins import Infra
-from labelbench_plus.pretrained.transformers import TransformersModel
 
 
 @encoders.register("transformers")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Reading, as_results, run_id
-from labelbench_plus.importers.plain_pickle import MAX_BYTES, PickleRefused, load_plain
+from labelbench_plus.inputs.plain_pickle import MAX_BYTES, PickleRefused, load_plain
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.runs import COLUMNS, About
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Reading, as_results, run_id
 from labelbench_plus.importers.labelbench import LABELS, UNKNOWN, Place, as_run
-from labelbench_plus.importers.plain_pickle import PickleRefused
+from labelbench_plus.inputs.plain_pickle import PickleRefused
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.runs import COLUMNS, PROXY_SECONDS, About
 from labelbench_plus.plugins import PluginError, label, registry

@@ -23,11 +23,11 @@ from typing import Any
 import pandas as pd
 
 from labelbench_plus.leaderboard import markdown
+from labelbench_plus.leaderboard.badges import read_badges
 from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.store.atomic import replace
-from labelbench_plus.submission.badges import read_badges
 
 FORMAT = 1
 

@@ -1,63 +1,10 @@
 """Metrics: one file each. A metric scores predicted probabilities against true labels."""
 
-from __future__ import annotations
+from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-from labelbench_plus.plugins import Plugin, Registry
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-class Metric(Plugin):
-    """Scores what a model predicts of a test set.
-
-    Attributes
-    ----------
-    task: of the problems it is for. "classification": class probabilities (n, K) against labels (n,); "multilabel":
-        a probability of each label (n, K) against labels (n, K) of 0 and 1.
-    needs_groups: whether it also looks at groups of examples. Its `score` then takes `groups` (n,) after the labels;
-        a negative number is no group.
-    """
-
-    higher_is_better: ClassVar[bool]
-    task: ClassVar[str] = "classification"
-    needs_groups: ClassVar[bool] = False
-
-    def score(self, probabilities: Tensor, labels: Tensor) -> float:
-        """Score probabilities against labels of the same device."""
-        raise NotImplementedError
-
-
-metrics = Registry("metric", Metric, __name__)
-
-
-def score_all(
-    scores: Sequence[Metric], probabilities: Tensor, labels: Tensor, groups: Tensor | None = None
-) -> dict[str, float]:
-    """What each metric says, by its name; `groups` (n,) go to those that need them."""
-    return {
-        metric.name: metric.score(probabilities, labels, groups)  # type: ignore[call-arg]
-        if metric.needs_groups
-        else metric.score(probabilities, labels)
-        for metric in scores
-    }
-
-
-def check_metrics(scores: Sequence[Metric], task: str, has_groups: bool) -> None:
-    """Refuse metrics that a problem cannot use.
-
-    Raises
-    ------
-    ValueError
-        There is none, one is for another task, or one needs groups that the data do not have.
-    """
-    if not scores:
-        raise ValueError("metrics: at least one is needed; the first one ranks")
-    for metric in scores:
-        if metric.task != task:
-            raise ValueError(f"metrics: {metric.name!r} is for problems of {metric.task}, this one is of {task}")
-        if metric.needs_groups and not has_groups:
-            raise ValueError(f"metrics: {metric.name!r} needs groups of examples, and the data set has none")
+__all__ = [
+    "Metric",
+    "check_metrics",
+    "metrics",
+    "score_all",
+]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from labelbench_plus.contracts.classifier import Classifier
+from labelbench_plus.models.image_model import Backbone
+from labelbench_plus.models.images import Seeing, prefixed, width_of
 from labelbench_plus.networks import Task
-from labelbench_plus.networks._classifier import Classifier, new_head
-from labelbench_plus.pretrained.image_model import Backbone
-from labelbench_plus.pretrained.images import Seeing, prefixed, width_of
+from labelbench_plus.networks._classifier import new_head
 
 
 def image_classifier(backbone: Backbone, task: Task, network: str, *, normalised: bool = False) -> Classifier:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import Classifier, new_head
+from labelbench_plus.networks._classifier import new_head
 
 if TYPE_CHECKING:
     import torch

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt
 
+from labelbench_plus.models.weights import lent_generator, library
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import From
-from labelbench_plus.pretrained.weights import lent_generator, library
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from labelbench_plus.networks._classifier import Classifier
+    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("lora")

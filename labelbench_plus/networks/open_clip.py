@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
-from labelbench_plus.datasets import _prompts
+from labelbench_plus.inputs import prompts
+from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import Infra
-from labelbench_plus.pretrained.open_clip import OpenClipModel
 
 if TYPE_CHECKING:
     import torch
 
-    from labelbench_plus.networks._classifier import Classifier
+    from labelbench_plus.contracts.classifier import Classifier
 
 NAMED_TEMPLATES = {
-    "imagenet": _prompts.IMAGENET,
-    "simple": _prompts.SIMPLE,
-    "fmow": _prompts.FMOW,
-    "iwildcam": _prompts.IWILDCAM,
+    "imagenet": prompts.IMAGENET,
+    "simple": prompts.SIMPLE,
+    "fmow": prompts.FMOW,
+    "iwildcam": prompts.IWILDCAM,
 }
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 from torch import nn
 
+from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import Classifier, initialise, new_head
+from labelbench_plus.networks._classifier import initialise, new_head
 
 if TYPE_CHECKING:
     import torch

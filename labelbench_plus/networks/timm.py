@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 
+from labelbench_plus.models.timm import TimmModel
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import Infra
-from labelbench_plus.pretrained.timm import TimmModel
 
 if TYPE_CHECKING:
     import torch
 
-    from labelbench_plus.networks._classifier import Classifier
+    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("timm")

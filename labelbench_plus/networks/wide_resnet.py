@@ -9,8 +9,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
+from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import Classifier, MeanOverPlaces, initialise, new_head
+from labelbench_plus.networks._classifier import MeanOverPlaces, initialise, new_head
 
 if TYPE_CHECKING:
     from torch import Generator

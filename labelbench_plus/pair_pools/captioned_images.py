@@ -13,10 +13,10 @@ import numpy as np
 from annotated_types import Ge, Interval
 from scipy.ndimage import gaussian_filter
 
-from labelbench_plus.algorithms.contrastive import Towers, fit_contrastive
-from labelbench_plus.algorithms.stream_top_n import UID
-from labelbench_plus.data.feature_cache import cached, default_cache_dir
-from labelbench_plus.datasets import Dataset, LabelledData
+from labelbench_plus.algorithms.blocks.stream_top_n import UID
+from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
+from labelbench_plus.contracts.datasets import Dataset, LabelledData
+from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.plugins import From
 from labelbench_plus.seeding import Streams, torch_generator

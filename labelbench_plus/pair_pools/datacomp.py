@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from labelbench_plus.data_selection.arrays import (
+from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.pairs.arrays import (
     file_hash,
     load_matrix,
     member_checksums,
     member_rows,
     member_shape,
 )
-from labelbench_plus.data_selection.uids import uids_from_hex
-from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.pairs.uids import uids_from_hex
 from labelbench_plus.plugins import Infra
 from labelbench_plus.seeding import Streams
 

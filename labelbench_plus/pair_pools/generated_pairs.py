@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Interval
 
-from labelbench_plus.algorithms.stream_top_n import UID
+from labelbench_plus.algorithms.blocks.stream_top_n import UID
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.seeding import Streams
 

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data.feature_cache import cached, default_cache_dir
-from labelbench_plus.data_selection.arrays import file_hash
-from labelbench_plus.data_selection.uids import contained, read_uids
+from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.pairs.arrays import file_hash
+from labelbench_plus.pairs.uids import contained, read_uids
 from labelbench_plus.plugins import From, Infra
 from labelbench_plus.seeding import Streams
 

@@ -13,10 +13,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from labelbench_plus.algorithms.stream_top_n import UID
-from labelbench_plus.data_selection.arrays import file_hash, load_matrix, read_rows
-from labelbench_plus.data_selection.uids import read_uids
+from labelbench_plus.algorithms.blocks.stream_top_n import UID
 from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
+from labelbench_plus.pairs.arrays import file_hash, load_matrix, read_rows
+from labelbench_plus.pairs.uids import read_uids
 from labelbench_plus.plugins import Infra
 from labelbench_plus.seeding import Streams
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.conditions import OUTLIER, Condition, Part, Setting
-from labelbench_plus.data.features import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.data.image_files import has_images
-from labelbench_plus.data.inputs import FeatureRows, Images, Inputs, Store
-from labelbench_plus.datasets import Dataset, Split
-from labelbench_plus.encoders import Encoder
-from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting
+from labelbench_plus.contracts.datasets import Dataset, Split
+from labelbench_plus.contracts.encoders import Encoder
+from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
+from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
+from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems

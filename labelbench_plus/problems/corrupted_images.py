@@ -11,9 +11,9 @@ import numpy as np
 from annotated_types import Ge, Interval
 from sklearn.metrics import roc_auc_score
 
-from labelbench_plus.data.feature_cache import cached
-from labelbench_plus.datasets import Dataset
+from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.datasets.fashion_mnist import FashionMNIST
+from labelbench_plus.features.feature_cache import cached
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.seeding import Streams

@@ -6,16 +6,18 @@ import base64
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 
-from labelbench_plus.algorithms.contrastive import recall_at_1
+from labelbench_plus.algorithms.learners.contrastive import recall_at_1
 from labelbench_plus.budget import Ledger, Purchase
-from labelbench_plus.data_selection.choose import Chosen, PairView
+from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
 from labelbench_plus.oracle import Again, QueryError, check_again
-from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool
+from labelbench_plus.pairs.choose import choose
+from labelbench_plus.pairs.view import Chosen, PairView
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
@@ -91,7 +93,8 @@ class ImageTextInstance:
         self._pool, self._among, self._device = pool, among, device
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PairView:
-        return PairView(needs, self._pool, [~mask for mask in self.oracle.bought(ledger)], self._device)
+        unbought = [~mask for mask in self.oracle.bought(ledger)]
+        return PairView(needs, partial(choose, self._pool, candidates=unbought, device=self._device))
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> PairData:
         parts = [self._pool.inputs(i, np.flatnonzero(mask)) for i, mask in enumerate(self.oracle.bought(ledger))]

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 import torch
 
-from labelbench_plus.algorithms.contrastive import recall_at_1
-from labelbench_plus.algorithms.linear_alignment import cross_covariance
-from labelbench_plus.pair_pools import PairPool
+from labelbench_plus.algorithms.learners.contrastive import recall_at_1
+from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance
+from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.problems.image_text import ImageText, ImageTextInstance

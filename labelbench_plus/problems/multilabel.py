@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.data.features import FEATURES_VERSION, encoded, load
-from labelbench_plus.datasets import Dataset
-from labelbench_plus.encoders import Encoder
-from labelbench_plus.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.contracts.datasets import Dataset
+from labelbench_plus.contracts.encoders import Encoder
+from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.features.encoded import FEATURES_VERSION, encoded, load
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems

@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from labelbench_plus.data.hashing import hash_arrays
+from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.plugins import Infra
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.seeding import Streams

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from labelbench_plus.problems import Problem
+from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.source_tasks.data import SourceModel
 
 

@@ -13,6 +13,9 @@ from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.run_store import RunStore, StoreError
 
+ARCHIVE = "runs.jsonl.gz"
+"""The name of an archive in a folder of results."""
+
 
 def write_archive(stores: Iterable[RunStore], path: Path) -> int:
     """Write finished runs to `path`, one JSON line a run, gzip-compressed. Returns how many.

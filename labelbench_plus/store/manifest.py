@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import labelbench_plus
 from labelbench_plus.plugins import Plugin, Registry
 from labelbench_plus.spec import RunSpec
 
+PACKAGE = Path(__file__).resolve().parents[1]
 SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code_identity` said of the original
 PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -77,7 +77,7 @@ def machine(device: str) -> dict[str, Any]:
 
 def code_identity() -> dict[str, Any]:
     """The commit this package runs from, and a hash of uncommitted changes; nulls when not run from a checkout."""
-    folder = Path(labelbench_plus.__file__).resolve().parent
+    folder = PACKAGE
     if (folder / SNAPSHOT).is_file():
         original: dict[str, Any] = json.loads((folder / SNAPSHOT).read_bytes())
         return original

@@ -1,96 +1,12 @@
 """Strategies: one file each, one folder a family. A strategy decides what to buy next."""
 
-from __future__ import annotations
+from labelbench_plus.contracts.strategies import Cost, PoolStrategy, Strategy, strategies
+from labelbench_plus.source_tasks.strategy import SourceStrategy
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from labelbench_plus.plugins import Plugin, Registry
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
-    from torch import Tensor
-
-    from labelbench_plus.source_tasks.allocation import Allocation
-    from labelbench_plus.source_tasks.view import SourceView
-    from labelbench_plus.view import PoolView
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a strategy takes, at most, to choose 50 of 50,000 candidates with 512 features and ten classes.
-
-    Attributes
-    ----------
-    seconds: on one core of an ordinary machine.
-    megabytes: beyond what it reads from its view.
-    """
-
-    seconds: float = 60.0
-    megabytes: float = 1024.0
-
-
-class Strategy(Plugin):
-    """Decides what to buy next.
-
-    Attributes
-    ----------
-    query: the kind of question it asks ("pool": indices of a pool; "sources": an allocation over sources). A problem
-        answers one kind.
-    needs: the capabilities it reads from its view; reading anything else is refused.
-    uses_hidden_labels: whether its choice depends on labels nobody paid for. Such a strategy may only make the first
-        round, and results say so.
-    knows_truth: whether it reads what no learner can know, such as the true heads of a synthetic problem. It is a
-        bound and no method, and results say so.
-    cost: what a choice takes at most; `lbp check` holds the strategy to it.
-    """
-
-    query: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()
-    uses_hidden_labels: ClassVar[bool] = False
-    knows_truth: ClassVar[bool] = False
-    cost: ClassVar[Cost] = Cost()
-
-    def select(self, view: Any, n: int, rng: Generator) -> Any:
-        """Choose what to buy with a budget of `n`."""
-        raise NotImplementedError
-
-
-class PoolStrategy(Strategy):
-    """Decides which items of a pool to have labelled."""
-
-    query = "pool"
-
-    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        """Return exactly `n` different entries of `view.candidates`, best first.
-
-        Parameters
-        ----------
-        view: what may be known in this round; only tensors named in `needs` can be read.
-        n: how many, between 0 and the number of candidates.
-        rng: the only source of randomness.
-        """
-        raise NotImplementedError
-
-
-class SourceStrategy(Strategy):
-    """Decides how many labels to buy of which source."""
-
-    query = "sources"
-
-    def select(self, view: SourceView, n: int, rng: Generator) -> Allocation:
-        """Return an allocation of exactly `n` labels.
-
-        Where labels have prices (`view.unpriced` is false), `n` is only the most that the money could buy: the
-        allocation may cost up to `view.money` and must leave less than the dearest label's price.
-
-        Parameters
-        ----------
-        view: what may be known in this round; only arrays named in `needs` can be read.
-        n: how many labels, over all sources.
-        rng: the only source of randomness.
-        """
-        raise NotImplementedError
-
-
-strategies = Registry("strategy", Strategy, __name__)
+__all__ = [
+    "Cost",
+    "PoolStrategy",
+    "SourceStrategy",
+    "Strategy",
+    "strategies",
+]

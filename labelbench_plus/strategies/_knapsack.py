@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.knapsack import knapsack_greedy
-from labelbench_plus.algorithms.lazy_greedy import Objective
+from labelbench_plus.algorithms.blocks.knapsack import knapsack_greedy
+from labelbench_plus.algorithms.blocks.lazy_greedy import Objective
 from labelbench_plus.view import PoolView
 
 

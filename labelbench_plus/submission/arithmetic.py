@@ -9,7 +9,8 @@ from typing import Any
 
 from labelbench_plus.oracle import ROUNDING
 from labelbench_plus.spec import canonical
-from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.submission.findings import Finding, some
 
 BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
 MOST_SHOWN = 200  # characters of a value in a message

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus.leaderboard.badges import BADGES_FILE
 from labelbench_plus.spec import canonical
-from labelbench_plus.submission.badges import BADGES_FILE
-from labelbench_plus.submission.findings import ARCHIVE, Finding
+from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.schema import RunLine, Submission, misfits
 
 SUBMISSION = "submission.json"

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus.contracts.problems import Place
+from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
 from labelbench_plus.leaderboard.runs import BADGES
-from labelbench_plus.problems import Place
 from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.arithmetic import check_run
-from labelbench_plus.submission.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
 from labelbench_plus.submission.bundle import SUBMISSION, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
-from labelbench_plus.submission.findings import ARCHIVE, Finding
+from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.rebuilding import rebuild
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.submission.tables import check_board, check_curves

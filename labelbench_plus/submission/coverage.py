@@ -10,7 +10,8 @@ from scipy.stats import t as student
 
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import RunSpec, canonical
-from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.submission.findings import Finding, some
 
 RARE = 1e-4  # chance of a warning for a Gaussian score that is like its siblings
 FEWEST_SEEDS = 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-ARCHIVE = "runs.jsonl.gz"
 MOST_SHOWN = 5
 
 

@@ -15,12 +15,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from labelbench_plus.budget import Ledger, Purchase
+from labelbench_plus.contracts.problems import Instance, Place
 from labelbench_plus.oracle import PoolOracle, QueryError
 from labelbench_plus.plugins import PluginError
-from labelbench_plus.problems import Instance, Place
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
-from labelbench_plus.submission.findings import ARCHIVE, Finding, some
+from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.submission.findings import Finding, some
 
 STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
 NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)

@@ -18,16 +18,17 @@ import numpy as np
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
-from labelbench_plus.launch.chosen import Chosen
+from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.loop import run as carry_on
 from labelbench_plus.loop import select_here
-from labelbench_plus.problems import Instance, Place
+from labelbench_plus.running.chosen import Chosen
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.store.manifest import machine, manifest
 from labelbench_plus.store.run_store import RunStore
-from labelbench_plus.submission.findings import ARCHIVE, Finding, some
-from labelbench_plus.trainers import Trainer
+from labelbench_plus.submission.findings import Finding, some
 
 FINGERPRINT = ("code", "python", "packages", "system", "cpu", "threads", "device", "cuda")
 TOLERANCE = 0.01

@@ -25,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelbench_plus.launchers import Batch
+from labelbench_plus.contracts.launchers import Batch
 from labelbench_plus.plugins import label
 from labelbench_plus.store.atomic import publish, replace
 from labelbench_plus.store.lease import Lease, RunBusy, acquire

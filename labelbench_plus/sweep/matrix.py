@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labelbench_plus.launch.failures import FailureGroup
+from labelbench_plus.running.failures import FailureGroup
 from labelbench_plus.sweep.state import RunStatus, State, SweepStatus
 
 COLOURS = {

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.launchers import Batch, Launcher, SchedulerError
+from labelbench_plus.contracts.launchers import Batch, Launcher, SchedulerError
 from labelbench_plus.store.atomic import publish, replace
 from labelbench_plus.sweep.code import code_version
 from labelbench_plus.sweep.doctor import CLOCK_SECONDS, Finding, check_wandb

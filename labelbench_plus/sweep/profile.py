@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from labelbench_plus.launchers import Launcher
+from labelbench_plus.contracts.launchers import Launcher
 from labelbench_plus.plugins import registry
 
 

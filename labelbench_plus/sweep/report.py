@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
-from labelbench_plus.launch.failures import FailureGroup, group
+from labelbench_plus.running.failures import FailureGroup, group
 from labelbench_plus.sweep.folder import Sweep
 from labelbench_plus.sweep.matrix import cells_of, matrix
 from labelbench_plus.sweep.state import State, SweepStatus

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.launch.failures import kind_of_attempt
-from labelbench_plus.launchers import Launcher, Listed, Listing
+from labelbench_plus.contracts.launchers import Launcher, Listed, Listing
 from labelbench_plus.plugins import registry
+from labelbench_plus.running.failures import kind_of_attempt
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import run_folder
 from labelbench_plus.store.lease import holder

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.launch.failures import group, kind_of_attempt
-from labelbench_plus.launchers import Batch, Launcher, Limits, SchedulerError
+from labelbench_plus.contracts.launchers import Batch, Launcher, Limits, SchedulerError
 from labelbench_plus.plugins import describe
+from labelbench_plus.running.failures import group, kind_of_attempt
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
 from labelbench_plus.sweep.state import RunStatus, State, launcher_of
 

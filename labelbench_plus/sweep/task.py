@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.launch.failures import facts_of, kind_of_attempt
-from labelbench_plus.launch.job import Job, sharing, still_exists
-from labelbench_plus.launch.local import WORKER_DIED, Event, run_local
+from labelbench_plus.running.failures import facts_of, kind_of_attempt
+from labelbench_plus.running.job import Job, sharing, still_exists
+from labelbench_plus.running.local import WORKER_DIED, Event, run_local
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import RunBusy, acquire, attempts, conclude

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from labelbench_plus.launch.isolation import Cell, IsolationError
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.isolation.cell import Cell, IsolationError
 from labelbench_plus.plugins import registry
-from labelbench_plus.strategies import Strategy
 from labelbench_plus.testing.pool_scene import make_view
 from labelbench_plus.testing.report import Failure, Skip
 

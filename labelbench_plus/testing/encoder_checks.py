@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from labelbench_plus.data.texts import Texts
-from labelbench_plus.encoders import Encoder
+from labelbench_plus.contracts.encoders import Encoder
+from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_pickles, fresh

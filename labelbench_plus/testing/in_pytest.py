@@ -6,21 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labelbench_plus.encoders import Encoder
-from labelbench_plus.problems import Problem
-from labelbench_plus.strategies import Strategy
-from labelbench_plus.testing import (
-    check_encoder,
-    check_problem,
-    check_strategy,
-    check_trainer,
-    encoder_checks,
-    problem_checks,
-    strategy_checks,
-    trainer_checks,
-)
+from labelbench_plus.contracts.encoders import Encoder
+from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.contracts.trainers import Trainer
+from labelbench_plus.testing import encoder_checks, problem_checks, strategy_checks, trainer_checks
+from labelbench_plus.testing.kit import check_encoder, check_problem, check_strategy, check_trainer
 from labelbench_plus.testing.report import ConformanceError, Report
-from labelbench_plus.trainers import Trainer
 
 
 @dataclass

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.problems import Place, Problem
+from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import registry
-from labelbench_plus.problems import Place, Problem
 from labelbench_plus.seeding import Streams
-from labelbench_plus.strategies import Strategy
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh

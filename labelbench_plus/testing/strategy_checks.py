@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelbench_plus.contracts.strategies import Cost, Strategy
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems.classification import ClassificationInstance
 from labelbench_plus.seeding import Streams
-from labelbench_plus.strategies import Cost, Strategy
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.cost import measure
 from labelbench_plus.testing.pool_scene import EVERYTHING, make_view, random_pool
@@ -175,7 +175,7 @@ def _accepted(trial: Trial) -> None:
 @CHECKS.add(
     "too_many",
     "more than there are is refused with an error",
-    "start with check_count(n, len(view.candidates)) of labelbench_plus.algorithms.checks",
+    "start with check_count(n, len(view.candidates)) of labelbench_plus.algorithms.blocks.checks",
 )
 def _too_many(trial: Trial) -> None:
     trial.need_pool()
@@ -417,7 +417,7 @@ def _pickles(trial: Trial) -> None:
 @CHECKS.add(
     "not_finite",
     "NaN and infinity in what it reads are refused with an error",
-    "start with check_probabilities or check_matrix of labelbench_plus.algorithms.checks: a NaN wins every topk",
+    "start with check_probabilities or check_matrix of labelbench_plus.algorithms.blocks.checks: a NaN wins every topk",
 )
 def _not_finite(trial: Trial) -> None:
     trial.need_pool()

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.datasets import Dataset, LabelledData, Split
-from labelbench_plus.metrics import metrics
+from labelbench_plus.contracts.datasets import Dataset, LabelledData, Split
+from labelbench_plus.contracts.metrics import metrics
+from labelbench_plus.contracts.problems import Instance, Place, Problem
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.plugins import registry
-from labelbench_plus.problems import Instance, Place, Problem
 from labelbench_plus.problems.classification import Classification, ClassificationInstance
 from labelbench_plus.seeding import Streams
-from labelbench_plus.strategies import Strategy
 from labelbench_plus.testing.report import Skip
-from labelbench_plus.trainers import Trainer
 
 CLASSES, WIDTH, POOL, TEST = 4, 6, 140, 200
 FIRST = 12  # labels of the first round

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
@@ -19,7 +20,6 @@ from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import blobs, example_game
 from labelbench_plus.testing.witness import same, watched
-from labelbench_plus.trainers import Trainer
 
 FAR = 0.5  # spread of classes that nobody confuses
 

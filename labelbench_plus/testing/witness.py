@@ -20,8 +20,8 @@ import torch
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.oracle import QueryError, StratifiedDraw
-from labelbench_plus.strategies import Strategy
 from labelbench_plus.testing.report import Failure
 from labelbench_plus.view import CapabilityError, View
 

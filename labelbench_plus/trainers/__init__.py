@@ -1,70 +1,9 @@
 """Trainers: one file each. A trainer turns what was bought, and the unlabelled rest, into a model."""
 
-from __future__ import annotations
+from labelbench_plus.contracts.trainers import Checkpoint, Trainer, trainers
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-from labelbench_plus.plugins import Plugin, Registry
-
-if TYPE_CHECKING:
-    from labelbench_plus.seeding import Streams
-
-
-class Checkpoint(Protocol):
-    """Where a training that takes long keeps its state, so that a killed run need not start it again."""
-
-    def load(self) -> bytes | None:
-        """What was kept last; None if nothing was."""
-
-    def due(self) -> bool:
-        """Whether enough time has passed since it was last kept, or since the start."""
-
-    def save(self, state: bytes) -> None:
-        """Keep this instead, in one step."""
-
-
-class Trainer(Plugin):
-    """Turns what was bought into a model.
-
-    Attributes
-    ----------
-    task: what it learns ("classification"); a problem poses one task and a trainer solves one.
-    provides: capabilities its models offer to strategies. Each is a method of the model by that name, from features
-        (n, d) to a tensor with n rows.
-    uses_validation: whether it reads validation labels. If not, it is never handed any; if so, their number is
-        shown beside the budget.
-    continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds.
-    needs: kinds of inputs that its problem must have beside features ("images").
-    """
-
-    task: ClassVar[str]
-    provides: ClassVar[frozenset[str]] = frozenset()
-    uses_validation: ClassVar[bool] = False
-    continues: ClassVar[bool] = False
-    needs: ClassVar[frozenset[str]] = frozenset()
-
-    def fit(self, data: Any, streams: Streams, previous: Any | None) -> Any:
-        """Train a model.
-
-        Parameters
-        ----------
-        data: what the problem lets a trainer see (its `training_data`).
-        streams: this round's random streams ("model_init", "data_order", "augment", ...), the same for every
-            strategy at a seed.
-        previous: last round's model if `continues`, else None.
-        """
-        raise NotImplementedError
-
-    def fit_with_checkpoint(self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint) -> Any:
-        """`fit`, by a trainer that takes long: it keeps its state now and then, and goes on from what was kept.
-
-        The model is the same to the bit, wherever training was interrupted.
-        """
-        return self.fit(data, streams, previous)
-
-    def fingerprint(self) -> str:
-        """Hash of weights it starts from, beyond its hyperparameters; part of a run's identity; empty if none."""
-        return ""
-
-
-trainers = Registry("trainer", Trainer, __name__)
+__all__ = [
+    "Checkpoint",
+    "Trainer",
+    "trainers",
+]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from labelbench_plus.algorithms.logistic_regression import logistic_regression
+from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
 from labelbench_plus.trainers._networks import CHUNK, Inputs, NetworkTrainer, build
 
 if TYPE_CHECKING:
-    from labelbench_plus.networks._classifier import Classifier
+    from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 

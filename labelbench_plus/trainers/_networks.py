@@ -19,9 +19,9 @@ import torch._dynamo  # torch's optimizers import it at their first step: second
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
-from labelbench_plus.augmentations import Augmentation, augmentations
-from labelbench_plus.data.inputs import Copies, Images
-from labelbench_plus.networks import Network, Task
+from labelbench_plus.contracts.augmentations import Augmentation, augmentations
+from labelbench_plus.contracts.networks import Network, Task
+from labelbench_plus.features.training_inputs import Copies, Images
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Checkpoint, Trainer
@@ -29,7 +29,7 @@ from labelbench_plus.trainers import Checkpoint, Trainer
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from labelbench_plus.networks._classifier import Classifier
+    from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 

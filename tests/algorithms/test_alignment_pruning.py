@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from labelbench_plus.algorithms.alignment_pruning import prune_by_alignment, removal_sizes
+from labelbench_plus.algorithms.blocks.second_moment import gram
 from labelbench_plus.algorithms.design_pruning import prune_by_design
-from labelbench_plus.algorithms.second_moment import gram
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
 
 

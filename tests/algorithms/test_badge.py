@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms import d2_sampling
 from labelbench_plus.algorithms.badge import GradientPoints, badge
-from labelbench_plus.algorithms.pairwise import squared_distance_bounds
+from labelbench_plus.algorithms.blocks.pairwise import squared_distance_bounds
 from tests.algorithms.test_d2_sampling import check_law, law, squared
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from labelbench_plus.algorithms.binary_logistic_regression import binary_logistic_regression
+from labelbench_plus.algorithms.learners.binary_logistic_regression import binary_logistic_regression
 
 
 def scene(n: int, d: int, k: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms import checks
-from labelbench_plus.algorithms.checks import check_count, check_finite, check_matrix, check_probabilities
+from labelbench_plus.algorithms.blocks import checks
+from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_matrix, check_probabilities
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
@@ -117,7 +117,7 @@ def test_the_worst_row_is_named(chunks: None) -> None:
 def test_looking_makes_no_copy(dtype: str, peak_bytes: Callable[[str, str], int]) -> None:
     setup = "\n".join(
         [
-            "from labelbench_plus.algorithms.checks import check_matrix, check_probabilities",
+            "from labelbench_plus.algorithms.blocks.checks import check_matrix, check_probabilities",
             f"x = torch.full((100000, 100), 0.01, dtype=torch.{dtype})",
             "check_matrix(x[:9], 'x'); check_probabilities(x[:9])",
         ]

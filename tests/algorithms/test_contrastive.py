@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelbench_plus.algorithms.contrastive import fit_contrastive, recall_at_1
+from labelbench_plus.algorithms.learners.contrastive import fit_contrastive, recall_at_1
 
 SETTINGS = {"width": 16, "hidden": 32, "steps": 150, "batch": 64, "learning_rate": 5e-3, "weight_decay": 0.0}
 

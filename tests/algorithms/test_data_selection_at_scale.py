@@ -38,7 +38,7 @@ IMPORTS = """
 import numpy as np
 from labelbench_plus.algorithms.neg_clip_loss import cut_batches, neg_clip_loss
 from labelbench_plus.algorithms.norm_sim import norm_sim
-from labelbench_plus.algorithms.second_moment import gram
+from labelbench_plus.algorithms.blocks.second_moment import gram
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
 """
 

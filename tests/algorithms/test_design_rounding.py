@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.design_rounding import (
+from labelbench_plus.algorithms.design.design_rounding import (
     RoundedDesign,
     round_a_optimal,
     round_d_optimal,
     round_e_optimal,
     round_v_optimal,
 )
-from labelbench_plus.algorithms.relaxed_design import (
+from labelbench_plus.algorithms.design.relaxed_design import (
     DesignCertificate,
     RelaxedDesign,
     relaxed_a_optimal,
@@ -239,8 +239,8 @@ def test_refusals(name: str) -> None:
 def test_memory_follows_the_support_and_not_the_pool(peak_bytes: Callable[[str, str], int]) -> None:
     setup = "\n".join(
         [
-            "from labelbench_plus.algorithms.design_rounding import round_d_optimal, round_e_optimal",
-            "from labelbench_plus.algorithms.relaxed_design import DesignCertificate, RelaxedDesign",
+            "from labelbench_plus.algorithms.design.design_rounding import round_d_optimal, round_e_optimal",
+            "from labelbench_plus.algorithms.design.relaxed_design import DesignCertificate, RelaxedDesign",
             "x = torch.randn(150000, 32)",
             "weights = torch.zeros(150000, dtype=torch.float64)",
             "weights[:1000] = 0.2",

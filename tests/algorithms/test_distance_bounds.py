@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
 
 
 def exact(a: Tensor, b: Tensor) -> Tensor:

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf, Similarity
 from labelbench_plus.algorithms.facility_location import (
     FacilityLocation,
     SparseFacilityLocation,
     facility_location,
     sparse_facility_location,
 )
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.similarity import Cosine, Rbf, Similarity
 
 
 def similarities(a: Tensor, b: Tensor, similarity: Similarity, everyone: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf
 from labelbench_plus.algorithms.graph_cut import GraphCut, graph_cut
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
-from labelbench_plus.algorithms.similarity import Cosine, Rbf
 
 
 def value(w: Tensor, chosen: list[int], trade_off: float) -> float:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms import greedy_design_eigenvalue, greedy_design_forms, greedy_design_worst_case
-from labelbench_plus.algorithms.greedy_design import a_optimal, d_optimal, e_optimal, g_optimal, v_optimal
+from labelbench_plus.algorithms.design import greedy_design_eigenvalue, greedy_design_forms, greedy_design_worst_case
+from labelbench_plus.algorithms.design.greedy_design import a_optimal, d_optimal, e_optimal, g_optimal, v_optimal
 
 DESIGNS: dict[str, Callable[..., Tensor]] = {
     "D": d_optimal,
@@ -367,7 +367,7 @@ def test_empty_targets_are_refused(name: str) -> None:
 
 def test_memory_stays_linear(peak_bytes: Callable[[str, str], int]) -> None:
     names = "d_optimal, v_optimal, g_optimal, e_optimal"
-    setup = f"from labelbench_plus.algorithms.greedy_design import {names}; x = torch.randn(40000, 32)"
+    setup = f"from labelbench_plus.algorithms.design.greedy_design import {names}; x = torch.randn(40000, 32)"
     warm = f"[design(x[:3000], 2, ridge=1.0) for design in ({names})]"
     # 30 float64 numbers a row; anything quadratic would take 13 GB
     assert peak_bytes(f"{setup}; {warm}", warm.replace("[:3000]", "")) < 40000 * 8 * 30 + 2**25

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.knapsack import knapsack_greedy
+from labelbench_plus.algorithms.blocks.lazy_greedy import Objective
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.facility_location import FacilityLocation, SparseFacilityLocation, facility_location
 from labelbench_plus.algorithms.graph_cut import GraphCut
-from labelbench_plus.algorithms.knapsack import knapsack_greedy
-from labelbench_plus.algorithms.lazy_greedy import Objective
 from labelbench_plus.algorithms.log_det import LogDet
 from labelbench_plus.algorithms.prob_cover import Coverage
-from labelbench_plus.algorithms.similarity import Rbf
 
 OBJECTIVES: dict[str, Callable[[Tensor], Objective]] = {
     "facility location": lambda x: FacilityLocation(x, similarity=Rbf(gamma=2.0)),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from labelbench_plus.algorithms.label_propagation import induce, neighbour_graph, propagate
+from labelbench_plus.algorithms.learners.label_propagation import induce, neighbour_graph, propagate
 
 
 @pytest.fixture(scope="module")

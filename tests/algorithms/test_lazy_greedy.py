@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 
 
 class WeightedCover:

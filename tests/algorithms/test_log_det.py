@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from labelbench_plus.algorithms import log_det as module
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.log_det import Linear, LogDet, log_det
-from labelbench_plus.algorithms.similarity import Rbf
 
 
 def kernel_matrix(x: Tensor, kernel: Linear | Rbf) -> Tensor:
@@ -118,7 +118,7 @@ def test_edges() -> None:
 def test_memory_stays_far_below_rows_times_chosen(peak_bytes: Callable[[str, str], int], kernel: str) -> None:
     setup = """
 from labelbench_plus.algorithms.log_det import Linear, log_det
-from labelbench_plus.algorithms.similarity import Rbf
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 x = torch.randn(50000, 8, generator=torch.Generator().manual_seed(0))
 log_det(x[:500], 5); log_det(x[:500], 5, kernel=Rbf())
 """

@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from labelbench_plus.algorithms.logistic_regression import logistic_regression
+from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
 
 
 def digits(n: int, width: int = 64) -> tuple[torch.Tensor, torch.Tensor]:

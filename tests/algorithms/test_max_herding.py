@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.facility_location import facility_location
 from labelbench_plus.algorithms.max_herding import max_herding
-from labelbench_plus.algorithms.similarity import Rbf
 
 
 def test_each_pick_raises_generalised_coverage_most() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from labelbench_plus.algorithms.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
-from labelbench_plus.algorithms.pairwise import exact_squared_distances
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
+from labelbench_plus.algorithms.blocks.pairwise import exact_squared_distances
 
 
 def textbook(queries: Tensor, k: int, points: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_memory_stays_far_below_all_pairs(peak_bytes: Callable[[str, str], int]) -> None:
     setup = """
-from labelbench_plus.algorithms.neighbours import nearest_neighbours
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
 nearest_neighbours(x[:500], 5)
 """

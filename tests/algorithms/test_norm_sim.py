@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from labelbench_plus.algorithms.blocks.second_moment import gram, gram_of_parts
 from labelbench_plus.algorithms.norm_sim import norm_sim
-from labelbench_plus.algorithms.second_moment import gram, gram_of_parts
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelbench_plus.algorithms import pair_lists
-from labelbench_plus.algorithms.distance_bounds import true_entries
-from labelbench_plus.algorithms.pair_lists import TILE, PairListsBuilder, ragged_ranges
+from labelbench_plus.algorithms.blocks import pair_lists
+from labelbench_plus.algorithms.blocks.distance_bounds import true_entries
+from labelbench_plus.algorithms.blocks.pair_lists import TILE, PairListsBuilder, ragged_ranges
 
 
 def test_ragged_ranges() -> None:

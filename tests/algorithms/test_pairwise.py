@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelbench_plus.algorithms.pairwise import (
+from labelbench_plus.algorithms.blocks.pairwise import (
     FeaturePoints,
     LazyDistances,
     exact_squared_distances,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.prob_cover import Coverage, prob_cover, purity_delta
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelbench_plus.algorithms.relaxed_design import (
+from labelbench_plus.algorithms.design.relaxed_design import (
     RelaxedDesign,
     relaxed_a_optimal,
     relaxed_d_optimal,
@@ -329,7 +329,7 @@ def test_empty_targets_are_refused() -> None:
 
 def test_memory_is_linear_in_the_rows(peak_bytes: Callable[[str, str], int]) -> None:
     names = "relaxed_d_optimal, relaxed_v_optimal"
-    setup = f"from labelbench_plus.algorithms.relaxed_design import {names}; x = torch.randn(30000, 32)"
+    setup = f"from labelbench_plus.algorithms.design.relaxed_design import {names}; x = torch.randn(30000, 32)"
     warm = f"[design(x[:3000], 100, ridge=1.0) for design in ({names})]"
     # 30 float64 numbers a row and a handful of 2048 × 2048 models; anything quadratic would take 7 GB
     assert peak_bytes(f"{setup}; {warm}", warm.replace("[:3000]", "")) < 30000 * 8 * 30 + 8 * 2048**2 * 8

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labelbench_plus.algorithms.shared_representation import (
+from labelbench_plus.algorithms.learners.shared_representation import (
     moments,
     rank_for_energy,
     shared_representation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelbench_plus.algorithms.similarity import Cosine, Rbf, check_centers, mean_squared_distance
+from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf, check_centers, mean_squared_distance
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 

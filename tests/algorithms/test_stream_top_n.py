@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelbench_plus.algorithms.stream_top_n import (
+from labelbench_plus.algorithms.blocks.stream_top_n import (
     UID,
     Cut,
     at_least,

@@ -10,29 +10,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "labelbench_plus"
-KINDS = (
-    "augmentations",
-    "conditions",
-    "datasets",
-    "encoders",
-    "launchers",
-    "metrics",
-    "networks",
-    "pair_pools",
-    "problems",
-    "strategies",
-    "trainers",
+KINDS = tuple(
+    sorted(file.stem for file in (ROOT / PACKAGE / "contracts").glob("*.py") if (ROOT / PACKAGE / file.stem).is_dir())
 )
-"""The packages whose files are plugins."""
+"""The rooms whose files are plugins: each has a contract of its name."""
 
 
 @dataclass(frozen=True, order=True)
 class Import:
-    """`importer` imports `imported`; `lazily` if inside a function. Imports for annotations alone are not listed."""
+    """`importer` imports `imported`; `lazily` if inside a function, `for_types` if for annotations alone."""
 
     importer: str
     imported: str
     lazily: bool
+    for_types: bool
 
 
 @cache
@@ -52,25 +43,27 @@ def tree(module: str) -> ast.Module:
 
 @cache
 def imports() -> tuple[Import, ...]:
-    """Every import that happens when code runs, ours and others'."""
-    return tuple(sorted({found for module in modules() for found in _of(module, tree(module), False)}))
+    """Every import, ours and others'."""
+    return tuple(sorted({found for module in modules() for found in _of(module, tree(module), False, False)}))
 
 
-def _of(module: str, node: ast.AST, lazily: bool) -> Iterator[Import]:
+def _of(module: str, node: ast.AST, lazily: bool, for_types: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for inner in child.body:
+                yield from _of(module, ast.Module([inner], []), lazily, True)
             for other in child.orelse:
-                yield from _of(module, other, lazily)
+                yield from _of(module, ast.Module([other], []), lazily, for_types)
         elif isinstance(child, ast.Import):
-            yield from (Import(module, alias.name, lazily) for alias in child.names)
+            yield from (Import(module, alias.name, lazily, for_types) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, f"{module}:{child.lineno}: imports are absolute here"
             for alias in child.names:
                 whole = f"{child.module}.{alias.name}"
-                yield Import(module, whole if whole in modules() else str(child.module), lazily)
+                yield Import(module, whole if whole in modules() else str(child.module), lazily, for_types)
         else:
             inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from _of(module, child, lazily or inside)
+            yield from _of(module, child, lazily or inside, for_types)
 
 
 def ours(name: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labelbench_plus.data.hashing import hash_labelled_data
 from labelbench_plus.datasets import datasets
+from labelbench_plus.features.hashing import hash_labelled_data
 
 
 def test_every_image_is_in_exactly_one_part_and_keeps_its_label() -> None:

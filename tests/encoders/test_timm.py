@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from labelbench_plus.data.image_files import ImageFiles
 from labelbench_plus.datasets import datasets
 from labelbench_plus.encoders import _batches, encoders
+from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.models.images import squares
+from labelbench_plus.models.timm import TimmModel
 from labelbench_plus.plugins import describe, label
-from labelbench_plus.pretrained.images import squares
-from labelbench_plus.pretrained.timm import TimmModel
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed", allow_module_level=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from labelbench_plus.encoders import encoders
-from labelbench_plus.pretrained.images import squares
+from labelbench_plus.models.images import squares
 
 if importlib.util.find_spec("torchvision") is None:
     pytest.skip("torchvision is not installed", allow_module_level=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelbench_plus.data.texts import Texts
 from labelbench_plus.encoders import encoders
+from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import describe
 from labelbench_plus.testing import check_encoder
 

@@ -22,7 +22,7 @@ from labelbench_plus.importers.labelbench import (
     read_labelbench,
     uneven_starts,
 )
-from labelbench_plus.importers.plain_pickle import PickleRefused, load_plain
+from labelbench_plus.inputs.plain_pickle import PickleRefused, load_plain
 from labelbench_plus.leaderboard.results import read_results
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "fixtures" / "labelbench"

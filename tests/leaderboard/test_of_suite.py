@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.leaderboard import About, read_results
 from labelbench_plus.leaderboard.of_suite import publish_suite, results_of_suite, show_suite
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.plugins import label
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 

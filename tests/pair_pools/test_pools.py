@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labelbench_plus.data_selection.choose import choose
-from labelbench_plus.data_selection.uids import uids_from_hex, write_uids
 from labelbench_plus.pair_pools import pair_pools
 from labelbench_plus.pair_pools.datacomp import DataComp, _fingerprint, _shards
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
 from labelbench_plus.pair_pools.listed_pairs import ListedPairs
 from labelbench_plus.pair_pools.pair_arrays import PairArrays
+from labelbench_plus.pairs.choose import choose
+from labelbench_plus.pairs.uids import uids_from_hex, write_uids
 from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from tests.data_selection import shared_pool

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from labelbench_plus.budget import Ledger, Purchase
-from labelbench_plus.data_selection.choose import Chosen
 from labelbench_plus.loop import run
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.pair_pools.captioned_images import CaptionedImages
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
 from labelbench_plus.pair_pools.pair_arrays import PairArrays
+from labelbench_plus.pairs.view import Chosen
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.image_text import ImageText, PairOracle

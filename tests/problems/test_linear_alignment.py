@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from labelbench_plus.algorithms.linear_alignment import cross_covariance, fit_linear_student
+from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance, fit_linear_student
 from labelbench_plus.budget import Ledger
 from labelbench_plus.pair_pools import Inputs, OpenPool
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs

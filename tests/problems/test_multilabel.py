@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.data.hashing import hash_labelled_data
 from labelbench_plus.datasets import Dataset, LabelledData, Split
 from labelbench_plus.encoders import encoders
+from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.metrics import metrics
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place, problems

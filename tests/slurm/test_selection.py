@@ -13,7 +13,7 @@ PLUGIN = '''
 import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
-from labelbench_plus.data_selection.strategy import PairStrategy
+from labelbench_plus.pairs.strategy import PairStrategy
 from labelbench_plus.strategies import strategies
 
 @strategies.register("doomed")

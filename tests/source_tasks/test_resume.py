@@ -3,10 +3,10 @@ import signal
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.suite import load_suite
-from labelbench_plus.trainers.joint_linear import JointLinear
+from labelbench_plus.trainers.source_tasks.joint_linear import JointLinear
 
 SUITE = """\
 suite: small

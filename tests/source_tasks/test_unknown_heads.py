@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 

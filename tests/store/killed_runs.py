@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store import atomic, checkpoint
 from labelbench_plus.suite import load_suite
 

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store.archive import restore_archive, write_archive
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.suite import load_suite

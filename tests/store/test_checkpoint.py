@@ -2,7 +2,7 @@
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store import checkpoint as checkpoint_module
 from labelbench_plus.store.checkpoint import EVERY_SECONDS, CheckpointFile
 from labelbench_plus.store.run_store import RunStore

@@ -1,4 +1,4 @@
-"""What is published stays what it is: every archived run can be built, has its id, and is written back byte for byte."""
+"""What is published stays what it is: every run can be built, has its id, and is written back byte for byte."""
 
 import gzip
 import json

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from labelbench_plus.spec import canonical
-from labelbench_plus.submission.findings import ARCHIVE
+from labelbench_plus.store.archive import ARCHIVE
 
 WHO = {"who": "A. Name", "contact": "a.name@example.org", "what": "Margin, again"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.problems import Place
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.submission.pack import pack
 from labelbench_plus.suite import load_suite
 from tests.conftest import SUITE

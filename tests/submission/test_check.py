@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.submission.badges import grant
+from labelbench_plus.leaderboard.badges import grant
+from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.check import check
-from labelbench_plus.submission.findings import ARCHIVE
 from tests.submission.bundles import chained, lines_of, named, write_lines
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from labelbench_plus.launch.job import Job, carry_out
 from labelbench_plus.plugins import registry
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.submission.arithmetic import _selection
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
+from labelbench_plus.leaderboard.badges import read_badges
 from labelbench_plus.submission import replay as replay_module
-from labelbench_plus.submission.badges import read_badges
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.replay import Sample, draw, replay
 from tests.submission.bundles import chained, lines_of, write_lines

@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-from labelbench_plus.launch.failures import FailureGroup
+from labelbench_plus.running.failures import FailureGroup
 from labelbench_plus.sweep.folder import SweepRun
 from labelbench_plus.sweep.matrix import BAR_WIDTH, matrix
 from labelbench_plus.sweep.state import Files, RunStatus, State, SweepStatus

@@ -163,7 +163,7 @@ def test_only_some_runs_are_submitted(bench, shim):
 
 def test_what_fails_alike_is_not_submitted_any_further(bench, shim, monkeypatch):
     notes = shim(array=5)
-    monkeypatch.setattr("labelbench_plus.sweep.commands.handover.LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("labelbench_plus.commands.sweep.handover.LOOK_AGAIN_SECONDS", 0)
     suite = bench.suite("alike", "random", seeds="0..19")
     assert bench.submit(suite, "seeds=0..14", *SLURM).returncode == 0
     (notes / "state").write_text("COMPLETED")
@@ -186,7 +186,7 @@ def test_a_submission_stops_half_way_when_its_first_runs_fail(bench, shim, monke
     shim(array=11)
     suite = bench.suite("halfway", "random", seeds="0..32")
     planned = [run["run"] for run in json.loads(bench.submit(suite, *SLURM, "--dry-run", "--json").stdout)["runs"]]
-    monkeypatch.setattr("labelbench_plus.sweep.commands.handover.LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("labelbench_plus.commands.sweep.handover.LOOK_AGAIN_SECONDS", 0)
     submitted = Slurm.submit
 
     def fail_at_once(self, batch, parallel):

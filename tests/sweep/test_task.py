@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from labelbench_plus.launch.local import WORKER_DIED, Event
+from labelbench_plus.running.local import WORKER_DIED, Event
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun

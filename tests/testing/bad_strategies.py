@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from labelbench_plus.algorithms.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
 from labelbench_plus.strategies import Cost, PoolStrategy, strategies
 
 

@@ -16,7 +16,7 @@ from labelbench_plus.testing.report import Outcome, held_to
 
 GOOD = """
 from dataclasses import dataclass
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 from labelbench_plus.strategies import PoolStrategy, strategies
 
 @strategies.register("{name}")

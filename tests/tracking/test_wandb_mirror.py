@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import wandb
 
-from labelbench_plus.launch.job import Job, carry_out
+from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 from labelbench_plus.tracking.note import mirrored

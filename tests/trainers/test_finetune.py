@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from labelbench_plus.algorithms.logistic_regression import logistic_regression
+from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
 from labelbench_plus.budget import Ledger
 from labelbench_plus.networks import Task
 from labelbench_plus.plugins import registry

@@ -13,20 +13,20 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.data import inputs as inputs_module
+from labelbench_plus.features import training_inputs as inputs_module
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
 from labelbench_plus.trainers._networks import signature, unlabelled_rows
-from labelbench_plus.trainers._semi_supervised import Targets
-from labelbench_plus.trainers.fixmatch import FixMatchRule
-from labelbench_plus.trainers.flexmatch import FlexMatchRule
-from labelbench_plus.trainers.freematch import FreeMatchRule
-from labelbench_plus.trainers.pseudo_label import PseudoLabelRule
-from labelbench_plus.trainers.softmatch import SoftMatchRule, gaussian_weights
-from labelbench_plus.trainers.uda import UDARule, annealed_threshold
-from labelbench_plus.trainers.v_pet import Votes
+from labelbench_plus.trainers.semi_supervised._semi_supervised import Targets
+from labelbench_plus.trainers.semi_supervised.fixmatch import FixMatchRule
+from labelbench_plus.trainers.semi_supervised.flexmatch import FlexMatchRule
+from labelbench_plus.trainers.semi_supervised.freematch import FreeMatchRule
+from labelbench_plus.trainers.semi_supervised.pseudo_label import PseudoLabelRule
+from labelbench_plus.trainers.semi_supervised.softmatch import SoftMatchRule, gaussian_weights
+from labelbench_plus.trainers.semi_supervised.uda import UDARule, annealed_threshold
+from labelbench_plus.trainers.semi_supervised.v_pet import Votes
 
 METHODS = ("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch", "v_pet")
 
@@ -406,7 +406,7 @@ def test_the_loss_is_the_papers(instance):
     data = problem.training_data(ledger, with_validation=False)
     seen = {}
 
-    from labelbench_plus.trainers import _semi_supervised as module
+    from labelbench_plus.trainers.semi_supervised import _semi_supervised as module
 
     original = functional.cross_entropy
 

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.speed.case import Case
 from benchmarks.speed.cases.d_optimal import RIDGE, design_loop, information
-from labelbench_plus.algorithms.greedy_design import a_optimal
+from labelbench_plus.algorithms.design.greedy_design import a_optimal
 
 CASE = Case(
     ours=lambda s: a_optimal(s.pool.features, s.batch, ridge=RIDGE, labelled=s.pool.labelled),

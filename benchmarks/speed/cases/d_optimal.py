@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.speed.case import Case, Setting
-from labelbench_plus.algorithms.greedy_design import d_optimal
+from labelbench_plus.algorithms.design.greedy_design import d_optimal
 
 RIDGE = 1e-2
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from benchmarks.speed.case import Case, Rival, Setting
+from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.facility_location import facility_location
-from labelbench_plus.algorithms.similarity import mean_squared_distance
 
 DENSE = 20_000  # rows up to which the textbook keeps the whole similarity matrix
 

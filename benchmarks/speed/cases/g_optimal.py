@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.d_optimal import RIDGE, information, start
-from labelbench_plus.algorithms.greedy_design import g_optimal
+from labelbench_plus.algorithms.design.greedy_design import g_optimal
 
 
 def textbook(setting: Setting) -> np.ndarray:

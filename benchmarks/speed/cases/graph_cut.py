@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.facility_location import similarity_to
+from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.graph_cut import graph_cut
-from labelbench_plus.algorithms.similarity import mean_squared_distance
 
 TRADE_OFF = 2.0
 

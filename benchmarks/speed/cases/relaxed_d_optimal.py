@@ -8,8 +8,8 @@ from torch import Tensor
 
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.d_optimal import RIDGE, information, start
-from labelbench_plus.algorithms.design_rounding import round_d_optimal
-from labelbench_plus.algorithms.relaxed_design import relaxed_d_optimal
+from labelbench_plus.algorithms.design.design_rounding import round_d_optimal
+from labelbench_plus.algorithms.design.relaxed_design import relaxed_d_optimal
 
 TOLERANCE = 1e-3
 

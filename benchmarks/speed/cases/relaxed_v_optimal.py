@@ -7,8 +7,8 @@ from torch import Tensor
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.d_optimal import RIDGE
 from benchmarks.speed.cases.v_optimal import mean_variance
-from labelbench_plus.algorithms.design_rounding import round_v_optimal
-from labelbench_plus.algorithms.relaxed_design import relaxed_v_optimal
+from labelbench_plus.algorithms.design.design_rounding import round_v_optimal
+from labelbench_plus.algorithms.design.relaxed_design import relaxed_v_optimal
 
 
 def ours(setting: Setting) -> Tensor:

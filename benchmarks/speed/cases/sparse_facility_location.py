@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.facility_location import coverage
+from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.facility_location import sparse_facility_location
-from labelbench_plus.algorithms.similarity import mean_squared_distance
 
 NEIGHBOURS = 64
 

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases.d_optimal import RIDGE, design_loop, information
-from labelbench_plus.algorithms.greedy_design import v_optimal
+from labelbench_plus.algorithms.design.greedy_design import v_optimal
 
 
 def moment(setting: Setting) -> np.ndarray:

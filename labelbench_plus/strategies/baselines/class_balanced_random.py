@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_probabilities
+from labelbench_plus.algorithms.blocks.checks import check_probabilities
 from labelbench_plus.algorithms.class_balanced import class_balanced_random
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView

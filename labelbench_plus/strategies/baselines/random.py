@@ -8,7 +8,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 

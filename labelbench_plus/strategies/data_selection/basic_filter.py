@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from labelbench_plus.data_selection.captions import captions, in_english
-from labelbench_plus.data_selection.reading import ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.captions import captions, in_english
+from labelbench_plus.pairs.reading import ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
 

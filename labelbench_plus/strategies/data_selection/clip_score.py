@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from labelbench_plus.algorithms.variance_alignment import row_products
-from labelbench_plus.data_selection.reading import ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.reading import ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
 

@@ -11,9 +11,9 @@ import torch
 from annotated_types import Ge, Gt
 
 from labelbench_plus.algorithms.design_pruning import Criterion, prune_by_design
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.resident import resident_images, split_rounds
-from labelbench_plus.data_selection.strategy import PairStrategy, State, as_arrays
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.resident import resident_images, split_rounds
+from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
 

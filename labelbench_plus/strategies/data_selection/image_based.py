@@ -11,10 +11,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.row_blocks import row_blocks
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.row_blocks import row_blocks
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State, as_arrays
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
 

@@ -11,8 +11,8 @@ import torch
 from annotated_types import Ge, Gt
 
 from labelbench_plus.algorithms.neg_clip_loss import Remainder, cut_batches, neg_clip_loss
-from labelbench_plus.data_selection.reading import ShardReader, load_together
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.reading import ShardReader, load_together
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
 

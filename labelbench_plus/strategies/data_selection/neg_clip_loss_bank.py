@@ -10,8 +10,8 @@ import torch
 from annotated_types import Ge, Gt
 
 from labelbench_plus.algorithms.neg_clip_loss_bank import neg_clip_loss_bank
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from labelbench_plus.data_selection.reading import ShardReader
-from labelbench_plus.data_selection.strategy import State
+from labelbench_plus.pairs.reading import ShardReader
+from labelbench_plus.pairs.strategy import State
 from labelbench_plus.strategies import strategies
 from labelbench_plus.strategies.data_selection.neg_clip_loss import NegClipLoss
 

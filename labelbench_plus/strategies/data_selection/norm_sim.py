@@ -11,8 +11,8 @@ import torch
 from annotated_types import Ge
 
 from labelbench_plus.algorithms.norm_sim import norm_sim, norm_sim_2
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State, as_arrays
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 from scipy.stats import rankdata
 
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelbench_plus.data_selection.reading import ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State
+from labelbench_plus.pairs.reading import ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
 

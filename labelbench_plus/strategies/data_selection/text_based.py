@@ -11,9 +11,9 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.data_selection.captions import captions, in_english
-from labelbench_plus.data_selection.reading import ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, Stage, State
+from labelbench_plus.pairs.captions import captions, in_english
+from labelbench_plus.pairs.reading import ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
 from labelbench_plus.plugins import Infra
 from labelbench_plus.strategies import strategies
 

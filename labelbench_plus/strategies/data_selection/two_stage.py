@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-from labelbench_plus.data_selection.strategy import PairStrategy, Stage, fraction_of
+from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
 

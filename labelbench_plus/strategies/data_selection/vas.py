@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
-from labelbench_plus.data_selection.reading import PoolReader, ShardReader
-from labelbench_plus.data_selection.strategy import PairStrategy, State, as_arrays
+from labelbench_plus.pairs.reading import PoolReader, ShardReader
+from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
-from labelbench_plus.algorithms.design_rounding import RoundedDesign
-from labelbench_plus.algorithms.greedy_design import d_optimal
-from labelbench_plus.algorithms.relaxed_design import RelaxedDesign
+from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.design.design_rounding import RoundedDesign
+from labelbench_plus.algorithms.design.greedy_design import d_optimal
+from labelbench_plus.algorithms.design.relaxed_design import RelaxedDesign
 from labelbench_plus.view import PoolView
 
 

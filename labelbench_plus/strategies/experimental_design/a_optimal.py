@@ -9,7 +9,7 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.greedy_design import a_optimal
+from labelbench_plus.algorithms.design.greedy_design import a_optimal
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 

@@ -9,8 +9,8 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.design_rounding import round_e_optimal
-from labelbench_plus.algorithms.relaxed_design import relaxed_e_optimal
+from labelbench_plus.algorithms.design.design_rounding import round_e_optimal
+from labelbench_plus.algorithms.design.relaxed_design import relaxed_e_optimal
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies.experimental_design._relaxed import relax_and_round
 from labelbench_plus.view import PoolView

@@ -9,8 +9,8 @@ from annotated_types import Gt
 from numpy.random import Generator
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.facility_location import FacilityLocation, facility_location
-from labelbench_plus.algorithms.similarity import Rbf
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 from labelbench_plus.algorithms.cluster_margin import average_linkage_of_groups, cluster_margin
 from labelbench_plus.algorithms.uncertainty import margin
 from labelbench_plus.strategies import PoolStrategy, strategies

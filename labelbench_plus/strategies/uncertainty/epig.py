@@ -10,7 +10,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.checks import check_count
+from labelbench_plus.algorithms.blocks.checks import check_count
 from labelbench_plus.algorithms.epig import epig
 from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 from labelbench_plus.algorithms.neg_clip_loss import cut_batches, neg_clip_loss
-from labelbench_plus.data_selection.choose import PairView, choose
-from labelbench_plus.data_selection.strategy import PairStrategy, fraction_of
 from labelbench_plus.pair_pools import OpenPool, Shard
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
+from labelbench_plus.pairs.choose import choose
+from labelbench_plus.pairs.strategy import PairStrategy, fraction_of
+from labelbench_plus.pairs.view import PairView
 from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import strategies
@@ -142,7 +144,7 @@ def test_a_strategy_sees_what_it_declared(pool):
 
     with pytest.raises(CapabilityError, match="texts were read, but the strategy declares that it needs images"):
         choose(pool, Greedy(), 3, 0)
-    view = PairView(frozenset(), pool, [np.ones(shard.rows, dtype=bool) for shard in pool.shards])
+    view = PairView(frozenset(), partial(choose, pool))
     with pytest.raises(CapabilityError, match="not declared"):
         view.best(build("vas"), 3, 0)
 

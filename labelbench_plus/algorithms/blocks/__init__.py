@@ -1,0 +1,1 @@
+"""What the primitives are built of: distances, similarities, neighbours, lazy greedy steps, checks of arguments."""

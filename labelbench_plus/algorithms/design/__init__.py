@@ -1,0 +1,1 @@
+"""Optimal experimental design: criteria, greedy and relaxed designs, rounding."""

@@ -1,0 +1,1 @@
+"""Models that are fitted: regressions, label propagation, contrastive and shared representations."""

@@ -1,0 +1,149 @@
+"""The commands for choosing image-text pairs: `lbp pairs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.workspace import Workspace
+
+FAILED, USAGE = 1, 2
+
+pairs = typer.Typer(help="Choose image-text pairs from pools of any size.", no_args_is_help=True)
+
+SelectionFile = Annotated[Path, typer.Argument(help="A YAML file: pool, strategy, and fraction, count or at_least")]
+Out = Annotated[Path, typer.Option("--out", help="Where selections are kept")]
+DEFAULT_OUT = Path("outputs/selections")
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins")]
+
+
+@pairs.command()
+def select(
+    selection: SelectionFile,
+    out: Out = DEFAULT_OUT,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")] = os.cpu_count() or 1,
+    launcher: Annotated[
+        str | None, typer.Option("--launcher", "-l", help="A SLURM profile to submit to, instead of processes here")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A launcher's setting=value; may be repeated")] = None,
+    chunk: Annotated[int, typer.Option(min=1, help="Rows read at a time")] = 8192,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where scores are computed")] = "cpu",
+    plugin: Plugins = None,
+) -> None:
+    """Score a pool's shards, cut exactly, and write the uids that are kept, as DataComp's resharder reads them.
+
+    What was done before is not done again: the same command goes on after an interruption.
+
+    Example: lbp pairs select benchmarks/selections/datacomp_small.yaml --jobs 8
+    """
+    from rich.progress import Progress
+
+    from labelbench_plus.pairs.carry_out import WorkerError, carry_out
+    from labelbench_plus.pairs.report import write_report
+    from labelbench_plus.pairs.spec import SelectionError, load_selection
+    from labelbench_plus.pairs.workspace import Workspace, plan
+    from labelbench_plus.plugins import PluginError, load_plugin_file
+
+    try:
+        for file in plugin or ():
+            load_plugin_file(file)
+        folder = plan(load_selection(selection), out, plugin or ())
+    except (SelectionError, PluginError) as error:
+        _stop(str(error))
+    workspace = Workspace(folder, chunk=chunk, device=device)
+    if launcher is not None:
+        _submit(workspace, launcher, set_ or [], chunk)
+        return
+    try:
+        with Progress(disable=not sys.stderr.isatty()) as progress:
+            bar = progress.add_task("tasks")
+            carry_out(
+                workspace,
+                jobs,
+                chunk=chunk,
+                device=device,
+                on_done=lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+    except WorkerError as error:
+        print(f"{error}\nwhat was done is kept; the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(FAILED) from None
+    found = write_report(workspace)
+    print(f"{found['kept']:,} of {found['rows']:,} pairs: {workspace.kept}\nreport: {folder / 'report.md'}")
+
+
+@pairs.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A finished selection's folder")],
+    beside: Annotated[list[Path] | None, typer.Option("--with", help="A uid file to compare with")] = None,
+) -> None:
+    """Describe a finished selection again, beside others.
+
+    Example: lbp pairs report outputs/selections/3fa1c2d4e5f60718 --with dfn.npy
+    """
+    from labelbench_plus.pairs.report import write_report
+    from labelbench_plus.pairs.workspace import Workspace
+
+    workspace = Workspace(folder)
+    if not workspace.kept.exists():
+        _stop(f"{folder}: is no finished selection (it has no {workspace.kept.name}): lbp pairs select makes one")
+    try:
+        write_report(workspace, beside or ())
+    except (OSError, ValueError) as error:
+        _stop(str(error))
+    print((folder / "report.md").read_text())
+
+
+@pairs.command()
+def combine(
+    how: Annotated[Literal["union", "intersection", "difference"], typer.Argument(help="What to keep")],
+    files: Annotated[list[Path], typer.Argument(help="Two or more uid files")],
+    out: Annotated[Path, typer.Option("--out", help="The uid file to write")],
+) -> None:
+    """Combine uid files: what is in any, in all, or in the first and no other.
+
+    Example: lbp pairs combine union ours.npy dfn.npy --out both.npy
+    """
+    from functools import reduce
+
+    from labelbench_plus.pairs import uids
+
+    if len(files) < 2:
+        _stop("at least two uid files are needed")
+    try:
+        kept = reduce(getattr(uids, how), [uids.read_uids(path) for path in files])
+    except (OSError, ValueError) as error:
+        _stop(str(error))
+    count = uids.write_uids(out, lambda: [kept])
+    print(f"{count:,} uids: {out}")
+
+
+def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int) -> None:
+    from labelbench_plus.contracts.launchers import SchedulerError
+    from labelbench_plus.launchers.slurm import Slurm
+    from labelbench_plus.pairs.jobs import submit
+    from labelbench_plus.sweep.profile import ProfileError, load_profile
+
+    try:
+        profile = load_profile(launcher, {}, settings)
+        if not isinstance(profile, Slurm):
+            _stop(f"--launcher {launcher}: only SLURM takes selections; leave it out for processes of this machine")
+        jobs = submit(workspace, profile, chunk)
+    except (ProfileError, SchedulerError) as error:
+        _stop(str(error))
+    if not jobs:
+        print(f"nothing is left to do: {workspace.kept}")
+        return
+    print(
+        f"{len(jobs)} jobs, each after the one before: {', '.join(jobs)}\nuid file in the end: {workspace.kept}\n"
+        f"then: lbp pairs report {workspace.folder}"
+    )
+
+
+def _stop(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(USAGE)

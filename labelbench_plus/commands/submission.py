@@ -1,0 +1,239 @@
+"""`lbp submission`: pack results to send in, check what was sent, do parts of it again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.contracts.problems import Place
+    from labelbench_plus.submission.check import Checked
+    from labelbench_plus.submission.findings import Finding
+
+FAILED, USAGE = 1, 2
+
+submission = typer.Typer(
+    help="Send results in: pack runs, check a submission, replay parts of it.", no_args_is_help=True
+)
+
+Bundle = Annotated[Path, typer.Argument(help="A submission's folder, e.g. results/mine")]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
+]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
+]
+Record = Annotated[bool, typer.Option("--record", help="Write the badges earned to badges.json beside the archive")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
+
+
+@submission.command("pack")
+def pack_command(
+    suite: Annotated[Path, typer.Argument(help="The suite that was run")],
+    to: Annotated[Path, typer.Option("--out", help="The folder to write")],
+    who: Annotated[str, typer.Option(help="Who submits")],
+    contact: Annotated[str, typer.Option(help="A mail address or a web address")],
+    what: Annotated[str, typer.Option(help="What was run and why, in a sentence")],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these runs (ids, or their beginnings), and overrides such as seeds=0..4"),
+    ] = None,
+    difference: Annotated[
+        list[str] | None, typer.Option(help="What differs from the benchmark as published; may be repeated")
+    ] = None,
+    runs_in: Annotated[Path, typer.Option("--runs", help="Where the runs are")] = Path("outputs"),
+    plugin: Plugins = None,
+) -> None:
+    """Pack finished runs of a suite into a folder that can be sent in by pull request.
+
+    Example: lbp submission pack digits.yaml --out results/mine --who "A. Name" --contact a@b.org --what "margin, again"
+    """
+    from pydantic import ValidationError
+
+    from labelbench_plus.store.run_store import StoreError
+    from labelbench_plus.submission.pack import pack
+    from labelbench_plus.suite import SuiteError, load_suite
+
+    _load_plugins(plugin)
+    overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
+    try:
+        loaded = load_suite(suite, overrides)
+    except SuiteError as error:
+        _stop(str(error))
+    specs = loaded.runs()
+    for prefix in ids:
+        if (fits := sum(spec.id.startswith(prefix) for spec in specs)) != 1:
+            _stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")
+    chosen = [spec for spec in specs if not ids or any(spec.id.startswith(prefix) for prefix in ids)]
+    try:
+        count = pack(
+            loaded, chosen, runs_in, to, who=who, contact=contact, what=what, differences=difference or ()
+        )  # fmt: skip
+    except ValidationError as error:
+        _stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
+    except (StoreError, OSError) as error:
+        _stop(
+            f"{error}; lbp run {suite} --out {runs_in} finishes them" if isinstance(error, StoreError) else str(error)
+        )
+    print(f"{count} runs packed: {to}")
+    print(f"check them: lbp submission check {to}")
+
+
+@submission.command("check")
+def check_command(
+    bundle: Bundle, against: Against = None, plugin: Plugins = None, record: Record = False, as_json: Json = False
+) -> None:
+    """Check a submission and tell all that is wrong at once: file, run, field, what was expected, what is there.
+
+    Exit code 1 if anything is wrong. Warnings are odd, not wrong.
+
+    Example: lbp submission check results/mine --against results/digits
+    """
+    checked = _checked(bundle, against, plugin)
+    if record and checked.sound:
+        _grant(bundle, "checked", {run: ["checked"] for run in sorted(checked.sound)})
+    _tell(bundle, checked.problems, checked.warnings, f"{len(checked.runs)} runs, {len(checked.sound)} sound", as_json)
+
+
+@submission.command("replay")
+def replay_command(
+    bundle: Bundle,
+    cells: Annotated[int, typer.Option(min=0, help="How many (run, round) cells to train again")] = 5,
+    whole: Annotated[int, typer.Option(min=0, help="How many runs to do again from the start")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="How far scores may be off where code, versions or machine differ")
+    ] = 0.01,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the sample; another one each time if left out")] = None,
+    against: Against = None,
+    plugin: Plugins = None,
+    record: Record = False,
+    as_json: Json = False,
+) -> None:
+    """Check a submission, then train sampled rounds again on what was bought, and choose one round again.
+
+    With the code, versions and machine of a run, scores must be equal to the last bit. Elsewhere they may be off by
+    the tolerance: absolute for scores up to 1, relative above.
+
+    Example: lbp submission replay results/mine --cells 10 --whole 1 --record
+    """
+    import secrets
+
+    import numpy as np
+    from rich.progress import Progress
+
+    from labelbench_plus.submission.replay import draw, replay
+
+    checked = _checked(bundle, against, plugin)
+    if checked.problems:
+        _tell(bundle, checked.problems, checked.warnings, "not replayed: it does not pass the check", as_json)
+    if not checked.sound:
+        _stop(f"{bundle}: nothing to replay: no run could be checked whole here")
+    drawn = secrets.randbelow(2**32) if seed is None else seed  # nobody may know beforehand what is looked at
+    sound = {run: checked.specs[run] for run in checked.sound}
+    sample = draw(sound, cells, whole, np.random.default_rng(drawn))
+    with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
+        bar = progress.add_task("replayed", total=None)
+        done = replay(
+            checked.runs, sound, sample, _place(), tolerance, lambda n, of: progress.update(bar, completed=n, total=of)
+        )
+    problems = [finding for finding in done.findings if not finding.warning]
+    warnings = [*checked.warnings, *(finding for finding in done.findings if finding.warning)]
+    if record and not problems:
+        _grant(bundle, "checked", {run: ["checked"] for run in sorted(checked.sound)})
+        _grant(bundle, "replayed", done.replayed)
+        _grant(bundle, "re-run", done.rerun)
+    told = f"seed {drawn}: {len(sample.cells)} cells and {len(sample.choices)} choices, {len(sample.whole)} whole runs"
+    agreed: dict[str, list[str]] = {}
+    for run, words in (*done.replayed.items(), *done.rerun.items()):
+        agreed.setdefault(run, []).extend(words)
+    _tell(bundle, problems, warnings, told, as_json, agreed)
+
+
+@submission.command("schema")
+def schema_command() -> None:
+    """Print the JSON schema of submission.json and of the archive's lines.
+
+    Example: lbp submission schema > submission.schema.json
+    """
+    from labelbench_plus.submission.schema import json_schema
+
+    sys.stdout.write(json_schema().decode())
+
+
+def _place() -> Place:
+    import torch
+
+    from labelbench_plus.contracts.problems import Place
+    from labelbench_plus.features.feature_cache import default_cache_dir
+
+    torch.set_num_threads(1)  # as runs are computed: one thread each
+    return Place(default_cache_dir())
+
+
+def _checked(bundle: Path, against: list[Path] | None, plugin: list[Path] | None) -> Checked:
+    from labelbench_plus.submission.check import check
+
+    _load_plugins(plugin)
+    try:
+        return check(bundle, _place(), against=against or ())
+    except NotADirectoryError as error:
+        _stop(str(error))
+
+
+def _grant(bundle: Path, badge: str, evidence: dict[str, list[str]]) -> None:
+    from labelbench_plus.leaderboard.badges import grant
+    from labelbench_plus.store.manifest import machine
+
+    grant(bundle, badge, evidence, machine("cpu"))
+
+
+def _tell(
+    bundle: Path,
+    problems: Sequence[Finding],
+    warnings: Sequence[Finding],
+    told: str,
+    as_json: bool,
+    agreed: dict[str, list[str]] | None = None,
+) -> None:
+    """Print what was found. Ends with 1 if there is a problem."""
+    if as_json:
+        found = {
+            "bundle": str(bundle),
+            "told": told,
+            "problems": [finding.as_json() for finding in problems],
+            "warnings": [finding.as_json() for finding in warnings],
+            "agreed": agreed or {},
+        }
+        print(json.dumps(found, indent=1))
+    else:
+        for finding in warnings:
+            print(f"warning: {finding}")
+        for run, words in sorted((agreed or {}).items()):
+            print(f"run {run}: {'; '.join(words)}")
+        for finding in problems:
+            print(finding, file=sys.stderr)
+        verdict = f"{len(problems)} problems" if problems else "no problem"
+        print(f"{bundle}: {told}: {verdict}, {len(warnings)} warnings")
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+def _load_plugins(files: list[Path] | None) -> None:
+    from labelbench_plus.plugins import PluginError, load_plugin_file
+
+    for file in files or ():
+        try:
+            load_plugin_file(file)
+        except PluginError as error:
+            _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(USAGE)

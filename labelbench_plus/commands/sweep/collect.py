@@ -1,0 +1,69 @@
+"""`lbp sweep collect`: every round of some sweeps as one table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelbench_plus.commands.sweep.common import DEFAULT_OUT, FAILED, Json, Out, open_sweep, specs_of
+
+
+def collect(
+    names: Annotated[list[str], typer.Argument(help="Sweeps")],
+    out: Out = DEFAULT_OUT,
+    to: Annotated[Path, typer.Option("--to", help="A .parquet or .csv file")] = Path("results.parquet"),
+    partial: Annotated[bool, typer.Option("--partial", help="Also curves of runs that are not done")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a run is missing or invalid")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read every round of some sweeps, check them, and write them as one table. Safe while jobs run.
+
+    The same rounds give the same bytes, whatever the order in which they came about.
+
+    Example: lbp sweep collect digits --partial --to digits.parquet
+    """
+    import pandas as pd
+
+    from labelbench_plus.plugins import load_plugin_file
+    from labelbench_plus.store.atomic import replace
+    from labelbench_plus.store.collect import collect as read
+
+    tables, missing, invalid, total = [], list[str](), list[str](), 0
+    for name in names:
+        where = open_sweep(out, name)
+        for file in where.settings()["plugins"]:
+            load_plugin_file(Path(file))
+        specs = specs_of(where.runs())
+        found = read(name, specs, out)
+        total += len(specs)
+        invalid += found.invalid
+        whole = set(found.curves[found.curves["complete"]]["run_id"]) if len(found.curves) else set()
+        broken = {line.partition(" ")[0] for line in found.invalid}
+        missing += [f"{spec.id} ({spec})" for spec in specs if spec.id not in whole | broken]
+        if len(found.curves):
+            tables.append(found.curves if partial else found.curves[found.curves["complete"]])
+    table = pd.concat(tables) if tables else pd.DataFrame()
+    if len(table):
+        table = table.sort_values(["suite", "problem", "trainer", "strategy", "seed", "run_id", "round"])
+        table = table.reset_index(drop=True)
+    content = table.to_csv(index=False).encode() if to.suffix == ".csv" else table.to_parquet(None, index=False)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    replace(to, content)
+    runs = table["run_id"].nunique() if len(table) else 0
+    if as_json:
+        print(json.dumps({"runs": runs, "rows": len(table), "of": total, "missing": missing, "invalid": invalid}))
+    else:
+        print(
+            f"{to}: {len(table)} rounds of {runs} runs; {total - len(missing) - len(invalid)} of {total} are complete"
+        )
+        for title, lines in (("missing or not done", missing), ("invalid", invalid)):
+            if lines:
+                print(f"{len(lines)} of {total} {title}:")
+                print("".join(f"  {line}\n" for line in lines[:10]), end="")
+                if len(lines) > 10:
+                    print(f"  ... and {len(lines) - 10} more")
+    if strict and (missing or invalid):
+        raise typer.Exit(FAILED)

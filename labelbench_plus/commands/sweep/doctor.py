@@ -1,0 +1,48 @@
+"""`lbp sweep doctor`: whether sweeps can be submitted from here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelbench_plus.commands.sweep.common import DEFAULT_OUT, FAILED, USAGE, Json, LauncherOption, Out, Set, stop
+
+
+def doctor(
+    launcher: LauncherOption = "local",
+    settings: Set = None,
+    out: Out = DEFAULT_OUT,
+    probe: Annotated[
+        int | None, typer.Option(min=1, help="Also have a job look around there; wait so many seconds for it")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that this is a place from which sweeps can be submitted: tools, limits, and how the file system behaves.
+
+    Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
+    """
+    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.sweep.doctor import check_files, check_wandb
+    from labelbench_plus.sweep.probe import probe as look_from_a_job
+    from labelbench_plus.sweep.profile import ProfileError, load_profile
+
+    try:
+        profile = load_profile(launcher, {}, settings or ())
+    except ProfileError as error:
+        stop(str(error), USAGE)
+    found = [*profile.doctor(), *check_files(out), *check_wandb()]
+    if probe:
+        cache = Path(default_cache_dir())
+        found += look_from_a_job(profile, out, cache, probe, lambda line: print(line, file=sys.stderr))
+    if as_json:
+        print(json.dumps([{"check": what, "ok": well, "found": words} for what, well, words in found]))
+    else:
+        width = max(len(what) for what, _, _ in found)
+        for what, well, words in found:
+            print(f"{ {True: 'ok  ', False: 'BAD ', None: 'note'}[well] }  {what:<{width}}  {words}")
+    if any(well is False for _, well, _ in found):
+        raise typer.Exit(FAILED)

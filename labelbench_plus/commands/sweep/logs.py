@@ -1,0 +1,79 @@
+"""`lbp sweep logs`: what a run printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelbench_plus.commands.sweep.common import DEFAULT_OUT, INTERRUPTED, USAGE, Json, Out, stop
+
+
+def logs(
+    run: Annotated[str, typer.Argument(help="A run id, or its beginning (at least 4 characters)")],
+    out: Out = DEFAULT_OUT,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt; the latest if left out")] = None,
+    job: Annotated[bool, typer.Option("--job", help="What the job printed, rather than the run")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added")] = False,
+    tail: Annotated[int, typer.Option(min=0, help="So many last lines; 0 for all")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Print what a run printed.
+
+    Example: lbp sweep logs 3fa1 -f
+    """
+    from labelbench_plus.store.layout import run_folder
+    from labelbench_plus.store.lease import attempts
+    from labelbench_plus.sweep.folder import Sweep
+    from labelbench_plus.sweep.state import launcher_of, look
+
+    if len(run) < 4:
+        stop(f"{run}: give at least 4 characters of a run id", USAGE)
+    ids = sorted(path.name for path in (out / "runs").glob(f"{run}*"))
+    if len(ids) != 1:
+        known = f"it fits {', '.join(ids[:10])}" if ids else f"no run in {out / 'runs'} begins so; was it ever started?"
+        stop(f"run {run!r}: {known}", USAGE)
+    folder = run_folder(out, ids[0])
+    records = attempts(folder / "attempts")
+    if not records or (attempt or 1) > len(records):
+        stop(f"run {ids[0]} has {len(records)} attempts", USAGE)
+    number = attempt or len(records)
+    record = records[number - 1]
+    path = folder / "attempts" / f"{number:04d}.log"
+    if job:
+        if "batch" not in record:
+            stop(f"attempt {number} of run {ids[0]} was not made by a sweep's job", USAGE)
+        where = Sweep(out, record["sweep"])
+        submission = next(each for each in where.submissions() if each.id == record["batch"])
+        batch = where.batch(submission.id, len(submission.tasks))
+        path = launcher_of(submission).output(batch, str(submission.job), record["task"])
+    if as_json:
+        print(json.dumps({"run": ids[0], "attempt": number, "log": str(path), **record}))
+        return
+    place = f"on {record.get('node', record['host'])}" + (f", job {record['job']}" if record.get("job") else "")
+    ended = f"{record['ended']}: {record['detail']}" if record.get("detail") else record.get("ended", "not ended")
+    if record.get("ended") in (None, "stopped") and "batch" in record and number == len(records):
+        where = Sweep(out, record["sweep"])
+        (now,) = look(where, runs=[each for each in where.runs() if each.id == ids[0]]).runs
+        ended += f"; now {now.state}" + (f": {now.note}" if now.note else "")
+    print(f"run {ids[0]}, attempt {number} of {len(records)} {place}: {ended}\n{path}", file=sys.stderr)
+    _print_file(path, tail, follow)
+
+
+def _print_file(path: Path, tail: int, follow: bool) -> None:
+    try:
+        with open(path, errors="replace") as file:
+            lines = file.readlines()
+            sys.stdout.writelines(lines[-tail:] if tail else lines)
+            while follow:
+                sys.stdout.write(file.read())
+                sys.stdout.flush()
+                time.sleep(1)
+    except FileNotFoundError:
+        print("(it printed nothing, or its log was pruned)", file=sys.stderr)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None

@@ -1,0 +1,101 @@
+"""`lbp sweep resume`: hand over again what was lost or given back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelbench_plus.commands.sweep.common import (
+    DEFAULT_OUT,
+    USAGE,
+    Drift,
+    DryRun,
+    FailFast,
+    Json,
+    MaxHours,
+    Name,
+    OneRun,
+    Out,
+    Set,
+    Yes,
+    one_of,
+    open_sweep,
+    stop,
+)
+from labelbench_plus.commands.sweep.handover import Order, hand_over
+
+if TYPE_CHECKING:
+    from labelbench_plus.sweep.state import RunStatus
+
+HEADER = ("name", "version")
+
+
+def resume(
+    name: Name,
+    launcher: Annotated[str | None, typer.Option("--launcher", "-l", help="Another launcher or profile")] = None,
+    settings: Set = None,
+    out: Out = DEFAULT_OUT,
+    run: OneRun = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also runs that would fail again if nothing was changed")
+    ] = False,
+    cancelled: Annotated[bool, typer.Option("--cancelled", help="Also runs that were cancelled")] = False,
+    max_gpu_hours: MaxHours = None,
+    fail_fast: FailFast = 50,
+    allow_code_drift: Drift = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Submit again what was lost, what failed through no fault of its own, and what was given back.
+
+    Every run goes on from its last committed round. With nothing to do, nothing is done. Of a sweep that was submitted
+    with --snapshot, a new copy of the code is taken if it changed.
+
+    Example: lbp sweep resume digits --retry-failed --set time=8h
+    """
+    from labelbench_plus.plugins import PluginError, load_plugin_file, registry
+    from labelbench_plus.sweep.profile import ProfileError, load_profile
+    from labelbench_plus.sweep.state import State
+    from labelbench_plus.sweep.submit import unfinished
+
+    where = open_sweep(out, name)
+    kept = where.settings()
+    try:
+        for file in kept["plugins"]:
+            load_plugin_file(Path(file))
+        if launcher:
+            profile = load_profile(launcher, {}, settings or ())
+        elif settings:
+            changed = {kept["launcher"]["name"]: {k: v for k, v in kept["launcher"].items() if k not in HEADER}}
+            profile = load_profile(kept["launcher"]["name"], changed, settings)
+        else:
+            profile = registry("launchers").build(kept["launcher"])
+    except (PluginError, ProfileError) as error:
+        stop(str(error), USAGE)
+    runs = where.runs()
+    chosen = {one_of(runs, each).id for each in run or ()}
+
+    def wanted(each: RunStatus) -> bool:
+        if chosen and each.run.id not in chosen:
+            return False
+        more = (retry_failed and each.state is State.FAILED) or (cancelled and each.state is State.CANCELLED)
+        return unfinished(each) or more
+
+    described = {**kept, "allow_code_drift": kept["allow_code_drift"] or allow_code_drift}
+    hand_over(
+        Order(
+            where=where,
+            runs=runs,
+            profile=profile,
+            wanted=wanted,
+            described=described,
+            max_hours=max_gpu_hours,
+            fail_fast=100 if retry_failed else fail_fast,
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+        )
+    )

@@ -1,0 +1,236 @@
+"""Launchers: one file each. A launcher carries runs to where they are computed, and tells what became of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from annotated_types import Ge
+from pydantic import BeforeValidator, ConfigDict, with_config
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from labelbench_plus.plugins import Plugin, Registry
+
+UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+CLOCK = re.compile(r"(?:(?P<d>\d+)-)?(?P<h>\d{1,3}):(?P<m>[0-5]\d):(?P<s>[0-5]\d)")
+SPAN = re.compile(r"(?=.)(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+
+
+def seconds(duration: str) -> int:
+    """The seconds of a duration such as `2h30m`, `90s`, `04:00:00` or `1-12:00:00`.
+
+    Raises
+    ------
+    ValueError
+        It is none. A bare number and `10:30` are refused: minutes to one scheduler, hours or seconds to another.
+    """
+    match = CLOCK.fullmatch(duration) or SPAN.fullmatch(duration)
+    if not match:
+        raise ValueError(f"{duration!r} is not a duration: write e.g. 2h30m, 90s, 04:00:00 or 1-12:00:00")
+    return sum(int(match[unit] or 0) * UNITS[unit] for unit in UNITS)
+
+
+def _duration(value: Any) -> Any:
+    try:
+        if isinstance(value, bool | int | float):
+            raise ValueError(f"{value} could be minutes or seconds: write e.g. 2h30m, 90s or 04:00:00")
+        if isinstance(value, str) and seconds(value) <= 0:
+            raise ValueError(f"{value!r} is no time at all")
+    except ValueError as error:
+        raise PydanticCustomError("plugin", "{what}", {"what": str(error)}) from None
+    return value
+
+
+Duration = Annotated[str, BeforeValidator(_duration)]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class Pack(TypedDict, total=False):
+    """How runs share a job: so many in each, so many of them at a time."""
+
+    runs_per_job: Annotated[int, Ge(1)]
+    concurrent: Annotated[int, Ge(1)]
+
+
+class SchedulerError(Exception):
+    """The scheduler refused or cannot be reached. The message is its own."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is submitted at once: `tasks` jobs, all reading their runs from `path`.
+
+    Attributes
+    ----------
+    sweep: whose it is; with `id` it finds the jobs again should the scheduler's answer be lost.
+    folder: where the launcher may keep its own files and the jobs' output.
+    code: the folder that jobs import this package from; the installed one if None.
+    module: what jobs run, with `path` as its argument.
+    """
+
+    sweep: str
+    id: str
+    tasks: int
+    path: Path
+    folder: Path
+    code: Path | None = None
+    module: str = "labelbench_plus.sweep.task"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the scheduler says of one task.
+
+    Attributes
+    ----------
+    live: whether it is, or may yet be, computing. ending: it is being cleaned up; it may start again or not.
+    state, reason: the scheduler's words. start: when it is expected to start again, if known.
+    """
+
+    live: bool
+    state: str
+    reason: str = ""
+    node: str = ""
+    start: str = ""
+    ending: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything the scheduler says of a sweep: by job and task number, and which job a batch became."""
+
+    tasks: Mapping[tuple[str, int], Listed]
+    jobs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may be submitted: tasks in one array, tasks in all (None if unknown), and notes for people."""
+
+    array: int
+    total: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launcher(Plugin):
+    """Carries runs to where they are computed.
+
+    Parameters
+    ----------
+    pack: how many runs share a job (`runs_per_job`) and how many of those are computed at a time (`concurrent`).
+    max_parallel: at most so many jobs at a time.
+    device: where models are trained.
+    idle_attempts: a run that was cut off so often in a row without committing a round is given up.
+    python: the interpreter that jobs are run by.
+    """
+
+    reports: ClassVar[str] = "scheduler"  # what status calls it
+
+    pack: Pack = field(default_factory=lambda: Pack())
+    max_parallel: Annotated[int, Ge(1)] | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    idle_attempts: Annotated[int, Ge(1)] = 2
+    python: str = sys.executable
+
+    @property
+    def runs_per_job(self) -> int:
+        return self.pack.get("runs_per_job", 1)
+
+    @property
+    def concurrent(self) -> int:
+        return self.pack.get("concurrent", 1)
+
+    @property
+    def time_limit(self) -> int | None:
+        """Seconds that a job lasts at most; None if for ever."""
+        return None
+
+    @property
+    def notice(self) -> int:
+        """Seconds before the limit at which a job is told to stop."""
+        return 0
+
+    @property
+    def gpus_per_job(self) -> int:
+        return 0
+
+    @property
+    def cores(self) -> int:
+        """Of one job."""
+        raise NotImplementedError
+
+    def limits(self) -> Limits:
+        """What the scheduler allows now."""
+        raise NotImplementedError
+
+    def script(self, batch: Batch, parallel: int | None) -> str:
+        """What `submit` hands to the scheduler, to be read by people. Needs no scheduler."""
+        raise NotImplementedError
+
+    def command(self, batch: Batch) -> list[str]:
+        """What a job of the batch runs."""
+        run = ["-u", "-m", batch.module, str(batch.path)]
+        if batch.code is None:
+            return [self.python, *run]
+        paths = os.pathsep.join(filter(None, [str(batch.code), os.environ.get("PYTHONPATH")]))
+        # -P, else the directory that a job starts in, which may be a checkout, would come first.
+        return ["env", f"PYTHONPATH={paths}", self.python, "-P", *run]
+
+    def submit(self, batch: Batch, parallel: int | None) -> str:
+        """Start a batch, at most `parallel` of its tasks at a time, and return its job's name at once.
+
+        Raises
+        ------
+        SchedulerError
+            Nothing was started.
+        """
+        raise NotImplementedError
+
+    def listing(self, sweep: str, jobs: Sequence[str]) -> Listing | None:
+        """Ask once what became of a sweep's jobs. None if nobody answers."""
+        raise NotImplementedError
+
+    def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
+        """End some tasks of a job, or all of it.
+
+        Raises
+        ------
+        SchedulerError
+            They may still be there.
+        """
+        raise NotImplementedError
+
+    def remembered(self, sweep: str, jobs: Sequence[str]) -> Mapping[tuple[str, int], Listed]:
+        """What accounting knows of tasks that `listing` no longer does; nothing where there is no accounting."""
+        return {}
+
+    def failed_nodes(self, sweep: str) -> Mapping[str, str]:
+        """Nodes that died under a sweep's jobs, as far as the scheduler remembers, and what it says of them."""
+        return {}
+
+    def avoiding(self, nodes: Iterable[str]) -> Self:
+        """This launcher, not using some nodes."""
+        return self
+
+    @classmethod
+    def exists(cls, job: str, restart: int) -> bool:
+        """Whether this incarnation of a job still exists. False also if nobody answers."""
+        raise NotImplementedError
+
+    def output(self, batch: Batch, job: str, task: int) -> Path:
+        """The file with what a task printed."""
+        raise NotImplementedError
+
+    def doctor(self) -> list[tuple[str, bool | None, str]]:
+        """Checks of the place: what was looked at, whether it is well (None: cannot say), what was found."""
+        raise NotImplementedError
+
+
+launchers = Registry("launcher", Launcher, "labelbench_plus.launchers")

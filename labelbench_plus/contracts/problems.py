@@ -1,0 +1,102 @@
+"""Problems: one file a family. A problem is a pool, the oracle that hides its labels, and an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from labelbench_plus.plugins import Plugin, Registry, label
+
+if TYPE_CHECKING:
+    from labelbench_plus.budget import Ledger
+    from labelbench_plus.oracle import Oracle
+    from labelbench_plus.seeding import Streams
+    from labelbench_plus.view import View
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run computes: takes no part in what it computes. `concurrency` runs share the device."""
+
+    cache: Path
+    device: str = "cpu"
+    concurrency: int = 1
+
+
+class Instance(Protocol):
+    """A problem made ready to run. Holds no state of a run: every method takes the ledger."""
+
+    @property
+    def oracle(self) -> Oracle:
+        """The only door to the hidden labels."""
+
+    def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> View:
+        """What a strategy with these `needs` is shown before it may spend `money`."""
+
+    def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
+        """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        """Scores on the test set, which nothing else sees."""
+
+
+class Problem(Plugin):
+    """What is to be learned.
+
+    Attributes
+    ----------
+    query: the kind of question its oracle answers ("pool", "sources").
+    task: what its trainers must solve ("classification").
+    provides: capabilities its views offer without a model.
+    unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
+        table of the leaderboard; `primary_metric`, `dataset_name` and `facets` say the rest.
+    """
+
+    query: ClassVar[str]
+    task: ClassVar[str]
+    unit: ClassVar[str] = "labels"
+    provides: ClassVar[frozenset[str]] = frozenset()
+
+    def raw_inputs(self) -> frozenset[str]:
+        """The kinds of inputs it has for trainers beside features: may hold "images"."""
+        return frozenset()
+
+    def fingerprint(self) -> str:
+        """Hash of the data behind the hyperparameters; part of a run's identity."""
+        raise NotImplementedError
+
+    def capacity(self) -> float:
+        """The most money that can be spent on it (the price of the whole pool)."""
+        raise NotImplementedError
+
+    def dearest(self) -> float:
+        """The highest price of anything it sells: less than this may be left unspent."""
+        return 1.0
+
+    def validation_labels(self) -> int:
+        """How many labels a trainer that uses validation gets for free."""
+        raise NotImplementedError
+
+    def primary_metric(self) -> tuple[str, bool]:
+        """The name of the score that ranks, and whether more of it is better."""
+        raise NotImplementedError
+
+    def dataset_name(self) -> str:
+        """The data behind it: problems on the same data count as one wherever results are averaged over data sets."""
+        return label(self)
+
+    def facets(self) -> dict[str, str]:
+        """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
+        return {}
+
+    def open(self, place: Place, streams: Streams) -> Instance:
+        """Load the data and make the problem ready for the run with these random streams."""
+        raise NotImplementedError
+
+    def open_to_check(self, place: Place, streams: Streams) -> Instance:
+        """The same for somebody who asks what was sold to whom and trains nothing: may put off what takes long."""
+        return self.open(place, streams)
+
+
+problems = Registry("problem", Problem, "labelbench_plus.problems")

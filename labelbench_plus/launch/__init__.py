@@ -1,1 +1,0 @@
-"""Ways to carry out many runs: processes on this machine."""

@@ -1,0 +1,80 @@
+"""Files of weights and their hashes, and the global generator that libraries initialise models from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from labelbench_plus.features.hashing import hash_arrays
+
+if TYPE_CHECKING:
+    import torch
+
+PRETRAINED, FILE, SCRATCH, PLUMBING_TEST = "pretrained", "file", "scratch", "random-plumbing-test"
+
+
+def library(name: str, extra: str) -> ModuleType:
+    """An optional package, imported.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise FileNotFoundError(
+            f"the Python package {name} is not installed; get it with pip install 'labelbench-plus[{extra}]'"
+        ) from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read once a process unless it changes."""
+    state = path.stat()
+    return _hash_file(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _hash_file(path: Path, mtime_ns: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_tensors(state: dict[str, Any]) -> str:
+    """SHA-256 of tensors by name, type and shape."""
+    import torch
+
+    return hash_arrays(
+        {
+            f"{name} {tensor.dtype} {tuple(tensor.shape)}": tensor.reshape(-1).view(torch.uint8).numpy()
+            for name, tensor in state.items()
+        }
+    )
+
+
+@contextmanager
+def lent_generator(generator: torch.Generator | None = None) -> Iterator[None]:
+    """Lend torch's global generator a state, for libraries that initialise from it, and give the old one back.
+
+    Parameters
+    ----------
+    generator: one number is drawn from it to seed with; a fixed seed if None.
+    """
+    import torch
+
+    seed = 0 if generator is None else int(torch.randint(2**62, (), generator=generator))
+    before = torch.random.get_rng_state()
+    torch.random.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(before)

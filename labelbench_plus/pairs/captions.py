@@ -1,0 +1,25 @@
+"""Captions and their languages as they come with a pool."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelbench_plus.pairs.reading import ShardReader
+
+ENGLISH = "en"
+
+
+def captions(shard: ShardReader) -> list[str]:
+    """The shard's captions; an empty one where there is none."""
+    return [text if isinstance(text, str) else "" for text in shard.metadata("text").tolist()]
+
+
+def in_english(shard: ShardReader, column: str | None) -> np.ndarray:
+    """(rows,) bool: whose language is "en" according to a column of the pool; all if `column` is None.
+
+    DataComp's metadata do not name languages: whoever wants them filtered must add the answer of a language model to
+    them (fastText's for DataComp's own filters, gcld3's for LAION's rule).
+    """
+    if column is None:
+        return np.ones(shard.rows, dtype=bool)
+    return np.asarray(shard.metadata(column) == ENGLISH)

@@ -1,0 +1,84 @@
+"""What the run with the proxy bought, for the run that learns from the same labels under another trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelbench_plus.loop import Select
+from labelbench_plus.oracle import Again
+from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from labelbench_plus.contracts.strategies import Strategy
+    from labelbench_plus.view import View
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A finished run as another repeats its choices.
+
+    Attributes
+    ----------
+    run, head: its id, and the hash of its last round, which stands for all it bought.
+    records, costs: of its rounds.
+    """
+
+    run: str
+    head: str
+    records: tuple[RoundRecord, ...]
+    costs: tuple[dict[str, float | None], ...]
+
+    @classmethod
+    def of(cls, store: RunStore) -> Chosen:
+        """Read a finished run.
+
+        Raises
+        ------
+        StoreError
+            Its files contradict each other.
+        """
+        return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()))
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the manifest of the run that repeats it says of it."""
+        return {"run": self.run, "head": self.head}
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs shared what it computed on, at most: above 1, its seconds mean little."""
+        return max((int(cost.get("concurrency") or 1) for cost in self.costs), default=1)
+
+    def check(self, manifest: dict[str, Any], folder: Path) -> None:
+        """Refuse to go on with a run that was begun on other labels.
+
+        Raises
+        ------
+        StoreError
+            Its manifest names another run, or other choices of this one.
+        """
+        if manifest.get("selection") != self.provenance:
+            raise StoreError(
+                f"{folder}: begun with the labels of {manifest.get('selection')}, but there is now {self.provenance}: "
+                "the run that chose them was computed again and came out differently; remove one of the two folders"
+            )
+
+    def select(self, start: int) -> Select:
+        """A `select` for the loop that asks for what was bought, from round `start` on.
+
+        It notes, as `strategy.proxy_seconds`, what the choice had cost: choosing, and training the proxy that it was
+        made with.
+        """
+        left = iter(range(start, len(self.records)))
+
+        def again(strategy: Strategy, view: View, n: int, rng: Generator) -> Again:
+            number = next(left)
+            before = self.costs[number - 1]["train_seconds"] if number else 0.0
+            view.note("proxy_seconds", (self.costs[number]["select_seconds"] or 0.0) + (before or 0.0))
+            return Again(self.records[number].purchase)
+
+        return again

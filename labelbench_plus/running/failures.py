@@ -1,0 +1,100 @@
+"""Why runs fail: what can be tried again as it is, what cannot, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import re
+import traceback
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["infra", "resources", "code"]
+"""`infra`: the machine's fault, worth another try. `resources`: it asked for more than it was given. `code`: it will
+fail again just so."""
+
+OURS = str(Path(__file__).resolve().parents[1])
+BROKEN_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ETIMEDOUT, errno.ENOTCONN}
+BROKEN_GPU = re.compile(
+    r"CUDA error: (uncorrectable ECC|unspecified launch failure|all CUDA-capable devices are busy|unknown error)"
+    r"|no CUDA-capable device|NVML|NCCL",
+)
+
+SUGGESTIONS = (
+    ("OutOfMemoryError", "the GPU's memory did not suffice: lower the trainer's batch size, or pack.concurrent"),
+    ("MemoryError", "raise the launcher's `memory`, or lower pack.concurrent"),
+    (
+        "the worker process died",
+        "killed from outside, most often for memory: raise the launcher's `memory`, or lower pack.concurrent",
+    ),
+    ("NoProgress", "one round needs longer than a job lasts: raise the launcher's `time`, then resume --retry-failed"),
+    ("CodeChanged", "resume --retry-failed computes with the code of now; --allow-code-drift lets jobs differ"),
+    ("StrategyContractError", "the strategy broke its contract; `lbp check` finds out where"),
+    ("NondeterminismError", "the same spec gave two results: other hardware or versions than before? see the log"),
+    ("No space left", "free some space, then resume"),
+    ("Disk quota", "free some space, then resume"),
+    ("PermissionError", "the job may not write to the output directory: check its owner and mode"),
+    ("Read-only file system", "the output directory cannot be written to from the node"),
+)
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Runs that failed alike: their ids, what happened, where, of what kind, and what to do about it."""
+
+    runs: tuple[str, ...]
+    what: str
+    where: str
+    kind: Kind
+    suggestion: str
+
+
+def facts_of(error: BaseException) -> dict[str, str]:
+    """What is worth keeping of an error: its type, the deepest line of this project's code, its kind."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if frame.filename.startswith(OURS)]
+    foreign = [frame for frame in frames if "site-packages" not in frame.filename and frame not in ours]
+    deepest = (foreign or ours or frames)[-1:]  # a plugin's own file says more than the loop that called it
+    where = f"{Path(deepest[0].filename).name}:{deepest[0].lineno}" if deepest else ""
+    return {"type": type(error).__name__, "where": where, "kind": kind_of(error)}
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Whose fault an error is."""
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return "resources"
+    if isinstance(error, ConnectionError | TimeoutError):
+        return "infra"
+    if isinstance(error, OSError) and error.errno in BROKEN_STORAGE:
+        return "infra"
+    return "infra" if BROKEN_GPU.search(str(error)) else "code"
+
+
+def kind_of_attempt(attempt: dict[str, Any]) -> Kind:
+    """The kind that a failed attempt's record says, "code" if it does not say."""
+    kind = attempt.get("failure", {}).get("kind", "code")
+    return kind if kind in ("infra", "resources") else "code"
+
+
+def group(failures: Iterable[tuple[str, dict[str, Any]]]) -> list[FailureGroup]:
+    """Put runs that failed alike together, the most frequent cause first.
+
+    Parameters
+    ----------
+    failures: run id and the record of the attempt that failed.
+    """
+    alike: defaultdict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for run, attempt in failures:
+        facts = attempt.get("failure", {})
+        alike[facts.get("type") or attempt.get("detail", "").partition(":")[0], facts.get("where", "")].append(
+            (run, attempt)
+        )
+    groups = []
+    for (_, where), members in alike.items():
+        what = members[0][1].get("detail", "") or "ended without a trace"
+        suggestion = next((advice for sign, advice in SUGGESTIONS if sign in what), "")
+        runs = tuple(run for run, _ in members)
+        groups.append(FailureGroup(runs, what, where, kind_of_attempt(members[0][1]), suggestion))
+    return sorted(groups, key=lambda each: (-len(each.runs), each.what))

@@ -1,0 +1,238 @@
+"""One run as plain values that any process can be handed, and the function that carries it out.
+
+Nothing heavy is imported at the top: a worker process must be able to set its thread count before numpy and torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from labelbench_plus.running.chosen import Chosen
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.store.run_store import RoundRecord, RunStore
+
+Outcome = Literal["finished", "already done", "busy"]
+BUSY_SECONDS = 2.0  # between two looks at a run whose choices are waited for
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to carry out.
+
+    Attributes
+    ----------
+    run_id, spec: what to run (`RunSpec.as_json`).
+    title: for people.
+    root: the output directory; cache: of features; device: "cpu" or "cuda".
+    plugin_files: given with `--plugin`.
+    suite, wandb: under which name and in which mode to mirror to W&B.
+    wandb_not_before: W&B is not contacted before this time (as of `time.time`).
+    concurrency: how many runs share what this one computes on; its timings mean little if it is more than one.
+    about: noted in the attempt's record, e.g. the scheduler's `job` and its `restart` number.
+    log: keep what the attempt prints in a file beside its record, rather than printing it.
+    isolate: have strategies choose in a process that never receives a hidden label.
+    """
+
+    run_id: str
+    spec: dict[str, Any]
+    title: str
+    root: Path
+    cache: Path
+    device: str
+    plugin_files: tuple[Path, ...]
+    suite: str
+    wandb: Literal["disabled", "offline", "online"]
+    wandb_not_before: float = 0.0
+    concurrency: int = 1
+    about: dict[str, Any] = field(default_factory=dict)
+    log: bool = False
+    isolate: bool = False
+
+
+def sharing(workers: int, device: str, cores: int) -> int:
+    """How many of `workers` runs, each of one thread, share what one of them computes on: the GPU, or a core."""
+    return workers if device == "cuda" else -(-workers // cores)
+
+
+def local_jobs(
+    suite: str,
+    runs: Sequence[RunSpec],
+    root: Path,
+    workers: int,
+    *,
+    device: str = "cpu",
+    plugin_files: Sequence[Path] = (),
+    wandb: Literal["disabled", "offline", "online"] = "disabled",
+    isolate: bool = False,
+) -> list[Job]:
+    """A job for each of a suite's `runs` that is left to do by `workers` processes of this machine.
+
+    A run that is done is left out, unless it is to be mirrored to W&B.
+    """
+    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.store.run_store import RunStore
+
+    todo = [spec for spec in runs if wandb != "disabled" or not RunStore(root, spec.id).done]
+    files, cache = tuple(path.resolve() for path in plugin_files), default_cache_dir()
+    shared = sharing(max(1, min(workers, len(todo))), device, os.cpu_count() or 1)
+    return [
+        Job(
+            spec.id,
+            spec.as_json(),
+            str(spec),
+            root,
+            cache,
+            device,
+            files,
+            suite,
+            wandb,
+            concurrency=shared,
+            isolate=isolate,
+        )
+        for spec in todo
+    ]
+
+
+def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
+    """Run a job from wherever it stands to its end in this process.
+
+    A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is not done, it is carried out
+    first, as a run of its own; if another process has it in hand, that is waited for.
+
+    Parameters
+    ----------
+    on_round: called with the number of rounds committed, after each; now and then while others are waited for.
+    """
+    from labelbench_plus.contracts.problems import Place
+    from labelbench_plus.isolation.cell import Cell
+    from labelbench_plus.loop import Select, run, select_here
+    from labelbench_plus.plugins import load_plugin_file
+    from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.store.lease import RunBusy
+    from labelbench_plus.store.manifest import manifest
+    from labelbench_plus.store.run_store import RunStore
+    from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
+
+    for file in job.plugin_files:
+        load_plugin_file(file)
+    spec = RunSpec.from_json(job.spec)
+    store = RunStore(job.root, job.run_id)
+    if store.done:
+        mirror_from_files(Subject.of(spec), store, job.suite, job.wandb, job.wandb_not_before)
+        return "already done"
+    chosen = _chosen(job, spec, store, on_round)
+    mirror = WandbMirror(Subject.of(spec), store.folder, job.suite, job.wandb, job.wandb_not_before)
+
+    def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
+        mirror.round(record, costs)
+        on_round(record.number + 1)
+
+    about = {**job.about, "isolate": "process"} if job.isolate else job.about
+    origin = manifest(spec, job.device, chosen.provenance if chosen else None)
+    try:
+        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.about), **about)
+    except RunBusy:
+        return "busy"
+    try:
+        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None
+        with _printing_to(log), Cell(job.plugin_files, (job.root, job.cache)) as cell:
+            select: Select = cell.select if job.isolate else select_here
+            shared = job.concurrency
+            if chosen is not None:
+                chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
+                select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
+            run(spec, store, lease, Place(job.cache, job.device, shared), listener, select)
+    except Exception as error:
+        with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
+            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+        mirror.abandon(failed=True)
+        raise
+    except BaseException:  # Ctrl-C or a request to stop: what is committed stays, the next attempt goes on from it
+        lease.release("stopped")
+        mirror.abandon(failed=False)
+        raise
+    with contextlib.suppress(OSError):  # a full disk: the run is done all the same
+        mirror.finish()  # before the lease is given back: nobody else mirrors a run that somebody holds
+    lease.release("finished")
+    return "finished"
+
+
+def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], None]) -> Chosen | None:
+    """What the run with the proxy bought, carrying it out if need be; None of a run without one.
+
+    Nobody holds a run while it waits for another, and no such other waits for anybody, so none waits for ever.
+    """
+    if spec.proxy is None:
+        return None
+    from labelbench_plus.running.chosen import Chosen
+    from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.store.lease import RunBusy, acquire
+    from labelbench_plus.store.run_store import RunStore
+
+    first = spec.selection
+    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), wandb="disabled")
+    try:
+        while carry_out(work, lambda rounds: on_round(0)) == "busy":
+            on_round(0)
+            time.sleep(BUSY_SECONDS)
+        return Chosen.of(RunStore(job.root, first.id))
+    except Exception as error:  # noted of this run too: nobody would look for it in the other's folder
+        with contextlib.suppress(OSError, RunBusy):
+            (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
+            lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, job.about), **job.about)
+            words = f"{type(error).__name__}: {error} (in run {first.id}, which chooses its labels)"
+            lease.release("failed", words, failure=facts_of(error))
+        raise
+
+
+def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:
+    """Whether the job that holds a run still exists, as far as `me`, the job that wants it, can know.
+
+    A scheduler runs one incarnation of a job at a time, so a holder that is an earlier one of our own job is over
+    whatever its heartbeat says. For any other job the scheduler is asked; it can only prolong a lease: that a job is
+    no longer listed does not mean that its last process is gone.
+    """
+    if not holder.get("launcher") or not holder.get("job"):
+        return None
+    if holder["job"] == me.get("job"):
+        return False if holder.get("restart", 0) < me.get("restart", 0) else None
+    from labelbench_plus.plugins import registry
+
+    return registry("launchers").load(holder["launcher"]).exists(holder["job"], holder.get("restart", 0)) or None
+
+
+@contextlib.contextmanager
+def _printing_to(path: Path | None) -> Iterator[None]:
+    """Send what this process and its libraries print to a file; a traceback that passes through goes there too."""
+    if path is None:
+        yield
+        return
+    import traceback
+
+    kept = [os.dup(1), os.dup(2)]
+    with open(path, "ab", buffering=0) as file:
+        try:
+            for descriptor in (1, 2):
+                os.dup2(file.fileno(), descriptor)
+            yield
+        except Exception:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            raise
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream.flush()
+            for descriptor, old in zip((1, 2), kept, strict=True):
+                os.dup2(old, descriptor)
+                os.close(old)

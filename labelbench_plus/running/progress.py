@@ -1,0 +1,98 @@
+"""What a person sees while runs are carried out: a live bar on a terminal, one line a run elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import defaultdict
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from labelbench_plus.running.local import Event
+
+PLAIN_SECONDS = 2.0  # at most one plain line in so many seconds, so that a log stays readable
+
+
+class Progress:
+    """Follows the events of `run_local`.
+
+    Attributes
+    ----------
+    ended: runs that have ended, however they did. failed: the events of those that failed.
+    """
+
+    def __init__(self, runs: int, rounds: int) -> None:
+        self.ended, self.failed = 0, list[Event]()
+        self._busy: list[Event] = []
+        self._runs, self._rounds = runs, rounds
+        self._console = Console()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rounds"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal or runs == 0,
+        )
+        self._task = self._bar.add_task("0 runs ended", total=runs * rounds)
+        self._committed: dict[str, int] = {}
+        self._start = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def event(self, event: Event) -> None:
+        """Take note of an event and show it."""
+        if event.state == "round":
+            self._committed[event.job.run_id] = event.rounds
+        elif event.state != "started":
+            self.ended += 1
+            self._committed[event.job.run_id] = self._rounds
+            if event.state == "failed":
+                self.failed.append(event)
+                self._bar.console.print(f"failed: {event.job.title}: {event.message}", markup=False, highlight=False)
+            elif event.state == "busy":
+                self._busy.append(event)
+        self._bar.update(
+            self._task,
+            completed=sum(self._committed.values()),
+            description=f"{self.ended} of {self._runs} runs ended",
+        )
+        now = time.monotonic()
+        if not self._console.is_terminal and event.state == "finished" and now - self._last_line > PLAIN_SECONDS:
+            self._last_line = now
+            print(f"{self.ended} of {self._runs} runs ended after {now - self._start:.0f} s", flush=True)
+
+    def report(self) -> None:
+        """Say how it went: the time taken, and failures grouped by what they have in common."""
+        if self._runs:
+            print(f"{self.ended - len(self.failed) - len(self._busy)} runs finished in {self._elapsed()}")
+        if self._busy:
+            print(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
+        groups: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+        for event in self.failed:
+            groups[_fingerprint(event)].append(event)
+        for events in groups.values():
+            first = events[0]
+            print(f"{len(events)} of {self._runs} runs failed alike, e.g. {first.job.run_id} ({first.job.title}):")
+            print("  " + (first.detail.strip() or first.message).replace("\n", "\n  "))
+        sys.stdout.flush()
+
+    def _elapsed(self) -> str:
+        seconds = time.monotonic() - self._start
+        return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _fingerprint(event: Event) -> tuple[str, str]:
+    """What failures of one cause have in common: the kind of error and the deepest line of code."""
+    frames = [line for line in event.detail.splitlines() if line.startswith("  File ")]
+    return event.message.partition(":")[0], frames[-1] if frames else ""

@@ -1,0 +1,1 @@
+"""Trainers on chosen image-text pairs."""

@@ -1,0 +1,56 @@
+"""A small CLIP on chosen image-text pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training  # noqa: F401
+from annotated_types import Ge, Gt
+
+from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
+from labelbench_plus.seeding import torch_generator
+from labelbench_plus.trainers import Trainer, trainers
+
+if TYPE_CHECKING:
+    from labelbench_plus.problems.image_text import PairData
+    from labelbench_plus.seeding import Streams
+
+
+@trainers.register("contrastive")
+@dataclass(frozen=True)
+class Contrastive(Trainer):
+    """Two towers with one hidden layer each, trained with CLIP's loss for a fixed number of steps.
+
+    The image tower reads pixels or vectors; the text tower the mean of its words' vectors, or vectors. As in DataComp,
+    as many samples are seen whatever the size of the selection.
+
+    Parameters
+    ----------
+    width: of the common space. hidden: of the hidden layers.
+    """
+
+    task = "contrastive"
+
+    width: Annotated[int, Ge(1)] = 32
+    hidden: Annotated[int, Ge(1)] = 128
+    steps: Annotated[int, Ge(1)] = 300
+    batch: Annotated[int, Ge(2)] = 128
+    learning_rate: Annotated[float, Gt(0)] = 2e-3
+    weight_decay: Annotated[float, Ge(0)] = 0.1
+
+    def fit(self, data: PairData, streams: Streams, previous: Towers | None) -> Towers:
+        return fit_contrastive(
+            data.pairs.images,
+            data.pairs.texts,
+            data.words,
+            width=self.width,
+            hidden=self.hidden,
+            steps=self.steps,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            init=torch_generator(streams.rng("model_init")),
+            order=streams.rng("data_order"),
+            device=data.device,
+        )

@@ -1,0 +1,1 @@
+"""Trainers of problems in which any number of labels may be true."""

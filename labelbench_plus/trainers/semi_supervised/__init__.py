@@ -1,0 +1,1 @@
+"""Trainers that learn from the unlabelled rest of the pool too."""

@@ -1,0 +1,66 @@
+"""Label propagation: the labels bought spread over a graph of the whole pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Tensor
+
+from labelbench_plus.algorithms.learners.label_propagation import Graph, induce, neighbour_graph, propagate
+from labelbench_plus.trainers import Trainer, trainers
+
+if TYPE_CHECKING:
+    from labelbench_plus.problems.classification import ClassificationData
+    from labelbench_plus.seeding import Streams
+
+
+@dataclass(frozen=True)
+class PropagatedLabels:
+    """What each point of the pool was given, and the graph that hands it on to new points."""
+
+    graph: Graph
+    values: Tensor
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """(n, K) float32; uniform where no label reaches."""
+        scores = induce(self.graph, self.values, features)
+        total = scores.sum(dim=1, keepdim=True)
+        uniform = torch.full_like(scores, 1 / scores.shape[1])
+        return torch.where(total > 0, scores / total.clamp_min(torch.finfo(torch.float64).tiny), uniform).float()
+
+    def embeddings(self, features: Tensor) -> Tensor:
+        return features
+
+
+@trainers.register("label_propagation")
+@dataclass(frozen=True)
+class LabelPropagation(Trainer):
+    """Local and global consistency on a k-nearest-neighbour graph (Zhou et al., 2003).
+
+    The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). Nothing is drawn and
+    nothing is trained. New points, and the pool's when a strategy asks, get the mean of their
+    neighbours (Delalleau et al., 2005). The graph is that of the round before: a pool has one.
+
+    Parameters
+    ----------
+    neighbours: k.
+    alpha: how far labels spread.
+    """
+
+    task = "classification"
+    provides = frozenset({"probabilities", "embeddings"})
+    continues = True
+
+    neighbours: Annotated[int, Ge(1)] = 10
+    alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.8
+
+    def fit(self, data: ClassificationData, streams: Streams, previous: PropagatedLabels | None) -> PropagatedLabels:
+        graph = previous.graph if previous else None
+        if graph is None:
+            graph = neighbour_graph(data.pool_features, self.neighbours)
+        labelled = data.labelled
+        values = propagate(graph, labelled.rows, labelled.labels, data.num_classes, alpha=self.alpha)
+        return PropagatedLabels(graph, values / values.sum(dim=1, keepdim=True).clamp_min(1e-300))

@@ -1,0 +1,81 @@
+"""V-PET: self-training on what several different models agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from annotated_types import MinLen
+from torch import Tensor
+
+from labelbench_plus.plugins import From
+from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers.semi_supervised._semi_supervised import Rule, SemiSupervised, Targets
+
+if TYPE_CHECKING:
+    from labelbench_plus.problems.classification import ClassificationData
+    from labelbench_plus.seeding import Streams
+
+
+class Votes(Rule):
+    """The shares of votes that were settled before the first step; `votes` (T, N) is the class each teacher chose."""
+
+    learns_from_weak = True
+    votes: Tensor
+
+    def __init__(self, votes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("votes", votes, persistent=False)  # a fit that goes on has asked the teachers again
+
+    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
+        shares = torch.zeros_like(weak_logits)
+        places = torch.arange(len(items), device=items.device)
+        for chosen in self.votes:
+            shares[places, chosen[items]] += 1 / len(self.votes)
+        return Targets(shares, torch.ones(len(items), device=items.device))
+
+
+@trainers.register("v_pet")
+@dataclass(frozen=True)
+class VPET(SemiSupervised):
+    """Teachers learn from what was bought; their votes are the targets of the rest (Zhang et al., NeurIPS 2025).
+
+    A vote is a teacher's most probable class; an example's target is the share of votes of each class, and all examples
+    count alike. Voting, rather than averaging probabilities, lets teachers take part whose confidences do not compare.
+    The paper's teachers are foundation models fine-tuned in several parameter-efficient ways; here they are any
+    trainers of this project, so that on frozen features they may be a probe, a perceptron and a graph. Averaging votes
+    is our reading of it.
+
+    Parameters
+    ----------
+    teachers: at least two, the more different the better.
+    """
+
+    teachers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], MinLen(2)] = field(
+        default_factory=lambda: tuple(map(trainers.build, ("logistic_regression", "mlp", "label_propagation")))
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for teacher in self.teachers:
+            if teacher.task != self.task:
+                raise ValueError(f"teachers: trainer {teacher.name!r} solves {teacher.task}, v_pet {self.task}")
+
+    @property
+    def uses_validation(self) -> bool:  # type: ignore[override]
+        return any(teacher.uses_validation for teacher in self.teachers)
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return super().needs.union(*(teacher.needs for teacher in self.teachers))
+
+    def fingerprint(self) -> str:
+        return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))
+
+    def rule_for(self, data: ClassificationData, streams: Streams, unlabelled: Tensor) -> Rule:
+        votes = []
+        for number, teacher in enumerate(self.teachers):
+            model = teacher.fit(data, streams.round(number), None)
+            votes.append(model.probabilities(data.read_by(model, unlabelled)).argmax(dim=1))
+        return Votes(torch.stack(votes))

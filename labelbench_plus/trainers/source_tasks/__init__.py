@@ -1,0 +1,1 @@
+"""Trainers of a representation that source tasks and targets share."""

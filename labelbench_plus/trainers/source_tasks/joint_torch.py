@@ -1,0 +1,60 @@
+"""One network shared by all sources, each with a head of its own, trained by gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge, Gt
+from torch import nn
+
+from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers.source_tasks._representation_network import (
+    NetworkModel,
+    Recipe,
+    fit_network,
+    perceptron,
+    small_convolutions,
+)
+
+if TYPE_CHECKING:
+    from labelbench_plus.seeding import Streams
+
+
+@trainers.register("joint_torch")
+@dataclass(frozen=True)
+class JointTorch(Trainer):
+    """Least squares over all sources' labels through one representation, by AdamW on minibatches mixed over sources.
+
+    The targets' heads are fitted last, in closed form, with the representation frozen. Every round starts afresh.
+
+    Parameters
+    ----------
+    representation: "linear" without bias; "mlp" with two hidden layers of `hidden`; "convolutions": two, on square grey
+        images.
+    target_ridge: an example of a target adds target_ridge · ‖head‖² to its fit.
+
+    Source: the two fits of Chen, Jamieson, Du (ICML 2022); architectures and settings are ours.
+    """
+
+    task = "source_tasks"
+    provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
+
+    representation: Literal["linear", "mlp", "convolutions"] = "linear"
+    hidden: Annotated[int, Ge(1)] = 64
+    steps: Annotated[int, Ge(1)] = 500
+    batch: Annotated[int, Ge(1)] = 256
+    learning_rate: Annotated[float, Gt(0)] = 2e-3
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    target_ridge: Annotated[float, Ge(0)] = 1 / 300
+
+    def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
+        def build(shape: tuple[int, ...]) -> nn.Module:
+            if self.representation == "convolutions":
+                return small_convolutions(shape[0], data.rank)
+            inside = (self.hidden, self.hidden) if self.representation == "mlp" else ()
+            return perceptron((shape[0], *inside, data.rank))
+
+        recipe = Recipe(self.steps, self.batch, self.learning_rate, self.weight_decay, self.target_ridge)
+        return fit_network(data, build, recipe, streams)

@@ -1,0 +1,34 @@
+"""LP-FT: first the head alone, to its optimum, then the whole network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Gt
+
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._linear_probe import probed
+from labelbench_plus.trainers.supervised.finetune import Finetune
+
+if TYPE_CHECKING:
+    from labelbench_plus.contracts.classifier import Classifier
+    from labelbench_plus.problems.classification import ClassificationData
+    from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._networks import Inputs
+
+
+@trainers.register("lp_ft")
+@dataclass(frozen=True)
+class LPFT(Finetune):
+    """`finetune` that starts from a linear probe (Kumar et al., 2022), which spares the backbone a random head's noise.
+
+    Parameters
+    ----------
+    l2: of the probe, on embeddings scaled to an average variance of one.
+    """
+
+    l2: Annotated[float, Gt(0)] = 0.01
+
+    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier:
+        return probed(self, data, streams, inputs, self.l2)
