@@ -15,6 +15,7 @@ import torch
 from labelbench_plus.algorithms.learners.contrastive import recall_at_1
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
+from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.oracle import Again, QueryError, check_again
 from labelbench_plus.pairs.choose import choose
 from labelbench_plus.pairs.view import Chosen, PairView
@@ -109,6 +110,8 @@ class ImageTextInstance:
     def evaluate(self, model: Any) -> dict[str, float]:
         test = self._evaluation()
         images, texts = model.embed_images(test.pairs.images), model.embed_texts(test.pairs.texts)
+        for embedded in (images, texts):
+            check_predictions(embedded, ("zero_shot", "zero_shot_balanced", "retrieval"))
         nearest = (images @ model.embed_texts(test.class_texts).T).argmax(dim=1).cpu()
         labels = torch.from_numpy(test.labels)
         known = labels >= 0
