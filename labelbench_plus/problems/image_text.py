@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -61,6 +61,11 @@ class ImageText(Problem):
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
     retrieval_among: int = 128
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        pool = {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200}
+        return {"pool": pool, "retrieval_among": 16}
 
     def fingerprint(self) -> str:
         return self.pool.fingerprint()
