@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import labelbench_plus
-from labelbench_plus.plugins import registry
+from labelbench_plus.plugins import kinds, registry
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,6 +65,10 @@ def test_the_package_offers_exactly_this():
         assert getattr(labelbench_plus, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         labelbench_plus.nothing  # noqa: B018 the look-up is what is tested
+
+
+def test_no_kind_of_plugin_is_forgotten():
+    assert set(CONTRACTS) == set(kinds()) - {"launchers"}
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)
