@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from labelbench_plus.contracts.classifier import Classifier
+
+__all__ = ["Classifier", "MeanOverPlaces", "initialise", "new_head"]  # what networks are written with
+
 
 class MeanOverPlaces(nn.Module):
     """(n, c, h, w) to (n, c). Unlike adaptive pooling's, its gradient is the same bits each time on a GPU."""

@@ -18,7 +18,7 @@ from labelbench_plus.pairs.choose import choose
 from labelbench_plus.pairs.uids import uids_from_hex, write_uids
 from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
-from tests.data_selection import shared_pool
+from tests.pairs import shared_pool
 
 
 @pytest.fixture(autouse=True)

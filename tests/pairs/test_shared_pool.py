@@ -20,7 +20,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import strategies
 from labelbench_plus.strategies.data_selection.neg_clip_loss import NegClipLoss
 from labelbench_plus.strategies.data_selection.two_stage import TwoStage
-from tests.data_selection import shared_pool
+from tests.pairs import shared_pool
 
 EVERYTHING = frozenset({"images", "texts", "targets", "scores"})
 

@@ -18,7 +18,7 @@ from labelbench_plus.pairs.uids import (
     union,
     write_uids,
 )
-from tests.data_selection import shared_pool
+from tests.pairs import shared_pool
 
 
 def drawn(rows: int, seed: int = 0) -> np.ndarray:

@@ -59,8 +59,8 @@ def plain(name: str) -> list[int]:
 def chunked() -> dict[str, dict[str, Any]]:
     """The defaults of every function of the primitives that takes a chunk size."""
     found = {}
-    for module in pkgutil.iter_modules(algorithms.__path__):
-        for item in vars(importlib.import_module(f"{algorithms.__name__}.{module.name}")).values():
+    for module in pkgutil.walk_packages(algorithms.__path__, f"{algorithms.__name__}."):
+        for item in vars(importlib.import_module(module.name)).values():
             for function in vars(item).values() if inspect.isclass(item) else (item,):
                 if isinstance(function, FunctionType) and function.__module__.startswith(algorithms.__name__):
                     defaults = function.__kwdefaults__ or {}

@@ -21,7 +21,7 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.strategies import strategies
 from labelbench_plus.view import CapabilityError
-from tests.data_selection import shared_pool
+from tests.pairs import shared_pool
 
 ROWS = 700
 WORDS = Path(__file__).with_name("words.txt")
