@@ -41,10 +41,10 @@ def select(
     """
     from rich.progress import Progress
 
-    from labelbench_plus.pairs.carry_out import WorkerError, carry_out
     from labelbench_plus.pairs.report import write_report
     from labelbench_plus.pairs.spec import SelectionError, load_selection
     from labelbench_plus.pairs.workspace import Workspace, plan
+    from labelbench_plus.running.selection import WorkerError, select_here
 
     load_plugins(plugin)
     try:
@@ -58,7 +58,7 @@ def select(
     try:
         with Progress(disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("tasks")
-            carry_out(
+            select_here(
                 workspace,
                 jobs,
                 chunk=chunk,
@@ -120,16 +120,19 @@ def combine(
 
 def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int) -> None:
     from labelbench_plus.contracts.launchers import SchedulerError
-    from labelbench_plus.launchers.slurm import Slurm
-    from labelbench_plus.pairs.jobs import submit
     from labelbench_plus.sweep.profile import ProfileError, load_profile
+    from labelbench_plus.sweep.selection import submit_selection
 
     try:
         profile = load_profile(launcher, {}, settings)
-        if not isinstance(profile, Slurm):
-            stop(f"--launcher {launcher}: only SLURM takes selections; leave it out for processes of this machine")
-        jobs = submit(workspace, profile, chunk)
-    except (ProfileError, SchedulerError) as error:
+    except ProfileError as error:
+        stop(str(error))
+    if not profile.orders_jobs:
+        why = "its jobs cannot wait for each other, as those of a selection must"
+        stop(f"--launcher {launcher}: {why}; leave it out for processes of this machine")
+    try:
+        jobs = submit_selection(workspace, profile, chunk)
+    except SchedulerError as error:
         stop(str(error))
     if not jobs:
         print(f"nothing is left to do: {workspace.kept}")

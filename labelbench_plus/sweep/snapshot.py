@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import subprocess
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import labelbench_plus
+from labelbench_plus.store.atomic import making
 from labelbench_plus.store.manifest import SNAPSHOT, code_identity
 
 
@@ -57,16 +55,12 @@ class Snapshot:
         """Write the copy, unless it is there."""
         if self.path.exists():
             return
-        temporary = self.path.with_name(f".{uuid.uuid4().hex}")
-        try:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with making(self.path) as new:
             for name, content in self._files.items():
-                target = temporary / name
+                target = new / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-            os.rename(temporary, self.path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
 
 
 def _tracked(package: Path) -> list[str]:
