@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from labelbench_plus.cli import app
 from labelbench_plus.loop import StrategyContractError
 from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -38,7 +38,7 @@ def carry(suite_file, tmp_path):
             load_plugin_file(plugin)
         only = [("[random, margin]", f"[{strategy}]"), ("seeds: 0..1", f"seeds: [0]\nbaseline: {strategy}")]
         (spec,) = load_suite(suite_file(*only, *replacements)).runs()
-        job = Job(spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "s", "disabled")
+        job = Job.of(spec, Where(tmp_path / root, tmp_path / "cache"))
         carry_out(job, lambda rounds: None)
         return RunStore(tmp_path / root, spec.id)
 

@@ -32,7 +32,7 @@ Plugins = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]
-Mirror = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
+WandbMode = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
 
 
 def stop(message: str, code: int = USAGE) -> NoReturn:

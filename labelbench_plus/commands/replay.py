@@ -15,9 +15,9 @@ from labelbench_plus.commands.common import (
     FAILED,
     INTERRUPTED,
     Device,
-    Mirror,
     Out,
     Plugins,
+    WandbMode,
     load_plugins,
     stop,
 )
@@ -35,7 +35,7 @@ def replay(
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
     device: Device = "cpu",
-    wandb: Mirror = "disabled",
+    wandb: WandbMode = "disabled",
 ) -> None:
     """Train another trainer on the labels that a run bought, round by round, as a run of its own beside it.
 
@@ -44,7 +44,7 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
-    from labelbench_plus.running.job import local_jobs
+    from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
     from labelbench_plus.running.progress import Progress
     from labelbench_plus.store.run_store import RunStore
@@ -54,7 +54,7 @@ def replay(
     spec = replace(chosen, trainer=_built(trainer), proxy=chosen.proxy or chosen.trainer)
     _check(spec)
     print(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
-    work = local_jobs("replays", [spec], root, 1, device=device, plugin_files=plugin or (), wandb=wandb)
+    work = local_jobs([spec], Where.here(root, device, plugin or ()), 1, Mirror("replays", wandb))
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:

@@ -11,11 +11,11 @@ from labelbench_plus.commands.common import (
     INTERRUPTED,
     Device,
     Jobs,
-    Mirror,
     Out,
     Overrides,
     Plugins,
     SuiteArgument,
+    WandbMode,
     load_runs,
     stop,
 )
@@ -29,22 +29,20 @@ def run(
     jobs: Jobs = DEFAULT_JOBS,
     plugin: Plugins = None,
     device: Device = "cpu",
-    wandb: Mirror = "disabled",
+    wandb: WandbMode = "disabled",
 ) -> None:
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
-    from labelbench_plus.running.job import local_jobs
+    from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
     from labelbench_plus.running.progress import Progress
 
     loaded, runs = load_runs(suite, overrides, plugin)
     _check_device(device)
-    isolate = loaded.isolate is not None
-    work = local_jobs(
-        loaded.suite, runs, out, jobs, device=device, plugin_files=plugin or (), wandb=wandb, isolate=isolate
-    )
+    where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
+    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate is not None)
     print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:

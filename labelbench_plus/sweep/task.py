@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
-from labelbench_plus.running.job import Job, sharing, still_exists
+from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
 from labelbench_plus.running.local import WORKER_DIED, Event, run_local
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import is_done, run_folder
@@ -142,21 +142,16 @@ class SweepTask:
 
     def _job(self, run: dict[str, Any]) -> Job:
         settings = self.settings
+        shared = sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"])
+        plugins = tuple(map(Path, settings["plugins"]))
         return Job(
             run_id=run["id"],
             spec=run["spec"],
             title=run["title"],
-            root=self.root,
-            cache=Path(settings["cache"]),
-            device=settings["device"],
-            plugin_files=tuple(map(Path, settings["plugins"])),
-            suite=self.sweep.name,
-            wandb=settings["wandb"],
-            wandb_not_before=self.started + wandb_delay(self.task),
-            concurrency=sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"]),
-            about=self.about,
+            where=Where(self.root, Path(settings["cache"]), settings["device"], plugins, shared),
+            mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
+            noted=Noted(self.about, log=True),
             isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
-            log=True,
         )
 
     def _may_start(self, job: Job) -> bool:

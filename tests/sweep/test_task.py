@@ -123,7 +123,7 @@ def test_the_next_run_starts_only_if_it_fits(bench, task):
 def test_how_many_runs_share_what_one_computes_on(bench, task, device, concurrent, cores, runs, sharing):
     suite = bench.suite("packed", "random", seeds=f"0..{runs - 1}")
     job = task(suite, device=device, concurrent=concurrent, cores=cores)
-    assert job._job(job.runs[0]).concurrency == sharing
+    assert job._job(job.runs[0]).where.concurrency == sharing
 
 
 def test_jobs_contact_wandb_one_after_the_other(bench):

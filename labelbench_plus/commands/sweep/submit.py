@@ -10,10 +10,10 @@ import typer
 from labelbench_plus.commands.common import (
     DEFAULT_OUT,
     Json,
-    Mirror,
     Overrides,
     Plugins,
     SuiteArgument,
+    WandbMode,
     load_runs,
     stop,
 )
@@ -43,7 +43,7 @@ def submit(
     settings: Set = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
-    wandb: Mirror = "disabled",
+    wandb: WandbMode = "disabled",
     only: Only = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many runs")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also runs that failed")] = False,
