@@ -143,6 +143,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     from labelbench_plus.store.manifest import manifest
     from labelbench_plus.store.run_store import RunStore
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
+    from labelbench_plus.warm_up import warm_up
 
     where, mirrored = job.where, job.mirror
     for file in where.plugin_files:
@@ -173,6 +174,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
             if chosen is not None:
                 chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
+            warm_up(spec.strategy, spec.initial, spec.trainer)
             run(spec, store, lease, Place(where.cache, where.device, shared), listener, select)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
