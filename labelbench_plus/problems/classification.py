@@ -18,7 +18,7 @@ from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
+from labelbench_plus.features.training_inputs import FeatureRows, Images, Store, TrainerInputs
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
@@ -54,7 +54,7 @@ class ClassificationData:
     pool_features: Tensor
     validation: Examples | None
     num_classes: int
-    inputs: Inputs | None = None
+    inputs: TrainerInputs | None = None
     outliers: Tensor | None = None
 
     def read_by(self, model: Any, rows: Tensor) -> Tensor | Images:
@@ -156,7 +156,7 @@ class ClassificationInstance:
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
         self._prices, self._metrics = setting.prices, scores
-        self._num_classes, self._inputs = len(setting.class_names), Inputs(setting.class_names, store)
+        self._num_classes, self._inputs = len(setting.class_names), TrainerInputs(setting.class_names, store)
         data = load(store.dataset)
         self._groups = None
         if data.test.groups is not None:

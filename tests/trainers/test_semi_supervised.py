@@ -18,7 +18,8 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
-from labelbench_plus.trainers._networks import signature, unlabelled_rows
+from labelbench_plus.trainers._network_inputs import unlabelled_rows
+from labelbench_plus.trainers._network_training import signature
 from labelbench_plus.trainers.semi_supervised._semi_supervised import Targets
 from labelbench_plus.trainers.semi_supervised.fixmatch import FixMatchRule
 from labelbench_plus.trainers.semi_supervised.flexmatch import FlexMatchRule

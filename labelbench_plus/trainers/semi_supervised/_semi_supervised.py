@@ -12,7 +12,10 @@ from torch.nn import functional
 
 from labelbench_plus.trainers import Checkpoint
 from labelbench_plus.trainers._linear_probe import probed
-from labelbench_plus.trainers._networks import Inputs, NetworkModel, NetworkTrainer, Training, unlabelled_rows
+from labelbench_plus.trainers._network_inputs import NetworkInputs, unlabelled_rows
+from labelbench_plus.trainers._network_model import NetworkModel
+from labelbench_plus.trainers._network_trainer import NetworkTrainer
+from labelbench_plus.trainers._network_training import Training
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
@@ -88,7 +91,7 @@ class SemiSupervised(NetworkTrainer):
     ) -> NetworkModel:
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
-        inputs = Inputs(self, data, streams, strong=not rule.learns_from_weak)
+        inputs = NetworkInputs(self, data, streams, strong=not rule.learns_from_weak)
         start = probed(self, data, streams, inputs, self.probe) if self.probe is not None else None
         training = Training(self, data, streams, inputs, rule, start)
         with training.going_on(checkpoint):

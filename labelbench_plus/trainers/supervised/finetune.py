@@ -11,7 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelbench_plus.trainers import Checkpoint, trainers
-from labelbench_plus.trainers._networks import CHUNK, Inputs, NetworkModel, NetworkTrainer, Training, prepared
+from labelbench_plus.trainers._network_inputs import NetworkInputs
+from labelbench_plus.trainers._network_model import CHUNK, NetworkModel, prepared
+from labelbench_plus.trainers._network_trainer import NetworkTrainer
+from labelbench_plus.trainers._network_training import Training
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
@@ -43,7 +46,7 @@ class Finetune(NetworkTrainer):
     def fit_with_checkpoint(
         self, data: ClassificationData, streams: Streams, previous: Any | None, checkpoint: Checkpoint
     ) -> NetworkModel:
-        inputs = Inputs(self, data, streams, strong=False)
+        inputs = NetworkInputs(self, data, streams, strong=False)
         training = Training(self, data, streams, inputs, network=self.start(data, streams, inputs))
         with training.going_on(checkpoint):
             training.network.train()
@@ -57,7 +60,7 @@ class Finetune(NetworkTrainer):
                 training.keep_if_due(checkpoint)
             return self._best(training)
 
-    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier | None:
+    def start(self, data: ClassificationData, streams: Streams, inputs: NetworkInputs) -> Classifier | None:
         """The network to begin with; None for the trainer's own."""
         return None
 
@@ -70,7 +73,7 @@ class Finetune(NetworkTrainer):
         validation = data.validation
         assert validation is not None, "declared by `uses_validation`"
         if self.network.reads == "images":
-            assert data.inputs is not None, "`Inputs` has refused it otherwise"
+            assert data.inputs is not None, "`NetworkInputs` has refused it otherwise"
             read: Any = data.inputs.validation_images(self.network.image_size()).at(validation.rows)
         else:
             read = validation.features

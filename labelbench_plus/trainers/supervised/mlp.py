@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers._networks import schedule
+from labelbench_plus.trainers._network_training import schedule
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
