@@ -19,11 +19,11 @@ import torch
 import labelbench_plus
 from labelbench_plus.isolation.confine import confine
 from labelbench_plus.isolation.wire import send
-from labelbench_plus.loop import select_here
 from labelbench_plus.measure import Meter
 from labelbench_plus.oracle import QueryError, StratifiedDraw
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.steps import select_here
 from labelbench_plus.view import CapabilityError, View
 
 
