@@ -25,6 +25,7 @@ from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.source_tasks.allocation import Allocation
 from labelbench_plus.steps import select_here
 from labelbench_plus.view import CapabilityError, View
+from labelbench_plus.warm_up import warm_up
 
 
 def main(descriptor: int) -> None:
@@ -54,6 +55,7 @@ def _answer(connection: Connection, question: dict[str, Any]) -> None:
     view = _view(question, partial(_read, connection))
     try:
         strategy = registry("strategies").build(question["strategy"])
+        warm_up(strategy)
         for name, (capability, _) in view._providers.items() if question["read_first"] else ():
             if capability in strategy.needs:
                 view._read(name)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from scipy.stats import rankdata
 
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("rank_sum")
