@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.problems import Place
@@ -38,6 +38,7 @@ def run(
     if 0 < len(committed) < len(spec.amounts):
         model = steps.model_after(ledger.purchases, lambda number: store.checkpoint(number, lease))
 
+    names: Collection[str] | None = committed[0].scores if committed else None
     for number in range(len(committed), len(spec.amounts)):
         with Meter(place.device) as selection:
             notes = steps.choose(number, ledger, model, select)
@@ -47,7 +48,9 @@ def run(
         with Meter(place.device) as training:
             model = steps.fit(number, ledger, previous, checkpoint)
         del previous
-        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, steps.evaluate(model))
+        scores = steps.score(number, model, names)
+        names = scores.keys()
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, scores)
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,

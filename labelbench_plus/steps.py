@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.contracts.scores import ScoreError, UnusableScore, check_scores
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
 from labelbench_plus.oracle import QueryError
@@ -104,9 +105,24 @@ class Steps:
                 model = self.fit(number, Ledger([*purchases[: number + 1]]), model, checkpoint(number))
         return model
 
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """The model's scores on the test set."""
-        return self.instance.evaluate(model)
+    def score(self, number: int, model: Any, names: Collection[str] | None) -> dict[str, float]:
+        """What the problem says of the model of a round.
+
+        Parameters
+        ----------
+        names: of the scores of an earlier round; None in the first one.
+
+        Raises
+        ------
+        ScoreError
+            A score is not finite, other scores came than before, or the model's predictions cannot be scored.
+        """
+        try:
+            scores = self.instance.evaluate(model)
+            check_scores(scores, names)
+        except UnusableScore as error:
+            raise ScoreError(f"trainer {label(self.spec.trainer)!r}, round {number}: {error}") from error
+        return scores
 
     def _data(self, ledger: Ledger) -> Any:
         return self.instance.training_data(ledger, with_validation=self.spec.trainer.uses_validation)

@@ -19,6 +19,7 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
+from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.loop import run as carry_on
 from labelbench_plus.running.chosen import Chosen
 from labelbench_plus.spec import RunSpec
@@ -112,7 +113,12 @@ class _Again:
         """Train on what was bought up to a round and compare the scores."""
         steps = Steps.of(self._spec, self._place)
         model = steps.model_after(self._purchases[: number + 1])
-        self._compare(number, steps.evaluate(model), "retrained")
+        try:
+            scores = steps.score(number, model, self._run["rounds"][0]["scores"])
+        except ScoreError as error:
+            self._tell("cannot be scored when it is retrained", f"rounds.{number}.scores", "finite scores", str(error))
+            return
+        self._compare(number, scores, "retrained")
         self._note(self._done.replayed, f"retrained round {number}, {self._how()}")
 
     def choose(self, number: int) -> None:
@@ -129,7 +135,11 @@ class _Again:
             chosen = None
             if self._spec.proxy is not None:
                 chosen = Chosen.of(self._carry_out(self._spec.selection, Path(folder)))
-            store = self._carry_out(self._spec, Path(folder), chosen)
+            try:
+                store = self._carry_out(self._spec, Path(folder), chosen)
+            except ScoreError as error:
+                self._tell("cannot be scored when it is run again", "rounds", "finite scores", str(error))
+                return
             agreed = True
             for record in store.rounds():
                 agreed &= self._same_items(record.number, record.purchase.items, "run again")
