@@ -170,7 +170,7 @@ class Held:
 @pytest.mark.parametrize("name", ["logistic_regression", "binary_relevance"])
 def test_what_is_restored_is_the_fit_and_of_this_fit_alone(name):
     trainer = registry("trainers").build(name)
-    data, streams, held = Fits(trainer).example[1], Streams(0).round(3), Held()
+    data, streams, held = Fits(trainer).data, Streams(0).round(3), Held()
     assert trainer.restore(data, streams, held) is None
     model = trainer.fit_with_checkpoint(data, streams, None, held)
     found = trainer.restore(data, streams, held)
