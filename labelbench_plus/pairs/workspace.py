@@ -32,7 +32,7 @@ from labelbench_plus.pairs.tasks import SelectionTask
 from labelbench_plus.pairs.uids import repeated, uids_to_hex, write_uids
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.seeding import Streams
-from labelbench_plus.store.atomic import making, replace
+from labelbench_plus.store.atomic import publish_folder, replace
 
 
 class Workspace:
@@ -216,9 +216,12 @@ class Workspace:
     def _write_state(self, stage: int, state: State) -> None:
         folder = self._stage(stage)
         folder.mkdir(parents=True, exist_ok=True)
-        with making(folder / "state") as new:
+
+        def write(new: Path) -> None:
             for name, array in state.items():
                 np.save(new / f"{name}.npy", array, allow_pickle=False)
+
+        publish_folder(folder / "state", write)  # if another process was as fast, it had the same bits
 
     def _state(self, stage: int) -> State:
         files = sorted((self._stage(stage) / "state").glob("*.npy"))

@@ -34,7 +34,7 @@ class Report(Generic[W]):
     Attributes
     ----------
     value: what was told, or what came out.
-    message: why it failed or died, in a line. detail: the traceback of what failed.
+    message: why it failed ("ValueError: ...") or died, in a line. detail: the traceback of what failed.
     """
 
     work: W

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.running.crew import Crew, Report
 from labelbench_plus.running.job import Job, carry_out
 
@@ -78,5 +79,8 @@ def _event(report: Report[Job], rounds: int) -> Event:
         return Event(report.work, "round", rounds)
     if report.state == "done":
         return Event(report.work, report.value, rounds)
-    message = f"{WORKER_DIED}: {report.message}" if report.state == "died" else report.message
-    return Event(report.work, "failed", rounds, message, report.detail)
+    if report.state == "died":
+        return Event(report.work, "failed", rounds, f"{WORKER_DIED}: {report.message}")
+    # Where a score was found to say nothing is no news: the message says which, and of which model.
+    plain = report.message.startswith(f"{ScoreError.__name__}:")
+    return Event(report.work, "failed", rounds, report.message, "" if plain else report.detail)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -45,25 +46,60 @@ def replacing(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
-@contextlib.contextmanager
-def making(path: Path) -> Iterator[Path]:
-    """An empty folder to fill that becomes `path`, in one step, when the block ends well; else nothing of it stays.
+def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[], None] = lambda: None) -> bool:
+    """Create the folder `path` with what `write` puts into the folder it is handed, unless it exists.
 
-    Where `path` is a folder by then, another process was as fast with the same content, and this one is dropped.
+    All of it is durable before the name appears, and a rename does not replace a folder that holds something.
+
+    Parameters
+    ----------
+    check: called when all is written, before the name appears; what it raises stops that.
+
+    Returns
+    -------
+    Whether it was created.
     """
     with _temporary(path) as temporary:
         temporary.mkdir()
-        yield temporary
+        write(temporary)
+        sync_tree(temporary)
+        check()
         try:
             os.rename(temporary, path)
-        except OSError:
-            if not path.is_dir():
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
+            return False
     sync(path.parent)
+    return True
+
+
+def remove_folder(path: Path) -> bool:
+    """Remove a folder: its name goes in one step, so that nobody finds half of it. Returns whether it was there."""
+    with _temporary(path) as temporary:
+        try:
+            os.rename(path, temporary)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what writers that were killed left behind. Only for a folder nobody else writes to."""
+    for leftover in folder.glob(f"{TEMPORARY}*"):
+        _remove(leftover)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make all that lies below a folder durable, the folders' own lists of names too."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(place, name))
+        sync(Path(place))
 
 
 def sync(path: Path) -> None:
-    """Return when what was written to a file, or which names a folder has, outlasts a loss of power."""
+    """Make what was written to a file durable, or the names in a folder."""
     if os.name == "nt" and path.is_dir():  # folders cannot be opened there, nor need they be
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -73,12 +109,6 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sweep_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed left behind. Only for a folder nobody else writes to."""
-    for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """A name beside `path` that nobody else uses; what is still there in the end is removed."""
@@ -86,7 +116,11 @@ def _temporary(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:  # a full disk must not be filled further by half-written files
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

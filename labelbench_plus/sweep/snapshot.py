@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import labelbench_plus
-from labelbench_plus.store.atomic import making
+from labelbench_plus.store.atomic import publish_folder
 from labelbench_plus.store.manifest import SNAPSHOT, code_identity
 
 
@@ -56,11 +56,13 @@ class Snapshot:
         if self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with making(self.path) as new:
-            for name, content in self._files.items():
-                target = new / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
+        publish_folder(self.path, self._write_files)
+
+    def _write_files(self, folder: Path) -> None:
+        for name, content in self._files.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 def _tracked(package: Path) -> list[str]:

@@ -14,6 +14,7 @@ from labelbench_plus.trainers import Checkpoint, Trainer
 
 if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers._network_model import NetworkModel
 
 
@@ -70,22 +71,30 @@ class NetworkTrainer(Trainer):
         return self.network.fingerprint()
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> NetworkModel:
-        return self.fit_with_checkpoint(data, streams, previous, _NoCheckpoint())
+        from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
+
+        return self.train(data, streams, Keeper(self, data, streams, NoCheckpoint()))
 
     def fit_with_checkpoint(
         self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint
     ) -> NetworkModel:
+        from labelbench_plus.trainers._kept import Keeper
+
+        # What is kept may be done: then the run ended between the last step and the commit of the round.
+        restored = self.restore(data, streams, checkpoint)
+        return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
+        from labelbench_plus.trainers._kept import Keeper
+        from labelbench_plus.trainers._network_model import NetworkModel, build
+
+        state = Keeper(self, data, streams, checkpoint).kept()
+        if state is None or "model" not in state:
+            return None
+        network = build(self.network, data, streams, tuple(state["shape"]))
+        network.load_state_dict(state["model"])
+        return NetworkModel(network.eval().requires_grad_(False), self.network.reads, self.network.image_size())
+
+    def train(self, data: Any, streams: Streams, keeper: Keeper) -> NetworkModel:
+        """Take all steps, from where `keeper` left off; see `Training`."""
         raise NotImplementedError
-
-
-class _NoCheckpoint:
-    """For a fit that nobody wants to interrupt."""
-
-    def load(self) -> bytes | None:
-        return None
-
-    def due(self) -> bool:
-        return False
-
-    def save(self, state: bytes) -> None:
-        raise AssertionError("nothing is due")

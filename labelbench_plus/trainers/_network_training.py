@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
-import json
-import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +12,6 @@ import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from torch import Tensor, nn
 
-from labelbench_plus.plugins import describe
 from labelbench_plus.trainers._network_inputs import Shuffled, unlabelled_rows
 from labelbench_plus.trainers._network_model import NetworkModel, build
 
@@ -24,13 +19,9 @@ if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers import Checkpoint
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers._network_inputs import NetworkInputs
     from labelbench_plus.trainers._network_trainer import NetworkTrainer
-
-logger = logging.getLogger(__name__)
-
-KEPT_VERSION = 2  # raised when what is kept of a training changes
 
 
 class Training:
@@ -39,6 +30,7 @@ class Training:
     Parameters
     ----------
     trainer, data, streams: as of the fit.
+    keeper: where it is kept.
     parts: other modules whose buffers change in training (a method's running statistics).
     network: to go on with; built if None.
     """
@@ -49,10 +41,12 @@ class Training:
         data: ClassificationData,
         streams: Streams,
         inputs: NetworkInputs,
+        keeper: Keeper,
         parts: nn.Module | None = None,
         network: Classifier | None = None,
     ) -> None:
         self.trainer, self.inputs, self.parts = trainer, inputs, parts
+        self._keeper = keeper
         self.device = data.pool_features.device
         self.step = 0
         self.notes: dict[str, Any] = {}
@@ -63,7 +57,6 @@ class Training:
         self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate, fused=True)
         self.labelled = Shuffled(len(data.labelled.labels), streams.rng("data_order"))
         self.unlabelled = Shuffled(len(unlabelled_rows(data)), streams.rng("unlabelled order"))
-        self._signature = signature(trainer, data, streams)
 
     def advance(self, loss: Callable[[], Tensor]) -> None:
         """One step down the gradient of what `loss` computes."""
@@ -93,35 +86,27 @@ class Training:
         frozen = copy.deepcopy(trained).eval().requires_grad_(False)
         return NetworkModel(frozen, self.trainer.network.reads, self.trainer.network.image_size())
 
-    def _keep(self, checkpoint: Checkpoint) -> None:
-        state = {
-            "signature": self._signature,
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "parts": None if self.parts is None else self.parts.state_dict(),
-            "labelled": self.labelled.state(),
-            "unlabelled": self.unlabelled.state(),
-            "augment": self.inputs.generator.get_state(),
-            "noise": torch.get_rng_state(),
-            "noise_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "notes": self.notes,
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        checkpoint.save(buffer.getvalue())
+    def _keep(self) -> None:
+        self.kept = True
+        self._keeper.keep(
+            {
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "parts": None if self.parts is None else self.parts.state_dict(),
+                "labelled": self.labelled.state(),
+                "unlabelled": self.unlabelled.state(),
+                "augment": self.inputs.generator.get_state(),
+                "noise": torch.get_rng_state(),
+                "noise_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+                "notes": self.notes,
+            }
+        )
 
-    def _go_on(self, checkpoint: Checkpoint) -> None:
+    def _go_on(self) -> None:
         """Take up what was kept, if it is of this very training and can be read."""
-        if (content := checkpoint.load()) is None:
-            return
-        try:
-            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
-        except Exception as error:  # a damaged file can raise anything; training again is always right
-            logger.warning("a checkpoint cannot be read (%s); training starts again", error)
-            return
-        if state["signature"] != self._signature:
+        if (state := self._keeper.kept()) is None:
             return
         self.step, self.notes, self.kept = state["step"], state["notes"], True
         self.network.load_state_dict(state["network"])
@@ -138,8 +123,8 @@ class Training:
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
 
     @contextmanager
-    def going_on(self, checkpoint: Checkpoint) -> Iterator[None]:
-        """Where steps are taken: begins where `checkpoint` left off, ends with the last state kept, if it took long.
+    def going_on(self) -> Iterator[None]:
+        """Where steps are taken: begins where the training was left off.
 
         Dropout and its kin draw from torch's global generator; they are lent one of the run's own meanwhile.
         """
@@ -151,24 +136,18 @@ class Training:
             if self.device.type == "cuda":
                 with torch.cuda.device(self.device):
                     torch.cuda.manual_seed(seed)
-            self._go_on(checkpoint)
-            started = self.step
+            self._go_on()
             yield
-            if self.step > started and self.kept:
-                self._keep(checkpoint)
 
-    def keep_if_due(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.due():
-            self._keep(checkpoint)
-            self.kept = True
+    def keep_if_due(self) -> None:
+        if self._keeper.due():
+            self._keep()
 
-
-def signature(trainer: NetworkTrainer, data: ClassificationData, streams: Streams) -> str:
-    """Hash of what a kept state belongs to. Another kind of device rounds otherwise, and has streams of its own."""
-    device = data.pool_features.device.type
-    described = json.dumps([KEPT_VERSION, device, describe(trainer), streams.seed, list(streams.key)]).encode()
-    labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
-    return hashlib.sha256(described + labels).hexdigest()
+    def done(self, model: NetworkModel) -> NetworkModel:
+        """The model that came of it, kept if the training took so long that some of it was, or the next needs it."""
+        if self.kept or self.trainer.continues:
+            self._keeper.keep({"model": model.network.state_dict(), "shape": list(self.inputs.shape)})
+        return model
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:

@@ -3,7 +3,14 @@ import threading
 
 import pytest
 
-from labelbench_plus.store.atomic import TEMPORARY, making, publish, replace, sweep_temporaries
+from labelbench_plus.store.atomic import (
+    TEMPORARY,
+    publish,
+    publish_folder,
+    remove_folder,
+    replace,
+    sweep_temporaries,
+)
 
 
 def test_publish_never_overwrites(tmp_path):
@@ -52,15 +59,16 @@ def test_leftovers_of_the_dead_are_swept_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["0000.json"]
 
 
-def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "folder"
-    with pytest.raises(ZeroDivisionError), making(path) as new:
-        (new / "file").touch()
-        raise ZeroDivisionError
+def test_a_folder_is_published_whole_and_once(tmp_path):
+    def write(folder):
+        (folder / "inside").mkdir()
+        (folder / "inside" / "file").write_text("content")
+
+    assert publish_folder(tmp_path / "model", write)
+    assert not publish_folder(tmp_path / "model", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    (tmp_path / f"{TEMPORARY}half").mkdir()
+    sweep_temporaries(tmp_path)
+    assert remove_folder(tmp_path / "model")
+    assert not remove_folder(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
-    with making(path) as first, making(path) as second:  # two that are as fast as each other
-        (first / "file").write_text("content")
-        (second / "file").write_text("content")
-        assert not path.exists()
-    assert list(tmp_path.iterdir()) == [path]
-    assert (path / "file").read_text() == "content"
