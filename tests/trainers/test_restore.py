@@ -41,7 +41,7 @@ def job(suite_file, tmp_path):
 
 
 def rounds_of(job):
-    return [path.read_bytes() for path in sorted((RunStore(job.root, job.run_id).folder / "rounds").iterdir())]
+    return [path.read_bytes() for path in sorted((RunStore(job.where.root, job.run_id).folder / "rounds").iterdir())]
 
 
 def stop_after(rounds):
