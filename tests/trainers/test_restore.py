@@ -103,7 +103,7 @@ def test_a_trainer_that_keeps_a_folder_resumes_from_it(job, tmp_path):
     fits.clear()
     assert resumed(stopped, fits) == 2
     assert rounds_of(stopped) == rounds_of(whole)
-    assert not (RunStore(stopped.root, stopped.run_id).folder / "checkpoints").exists()
+    assert not (RunStore(stopped.where.root, stopped.run_id).folder / "checkpoints").exists()
 
 
 PLUGIN = '''
