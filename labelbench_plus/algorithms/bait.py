@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.algorithms.design.design_matrix import CHUNK_BYTES as DESIGN_CHUNK_BYTES
+from labelbench_plus.algorithms.design.design_matrix import check_columns, second_moment
 from labelbench_plus.algorithms.design.greedy_design import v_optimal
 
 MEMORY_LIMIT = 4 * 2**30
@@ -140,13 +142,75 @@ def bait_binary(
     pool.refuse_beyond(memory_limit, 1, 1)
     sure = pool.probabilities.amax(dim=1)
     rows = pool.embeddings * (sure * (1 - sure)).sqrt()[:, None]
-    free, known = rows[: pool.candidates], rows[pool.candidates :]
+    return _rank_one(rows[: pool.candidates], rows[pool.candidates :], rows, n, n, ridge, chunk_bytes)
+
+
+def bait_regression(
+    embeddings: Tensor,
+    n: int,
+    *,
+    labelled_embeddings: Tensor | None = None,
+    ridge: float = 1.0,
+    extra: int | None = None,
+    chunk_bytes: int = DESIGN_CHUNK_BYTES,
+) -> Tensor:
+    """BAIT for a linear model with Gaussian noise, whose Fisher information of a row is h h^T, whatever its label.
+
+    Minimises trace(M^-1 F) with M = ridge * identity + sum of h h^T over what is labelled and the batch, F the mean of
+    h h^T over candidates and labelled. Without extra picks to give back this is `v_optimal` with all rows as targets.
+
+    Parameters
+    ----------
+    embeddings: (N, d) floating point, what the model is linear in (append ones if it has an intercept).
+    n: batch size, 0 <= n <= N.
+    labelled_embeddings: (m, d) floating point, of what is labelled already.
+    ridge: > 0, in units of a squared norm: the noise's variance over that of the prior of the weights.
+    extra: picks made beyond n and given back, the cheapest first; n if absent, as in BAIT. With 0 the batch is the
+        forward one.
+    chunk_bytes: size of the float64 working copy of the rows. It does not change the picks.
+
+    Returns
+    -------
+    (n,) long row indices in the order of the forward picks.
+
+    Raises
+    ------
+    ValueError
+        Not finite, columns that do not match, n out of range, extra negative, or ridge not positive or too small to
+        be told from rounding.
+
+    Complexity: O(d^3 + (N + m) d^2 + (n + extra) (N d + d^2)) time, O(N + m + d^2) memory beyond a copy of the rows
+    where some are labelled. Ties: as in `bait_binary`.
+    Source: Ash et al. (2021, arXiv 2106.09675, algorithm 1); Holzmüller et al. (2023, arXiv 2203.09410), whose BAIT-F
+    and BAIT-FB these are.
+    """
+    check_matrix(embeddings, "embeddings")
+    check_count(n, len(embeddings))
+    if not (ridge > 0 and math.isfinite(ridge)):
+        raise ValueError(f"ridge must be positive and finite, got {ridge}")
+    if extra is not None and extra < 0:
+        raise ValueError(f"extra must not be negative, got {extra}")
+    known = embeddings[:0] if labelled_embeddings is None else labelled_embeddings
+    known = check_columns(known, embeddings, "labelled_embeddings")
+    targets = torch.cat([embeddings, known]) if len(known) else embeddings
+    return _rank_one(embeddings, known, targets, n, n if extra is None else extra, ridge, chunk_bytes)
+
+
+def _rank_one(
+    free: Tensor, known: Tensor, targets: Tensor, n: int, extra: int, ridge: float, chunk_bytes: int
+) -> Tensor:
+    """Forward and backward where the Fisher information of a row is its outer product with itself."""
     # Of rank one, the forward half is the greedy V-optimal design of these rows.
-    forward = v_optimal(free, min(2 * n, len(free)), ridge=ridge, labelled=known, targets=rows, chunk_bytes=chunk_bytes)
-    information = known.T @ known + free[forward].T @ free[forward]
+    count = min(n + extra, len(free)) if n else 0
+    forward = v_optimal(free, count, ridge=ridge, labelled=known, targets=targets, chunk_bytes=chunk_bytes)
+    if count == n:
+        return forward
+    picked, known = free[forward].double(), known.double()
+    information = known.T @ known + picked.T @ picked
     information.diagonal().add_(ridge)
-    ones = rows.new_ones(len(forward), 1, 1)
-    return _backward(forward, ones, free[forward], information, rows.T @ rows / len(rows), n, chunk_bytes)
+    ones = picked.new_ones(len(picked), 1, 1)
+    moment = second_moment(targets, chunk_bytes)
+    return _backward(forward, ones, picked, information, moment, n, chunk_bytes)
 
 
 class _Pool:
