@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -76,6 +76,11 @@ class Multilabel(Problem):
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, METRICS))
     )
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        mosaics = {"name": "mosaics", "dataset": "digits", "pool": 140, "validation": 20, "test": 200}
+        return {"dataset": mosaics, "encoder": "pixels"}
 
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))

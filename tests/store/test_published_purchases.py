@@ -1,0 +1,46 @@
+"""What was published as bought is what the problems sell: each round is bought back and written down again."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from labelbench_plus.budget import Ledger, Purchase, allowance
+from labelbench_plus.contracts.problems import Place
+from labelbench_plus.oracle import Again
+from labelbench_plus.seeding import Streams
+from labelbench_plus.spec import RunSpec, canonical
+
+ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
+def test_a_published_run_buys_the_same_again_to_the_byte(archive, cache):
+    """Items, prices and answers come from the problem's oracle of today, not from the file that is compared."""
+    absent = "the archive holds no run"
+    with gzip.open(archive, "rb") as lines:
+        for line in map(json.loads, lines):
+            try:
+                spec = RunSpec.from_json(line["config"])
+                instance = spec.problem.open_to_check(Place(cache), Streams(spec.seed))
+            except (FileNotFoundError, ImportError) as error:
+                absent = f"data are not on this machine: {error}"
+                continue
+            _buy_back(line, spec, instance.oracle)
+            return
+    pytest.skip(absent)
+
+
+def _buy_back(line, spec, oracle):
+    ledger = Ledger()
+    for record in line["rounds"]:
+        money = allowance(spec.amounts, record["round"], ledger)
+        oracle.answer(Again(Purchase.from_json(record["purchase"])), money, ledger)
+        assert canonical(ledger.purchases[-1].as_json()) == canonical(record["purchase"]), line["run"]
+        assert ledger.spent == record["spent"]
