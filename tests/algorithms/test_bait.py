@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from labelbench_plus.algorithms import bait as module
-from labelbench_plus.algorithms.bait import bait, bait_binary, bait_regression, bait_top_classes
+from labelbench_plus.algorithms.bait import bait, bait_binary, bait_top_classes
+from labelbench_plus.algorithms.bait_regression import bait_regression
 from labelbench_plus.algorithms.design.greedy_design import v_optimal
+from labelbench_plus.algorithms.design.information_design import InformationDesign
 from tests.algorithms.known_regression import FREE, KNOWN, LABELLED, WITH_CONSTANT
 
 
@@ -149,24 +151,24 @@ def test_chunks_and_threads_do_not_change_the_picks(variant: str) -> None:
 def test_drift_is_noticed_and_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     p, h = pool(40, 3, 4, seed=5)
     expected = bait(p, h, 8)
-    update = module._Design._update
+    update = InformationDesign._update
     refreshed = []
-    refresh = module._Design.refresh
+    refresh = InformationDesign.refresh
 
-    def sloppy(self: module._Design, u: Tensor, r: Tensor, sign: int) -> None:
+    def sloppy(self: InformationDesign, u: Tensor, r: Tensor, sign: int) -> None:
         update(self, u * (1 + 1e-5), r * (1 + 1e-5), sign)
 
-    def counted(self: module._Design) -> None:
+    def counted(self: InformationDesign) -> None:
         refreshed.append(1)
         refresh(self)
 
-    monkeypatch.setattr(module._Design, "_update", sloppy)
-    monkeypatch.setattr(module._Design, "refresh", counted)
+    monkeypatch.setattr(InformationDesign, "_update", sloppy)
+    monkeypatch.setattr(InformationDesign, "refresh", counted)
     assert torch.equal(bait(p, h, 8), expected)
     assert len(refreshed) > 10
     # Without the repair the same error changes the picks it is meant to protect.
-    monkeypatch.setattr(module._Design, "_drifted", lambda *_: False)
-    monkeypatch.setattr(module._Design, "_update", lambda self, u, r, sign: update(self, u * 0.5, r * 0.5, sign))
+    monkeypatch.setattr(InformationDesign, "_drifted", lambda *_: False)
+    monkeypatch.setattr(InformationDesign, "_update", lambda self, u, r, sign: update(self, u * 0.5, r * 0.5, sign))
     assert not torch.equal(bait(p, h, 8), expected)
 
 
