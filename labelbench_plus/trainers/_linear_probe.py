@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
-from labelbench_plus.trainers._network_inputs import NetworkInputs
 from labelbench_plus.trainers._network_model import CHUNK, build
-from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._batches import NetworkInputs
+    from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 
 def probed(

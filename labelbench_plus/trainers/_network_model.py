@@ -1,4 +1,4 @@
-"""A network before its first step, and after its last: what predicts, a part at a time."""
+"""A trained network as a model, and the network that a training starts from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.contracts.networks import Network, Task
+from labelbench_plus.features.training_inputs import Images
 from labelbench_plus.seeding import torch_generator
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
-    from labelbench_plus.features.training_inputs import Images
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
@@ -58,7 +58,7 @@ def prepared(inputs: Tensor, device: torch.device) -> Tensor:
 
 
 def build(network: Network, data: ClassificationData, streams: Streams, shape: tuple[int, ...]) -> Classifier:
-    """A trainer's network before its first step, on the data's device."""
+    """A network as it is before its first step, on the data's device."""
     names = data.inputs.class_names if data.inputs is not None else ()
     templates = data.inputs.templates if data.inputs is not None else ()
     task = Task(shape, data.num_classes, names, templates)

@@ -1,4 +1,4 @@
-"""What trainers of networks have in common as a suite sees them: their hyperparameters. Loads no torch."""
+"""The base of trainers that move a network's weights step by step."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from labelbench_plus.contracts.augmentations import Augmentation, augmentations
 from labelbench_plus.contracts.networks import Network
 from labelbench_plus.plugins import From
 from labelbench_plus.trainers import Checkpoint, Trainer
+from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
 
 if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers._network_model import NetworkModel
 
 
@@ -71,21 +71,16 @@ class NetworkTrainer(Trainer):
         return self.network.fingerprint()
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> NetworkModel:
-        from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
-
         return self.train(data, streams, Keeper(self, data, streams, NoCheckpoint()))
 
     def fit_with_checkpoint(
         self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint
     ) -> NetworkModel:
-        from labelbench_plus.trainers._kept import Keeper
-
         # What is kept may be done: then the run ended between the last step and the commit of the round.
         restored = self.restore(data, streams, checkpoint)
         return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
 
     def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
-        from labelbench_plus.trainers._kept import Keeper
         from labelbench_plus.trainers._network_model import NetworkModel, build
 
         state = Keeper(self, data, streams, checkpoint).kept()

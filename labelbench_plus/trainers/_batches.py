@@ -1,4 +1,4 @@
-"""Which examples come when in training, and as what a network sees them."""
+"""What a network is shown step by step: which examples, in which order, and how they are augmented."""
 
 from __future__ import annotations
 
@@ -42,15 +42,6 @@ class Shuffled:
     def restore(self, state: dict[str, Any]) -> None:
         self._waiting = state["waiting"].cpu().numpy()
         self._rng.bit_generator.state = json.loads(state["rng"])
-
-
-def unlabelled_rows(data: ClassificationData) -> Tensor:
-    """The rows of the pool that are not labelled, nor known to be of no class; on the CPU."""
-    kept = torch.ones(len(data.pool_features), dtype=torch.bool)
-    kept[data.labelled.rows.cpu()] = False
-    if data.outliers is not None:
-        kept[data.outliers.cpu()] = False
-    return kept.nonzero()[:, 0]
 
 
 class NetworkInputs:
@@ -111,3 +102,12 @@ class NetworkInputs:
             return inputs
         changed: Tensor = getattr(self.augment, strength)(inputs, self.generator)
         return changed.contiguous(memory_format=torch.channels_last) if changed.ndim == 4 else changed
+
+
+def unlabelled_rows(data: ClassificationData) -> Tensor:
+    """The rows of the pool that are not labelled, nor known to be of no class; on the CPU."""
+    kept = torch.ones(len(data.pool_features), dtype=torch.bool)
+    kept[data.labelled.rows.cpu()] = False
+    if data.outliers is not None:
+        kept[data.outliers.cpu()] = False
+    return kept.nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""The training of a network: its steps, the average of its weights, and going on after an interruption."""
+"""A network's training: its steps, the average of its weights, and going on after an interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from torch import Tensor, nn
 
-from labelbench_plus.trainers._network_inputs import Shuffled, unlabelled_rows
+from labelbench_plus.trainers._batches import NetworkInputs, Shuffled, unlabelled_rows
 from labelbench_plus.trainers._network_model import NetworkModel, build
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
     from labelbench_plus.trainers._kept import Keeper
-    from labelbench_plus.trainers._network_inputs import NetworkInputs
     from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 
@@ -158,19 +157,19 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
 
 
+@torch.no_grad()
+def _average(averaged: Weights, trained: Weights, decay: float) -> None:
+    torch._foreach_lerp_(averaged.parameters, trained.parameters, 1 - decay)
+    for mine, other in zip(averaged.buffers, trained.buffers, strict=True):
+        mine.copy_(other)
+
+
 class Weights:
     """A module's tensors, listed once: looking them up takes longer than averaging small ones."""
 
     def __init__(self, module: nn.Module) -> None:
         self.parameters: list[Tensor] = list(module.parameters())
         self.buffers: list[Tensor] = list(module.buffers())
-
-
-@torch.no_grad()
-def _average(averaged: Weights, trained: Weights, decay: float) -> None:
-    torch._foreach_lerp_(averaged.parameters, trained.parameters, 1 - decay)
-    for mine, other in zip(averaged.buffers, trained.buffers, strict=True):
-        mine.copy_(other)
 
 
 def _groups(network: Classifier, trainer: NetworkTrainer) -> list[dict[str, Any]]:
