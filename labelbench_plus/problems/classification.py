@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting
@@ -18,13 +16,17 @@ from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.features.training_inputs import FeatureRows, Images, Store, TrainerInputs
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class ClassificationData:
     pool_features: Tensor
     validation: Examples | None
     num_classes: int
-    inputs: Inputs | None = None
+    inputs: TrainerInputs | None = None
     outliers: Tensor | None = None
 
     def read_by(self, model: Any, rows: Tensor) -> Tensor | Images:
@@ -131,6 +133,8 @@ class Classification(Problem):
         return instance
 
     def open_to_check(self, place: Place, streams: Streams) -> ClassificationInstance:
+        from labelbench_plus.features.training_inputs import Store
+
         setting = _lasting(self)
         for number, condition in enumerate(self.conditions):
             if condition.per_run:
@@ -156,11 +160,15 @@ class ClassificationInstance:
         scores: tuple[Metric, ...],
         device: str,
     ) -> None:
+        import torch
+
+        from labelbench_plus.features.training_inputs import FeatureRows, TrainerInputs
+
         self.oracle = PoolOracle(setting.answers, setting.prices)
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
         self._prices, self._metrics = setting.prices, scores
-        self._num_classes, self._inputs = len(setting.class_names), Inputs(setting.class_names, store)
+        self._num_classes, self._inputs = len(setting.class_names), TrainerInputs(setting.class_names, store)
         data = load(store.dataset)
         self._groups = None
         if data.test.groups is not None:
@@ -187,10 +195,14 @@ class ClassificationInstance:
         return self._examples("test", self._setting.test)
 
     def _examples(self, name: str, part: Part) -> Examples:
+        import torch
+
         labels = torch.as_tensor(part.labels, dtype=torch.long, device=self._device)
         return Examples(self._features[name].tensor, labels, torch.arange(len(labels), device=self._device))
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        import torch
+
         device, can_be_bought = self._device, self.oracle.candidates(ledger)
         candidates = torch.as_tensor(can_be_bought, device=device)
         labelled = torch.as_tensor(ledger.answered_items, device=device)
@@ -213,6 +225,8 @@ class ClassificationInstance:
         )
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
+        import torch
+
         bought, answers = ledger.answered_items, ledger.answered_answers
         of_a_class = answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
         if len(of_a_class) and not of_a_class.any():
@@ -228,6 +242,8 @@ class ClassificationInstance:
         return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs, outliers)
 
     def evaluate(self, model: Any) -> dict[str, float]:
+        from labelbench_plus.features.training_inputs import FeatureRows
+
         test = self._read_by(model, "test")
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)

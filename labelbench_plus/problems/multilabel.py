@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelbench_plus.answers import LABEL_SET
 from labelbench_plus.budget import Ledger
@@ -23,6 +21,9 @@ from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 METRICS = ("mean_average_precision", "multilabel_macro_f1", "multilabel_micro_f1")
 
@@ -159,6 +160,8 @@ class MultilabelInstance:
     """A multi-label problem with its data loaded."""
 
     def __init__(self, truth: _Truth, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str) -> None:
+        import torch
+
         def items(part: str, labels: np.ndarray) -> LabelledItems:
             return LabelledItems(torch.as_tensor(features[part], device=device), torch.as_tensor(labels, device=device))
 
@@ -170,10 +173,14 @@ class MultilabelInstance:
 
     def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
         """Items (m,) that were answered and their labels (m, K)."""
+        import torch
+
         items = torch.as_tensor(ledger.answered_items, dtype=torch.long, device=self._pool.device)
         return items, self._sets[torch.as_tensor(ledger.answered_answers, dtype=torch.long, device=self._pool.device)]
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        import torch
+
         labelled, labels = self._bought(ledger)
         can_be_bought = self.oracle.candidates(ledger)
         candidates = torch.as_tensor(can_be_bought, device=self._pool.device)

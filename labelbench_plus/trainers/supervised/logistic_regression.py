@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
-from torch import Tensor
 
-from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit, logistic_regression
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers import Checkpoint, Trainer, trainers
+from labelbench_plus.trainers._kept import Keeper
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
@@ -44,8 +46,23 @@ class LogisticRegression(Trainer):
     l2: Annotated[float, Gt(0)] = 0.01
 
     def fit(self, data: ClassificationData, streams: Streams, previous: LinearModel | None) -> LinearModel:
+        from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
+
         labelled = data.labelled
         start = previous.fit if previous else None
         return LinearModel(
             logistic_regression(labelled.features, labelled.labels, data.num_classes, l2=self.l2, start=start)
         )
+
+    def fit_with_checkpoint(
+        self, data: ClassificationData, streams: Streams, previous: LinearModel | None, checkpoint: Checkpoint
+    ) -> LinearModel:
+        model = self.fit(data, streams, previous)
+        Keeper(self, data, streams, checkpoint).keep(vars(model.fit))
+        return model
+
+    def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> LinearModel | None:
+        from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit
+
+        state = Keeper(self, data, streams, checkpoint).kept()
+        return None if state is None else LinearModel(LogisticRegressionFit(**state))
