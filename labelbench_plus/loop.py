@@ -8,6 +8,7 @@ from typing import Any
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, allowance
+from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.measure import Meter
@@ -80,7 +81,7 @@ def run(
         chooser = spec.chooser(number)
         money = allowance(spec.amounts, number, ledger)
         with Meter(place.device) as selection:
-            view = instance.view(chooser.needs, ledger, model, money)
+            view = instance.view(Needs(chooser.needs, spec.trainer), ledger, model, money)
             rng = streams.round(number).rng("initial" if chooser is spec.initial else "strategy")
             try:
                 query = select(chooser, view, instance.oracle.ask_for(money, ledger), rng)

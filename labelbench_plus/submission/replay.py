@@ -18,6 +18,7 @@ import numpy as np
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
+from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.loop import run as carry_on
@@ -122,7 +123,8 @@ class _Again:
         instance, spec = self._open(), self._spec.selection
         ledger = Ledger(self._purchases[:number])
         chooser, money = spec.chooser(number), allowance(spec.amounts, number, ledger)
-        view = instance.view(chooser.needs, ledger, self._model(instance, number - 1, spec.trainer), money)
+        model = self._model(instance, number - 1, spec.trainer)
+        view = instance.view(Needs(chooser.needs, spec.trainer), ledger, model, money)
         rng = Streams(spec.seed).round(number).rng("strategy")
         query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)
         instance.oracle.answer(query, money, ledger)

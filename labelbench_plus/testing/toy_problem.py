@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import OF_TASK, Needs, offered_by_problem
 from labelbench_plus.contracts.datasets import Dataset, LabelledData, Split
 from labelbench_plus.contracts.metrics import metrics
 from labelbench_plus.contracts.problems import Instance, Place, Problem
@@ -63,7 +64,7 @@ class Game:
     model: Any = None
 
     def view(self, needs: frozenset[str]) -> Any:
-        return self.instance.view(needs, self.ledger, self.model, self.money)
+        return self.instance.view(Needs(needs, self.trainer), self.ledger, self.model, self.money)
 
     def buy(self, query: Any, money: float) -> None:
         """Buy, and train on everything bought so far."""
@@ -86,7 +87,7 @@ def example_problem(query: str, capabilities: frozenset[str] = frozenset()) -> P
         problem: Problem = registry("problems").build(example)
         if problem.query == query:
             with contextlib.suppress(Skip):
-                trainer_for(capabilities - problem.provides, problem.task)
+                trainer_for(capabilities - {*offered_by_problem(problem)}, problem.task)
                 return problem
     raise Skip(f"the kit has no example of a problem that sells {query!r} with what the strategy needs")
 
@@ -96,12 +97,12 @@ def game_for(strategy: Strategy, seed: int = 0, problem: Problem | None = None) 
     streams = Streams(seed)
     if strategy.query == "pool" and problem is None and "label_probabilities" not in strategy.needs:
         instance: Instance = blobs(seed)
-        provides, task = frozenset({"features"}), Classification.task
+        provides, task = frozenset({"features"}) | OF_TASK[Classification.task], Classification.task
     else:
         problem = problem or example_problem(strategy.query, strategy.needs)
         with tempfile.TemporaryDirectory() as folder:
             instance = problem.open(Place(Path(folder)), streams)
-        provides, task = problem.provides, problem.task
+        provides, task = frozenset(offered_by_problem(problem)), problem.task
     game = Game(instance, trainer_for(strategy.needs - provides, task), streams, MONEY[strategy.query])
     first: Strategy = registry("strategies").build(FIRST_BY[strategy.query])
     money = FIRST if strategy.query == "pool" else game.money

@@ -21,7 +21,7 @@ class Galaxy(PoolStrategy):
     as answered by the model's prediction; only labels bought earlier are read.
     """
 
-    needs = frozenset({"probabilities"})
+    needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         known = view.labels >= 0  # an outlier is on no class's side
