@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, allowance
 from labelbench_plus.contracts.capabilities import Needs
-from labelbench_plus.contracts.problems import Place
+from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.contracts.scores import ScoreError, UnusableScore, check_scores
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.measure import Meter
 from labelbench_plus.oracle import QueryError
@@ -40,6 +41,28 @@ def select_here(strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
     if changed := view.changed():
         raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
     return query
+
+
+def score(
+    spec: RunSpec, instance: Instance, model: Any, number: int, names: Collection[str] | None
+) -> dict[str, float]:
+    """What the problem says of the model of a round.
+
+    Parameters
+    ----------
+    names: of the scores of an earlier round; None in the first one.
+
+    Raises
+    ------
+    ScoreError
+        A score is not finite, other scores came than before, or the model's predictions cannot be scored.
+    """
+    try:
+        scores = instance.evaluate(model)
+        check_scores(scores, names)
+    except UnusableScore as error:
+        raise ScoreError(f"trainer {label(spec.trainer)!r}, round {number}: {error}") from error
+    return scores
 
 
 def run(
@@ -77,6 +100,7 @@ def run(
         if len(committed) < len(spec.amounts) and (last or spec.trainer.continues):
             model, _ = fit(record.number)
 
+    names: Collection[str] | None = committed[0].scores if committed else None
     for number in range(len(committed), len(spec.amounts)):
         chooser = spec.chooser(number)
         money = allowance(spec.amounts, number, ledger)
@@ -90,7 +114,9 @@ def run(
                 raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
         with Meter(place.device) as training:
             model, earlier_seconds = fit(number)
-        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, instance.evaluate(model))
+        scores = score(spec, instance, model, number, names)
+        names = scores.keys()
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, scores)
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.plugins import Plugin, Registry
 
 if TYPE_CHECKING:
@@ -37,7 +38,14 @@ metrics = Registry("metric", Metric, "labelbench_plus.metrics")
 def score_all(
     scores: Sequence[Metric], probabilities: Tensor, labels: Tensor, groups: Tensor | None = None
 ) -> dict[str, float]:
-    """What each metric says, by its name; `groups` (n,) go to those that need them."""
+    """What each metric says, by its name; `groups` (n,) go to those that need them.
+
+    Raises
+    ------
+    UnusableScore
+        Predictions are not finite. No metric need ask: an argmax or a threshold would hide it.
+    """
+    check_predictions(probabilities, [metric.name for metric in scores])
     return {
         metric.name: metric.score(probabilities, labels, groups)  # type: ignore[call-arg]
         if metric.needs_groups

@@ -36,7 +36,7 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
     if knowing := [label(strategy) for strategy in suite.strategies if strategy.knows_truth]:
         notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
     if found.missing:
-        notes.append(f"{len(found.missing)} of {len(runs)} runs have not been started")
+        notes.append(f"{len(found.missing)} of {len(runs)} runs have no round yet")
     metric, higher_is_better = suite.primary_metric()
     grid = tuple(accumulate(suite.budget.amounts()))
     meta = BoardMeta(

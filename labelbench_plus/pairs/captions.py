@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from labelbench_plus.pairs.reading import ShardReader
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import ShardReader
 
 ENGLISH = "en"
 

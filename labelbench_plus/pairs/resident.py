@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from labelbench_plus.pairs.reading import ShardReader
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.pairs.reading import ShardReader
 
 
 @contextmanager
@@ -19,6 +21,8 @@ def resident_images(shards: Sequence[ShardReader]) -> Iterator[Tensor]:
 
     Mapped rather than held: a machine with too little memory reads them again from its disk.
     """
+    import torch
+
     half = all(shard.precision("images") == torch.float16 for shard in shards)
     with tempfile.TemporaryFile(prefix="lbp-images-") as file:
         kept = width = 0

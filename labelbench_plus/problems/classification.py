@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any
@@ -92,6 +93,10 @@ class Classification(Problem):
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, ("accuracy", "balanced_accuracy", "macro_f1", "nll", "ece")))
     )
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "encoder": "pixels"}
 
     @property
     def provides(self) -> frozenset[str]:  # type: ignore[override]

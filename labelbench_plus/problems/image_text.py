@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ import torch
 from labelbench_plus.algorithms.learners.contrastive import recall_at_1
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
+from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.oracle import Again, QueryError, check_again
 from labelbench_plus.pairs.choose import choose
 from labelbench_plus.pairs.view import Chosen, PairView
@@ -61,6 +62,11 @@ class ImageText(Problem):
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
     retrieval_among: int = 128
 
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        pool = {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200}
+        return {"pool": pool, "retrieval_among": 16}
+
     def fingerprint(self) -> str:
         return self.pool.fingerprint()
 
@@ -104,6 +110,8 @@ class ImageTextInstance:
     def evaluate(self, model: Any) -> dict[str, float]:
         test = self._evaluation()
         images, texts = model.embed_images(test.pairs.images), model.embed_texts(test.pairs.texts)
+        for embedded in (images, texts):
+            check_predictions(embedded, ("zero_shot", "zero_shot_balanced", "retrieval"))
         nearest = (images @ model.embed_texts(test.class_texts).T).argmax(dim=1).cpu()
         labels = torch.from_numpy(test.labels)
         known = labels >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,11 @@ class LinearAlignmentProblem(ImageText):
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["raw", "cosine", "retrieval"] = "raw"  # type: ignore[assignment]
     retrieval_among: int = 128
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        sizes = {"rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3}
+        return {"pool": {"name": "generated_pairs", **sizes}}
 
     def open(self, place: Place, streams: Streams) -> LinearAlignmentInstance:
         return LinearAlignmentInstance(self.pool.open(streams), self.retrieval_among, place.device)

@@ -90,6 +90,11 @@ class Multilabel(Problem):
     def precedence(self) -> frozenset[str]:  # type: ignore[override]
         return self.dataset.provides
 
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        mosaics = {"name": "mosaics", "dataset": "digits", "pool": 140, "validation": 20, "test": 200}
+        return {"dataset": mosaics, "encoder": "pixels"}
+
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -32,6 +32,7 @@ SUGGESTIONS = (
     ("NoProgress", "one round needs longer than a job lasts: raise the launcher's `time`, then resume --retry-failed"),
     ("CodeChanged", "resume --retry-failed computes with the code of now; --allow-code-drift lets jobs differ"),
     ("StrategyContractError", "the strategy broke its contract; `lbp check` finds out where"),
+    ("ScoreError", "the model says nothing: a smaller learning rate, or features of one scale, is the usual cure"),
     ("NondeterminismError", "the same spec gave two results: other hardware or versions than before? see the log"),
     ("No space left", "free some space, then resume"),
     ("Disk quota", "free some space, then resume"),

@@ -122,6 +122,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     from labelbench_plus.store.manifest import manifest
     from labelbench_plus.store.run_store import RunStore
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
+    from labelbench_plus.warm_up import warm_up
 
     for file in job.plugin_files:
         load_plugin_file(file)
@@ -151,6 +152,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
             if chosen is not None:
                 chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
+            warm_up(spec.strategy, spec.initial, spec.trainer)
             run(spec, store, lease, Place(job.cache, job.device, shared), listener, select)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place

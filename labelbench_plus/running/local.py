@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
+from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.running.job import Job, carry_out
 
 WORKER_DIED = "the worker process died"
@@ -186,7 +187,9 @@ def _work(connection: Connection) -> None:
             except BrokenPipeError:
                 raise
             except Exception as error:
-                connection.send(("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
+                # Where a score was found to say nothing is no news: the message says which, and of which model.
+                detail = "" if isinstance(error, ScoreError) else traceback.format_exc()
+                connection.send(("failed", f"{type(error).__name__}: {error}", detail))
 
 
 def _tell(connection: Connection, rounds: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from labelbench_plus.algorithms.blocks.knapsack import knapsack_greedy
-from labelbench_plus.algorithms.blocks.lazy_greedy import Objective
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.blocks.lazy_greedy import Objective
 
 
 def pick_or_buy(view: PoolView, n: int, pick: Callable[[], Tensor], objective: Callable[[], Objective]) -> Tensor:
@@ -17,6 +18,10 @@ def pick_or_buy(view: PoolView, n: int, pick: Callable[[], Tensor], objective: C
 
     The rest is there because a query names `n` items: the oracle buys from the top of the list what still fits.
     """
+    import torch
+
+    from labelbench_plus.algorithms.blocks.knapsack import knapsack_greedy
+
     prices = view.prices
     if n == 0:
         return torch.empty(0, dtype=torch.long, device=prices.device)

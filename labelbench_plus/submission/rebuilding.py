@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Instance, Place
-from labelbench_plus.oracle import PoolOracle, QueryError
+from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import PluginError
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
@@ -87,7 +88,7 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
     spec = group[0][1]
     try:
         instance = spec.problem.open_to_check(place, Streams(spec.seed))
-        truth = _whole_pool(instance)
+        truth = questions.of(spec.problem.query).everything(instance.oracle)
         first: dict[bytes, Purchase] = {}
         for run, spec in group:
             if truth is not None:
@@ -101,16 +102,6 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.whole.add(run["run"])
     except (*NOT_HERE, QueryError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
-
-
-def _whole_pool(instance: Instance) -> Purchase | None:
-    """What the oracle would sell for all the money in the world; None if it does not sell items of a pool."""
-    if not isinstance(instance.oracle, PoolOracle):
-        return None
-    ledger = Ledger()
-    size = instance.oracle.ask_for(math.inf, ledger)
-    instance.oracle.answer(np.arange(size), math.inf, ledger)
-    return ledger.purchases[0]
 
 
 def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterator[Finding]:

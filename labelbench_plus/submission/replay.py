@@ -20,9 +20,10 @@ from numpy.random import Generator
 from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.loop import run as carry_on
-from labelbench_plus.loop import select_here
+from labelbench_plus.loop import score, select_here
 from labelbench_plus.running.chosen import Chosen
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
@@ -115,7 +116,12 @@ class _Again:
         """Train on what was bought up to a round and compare the scores."""
         instance = self._open()
         model = self._model(instance, number, self._spec.trainer)
-        self._compare(number, instance.evaluate(model), "retrained")
+        try:
+            scores = score(self._spec, instance, model, number, self._run["rounds"][0]["scores"])
+        except ScoreError as error:
+            self._tell("cannot be scored when it is retrained", f"rounds.{number}.scores", "finite scores", str(error))
+            return
+        self._compare(number, scores, "retrained")
         self._note(self._done.replayed, f"retrained round {number}, {self._how()}")
 
     def choose(self, number: int) -> None:
@@ -137,7 +143,11 @@ class _Again:
             chosen = None
             if self._spec.proxy is not None:
                 chosen = Chosen.of(self._carry_out(self._spec.selection, Path(folder)))
-            store = self._carry_out(self._spec, Path(folder), chosen)
+            try:
+                store = self._carry_out(self._spec, Path(folder), chosen)
+            except ScoreError as error:
+                self._tell("cannot be scored when it is run again", "rounds", "finite scores", str(error))
+                return
             agreed = True
             for record in store.rounds():
                 agreed &= self._same_items(record.number, record.purchase.items, "run again")

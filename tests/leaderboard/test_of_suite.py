@@ -33,10 +33,10 @@ def carried(suite_file, tmp_path):
 def test_what_is_missing_is_said_and_the_rest_is_ranked(carried, tmp_path):
     suite, runs = carried(leave_out=1)
     board = show_suite(suite, runs, tmp_path)
-    assert "1 of 4 runs have not been started" in board.text
+    assert "1 of 4 runs have no round yet" in board.text
     assert "margin" in board.text
     assert board.page == tmp_path / "leaderboards" / "small" / "index.html"
-    assert "1 of 4 runs have not been started" in board.page.read_text()
+    assert "1 of 4 runs have no round yet" in board.page.read_text()
 
 
 def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):

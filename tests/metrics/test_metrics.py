@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, log_loss
 
+from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.metrics import check_metrics, metrics, score_all
 from labelbench_plus.plugins import registry
 
@@ -106,3 +107,15 @@ def test_multi_label_metrics_without_anything_to_score():
     assert score("multilabel_macro_f1", np.full((4, 2), 0.1), nothing) == 0.0
     with pytest.raises(ValueError, match="no example has any label"):
         score("mean_average_precision", np.full((4, 2), 0.1), nothing)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", sorted(metrics.entries()))
+def test_no_metric_scores_predictions_that_are_not_finite(name, bad):
+    metric = metrics.build(name)
+    labels = torch.tensor([0, 1, 2]) if metric.task == "classification" else torch.eye(3, dtype=torch.long)
+    predictions = torch.full((3, 3), 1 / 3)
+    score_all([metric], predictions, labels, torch.zeros(3, dtype=torch.long))
+    predictions[1, 2] = bad
+    with pytest.raises(UnusableScore, match=f"score '{name}': the predictions for 1 of 3 test items are not finite"):
+        score_all([metric], predictions, labels, torch.zeros(3, dtype=torch.long))

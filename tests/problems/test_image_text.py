@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from labelbench_plus.budget import Ledger, Purchase
+from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.loop import run
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.pair_pools.captioned_images import CaptionedImages
@@ -61,6 +63,17 @@ def test_a_run_through_the_loop(suite, tmp_path):
     assert set(first["scores"]) == {"zero_shot", "zero_shot_balanced", "retrieval"}
     assert len(json.dumps(first)) < 1000  # a ledger lists no pairs
     assert first["scores"]["zero_shot"] > 0.3
+
+
+def test_a_model_that_diverged_has_no_nearest_caption(suite, tmp_path):
+    class Diverged:
+        def embed_images(self, inputs):
+            return torch.full((len(inputs), 4), float("nan"))
+
+        embed_texts = embed_images
+
+    with pytest.raises(UnusableScore, match=r"scores 'zero_shot', .* not finite"):
+        suite.problems[0].open(Place(tmp_path), Streams(0)).evaluate(Diverged())
 
 
 def test_what_is_bought_can_be_told_from_the_record(suite):

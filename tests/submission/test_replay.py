@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.leaderboard.badges import read_badges
+from labelbench_plus.plugins import registry
 from labelbench_plus.submission import replay as replay_module
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.replay import Sample, draw, replay
@@ -139,3 +140,22 @@ def test_what_does_not_pass_the_check_is_not_replayed(bundle):
     done = CliRunner().invoke(app, ["submission", "replay", str(bundle), "--cells", "1", "--record"])
     assert done.exit_code == 1 and "not replayed: it does not pass the check" in done.stdout
     assert not (bundle / "badges.json").exists()
+
+
+def test_a_training_that_diverges_here_is_a_finding(bundle, place, alike, monkeypatch):
+    checked = as_if_from(check(bundle, place), alike(True))
+    trainer = registry("trainers").load("logistic_regression")
+    fit = trainer.fit
+
+    def diverged(self, data, streams, previous):
+        model = fit(self, data, streams, previous)
+        whole = model.probabilities
+        object.__setattr__(model, "probabilities", lambda features: whole(features) * float("nan"))
+        return model
+
+    monkeypatch.setattr(trainer, "fit", diverged)
+    run = min(checked.specs)
+    done = replay(checked.runs, checked.specs, Sample(((run, 0),), (), (run,)), place)
+    assert [finding.field for finding in done.findings] == ["rounds.0.scores", "rounds"]
+    assert all("round 0: scores 'accuracy'" in finding.actual for finding in done.findings)
+    assert not done.replayed and not done.rerun

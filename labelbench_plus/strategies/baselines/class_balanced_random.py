@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.checks import check_probabilities
-from labelbench_plus.algorithms.class_balanced import class_balanced_random
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("class_balanced_random")
@@ -21,5 +22,8 @@ class ClassBalancedRandom(PoolStrategy):
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.blocks.checks import check_probabilities
+        from labelbench_plus.algorithms.class_balanced import class_balanced_random
+
         predicted = check_probabilities(view.probabilities).argmax(dim=1)
         return view.candidates[class_balanced_random(predicted, n, rng)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from labelbench_plus.algorithms.variance_alignment import row_products
-from labelbench_plus.pairs.reading import ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    import torch
+
+    from labelbench_plus.pairs.reading import ShardReader
 
 
 @strategies.register("clip_score")
@@ -24,9 +27,13 @@ class ClipScore(PairStrategy):
     needs = frozenset({"images", "texts"})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        from labelbench_plus.algorithms.variance_alignment import row_products
+
         pairs = zip(shard.vectors("images"), shard.vectors("texts"), strict=True)
         return _joined([row_products(images, texts) for images, texts in pairs])
 
 
 def _joined(parts: list[torch.Tensor]) -> np.ndarray:
+    import torch
+
     return torch.cat(parts).cpu().numpy() if parts else np.empty(0, dtype=np.float32)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 
-from labelbench_plus.algorithms.design_pruning import Criterion, prune_by_design
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.resident import resident_images, split_rounds
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("design_removal")
@@ -30,7 +30,7 @@ class DesignRemoval(PairStrategy):
 
     whole_pool = True
 
-    criterion: Criterion = "v"
+    criterion: Literal["a", "d", "v"] = "v"
     rounds: Annotated[int, Ge(1)] = 20
     ridge: Annotated[float, Gt(0)] = 1e-3
 
@@ -42,6 +42,10 @@ class DesignRemoval(PairStrategy):
         return as_arrays({"moment": pool.target_moment()}) if self.criterion == "v" else {}
 
     def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:
+        import torch
+
+        from labelbench_plus.algorithms.design_pruning import prune_by_design
+
         moment = torch.from_numpy(state["moment"]) if "moment" in state else None
         with resident_images(shards) as images:
             keep = min(count, len(images))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from annotated_types import Ge
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.row_blocks import row_blocks
-from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("image_based")
@@ -38,6 +38,10 @@ class ImageBased(PairStrategy):
     sample: Annotated[int, Ge(1)] = 100_000
 
     def prepare(self, pool: PoolReader) -> State:
+        import torch
+
+        from labelbench_plus.algorithms.k_means import k_means
+
         rows = torch.cat(list(self._sampled(pool)))
         rng = np.random.default_rng(np.random.SeedSequence(pool.seed))
         centers = k_means(rows, min(self.clusters, len(rows)), rng, max_iterations=20).centers.float()
@@ -47,12 +51,16 @@ class ImageBased(PairStrategy):
         return as_arrays({"centers": centers, "wanted": wanted})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        import torch
+
         centers, wanted = torch.from_numpy(state["centers"]), torch.from_numpy(state["wanted"])
         parts = [wanted[_nearest(images, centers)].float() for images in shard.vectors("images")]
         return torch.cat(parts).cpu().numpy() if parts else np.empty(0, dtype=np.float32)
 
     def _sampled(self, pool: PoolReader) -> Iterator[Tensor]:
         """Images of every shard in proportion to its rows."""
+        import torch
+
         rows = sum(shard.rows for shard in pool.shards())
         for shard in pool.shards():
             share = min(shard.rows, -(-self.sample * shard.rows // max(1, rows)))
@@ -67,6 +75,10 @@ class ImageBased(PairStrategy):
 
 def _nearest(rows: Tensor, centers: Tensor) -> Tensor:
     """(n,) long, the centre with the greatest product less half its squared norm: the nearest one."""
+    import torch
+
+    from labelbench_plus.algorithms.blocks.row_blocks import row_blocks
+
     half = centers.square().sum(dim=1) / 2
     nearest = torch.empty(rows.shape[0], dtype=torch.long)
     for part, block in row_blocks(rows.cpu()):

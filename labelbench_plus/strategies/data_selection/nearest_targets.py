@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from annotated_types import Ge
 
-from labelbench_plus.algorithms.nearest_target import nearest_target_rank
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("nearest_targets")
@@ -32,9 +32,15 @@ class NearestTargets(PairStrategy):
     groups: Annotated[int, Ge(1)] = 5
 
     def prepare(self, pool: PoolReader) -> State:
+        import torch
+
         return as_arrays({"targets": torch.cat(list(pool.targets()))})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        import torch
+
+        from labelbench_plus.algorithms.nearest_target import nearest_target_rank
+
         images = shard.load("images")
         if not shard.rows:
             return np.empty(0, dtype=np.float32)

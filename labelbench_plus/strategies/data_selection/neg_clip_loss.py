@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 
-from labelbench_plus.algorithms.neg_clip_loss import Remainder, cut_batches, neg_clip_loss
-from labelbench_plus.pairs.reading import ShardReader, load_together
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import ShardReader
 
 
 @strategies.register("neg_clip_loss")
@@ -39,13 +39,18 @@ class NegClipLoss(PairStrategy):
     temperature: Annotated[float, Gt(0)] = 0.01
     batch: Annotated[int, Ge(1)] = 32_768
     draws: Annotated[int, Ge(1)] = 10
-    remainder: Remainder = "offdiag"
+    remainder: Literal["offdiag", "authors", "balanced"] = "offdiag"
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
         return self._together([shard])[0]
 
     def _together(self, shards: Sequence[ShardReader]) -> list[np.ndarray]:
         """The scores of shards among whose rows batches are drawn as if they were one."""
+        import torch
+
+        from labelbench_plus.algorithms.neg_clip_loss import cut_batches, neg_clip_loss
+        from labelbench_plus.pairs.reading import load_together
+
         images, texts = load_together(shards, "images"), load_together(shards, "texts")
         fit = np.flatnonzero(~np.concatenate([shard.bad for shard in shards]))  # no bad row in anybody's batch
         scores = np.full(sum(shard.rows for shard in shards), -np.inf, dtype=np.float32)

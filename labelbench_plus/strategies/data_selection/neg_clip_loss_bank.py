@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt
 
-from labelbench_plus.algorithms.neg_clip_loss_bank import neg_clip_loss_bank
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("neg_clip_loss_bank")
@@ -55,6 +55,10 @@ class NegClipLossBank(PairStrategy):
         return {"where": np.concatenate(where), "images": np.concatenate(images), "texts": np.concatenate(texts)}
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        import torch
+
+        from labelbench_plus.algorithms.neg_clip_loss_bank import neg_clip_loss_bank
+
         images, texts, where = (torch.from_numpy(np.asarray(state[name])) for name in ("images", "texts", "where"))
         places = torch.full((shard.rows,), -1)
         mine = where[:, 0] == shard.index

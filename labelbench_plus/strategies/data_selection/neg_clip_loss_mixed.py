@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge
 
-from labelbench_plus.pairs.reading import ShardReader
 from labelbench_plus.pairs.strategy import State
 from labelbench_plus.strategies import strategies
 from labelbench_plus.strategies.data_selection.neg_clip_loss import NegClipLoss
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import ShardReader
 
 
 @strategies.register("neg_clip_loss_mixed")

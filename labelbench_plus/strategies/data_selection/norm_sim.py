@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from annotated_types import Ge
 
-from labelbench_plus.algorithms.norm_sim import norm_sim, norm_sim_2
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("norm_sim")
@@ -34,11 +34,17 @@ class NormSim(PairStrategy):
     norm: Annotated[float, Ge(1)] | Literal["inf"] = "inf"
 
     def prepare(self, pool: PoolReader) -> State:
+        import torch
+
         if self.norm == 2:
             return as_arrays({"moment": pool.target_moment()})  # but for √M, which ranks nothing differently
         return as_arrays({"targets": torch.cat(list(pool.targets()))})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        import torch
+
+        from labelbench_plus.algorithms.norm_sim import norm_sim, norm_sim_2
+
         if self.norm == 2:
             moment = torch.from_numpy(state["moment"])
             parts = [norm_sim_2(images, moment) for images in shard.vectors("images")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelbench_plus.pairs.reading import ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import ShardReader
 
 
 @strategies.register("random_pairs")

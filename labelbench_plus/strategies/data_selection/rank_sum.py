@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from scipy.stats import rankdata
 
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("rank_sum")
@@ -59,6 +60,8 @@ class RankSum(PairStrategy):
         }
 
     def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:
+        from scipy.stats import rankdata
+
         total = np.zeros(sum(shard.rows for shard in shards))
         for number, strategy in enumerate(self._both):
             own = {name.partition(" ")[2]: array for name, array in state.items() if name.startswith(f"{number} ")}

@@ -7,15 +7,17 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from labelbench_plus.pairs.captions import captions, in_english
-from labelbench_plus.pairs.reading import ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
 from labelbench_plus.plugins import Infra
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import ShardReader
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 

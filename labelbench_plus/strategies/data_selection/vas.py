@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
-from labelbench_plus.algorithms.variance_alignment import variance_alignment
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("vas")
@@ -37,6 +37,10 @@ class Vas(PairStrategy):
         return as_arrays({"moment": pool.target_moment()})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
+        import torch
+
+        from labelbench_plus.algorithms.variance_alignment import variance_alignment
+
         moment = torch.from_numpy(state["moment"])
         if self.against == "images":
             parts = [variance_alignment(images, moment) for images in shard.vectors("images")]

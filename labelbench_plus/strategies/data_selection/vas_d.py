@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import torch
 from annotated_types import Ge
 
-from labelbench_plus.algorithms.alignment_pruning import prune_by_alignment
-from labelbench_plus.pairs.reading import PoolReader, ShardReader
 from labelbench_plus.pairs.resident import resident_images, split_rounds
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
+
+if TYPE_CHECKING:
+    from labelbench_plus.pairs.reading import PoolReader, ShardReader
 
 
 @strategies.register("vas_d")
@@ -44,6 +44,10 @@ class VasD(PairStrategy):
         return as_arrays({"gram": pool.image_gram(whole_pool=True)}) if self.start == "pool" else {}
 
     def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:
+        import torch
+
+        from labelbench_plus.algorithms.alignment_pruning import prune_by_alignment
+
         with resident_images(shards) as images:
             start = torch.from_numpy(state["gram"]) if "gram" in state else None
             removed_in, _ = prune_by_alignment(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from labelbench_plus.algorithms.blocks.checks import check_count
-from labelbench_plus.algorithms.design.design_rounding import RoundedDesign
-from labelbench_plus.algorithms.design.greedy_design import d_optimal
-from labelbench_plus.algorithms.design.relaxed_design import RelaxedDesign
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.design.design_rounding import RoundedDesign
+    from labelbench_plus.algorithms.design.relaxed_design import RelaxedDesign
 
 
 def relax_and_round(
@@ -25,6 +26,9 @@ def relax_and_round(
     Notes `certified_efficiency`: how much of the best possible choice's criterion this one reaches for certain.
     A design has no order, but a query has: where prices differ, the oracle buys from the top of the list what fits.
     """
+    from labelbench_plus.algorithms.blocks.checks import check_count
+    from labelbench_plus.algorithms.design.greedy_design import d_optimal
+
     check_count(n, len(view.candidates))
     if n == 0:
         return view.candidates[:0]

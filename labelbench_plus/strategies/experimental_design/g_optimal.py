@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.design.greedy_design import g_optimal
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("g_optimal")
@@ -33,6 +34,8 @@ class GOptimal(PoolStrategy):
     ridge: Annotated[float, Gt(0)] = 1.0
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.design.greedy_design import g_optimal
+
         return view.candidates[
             g_optimal(view.features, n, ridge=self.ridge, labelled=view.labelled_features, prices=view.prices)
         ]

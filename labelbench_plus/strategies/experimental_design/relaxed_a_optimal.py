@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.design.design_rounding import round_a_optimal
-from labelbench_plus.algorithms.design.relaxed_design import relaxed_a_optimal
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies.experimental_design._relaxed import relax_and_round
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("relaxed_a_optimal")
@@ -35,4 +35,7 @@ class RelaxedAOptimal(PoolStrategy):
     ridge: Annotated[float, Gt(0)] = 1.0
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.design.design_rounding import round_a_optimal
+        from labelbench_plus.algorithms.design.relaxed_design import relaxed_a_optimal
+
         return relax_and_round(view, n, self.ridge, relaxed_a_optimal, round_a_optimal)

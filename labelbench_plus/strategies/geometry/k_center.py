@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.k_center import k_center_greedy
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("k_center")
@@ -23,4 +25,6 @@ class KCenter(PoolStrategy):
     needs = frozenset({"features"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.k_center import k_center_greedy
+
         return view.candidates[k_center_greedy(view.features, n, centers=view.labelled_features)]

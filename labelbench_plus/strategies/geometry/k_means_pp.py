@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.d2_sampling import k_means_pp
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("k_means_pp")
@@ -23,5 +25,7 @@ class KMeansPlusPlus(PoolStrategy):
     needs = frozenset({"features"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.d2_sampling import k_means_pp
+
         centers = view.labelled_features if len(view.labelled) else None
         return view.candidates[k_means_pp(view.features, n, rng, centers=centers)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 from numpy.random import Generator
-from torch import Tensor
-from torch.nn.functional import normalize
 
-from labelbench_plus.algorithms.max_herding import max_herding
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("max_herding")
@@ -33,5 +33,9 @@ class MaxHerding(PoolStrategy):
     gamma: Annotated[float, Gt(0)] = 1.0
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from torch.nn.functional import normalize
+
+        from labelbench_plus.algorithms.max_herding import max_herding
+
         features, centers = normalize(view.features), normalize(view.labelled_features)
         return view.candidates[max_herding(features, n, gamma=self.gamma, centers=centers)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Gt, Interval
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.prob_cover import Coverage, prob_cover, purity_delta
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("probcover")
@@ -36,6 +36,10 @@ class ProbCover(PoolStrategy):
     purity: Annotated[float, Interval(gt=0, le=1)] = 0.95
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        import torch
+
+        from labelbench_plus.algorithms.prob_cover import Coverage, prob_cover, purity_delta
+
         features, centers = view.features, view.labelled_features
         pool = torch.cat([features, centers])
         delta = self.delta

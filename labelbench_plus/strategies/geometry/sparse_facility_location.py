@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.similarity import Rbf
-from labelbench_plus.algorithms.facility_location import SparseFacilityLocation, sparse_facility_location
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("sparse_facility_location")
@@ -35,6 +35,9 @@ class SparseFacilityLocationStrategy(PoolStrategy):
     neighbours: Annotated[int, Ge(1)] = 64
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.blocks.similarity import Rbf
+        from labelbench_plus.algorithms.facility_location import SparseFacilityLocation, sparse_facility_location
+
         features, centers = view.features, view.labelled_features
         chosen = pick_or_buy(
             view,

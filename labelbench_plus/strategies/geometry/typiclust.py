@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.typiclust import typiclust
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("typiclust")
@@ -31,6 +32,8 @@ class TypiClust(PoolStrategy):
     max_clusters: Annotated[int, Ge(1)] = 500
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.typiclust import typiclust
+
         chosen = typiclust(
             view.features,
             n,

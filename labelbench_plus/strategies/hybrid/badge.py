@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.badge import badge
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("badge")
@@ -20,4 +22,6 @@ class Badge(PoolStrategy):
     needs = frozenset({"probabilities", "embeddings"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.badge import badge
+
         return view.candidates[badge(view.probabilities, view.embeddings, n, rng)]

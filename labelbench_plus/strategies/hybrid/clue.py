@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.clue import clue
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("clue")
@@ -23,4 +25,6 @@ class Clue(PoolStrategy):
     needs = frozenset({"probabilities", "embeddings"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.clue import clue
+
         return view.candidates[clue(view.probabilities, view.embeddings, n, rng)]

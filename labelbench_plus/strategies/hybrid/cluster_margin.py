@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.checks import check_count
-from labelbench_plus.algorithms.cluster_margin import average_linkage_of_groups, cluster_margin
-from labelbench_plus.algorithms.uncertainty import margin
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("cluster_margin")
@@ -38,6 +37,10 @@ class ClusterMargin(PoolStrategy):
     shortlist: Annotated[int, Ge(1)] = 10
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.blocks.checks import check_count
+        from labelbench_plus.algorithms.cluster_margin import average_linkage_of_groups, cluster_margin
+        from labelbench_plus.algorithms.uncertainty import margin
+
         size = len(view.candidates)
         margins = margin(view.probabilities)
         if check_count(n, size) == 0:

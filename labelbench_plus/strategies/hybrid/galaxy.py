@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.galaxy import galaxy
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("galaxy")
@@ -24,6 +26,8 @@ class Galaxy(PoolStrategy):
     needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.galaxy import galaxy
+
         known = view.labels >= 0  # an outlier is on no class's side
         labelled, labels = view.labelled_probabilities[known], view.labels[known]
         return view.candidates[galaxy(view.probabilities, labelled, labels, n, rng)]

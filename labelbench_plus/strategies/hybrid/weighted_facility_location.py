@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Gt
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.similarity import Rbf
-from labelbench_plus.algorithms.facility_location import FacilityLocation, facility_location
-from labelbench_plus.algorithms.uncertainty import entropy
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("weighted_facility_location")
@@ -36,6 +34,12 @@ class WeightedFacilityLocation(PoolStrategy):
     scale: Annotated[float, Gt(0)] = 0.1
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        import torch
+
+        from labelbench_plus.algorithms.blocks.similarity import Rbf
+        from labelbench_plus.algorithms.facility_location import FacilityLocation, facility_location
+        from labelbench_plus.algorithms.uncertainty import entropy
+
         weights = entropy(view.probabilities)
         weights = weights / weights.sum() if weights.sum() > 0 else torch.ones_like(weights)
         features, centers = view.features, view.labelled_features

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.label_uncertainty import binary_minimum
-from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("binary_minimum")
@@ -25,4 +26,7 @@ class BinaryMinimum(PoolStrategy):
     needs = frozenset({"label_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.label_uncertainty import binary_minimum
+        from labelbench_plus.algorithms.uncertainty import top_scores
+
         return view.candidates[top_scores((0.5 - binary_minimum(view.label_probabilities)) / view.prices, n)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.label_uncertainty import mean_binary_entropy
-from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("mean_binary_entropy")
@@ -25,4 +26,7 @@ class MeanBinaryEntropy(PoolStrategy):
     needs = frozenset({"label_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.label_uncertainty import mean_binary_entropy
+        from labelbench_plus.algorithms.uncertainty import top_scores
+
         return view.candidates[top_scores(mean_binary_entropy(view.label_probabilities) / view.prices, n)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.bald import bald
-from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("bald")
@@ -24,4 +25,7 @@ class Bald(PoolStrategy):
     needs = frozenset({"member_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.bald import bald
+        from labelbench_plus.algorithms.uncertainty import top_scores
+
         return view.candidates[top_scores(bald(view.member_probabilities) / view.prices, n)]

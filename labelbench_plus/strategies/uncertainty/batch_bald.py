@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.batch_bald import batch_bald_sampled
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("batch_bald")
@@ -24,4 +26,6 @@ class BatchBald(PoolStrategy):
     needs = frozenset({"member_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.batch_bald import batch_bald_sampled
+
         return view.candidates[batch_bald_sampled(view.member_probabilities, n, rng).indices]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Ge
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.blocks.checks import check_count
-from labelbench_plus.algorithms.epig import epig
-from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("epig")
@@ -32,6 +30,12 @@ class Epig(PoolStrategy):
     targets: Annotated[int, Ge(1)] = 200
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        import torch
+
+        from labelbench_plus.algorithms.blocks.checks import check_count
+        from labelbench_plus.algorithms.epig import epig
+        from labelbench_plus.algorithms.uncertainty import top_scores
+
         members = view.member_probabilities
         if members.shape[1] == 0:
             return view.candidates[: check_count(n, 0)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.uncertainty import margin, top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("margin")
@@ -23,4 +25,6 @@ class Margin(PoolStrategy):
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.uncertainty import margin, top_scores
+
         return view.candidates[top_scores((1 - margin(view.probabilities)) / view.prices, n)]

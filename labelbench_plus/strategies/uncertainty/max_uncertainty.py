@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.token_uncertainty import Measure
-from labelbench_plus.algorithms.uncertainty import top_scores
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("max_uncertainty")
@@ -29,8 +29,11 @@ class MaxUncertainty(PoolStrategy):
 
     needs = frozenset({"token_uncertainty"})
 
-    measure: Measure = "margin"
+    measure: Literal["entropy", "least_confidence", "margin"] = "margin"
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.token_uncertainty import Measure
+        from labelbench_plus.algorithms.uncertainty import top_scores
+
         scores = view.token_uncertainty[:, get_args(Measure).index(self.measure)]
         return view.candidates[top_scores(scores / view.prices, n)]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
 from numpy.random import Generator
-from torch import Tensor
 
-from labelbench_plus.algorithms.bald import bald
-from labelbench_plus.algorithms.stochastic_batch import power_acquisition, softmax_acquisition, softrank_acquisition
-from labelbench_plus.algorithms.uncertainty import entropy, least_confidence, margin
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
-LAWS = {"power": power_acquisition, "softmax": softmax_acquisition, "softrank": softrank_acquisition}
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @strategies.register("stochastic_batch")
@@ -42,10 +39,19 @@ class StochasticBatch(PoolStrategy):
         return frozenset({"member_probabilities" if self.score == "bald" else "probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+        from labelbench_plus.algorithms.bald import bald
+        from labelbench_plus.algorithms.stochastic_batch import (
+            power_acquisition,
+            softmax_acquisition,
+            softrank_acquisition,
+        )
+        from labelbench_plus.algorithms.uncertainty import entropy, least_confidence, margin
+
         if self.score == "bald":
             scores = bald(view.member_probabilities)
         elif self.score == "margin":
             scores = 1 - margin(view.probabilities)
         else:
             scores = {"entropy": entropy, "least_confidence": least_confidence}[self.score](view.probabilities)
-        return view.candidates[LAWS[self.law](scores / view.prices, n, rng, beta=self.beta)]
+        laws = {"power": power_acquisition, "softmax": softmax_acquisition, "softrank": softrank_acquisition}
+        return view.candidates[laws[self.law](scores / view.prices, n, rng, beta=self.beta)]

@@ -1,0 +1,76 @@
+"""What plugins import when they are first used, imported before anything is timed.
+
+Plugin modules load quickly because their methods import torch and the rest. The first round would be charged for that:
+seconds of reading files, booked as choosing or as training.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from labelbench_plus.plugins import Plugin
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def warm_up(*plugins: Plugin | None) -> None:
+    """Import what functions of these plugins' modules import, and of the modules of their package that those use.
+
+    Plugins in a plugin's fields count too. What cannot be imported is left to the function that needs it, and to its
+    message.
+    """
+    _warm_up(frozenset(base.__module__ for plugin in _nested(plugins) for base in type(plugin).__mro__))
+
+
+@cache
+def _warm_up(modules: frozenset[str]) -> None:
+    waiting, seen = list(modules), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in sys.modules:
+            continue
+        seen.add(name)
+        for imported, later in _imports(sys.modules[name]):
+            if later:
+                with contextlib.suppress(Exception):
+                    importlib.import_module(imported)
+            if imported.partition(".")[0] == name.partition(".")[0]:
+                waiting.append(imported)
+
+
+def _nested(value: Any) -> Iterator[Plugin]:
+    """The plugins that a value is, or holds in its fields."""
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _nested(item)
+    elif isinstance(value, Plugin):
+        yield value
+        for field in dataclasses.fields(value):  # type: ignore[arg-type]
+            yield from _nested(getattr(value, field.name))
+
+
+def _imports(module: ModuleType) -> Iterator[tuple[str, bool]]:
+    """The modules that a module's source names, and whether inside a function alone, so that they are imported later.
+
+    `from a import b` names both `a` and `a.b`, which may be a module.
+    """
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, TypeError, SyntaxError):  # no source to read
+        return
+    later = {node for function in ast.walk(tree) if isinstance(function, FUNCTIONS) for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in later) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, node in later
+            yield from ((f"{node.module}.{alias.name}", node in later) for alias in node.names)
