@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-Columns = Mapping[str, Tensor | np.ndarray]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Columns = Mapping[str, "Tensor | np.ndarray"]
 
 
 def columns_of(columns: Mapping[str, np.ndarray], rows: np.ndarray, device: str) -> Columns:
     """Some rows (n,) of each column (N, ...): numbers as tensors on a device, anything else as arrays."""
+    import torch
+
     return {
         name: torch.as_tensor(column[rows], device=device) if column.dtype.kind in "biuf" else column[rows]
         for name, column in columns.items()
@@ -33,4 +36,4 @@ def column_providers(
 
 
 def _rows(column: Tensor | np.ndarray, items: Tensor) -> Tensor | np.ndarray:
-    return column[items] if isinstance(column, Tensor) else column[items.cpu().numpy()]
+    return column[items.cpu().numpy()] if isinstance(column, np.ndarray) else column[items]

@@ -20,10 +20,10 @@ import labelbench_plus
 from labelbench_plus import questions
 from labelbench_plus.isolation.confine import confine
 from labelbench_plus.isolation.wire import send
-from labelbench_plus.loop import select_here
 from labelbench_plus.measure import Meter
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import load_plugin_file, registry
+from labelbench_plus.steps import select_here
 from labelbench_plus.view import CapabilityError, View
 from labelbench_plus.warm_up import warm_up
 

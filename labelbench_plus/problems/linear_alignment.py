@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import torch
-
-from labelbench_plus.algorithms.learners.contrastive import recall_at_1
-from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance
 from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
@@ -46,6 +42,11 @@ class LinearAlignmentInstance(ImageTextInstance):
     """A pool of pairs made ready, for linear students."""
 
     def evaluate(self, model: Any) -> dict[str, float]:
+        import torch
+
+        from labelbench_plus.algorithms.learners.contrastive import recall_at_1
+        from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance
+
         pairs = self._evaluation().pairs
         images, texts = (torch.from_numpy(side).to(self._device) for side in (pairs.images, pairs.texts))
         covariance, product = cross_covariance(images, texts), model.product

@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.capabilities import Capability, providers_of_model
@@ -24,6 +22,9 @@ from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 METRICS = ("mean_average_precision", "multilabel_macro_f1", "multilabel_micro_f1")
 
@@ -178,6 +179,8 @@ class MultilabelInstance:
         scores: tuple[Metric, ...],
         device: str,
     ) -> None:
+        import torch
+
         def items(part: str, labels: np.ndarray) -> LabelledItems:
             return LabelledItems(torch.as_tensor(features[part], device=device), torch.as_tensor(labels, device=device))
 
@@ -190,10 +193,14 @@ class MultilabelInstance:
 
     def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
         """Items (m,) and their labels (m, K)."""
+        import torch
+
         items = torch.as_tensor(ledger.items, dtype=torch.long, device=self._pool.device)
         return items, self._sets[torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)]
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        import torch
+
         labelled, labels = self._bought(ledger)
         unbought = np.ones(len(self._pool), dtype=bool)
         unbought[ledger.items] = False

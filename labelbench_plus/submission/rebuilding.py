@@ -21,6 +21,7 @@ from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import PluginError
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
+from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding, some
 
@@ -100,7 +101,7 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.findings += _against_first(run, first[key])
             if run["run"] in rebuilt.specs:
                 rebuilt.whole.add(run["run"])
-    except (*NOT_HERE, QueryError) as error:
+    except (*NOT_HERE, QueryError, StrategyContractError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
 
 
@@ -141,12 +142,8 @@ def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterat
 
 def _first_set(instance: Instance, spec: RunSpec) -> Purchase:
     """What the first round buys: the same for every strategy at a seed."""
-    assert spec.initial is not None
-    ledger, money = Ledger(), spec.amounts[0]
-    view = instance.view(spec.initial.needs, ledger, None, money)
-    rng = Streams(spec.seed).round(0).rng("initial")
-    query = spec.initial.select(view, instance.oracle.ask_for(money, ledger), rng)
-    instance.oracle.answer(query, money, ledger)
+    ledger = Ledger()
+    Steps(spec, instance).choose(0, ledger, None)
     return ledger.purchases[0]
 
 

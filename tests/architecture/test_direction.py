@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),
     ("strategies and trainers", ("strategies", "trainers")),
-    ("the loop", ("loop",)),
+    ("the loop", ("steps", "loop")),
     ("strategies in a process of their own, and mirrors", ("isolation", "tracking")),
     ("runs carried out here", ("running",)),
     ("runs handed to others", ("launchers", "sweep")),
