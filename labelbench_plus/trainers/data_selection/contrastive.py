@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training  # noqa: F401
 from annotated_types import Ge, Gt
 
-from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
+    from labelbench_plus.algorithms.learners.contrastive import Towers
     from labelbench_plus.problems.image_text import PairData
     from labelbench_plus.seeding import Streams
 
@@ -45,6 +44,10 @@ class Contrastive(Trainer):
         return {"steps": 20}
 
     def fit(self, data: PairData, streams: Streams, previous: Towers | None) -> Towers:
+        import torch._dynamo  # noqa: F401 torch's optimizers import it: seconds that would be booked as training
+
+        from labelbench_plus.algorithms.learners.contrastive import fit_contrastive
+
         return fit_contrastive(
             data.pairs.images,
             data.pairs.texts,

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
-from torch import nn
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel, Recipe, fit_network, perceptron
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel
 
 
 @trainers.register("bilinear_torch")
@@ -47,6 +48,8 @@ class BilinearTorch(Trainer):
         return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
+        from labelbench_plus.trainers.source_tasks._representation_network import Recipe, fit_network, perceptron
+
         def build(shape: tuple[int, ...]) -> nn.Module:
             return perceptron((shape[0], *self.hidden, data.rank))
 

@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
-from torch import nn
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers.source_tasks._representation_network import (
-    NetworkModel,
-    Recipe,
-    fit_network,
-    perceptron,
-    small_convolutions,
-)
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel
 
 
 @trainers.register("joint_torch")
@@ -55,6 +50,13 @@ class JointTorch(Trainer):
         return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
+        from labelbench_plus.trainers.source_tasks._representation_network import (
+            Recipe,
+            fit_network,
+            perceptron,
+            small_convolutions,
+        )
+
         def build(shape: tuple[int, ...]) -> nn.Module:
             if self.representation == "convolutions":
                 return small_convolutions(shape[0], data.rank)
