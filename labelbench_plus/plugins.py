@@ -31,6 +31,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
+SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
 RESERVED_FIELDS = frozenset({"name", "version"})
 
 
@@ -234,6 +235,16 @@ class From:
         return core_schema.no_info_plain_validator_function(lambda value: registry(self.kind).build(value))
 
 
+def kinds() -> tuple[str, ...]:
+    """Every kind of plugin, in the order in which they are shown. Nothing is imported.
+
+    A kind is a contract (`contracts/<kind>.py`) with a room of its name, where the built-in ones are.
+    """
+    here = Path(__file__).parent
+    found = {file.stem for file in (here / "contracts").glob("*.py") if (here / file.stem).is_dir()}
+    return (*(kind for kind in SHOWN_FIRST if kind in found), *sorted(found.difference(SHOWN_FIRST)))
+
+
 def registry(kind: str) -> Registry[Any]:
     """The registry of a kind ("strategies", "trainers", ...), importing its package if need be."""
     if kind not in Registry.kinds:
@@ -277,6 +288,12 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
         if not (semantic_only and any(isinstance(mark, Infra) for mark in marks)):
             described[field.name] = _plain(getattr(plugin, field.name), semantic_only)
     return described
+
+
+def is_built_in(plugin: Plugin) -> bool:
+    """Whether a plugin comes with this package."""
+    known = (found.entries().get(plugin.name) for found in Registry.kinds.values() if isinstance(plugin, found.base))
+    return any(entry is not None and entry.origin == BUILT_IN for entry in known)
 
 
 def label(plugin: Plugin) -> str:
