@@ -78,7 +78,7 @@ def local_jobs(
 
     A run that is done is left out, unless it is to be mirrored to W&B.
     """
-    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.store.run_store import RunStore
 
     todo = [spec for spec in runs if wandb != "disabled" or not RunStore(root, spec.id).done]

@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 TEMPORARY = ".tmp-"
 
@@ -18,7 +19,7 @@ def publish(path: Path, content: bytes) -> bool:
     The content is durable before the name appears, and `link` refuses an existing name in one step, so two
     processes that publish at once cannot overwrite each other.
     """
-    temporary = _write_temporary(path, content)
+    temporary = _write_temporary(path, lambda file: file.write(content))
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -31,7 +32,12 @@ def publish(path: Path, content: bytes) -> bool:
 
 def replace(path: Path, content: bytes) -> None:
     """Create or replace `path` with `content` in one step."""
-    temporary = _write_temporary(path, content)
+    replace_by(path, lambda file: file.write(content))
+
+
+def replace_by(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Create or replace `path` with what `write` puts into the file it is handed, in one step."""
+    temporary = _write_temporary(path, write)
     try:
         os.replace(temporary, path)
     except BaseException:
@@ -59,35 +65,48 @@ def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[]
         write(temporary)
         sync_tree(temporary)
         check()
-        os.rename(temporary, path)
+        return rename_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # nothing is there any more where it was renamed
+
+
+def rename_folder(folder: Path, path: Path) -> bool:
+    """Give a folder the name `path`, durably, unless something has it. Returns whether it got it."""
+    try:
+        os.rename(folder, path)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
             raise
         return False
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # nothing is there any more where it was renamed
     sync_folder(path.parent)
     return True
 
 
-def remove_folder(path: Path) -> bool:
-    """Remove a folder: its name goes in one step, so that nobody finds half of it. Returns whether it was there."""
+def remove(path: Path) -> bool:
+    """Remove a folder or file: its name goes in one step, so that nobody finds half of it.
+
+    Whoever has mapped parts of it keeps them. Returns whether it was there.
+    """
     temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
         os.rename(path, temporary)
     except FileNotFoundError:
         return False
-    shutil.rmtree(temporary, ignore_errors=True)
+    _clear(temporary)
     return True
 
 
 def sweep_temporaries(folder: Path) -> None:
     """Remove what writers that were killed left behind. Only for a folder nobody else writes to."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        _clear(leftover)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync_tree(folder: Path) -> None:
@@ -111,11 +130,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_temporary(path: Path, content: bytes) -> Path:
+def _write_temporary(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
     temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:

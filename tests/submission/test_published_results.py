@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelbench_plus.features.feature_cache import default_cache_dir
+from labelbench_plus.store.artefacts import default_cache_dir
 from labelbench_plus.leaderboard.results import read_results
 from labelbench_plus.problems import Place
 from labelbench_plus.submission.bundle import SUBMISSION

@@ -54,8 +54,8 @@ def submit(
 
     Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
-    from labelbench_plus.features.feature_cache import default_cache_dir
     from labelbench_plus.plugins import PluginError, load_plugin_file
+    from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.suite import SuiteError, load_suite
     from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.profile import ProfileError, load_profile
