@@ -10,8 +10,9 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
+from labelbench_plus.trainers._batches import Inputs, Shuffled
 from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
-from labelbench_plus.trainers._networks import Inputs, Shuffled, Training, _groups, schedule
+from labelbench_plus.trainers._training import Training, _groups, schedule
 
 
 @pytest.fixture(scope="module")
