@@ -15,7 +15,7 @@ from typing import TypeVar
 import filelock
 import numpy as np
 
-from labelbench_plus.store.atomic import replace_by
+from labelbench_plus.store.atomic import replacing
 from labelbench_plus.store.packed_texts import as_json_array, from_json_array
 
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -68,7 +68,8 @@ class Pieces:
         check_arrays({name: array})
         with writing(self._folder.parent):
             self._folder.mkdir(exist_ok=True)
-            replace_by(file, lambda opened: np.save(opened, array, allow_pickle=False))
+            with replacing(file) as new, open(new, "wb") as opened:
+                np.save(opened, array, allow_pickle=False)
             return np.load(file, mmap_mode="c", allow_pickle=False).view(np.ndarray)
 
     def keep_texts(self, name: str, make: Callable[[], Sequence[str]]) -> list[str]:
