@@ -80,6 +80,8 @@ class Slurm(Launcher):
     options: any other option of `sbatch`, by its long name.
     """
 
+    title = "SLURM"
+
     time: Duration
     warning: Duration = "90s"
     partition: str | None = None
