@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import tests.telling
 from labelbench_plus.cli import app
 from labelbench_plus.contracts.scores import ScoreError
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.lease import attempts
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -32,7 +32,7 @@ def told(tmp_path):
     def carry(says: str) -> tuple[RunStore, ScoreError | None]:
         (tmp_path / "told.yaml").write_text(SUITE.format(says=says))
         (spec,) = load_suite(tmp_path / "told.yaml").runs()
-        job = Job(spec.id, spec.as_json(), str(spec), tmp_path, tmp_path / "cache", "cpu", (), "told", "disabled")
+        job = Job.of(spec, Where(tmp_path, tmp_path / "cache"))
         error = None
         try:
             carry_out(job, lambda rounds: None)

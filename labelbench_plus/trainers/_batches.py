@@ -44,7 +44,7 @@ class Shuffled:
         self._rng.bit_generator.state = json.loads(state["rng"])
 
 
-class Inputs:
+class NetworkInputs:
     """Inputs of the pool as a network is to see them in training: as they are, or augmented to one of two strengths.
 
     Images are augmented when they are read. Features of images cannot be: for them a number of augmented copies has

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._batches import Inputs
+    from labelbench_plus.trainers._batches import NetworkInputs
     from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 
 def probed(
-    trainer: NetworkTrainer, data: ClassificationData, streams: Streams, inputs: Inputs, l2: float
+    trainer: NetworkTrainer, data: ClassificationData, streams: Streams, inputs: NetworkInputs, l2: float
 ) -> Classifier:
     """The trainer's network before its first step, with a linear probe for a head (Kumar et al., 2022).
 

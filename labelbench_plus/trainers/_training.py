@@ -12,7 +12,7 @@ import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from torch import Tensor, nn
 
-from labelbench_plus.trainers._batches import Inputs, Shuffled, unlabelled_rows
+from labelbench_plus.trainers._batches import NetworkInputs, Shuffled, unlabelled_rows
 from labelbench_plus.trainers._network_model import NetworkModel, build
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Training:
         trainer: NetworkTrainer,
         data: ClassificationData,
         streams: Streams,
-        inputs: Inputs,
+        inputs: NetworkInputs,
         keeper: Keeper,
         parts: nn.Module | None = None,
         network: Classifier | None = None,

@@ -45,13 +45,13 @@ class SemiSupervised(NetworkTrainer):
         return self.rule(data.num_classes, len(unlabelled))
 
     def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
-        from labelbench_plus.trainers._batches import Inputs, unlabelled_rows
+        from labelbench_plus.trainers._batches import NetworkInputs, unlabelled_rows
         from labelbench_plus.trainers._linear_probe import probed
         from labelbench_plus.trainers._training import Training
 
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
-        inputs = Inputs(self, data, streams, strong=not rule.learns_from_weak)
+        inputs = NetworkInputs(self, data, streams, strong=not rule.learns_from_weak)
         start = probed(self, data, streams, inputs, self.probe) if self.probe is not None else None
         training = Training(self, data, streams, inputs, keeper, rule, start)
         with training.going_on():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._batches import Inputs
+    from labelbench_plus.trainers._batches import NetworkInputs
     from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers._network_model import NetworkModel
     from labelbench_plus.trainers._training import Training
@@ -46,10 +46,10 @@ class Finetune(NetworkTrainer):
         return self.patience > 0
 
     def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
-        from labelbench_plus.trainers._batches import Inputs
+        from labelbench_plus.trainers._batches import NetworkInputs
         from labelbench_plus.trainers._training import Training
 
-        inputs = Inputs(self, data, streams, strong=False)
+        inputs = NetworkInputs(self, data, streams, strong=False)
         training = Training(self, data, streams, inputs, keeper, network=self.start(data, streams, inputs))
         with training.going_on():
             training.network.train()
@@ -63,7 +63,7 @@ class Finetune(NetworkTrainer):
                 training.keep_if_due()
             return training.done(self._best(training))
 
-    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier | None:
+    def start(self, data: ClassificationData, streams: Streams, inputs: NetworkInputs) -> Classifier | None:
         """The network to begin with; None for the trainer's own."""
         return None
 
@@ -82,7 +82,7 @@ class Finetune(NetworkTrainer):
         validation = data.validation
         assert validation is not None, "declared by `uses_validation`"
         if self.network.reads == "images":
-            assert data.inputs is not None, "`Inputs` has refused it otherwise"
+            assert data.inputs is not None, "`NetworkInputs` has refused it otherwise"
             read: Any = data.inputs.validation_images(self.network.image_size()).at(validation.rows)
         else:
             read = validation.features

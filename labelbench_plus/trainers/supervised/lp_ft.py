@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._batches import Inputs
+    from labelbench_plus.trainers._batches import NetworkInputs
 
 
 @trainers.register("lp_ft")
@@ -33,7 +33,7 @@ class LPFT(Finetune):
 
     l2: Annotated[float, Gt(0)] = 0.01
 
-    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier:
+    def start(self, data: ClassificationData, streams: Streams, inputs: NetworkInputs) -> Classifier:
         from labelbench_plus.trainers._linear_probe import probed
 
         return probed(self, data, streams, inputs, self.l2)
