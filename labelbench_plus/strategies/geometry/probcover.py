@@ -33,7 +33,7 @@ class ProbCover(PoolStrategy):
 
     title = "ProbCover"
     reference = Reference(("Yehuda", "others"), 2022, arxiv="2205.11320")
-    needs = frozenset({"features"})
+    needs = frozenset({"features", "num_classes"})
 
     delta: Annotated[float, Gt(0)] | None = None
     purity: Annotated[float, Interval(gt=0, le=1)] = 0.95

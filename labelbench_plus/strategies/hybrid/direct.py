@@ -26,7 +26,7 @@ class Direct(PoolStrategy):
 
     title = "DIRECT"
     reference = Reference(("Nuggehalli", "Zhang", "Jain", "Nowak"), 2023, arxiv="2312.09196")
-    needs = frozenset({"probabilities"})
+    needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         from labelbench_plus.algorithms.direct import direct

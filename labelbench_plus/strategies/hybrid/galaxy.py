@@ -26,7 +26,7 @@ class Galaxy(PoolStrategy):
 
     title = "GALAXY"
     reference = Reference(("Zhang", "Katz-Samuels", "Nowak"), 2022, arxiv="2202.01402")
-    needs = frozenset({"probabilities"})
+    needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         from labelbench_plus.algorithms.galaxy import galaxy
