@@ -9,9 +9,9 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, allowance
 from labelbench_plus.contracts.problems import Instance, Place
-from labelbench_plus.contracts.scores import ScoreError, UnusableScore, check_scores
+from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
-from labelbench_plus.measure import Meter
+from labelbench_plus.measure import Meter, noted
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import label
 from labelbench_plus.seeding import Streams
@@ -42,9 +42,7 @@ def select_here(strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
     return query
 
 
-def score(
-    spec: RunSpec, instance: Instance, model: Any, number: int, names: Collection[str] | None
-) -> dict[str, float]:
+def score(spec: RunSpec, instance: Instance, model: Any, number: int, names: Collection[str] | None) -> Scored:
     """What the problem says of the model of a round.
 
     Parameters
@@ -57,11 +55,9 @@ def score(
         A score is not finite, other scores came than before, or the model's predictions cannot be scored.
     """
     try:
-        scores = instance.evaluate(model)
-        check_scores(scores, names)
+        return Scored.of(instance.evaluate(model)).checked(names)
     except UnusableScore as error:
         raise ScoreError(f"trainer {label(spec.trainer)!r}, round {number}: {error}") from error
-    return scores
 
 
 def run(
@@ -113,17 +109,22 @@ def run(
                 raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
         with Meter(place.device) as training:
             model, earlier_seconds = fit(number)
-        scores = score(spec, instance, model, number, names)
-        names = scores.keys()
-        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, scores)
+        with Meter(place.device) as evaluation:
+            scored = score(spec, instance, model, number, names)
+        names = scored.scores.keys()
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, dict(scored.scores))
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,
             "train_seconds": earlier_seconds + training.seconds,
             "train_peak_bytes": training.peak_bytes,
+            "evaluate_seconds": evaluation.seconds,
+            "evaluate_peak_bytes": evaluation.peak_bytes,
             "concurrency": place.concurrency,
-            **{f"strategy.{name}": value for name, value in view.notes.items()},
+            **noted("strategy", view.notes),
+            **noted("trainer", getattr(model, "notes", {})),
+            **noted("problem", scored.notes),
         }
-        store.commit(record, costs, lease)
+        record = store.commit(record, costs, lease, scored.details)
         listener(record, costs)
     store.finish(spec)

@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from labelbench_plus.contracts.trainers import Trainer
     from labelbench_plus.spec import RunSpec
+    from labelbench_plus.store.run_store import RunStore
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 ONLY_ORDER = "it was imported, and of such a run there is the curve, but neither the pool nor the answers to train on"
@@ -22,11 +23,14 @@ ONLY_ORDER = "it was imported, and of such a run there is the curve, but neither
 def show(
     run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
     out: Annotated[Path, typer.Option("--out", help="Where runs are kept")] = Path("outputs"),
+    details: Annotated[bool, typer.Option("--details", help="Only what the evaluation said beyond scores")] = False,
+    number: Annotated[int, typer.Option("--round", help="Of which round, with --details; -1 is the last")] = -1,
 ) -> None:
-    """Show one run: what it is, what it bought, how it scored, where it was computed.
+    """Show one run: what it is, what it bought, how it scored, what it cost, where it was computed.
 
-    Example: lbp show 3fa1
+    Example: lbp show 3fa1 --details
     """
+    from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.store.layout import find_run
     from labelbench_plus.store.lease import attempts
     from labelbench_plus.store.run_store import RunStore, StoreError
@@ -36,6 +40,9 @@ def show(
     except LookupError as error:
         _stop(str(error.args[0]))
     store = RunStore(folder.parent.parent, folder.name)
+    if details:
+        _show_details(store, number)
+        return
     try:
         rounds, costs = store.rounds(), store.costs()
     except (StoreError, OSError) as error:
@@ -54,18 +61,32 @@ def show(
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""
         print(f"  attempt {number} on {attempt['host']}, {ended}{detail}")
     if rounds:
-        names = list(rounds[0].scores)
+        names = without_points(rounds[0].scores)
         print(
             "  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"])
         )
     for record, cost in zip(rounds, costs, strict=True):
-        seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
+        seconds = sum(cost.get(f"{part}_seconds") or 0 for part in ("select", "train", "evaluate"))
         cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
         cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
         notes = [
-            f"{name}={value:.4g}" for name, value in cost.items() if name.startswith("strategy.") and value is not None
+            f"{name}={value:.4g}"
+            for name, value in cost.items()
+            if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
         ]
         print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
+
+
+def _show_details(store: RunStore, number: int) -> None:
+    from labelbench_plus.api import run_details
+    from labelbench_plus.commands.details import shown
+    from labelbench_plus.store.run_store import StoreError
+
+    try:
+        tables = run_details(store.id, store.folder.parent.parent, number)
+    except (LookupError, StoreError, OSError) as error:
+        _stop(str(error))
+    print(shown(tables) or f"run {store.id}: its evaluation said no more than its scores")
 
 
 def replay(
@@ -83,6 +104,7 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
+    from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.plugins import PluginError, load_plugin_file
     from labelbench_plus.running.job import local_jobs
     from labelbench_plus.running.local import run_local
@@ -111,7 +133,7 @@ def replay(
     if not store.done:
         raise typer.Exit(FAILED)
     last = store.rounds()[-1]
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in last.scores.items())
+    scores = ", ".join(f"{name} {last.scores[name]:.4f}" for name in without_points(last.scores))
     print(f"after {last.spent:g} {spec.problem.unit}: {scores}")
     print(f"all of it: lbp show {spec.id} --out {root}")
 

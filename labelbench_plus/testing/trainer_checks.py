@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.scores import Scored
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
@@ -52,8 +53,7 @@ class Fits:
             return trainer.fit(data, Streams(seed).round(0), previous)
 
     def scores(self, model: Any) -> dict[str, float]:
-        scores: dict[str, float] = self.example[0].evaluate(model)
-        return scores
+        return dict(Scored.of(self.example[0].evaluate(model)).scores)
 
     def odd(self, **changed: Any) -> ClassificationData:
         """The example's data with parts replaced: `features` and `labels` of what was bought, `num_classes`."""

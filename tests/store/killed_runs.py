@@ -95,7 +95,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     """The files that must not vary, by name."""
-    kept = [*folder.glob("rounds/*"), folder / "result.json", folder / "config.json"]
+    kept = [*folder.glob("rounds/*"), *folder.glob("details/*"), folder / "result.json", folder / "config.json"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
