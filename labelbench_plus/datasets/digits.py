@@ -28,6 +28,8 @@ class Digits(Dataset):
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), its test part.
     """
 
+    mirror_keeps_class = False
+
     def load(self) -> LabelledData:
         table = _table()
         images = np.rint(table[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -38,6 +38,8 @@ class Kuzushiji49(Dataset):
     Source: Clanuwat et al., Deep learning for classical Japanese literature, arXiv 1812.01718 (2018). CC BY-SA 4.0.
     """
 
+    mirror_keeps_class = False
+
     root: Annotated[Path | None, Infra()] = None
 
     def load(self) -> LabelledData:

@@ -36,6 +36,8 @@ class SVHN(Dataset):
     Source: Netzer et al., Reading digits in natural images with unsupervised feature learning (2011).
     """
 
+    mirror_keeps_class = False
+
     root: Annotated[Path | None, Infra()] = None
     official: bool = True
 
