@@ -6,9 +6,9 @@ import torch
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.loop import StrategyContractError
-from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.steps import StrategyContractError
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -115,3 +115,51 @@ def test_the_whole_pool_can_be_bought(carry):
 def test_validation_labels_are_declared_only_where_used(carry):
     manifest = json.loads((carry("random").folder / "manifest.json").read_bytes())
     assert manifest["validation_labels"] == 0
+
+
+FORGETFUL = '''
+from dataclasses import dataclass
+import weakref
+from labelbench_plus.plugins import registry
+from labelbench_plus.trainers import Trainer, trainers
+
+@trainers.register("{name}")
+@dataclass(frozen=True)
+class Forgetful(Trainer):
+    """A linear probe that looks who else is there while it trains."""
+    task = "classification"
+    provides = frozenset({{"probabilities", "embeddings"}})
+    continues = {continues}
+    models, alive = [], []
+
+    def fit(self, data, streams, previous):
+        self.alive.append([model() is not None for model in self.models])
+        model = registry("trainers").build("logistic_regression").fit(data, streams, previous)
+        self.models.append(weakref.ref(model))
+        return model
+'''
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_one_model_is_gone_before_the_next_is_trained(continues, suite_file, tmp_path):
+    """Two at a time may be more than a device holds. One that the next starts from stays, and no other."""
+    name = f"forgetful_{continues}".lower()
+    plugin = tmp_path / f"{name}.py"
+    plugin.write_text(FORGETFUL.format(name=name, continues=continues))
+    load_plugin_file(plugin)
+    replaced = ("[logistic_regression]", f"[{name}]"), ("[random, margin]", "[badge]"), ("rounds: 3", "rounds: 4")
+    spec = load_suite(suite_file(*replaced)).runs()[0]
+    job = Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled")
+
+    def stop(rounds):
+        if rounds == 2:
+            raise KeyboardInterrupt
+
+    seen = registry("trainers").load(name)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(job, stop)
+    carry_out(job, lambda rounds: None)
+    assert len(seen.alive) == (6 if continues else 5)  # the rounds of before are replayed: both, or the last
+    for number, alive in enumerate(seen.alive):
+        assert not any(alive[:-1])
+        assert alive[-1:] == ([] if number == 0 else [continues and number != 2])  # the third begins a new attempt

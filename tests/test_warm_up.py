@@ -55,7 +55,12 @@ DIGITS = "{name: classification, dataset: digits, encoder: pixels}"
             "typiclust",
             "{first: 20, batch: 10, rounds: 2}",
         ),
-        ("{name: synthetic_sources, heads: rare}", "joint_linear", "l1_relevance_known", "{first: 2000, batch: 1, rounds: 1}"),
+        (
+            "{name: synthetic_sources, heads: rare}",
+            "joint_linear",
+            "l1_relevance_known",
+            "{first: 2000, batch: 1, rounds: 1}",
+        ),
     ],
     ids=["logistic regression", "FixMatch", "source tasks"],
 )

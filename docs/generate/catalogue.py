@@ -13,12 +13,8 @@ from typing import Any, get_type_hints
 from prose import cell, markdown, summary
 
 from labelbench_plus.plugins import From, Infra, registry
+from labelbench_plus.questions import QUESTIONS
 
-QUERIES = {
-    "pool": "Which items of a pool to have labelled",
-    "pairs": "Which image-text pairs to keep",
-    "sources": "How many labels to buy of which source",
-}
 OTHERS = {
     "problems": "Problems",
     "trainers": "Trainers",
@@ -50,10 +46,10 @@ def methods() -> str:
         "one.",
         "",
     ]
-    for query in sorted({cls.query for cls in classes.values()}, key=list(QUERIES).index):
-        chosen = {name: cls for name, cls in classes.items() if cls.query == query}
+    for question in QUESTIONS:
+        chosen = {name: cls for name, cls in classes.items() if cls.query == question.name}
         lines += [
-            f"## {QUERIES[query]}",
+            f"## {question.title}",
             "",
             "| method | what it does | paper | needs | serves |",
             "|---|---|---|---|---|",

@@ -17,12 +17,11 @@ from prose import cell, markdown, summary
 import labelbench_plus
 from labelbench_plus import algorithms
 from labelbench_plus.plugins import Registry
+from labelbench_plus.questions import QUESTIONS
 
 CONTRACTS = ("strategies", "trainers", "problems", "encoders", "datasets", "conditions", "metrics", "pair_pools")
 SEEN_BY_PLUGINS = (
-    "labelbench_plus.view.PoolView",
-    "labelbench_plus.source_tasks.view.SourceView",
-    "labelbench_plus.source_tasks.allocation.Allocation",
+    *(f"{each.__module__}.{each.__name__}" for question in QUESTIONS for each in (question.view, *question.forms)),
     "labelbench_plus.problems.classification.ClassificationData",
     "labelbench_plus.problems.classification.Examples",
     "labelbench_plus.budget.Ledger",

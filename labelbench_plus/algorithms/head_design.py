@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from labelbench_plus.algorithms.relevance import l1_relevance
 
@@ -52,6 +51,8 @@ def e_optimal(heads: np.ndarray, tolerance: float = 1e-6, most_steps: int = 500)
 
     Source: Pukelsheim, "Optimal Design of Experiments" (1993), chapter 4, for the certificate (equivalence theorem).
     """
+    from scipy.optimize import linprog
+
     heads = _check(heads)
     size, count = heads.shape
     scale = float((heads**2).sum(axis=0).max())

@@ -15,8 +15,7 @@ from labelbench_plus.algorithms.blocks.pairwise import (
     Points,
     exact_squared_distances,
     feature_points,
-    row_chunks,
-    row_sums,
+    row_mean,
     squared_distances_below,
 )
 
@@ -78,7 +77,7 @@ def k_center_greedy(
         return torch.empty(0, dtype=torch.int64, device=features.device)
     picks: list[int] = []
     if len(given) == 0:
-        picks.append(int(exact_squared_distances(points.features, _mean(points.features)).argmax()))
+        picks.append(int(exact_squared_distances(points.features, row_mean(points.features)).argmax()))
         given = points.take(slice(picks[0], picks[0] + 1))
     lazy = LazyDistances.exact(points, given, chunk_bytes)
     lazy.bound[picks] = PICKED
@@ -171,11 +170,3 @@ def _largest(values: Tensor, count: int) -> tuple[Tensor, float, int]:
     equal = (values == limit).nonzero().squeeze(1)
     taken = count - above.shape[0]
     return torch.cat([above, equal[:taken]]).sort().values, float(limit), int(equal[taken])
-
-
-def _mean(features: Tensor) -> Tensor:
-    """(d,) float64 mean of the rows, summed in an order that depends on the shape alone."""
-    total = torch.zeros(features.shape[1], dtype=torch.float64, device=features.device)
-    for rows in row_chunks(features.shape[0], 1, 256):
-        total += row_sums(features[rows].to(torch.float64).T)
-    return total / features.shape[0]

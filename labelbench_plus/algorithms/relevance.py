@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.optimize import linprog
 
 RANK = 1e-10  # singular values below this share of the largest count as zero
 ZERO = 1e-9  # entries of a vertex below this share of the largest are the solver's noise
@@ -43,6 +42,8 @@ def l1_relevance(heads: np.ndarray, target: np.ndarray, weights: np.ndarray | No
     equality in place of the penalty. That the rule n ∝ |ν¹| is the c-optimal design over the heads (Elfving, 1952) is
     our reading.
     """
+    from scipy.optimize import linprog
+
     heads, target = check_heads(heads, target)
     count = heads.shape[1]
     cost = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)

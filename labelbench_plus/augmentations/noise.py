@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Ge, Interval
 
 from labelbench_plus.augmentations import Augmentation, augmentations
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -33,9 +33,13 @@ class Noise(Augmentation):
         return self._noise(inputs, self.weak_deviation, generator).add_(inputs)
 
     def strong(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
         kept = (torch.rand(inputs.shape, generator=generator) >= self.dropped).to(inputs).div_(1 - self.dropped)
         return kept.mul_(inputs).add_(self._noise(inputs, self.strong_deviation, generator))
 
     @staticmethod
     def _noise(inputs: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.randn(inputs.shape, generator=generator).to(inputs).mul_(deviation)

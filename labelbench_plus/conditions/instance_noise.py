@@ -9,8 +9,6 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Interval
 from numpy.random import Generator
-from scipy.special import softmax
-from scipy.stats import truncnorm
 
 from labelbench_plus.conditions import OUTLIER, Condition, Setting, conditions, with_answers
 
@@ -36,6 +34,9 @@ class InstanceNoise(Condition):
     rate: Annotated[float, Interval(ge=0, lt=1)]
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
+        from scipy.special import softmax
+        from scipy.stats import truncnorm
+
         x, num_classes = features(), len(setting.class_names)
         low, high = -self.rate / SPREAD, (1 - self.rate) / SPREAD
         rates = truncnorm.rvs(low, high, loc=self.rate, scale=SPREAD, size=len(x), random_state=rng)

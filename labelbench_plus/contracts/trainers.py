@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from labelbench_plus.plugins import Plugin, Registry
@@ -11,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Protocol):
-    """Where a training that takes long keeps its state, so that a killed run need not start it again."""
+    """Where a training that takes long keeps its state, so that a killed run need not start it again.
+
+    A state is bytes, or a folder where that is what a library writes. A trainer uses one of the two.
+    """
 
     def load(self) -> bytes | None:
         """What was kept last; None if nothing was."""
@@ -21,6 +26,12 @@ class Checkpoint(Protocol):
 
     def save(self, state: bytes) -> None:
         """Keep this instead, in one step."""
+
+    def load_folder(self) -> Path | None:
+        """The folder that was kept last, to be read and not written to; None if none was."""
+
+    def save_folder(self, write: Callable[[Path], None]) -> None:
+        """Keep what `write` puts into the empty folder it is handed, instead, in one step."""
 
 
 class Trainer(Plugin):
@@ -33,7 +44,8 @@ class Trainer(Plugin):
         (n, d) to a tensor with n rows.
     uses_validation: whether it reads validation labels. If not, it is never handed any; if so, their number is
         shown beside the budget.
-    continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds.
+    continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds,
+        unless `restore` knows better.
     needs: kinds of inputs that its problem must have beside features ("images").
     """
 
@@ -70,6 +82,15 @@ class Trainer(Plugin):
         The model is the same to the bit, wherever training was interrupted.
         """
         return self.fit(data, streams, previous)
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> Any | None:
+        """The model that `fit` came to on this data with these streams, without fitting; None if that cannot be had.
+
+        A run that is taken up again asks for the model of its last round. What is returned must be the fitted model to
+        the bit, so what was kept must say what it is of: the trainer, the data, the streams, the first weights. A
+        trainer that restores has `fit_with_checkpoint` keep the finished model.
+        """
+        return None
 
     def fingerprint(self) -> str:
         """Hash of weights it starts from, beyond its hyperparameters; part of a run's identity; empty if none."""

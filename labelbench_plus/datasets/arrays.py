@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import numpy as np
-import torch
 
-from labelbench_plus.algorithms.token_uncertainty import Measure, TokenStatistics, max_uncertainty
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.plugins import Infra
@@ -152,6 +150,10 @@ def _problems_of_tokens(content: dict[str, np.ndarray]) -> list[str]:
 
 
 def _token_uncertainty(content: dict[str, np.ndarray]) -> np.ndarray:
+    import torch
+
+    from labelbench_plus.algorithms.token_uncertainty import Measure, TokenStatistics, max_uncertainty
+
     lengths, entropy, first, second = (torch.from_numpy(content[name]) for name in TOKENS)
     statistics = TokenStatistics(entropy.double(), first.double(), second.double())
     columns = [max_uncertainty(statistics, lengths, measure=measure) for measure in get_args(Measure)]

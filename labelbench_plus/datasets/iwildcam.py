@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
-
 from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.inputs.prompts import IWILDCAM
@@ -60,6 +58,8 @@ def _files(found: Any) -> tuple[Path, Sequence[str]]:
 
 def _class_names(found: Any) -> tuple[str, ...]:
     """Column `name` of categories.csv in the order of column `y`; our reading, from others' code that uses it."""
+    import pandas as pd
+
     table = pd.read_csv(Path(found.data_dir) / "categories.csv")
     names = dict(zip(table["y"], table["name"], strict=True))
     return tuple(str(names[label]) for label in range(found.n_classes))

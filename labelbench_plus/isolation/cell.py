@@ -36,8 +36,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from labelbench_plus import questions
 from labelbench_plus.isolation.wire import receive
-from labelbench_plus.oracle import QueryError, StratifiedDraw
+from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import describe
 from labelbench_plus.view import CapabilityError, View
 
@@ -96,11 +97,16 @@ class Cell:
         IsolationError
             The view cannot be sent, the strategy raised something else, or the child died.
         """
+        kind = questions.of(strategy.query)
+        if kind.not_isolated:
+            raise IsolationError(
+                f"strategies that ask for {kind.name!r} cannot be isolated; leave out `isolate`: {kind.not_isolated}"
+            )
         state = {name: value for name, value in vars(view).items() if name not in GATE}
         if kept := sorted(name for name in state if name.startswith("_")):
             raise IsolationError(
-                f"strategies that ask for {strategy.query!r} read their pool while they choose ({', '.join(kept)} of "
-                f"{type(view).__name__}) and cannot be isolated; leave out `isolate`"
+                f"a {type(view).__name__} that keeps {', '.join(kept)} for itself cannot be sent to another process; "
+                "leave out `isolate`"
             )
         question = {
             "strategy": describe(strategy),
@@ -116,11 +122,12 @@ class Cell:
         try:
             self.start()
             self._connection.send_bytes(pickle.dumps(question))
-            return self._answer(view, rng)
+            said = self._answer(view)
         except (EOFError, OSError) as error:
             assert self._process is not None
             code = self._process.wait(timeout=30)
             raise IsolationError(f"the process it ran in died (exit code {code})") from error
+        return kind.from_wire(said, rng)
 
     def close(self) -> None:
         """End the child."""
@@ -169,7 +176,8 @@ class Cell:
         self._connection.send_bytes(pickle.dumps(setup))
         self.confinement = str(receive(self._connection)["confinement"])
 
-    def _answer(self, view: View, rng: Generator) -> Any:
+    def _answer(self, view: View) -> dict[str, Any]:
+        """The fields of the query, once the child has read what it wants to read."""
         while True:
             said = receive(self._connection)
             if "read" in said:
@@ -178,9 +186,9 @@ class Cell:
             if "error" in said:
                 kind, what = str(said["error"]), str(said["message"])
                 raise {"QueryError": QueryError, "CapabilityError": CapabilityError}.get(kind, IsolationError)(what)
-            for name, value in said["notes"].items():
+            for name, value in said.pop("notes").items():
                 view.note(str(name), float(value))
-            return _as_query(said, rng)
+            return said
 
     def _read(self, view: View, attribute: str) -> tuple[str, Any]:
         try:
@@ -194,16 +202,3 @@ def _private_copy(value: Any) -> Any:
     if hasattr(value, "untyped_storage"):
         return value.detach().clone()
     return value.copy() if hasattr(value, "dtype") and hasattr(value, "copy") else value
-
-
-def _as_query(said: dict[str, Any], rng: Generator) -> Any:
-    """The query that the child's answer stands for. An oracle checks it like any other."""
-    if said["kind"] == "stratified":
-        return StratifiedDraw(rng)
-    if said["kind"] == "allocation":
-        from labelbench_plus.source_tasks.allocation import Allocation
-
-        return Allocation(said["sources"], said["counts"])
-    if said["kind"] == "items":
-        return said["items"]
-    raise QueryError(f"expected a vector of pool indices or an Allocation, got {said['type']}")

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 import labelbench_plus
+from labelbench_plus import questions
 from labelbench_plus.isolation.confine import confine
 from labelbench_plus.isolation.wire import send
-from labelbench_plus.loop import select_here
 from labelbench_plus.measure import Meter
-from labelbench_plus.oracle import QueryError, StratifiedDraw
+from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.steps import select_here
 from labelbench_plus.view import CapabilityError, View
 from labelbench_plus.warm_up import warm_up
 
@@ -64,7 +64,7 @@ def _answer(connection: Connection, question: dict[str, Any]) -> None:
         view.note("isolated_seconds", meter.seconds)
         if meter.peak_bytes is not None:
             view.note("isolated_peak_bytes", meter.peak_bytes)
-        send(connection, notes=view.notes, **_as_fields(chosen))
+        send(connection, notes=view.notes, **questions.of(strategy.query).to_wire(chosen))
     except (QueryError, CapabilityError) as error:
         send(connection, error=type(error).__name__, message=str(error))
     except (BrokenPipeError, ConnectionResetError, EOFError):
@@ -101,14 +101,3 @@ def _generator(state: dict[str, Any]) -> np.random.Generator:
     bits = getattr(np.random, state["bit_generator"])()
     bits.state = state
     return np.random.Generator(bits)
-
-
-def _as_fields(chosen: Any) -> dict[str, Any]:
-    if isinstance(chosen, StratifiedDraw):
-        return {"kind": "stratified"}
-    if isinstance(chosen, Allocation):
-        return {"kind": "allocation", "sources": np.asarray(chosen.sources), "counts": np.asarray(chosen.counts)}
-    items = chosen.detach().cpu().numpy() if isinstance(chosen, torch.Tensor) else chosen
-    if isinstance(items, np.ndarray | list | tuple) and (array := np.asarray(items)).dtype.kind in "biuf":
-        return {"kind": "items", "items": array}
-    return {"kind": "other", "type": type(chosen).__name__}

@@ -1,11 +1,14 @@
 """Mean over classes of the recall of each."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("balanced_accuracy")
@@ -16,6 +19,8 @@ class BalancedAccuracy(Metric):
     higher_is_better = True
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        import torch
+
         hits = (probabilities.argmax(dim=1) == labels).double()
         total = torch.bincount(labels, minlength=probabilities.shape[1])
         recall = torch.bincount(labels, weights=hits, minlength=probabilities.shape[1])[total > 0] / total[total > 0]

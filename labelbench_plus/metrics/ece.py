@@ -1,11 +1,14 @@
 """Expected calibration error."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("ece")
@@ -18,6 +21,8 @@ class ExpectedCalibrationError(Metric):
     bins: int = 15
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        import torch
+
         confidence, predicted = probabilities.double().max(dim=1)
         bins = (confidence * self.bins).ceil().long().clamp(1, self.bins) - 1
         gap = (predicted == labels).double() - confidence

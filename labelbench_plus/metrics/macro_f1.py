@@ -1,11 +1,14 @@
 """Mean over classes of the F1 score of each."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("macro_f1")
@@ -16,6 +19,8 @@ class MacroF1(Metric):
     higher_is_better = True
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        import torch
+
         num_classes, predicted = probabilities.shape[1], probabilities.argmax(dim=1)
         true_positives = torch.bincount(labels[predicted == labels], minlength=num_classes).double()
         sizes = torch.bincount(labels, minlength=num_classes) + torch.bincount(predicted, minlength=num_classes)

@@ -1,11 +1,14 @@
 """Mean over labels of the average precision of each."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("mean_average_precision")
@@ -21,6 +24,8 @@ class MeanAveragePrecision(Metric):
     task = "multilabel"
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        import torch
+
         occurring = labels.any(dim=0).nonzero()[:, 0].tolist()
         if not occurring:
             raise ValueError("metric 'mean_average_precision': no example has any label")
@@ -29,6 +34,8 @@ class MeanAveragePrecision(Metric):
 
 
 def _average_precision(probabilities: Tensor, labels: Tensor) -> Tensor:
+    import torch
+
     ordered, order = torch.sort(probabilities, descending=True, stable=True)
     hits = labels[order].double().cumsum(0)
     last = torch.cat([ordered[1:] != ordered[:-1], ordered.new_ones(1, dtype=torch.bool)])  # of equal probabilities

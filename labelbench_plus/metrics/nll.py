@@ -1,11 +1,14 @@
 """Mean negative log-likelihood of the true classes, in nats."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("nll")
@@ -16,5 +19,7 @@ class NegativeLogLikelihood(Metric):
     higher_is_better = False
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
+        import torch
+
         chosen = probabilities.double().gather(1, labels[:, None]).clamp_min(1e-12)
         return float(-torch.log(chosen).mean())

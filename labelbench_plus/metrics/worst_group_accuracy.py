@@ -1,11 +1,14 @@
 """Accuracy in the group where it is lowest."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @metrics.register("worst_group_accuracy")
@@ -20,6 +23,8 @@ class WorstGroupAccuracy(Metric):
     needs_groups = True
 
     def score(self, probabilities: Tensor, labels: Tensor, groups: Tensor) -> float:  # type: ignore[override]
+        import torch
+
         inside = groups >= 0
         if not bool(inside.any()):
             raise ValueError("metric 'worst_group_accuracy': no example is in a group")

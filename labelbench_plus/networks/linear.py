@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import nn
-
-from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import new_head
 
 if TYPE_CHECKING:
     import torch
+
+    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("linear")
@@ -23,5 +21,10 @@ class Linear(Network):
     reads = "features"
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        from torch import nn
+
+        from labelbench_plus.contracts.classifier import Classifier
+        from labelbench_plus.networks._classifier import new_head
+
         (width,) = task.shape
         return Classifier(nn.Identity(), new_head(width, task.num_classes))

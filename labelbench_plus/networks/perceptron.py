@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
-from torch import nn
 
-from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import initialise, new_head
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+
+    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("perceptron")
@@ -33,6 +33,11 @@ class Perceptron(Network):
     layers: Annotated[int, Ge(1)] = 1
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        from torch import nn
+
+        from labelbench_plus.contracts.classifier import Classifier
+        from labelbench_plus.networks._classifier import initialise, new_head
+
         (width,) = task.shape
         parts: list[nn.Module] = []
         for number in range(self.layers):

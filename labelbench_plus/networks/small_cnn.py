@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
-from torch import nn
 
-from labelbench_plus.contracts.classifier import Classifier
 from labelbench_plus.networks import Network, Task, networks
-from labelbench_plus.networks._classifier import MeanOverPlaces, initialise, new_head
 
 if TYPE_CHECKING:
     import torch
+
+    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("small_cnn")
@@ -31,6 +30,11 @@ class SmallCNN(Network):
     width: Annotated[int, Ge(1)] = 16
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
+        from torch import nn
+
+        from labelbench_plus.contracts.classifier import Classifier
+        from labelbench_plus.networks._classifier import MeanOverPlaces, initialise, new_head
+
         channels, height, width = task.shape
         if min(height, width) < 8:
             raise ValueError(f"network 'small_cnn' takes images of at least 8 × 8 pixels, got {height} × {width}")

@@ -7,19 +7,20 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Interval
-from scipy.ndimage import gaussian_filter
 
 from labelbench_plus.algorithms.blocks.stream_top_n import UID
-from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
 from labelbench_plus.contracts.datasets import Dataset, LabelledData
 from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.plugins import From
 from labelbench_plus.seeding import Streams, torch_generator
+
+if TYPE_CHECKING:
+    from labelbench_plus.algorithms.learners.contrastive import Towers
 
 CAPTIONS = 1  # raised when the same images would get other captions or the teacher other weights
 BRIGHTNESS = ("dark", "grey", "bright")
@@ -87,6 +88,8 @@ class CaptionedImages(PairPool):
 
 class _OpenCaptioned(OpenPool):
     def __init__(self, pool: CaptionedImages, streams: Streams) -> None:
+        from scipy.ndimage import gaussian_filter
+
         self._pool = pool
         data, self._words = _load(pool.dataset), _Words(_load(pool.dataset))
         rng = streams.rng("captioned pairs")
@@ -211,6 +214,8 @@ def _load(dataset: Dataset) -> LabelledData:
 @cache
 def _teacher(dataset: Dataset) -> Towers:
     """The same for every pool of this data set, trained once and kept on disk."""
+    from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
+
     key = {"teacher of captions": CAPTIONS, "settings": TEACHER, "data": dataset.fingerprint()}
 
     def compute() -> dict[str, np.ndarray]:

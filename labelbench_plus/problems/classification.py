@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting
@@ -18,13 +16,17 @@ from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
-from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Classification(Problem):
         default_factory=lambda: tuple(map(metrics.build, ("accuracy", "balanced_accuracy", "macro_f1", "nll", "ece")))
     )
 
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "encoder": "pixels"}
+
     @property
     def provides(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset({"features"}) | self.dataset.provides
@@ -133,6 +139,8 @@ class Classification(Problem):
         return instance
 
     def open_to_check(self, place: Place, streams: Streams) -> ClassificationInstance:
+        from labelbench_plus.features.training_inputs import Store
+
         setting = _lasting(self)
         for number, condition in enumerate(self.conditions):
             if condition.per_run:
@@ -158,6 +166,10 @@ class ClassificationInstance:
         scores: tuple[Metric, ...],
         device: str,
     ) -> None:
+        import torch
+
+        from labelbench_plus.features.training_inputs import FeatureRows, Inputs
+
         self.oracle = PoolOracle(setting.answers, setting.prices)
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
@@ -189,10 +201,14 @@ class ClassificationInstance:
         return self._examples("test", self._setting.test)
 
     def _examples(self, name: str, part: Part) -> Examples:
+        import torch
+
         labels = torch.as_tensor(part.labels, dtype=torch.long, device=self._device)
         return Examples(self._features[name].tensor, labels, torch.arange(len(labels), device=self._device))
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        import torch
+
         device, bought = self._device, ledger.items
         unbought = np.ones(len(self._prices), dtype=bool)
         unbought[bought] = False
@@ -217,6 +233,8 @@ class ClassificationInstance:
         )
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
+        import torch
+
         of_a_class = ledger.answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
         if len(of_a_class) and not of_a_class.any():
             raise ValueError(
@@ -231,6 +249,8 @@ class ClassificationInstance:
         return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs, outliers)
 
     def evaluate(self, model: Any) -> dict[str, float]:
+        from labelbench_plus.features.training_inputs import FeatureRows
+
         test = self._read_by(model, "test")
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Interval
-from sklearn.metrics import roc_auc_score
 
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.datasets.fashion_mnist import FashionMNIST
@@ -81,6 +80,8 @@ class CorruptedImages(SourceProblem):
         return [(name, label) for name in CORRUPTIONS if name != self.corruption for label in range(CLASSES)]
 
     def open(self, place: Place, streams: Streams) -> SourceInstance:
+        from sklearn.metrics import roc_auc_score
+
         arrays = _tables(self.dataset, self.per_task, self.test_size, place)
         sources, size = self.sources(), self.per_task
 

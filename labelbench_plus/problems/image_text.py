@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 
-from labelbench_plus.algorithms.learners.contrastive import recall_at_1
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
 from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.oracle import Again, QueryError, check_again
-from labelbench_plus.pairs.choose import choose
 from labelbench_plus.pairs.view import Chosen, PairView
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
@@ -62,6 +59,11 @@ class ImageText(Problem):
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
     retrieval_among: int = 128
 
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        pool = {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200}
+        return {"pool": pool, "retrieval_among": 16}
+
     def fingerprint(self) -> str:
         return self.pool.fingerprint()
 
@@ -90,12 +92,15 @@ class ImageTextInstance:
     """A pool of pairs made ready."""
 
     def __init__(self, pool: OpenPool, among: int, device: str) -> None:
+        from labelbench_plus.pairs.choose import choose
+
         self.oracle = PairOracle([shard.rows for shard in pool.shards])
         self._pool, self._among, self._device = pool, among, device
+        self._choose = partial(choose, pool, device=device)
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PairView:
         unbought = [~mask for mask in self.oracle.bought(ledger)]
-        return PairView(needs, partial(choose, self._pool, candidates=unbought, device=self._device))
+        return PairView(needs, partial(self._choose, candidates=unbought))
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> PairData:
         parts = [self._pool.inputs(i, np.flatnonzero(mask)) for i, mask in enumerate(self.oracle.bought(ledger))]
@@ -103,6 +108,10 @@ class ImageTextInstance:
         return PairData(pairs, self._evaluation().words, self._device)
 
     def evaluate(self, model: Any) -> dict[str, float]:
+        import torch
+
+        from labelbench_plus.algorithms.learners.contrastive import recall_at_1
+
         test = self._evaluation()
         images, texts = model.embed_images(test.pairs.images), model.embed_texts(test.pairs.texts)
         for embedded in (images, texts):

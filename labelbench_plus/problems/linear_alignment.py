@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import torch
-
-from labelbench_plus.algorithms.learners.contrastive import recall_at_1
-from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance
 from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
@@ -32,6 +29,11 @@ class LinearAlignmentProblem(ImageText):
     metric: Literal["raw", "cosine", "retrieval"] = "raw"  # type: ignore[assignment]
     retrieval_among: int = 128
 
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        sizes = {"rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3}
+        return {"pool": {"name": "generated_pairs", **sizes}}
+
     def open(self, place: Place, streams: Streams) -> LinearAlignmentInstance:
         return LinearAlignmentInstance(self.pool.open(streams), self.retrieval_among, place.device)
 
@@ -40,6 +42,11 @@ class LinearAlignmentInstance(ImageTextInstance):
     """A pool of pairs made ready, for linear students."""
 
     def evaluate(self, model: Any) -> dict[str, float]:
+        import torch
+
+        from labelbench_plus.algorithms.learners.contrastive import recall_at_1
+        from labelbench_plus.algorithms.learners.linear_alignment import cross_covariance
+
         pairs = self._evaluation().pairs
         images, texts = (torch.from_numpy(side).to(self._device) for side in (pairs.images, pairs.texts))
         covariance, product = cross_covariance(images, texts), model.product

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.datasets import Dataset
@@ -22,6 +20,9 @@ from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 METRICS = ("mean_average_precision", "multilabel_macro_f1", "multilabel_micro_f1")
 
@@ -76,6 +77,11 @@ class Multilabel(Problem):
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, METRICS))
     )
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        mosaics = {"name": "mosaics", "dataset": "digits", "pool": 140, "validation": 20, "test": 200}
+        return {"dataset": mosaics, "encoder": "pixels"}
 
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
@@ -159,6 +165,8 @@ class MultilabelInstance:
     """A multi-label problem with its data loaded."""
 
     def __init__(self, truth: _Truth, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str) -> None:
+        import torch
+
         def items(part: str, labels: np.ndarray) -> LabelledItems:
             return LabelledItems(torch.as_tensor(features[part], device=device), torch.as_tensor(labels, device=device))
 
@@ -170,10 +178,14 @@ class MultilabelInstance:
 
     def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
         """Items (m,) and their labels (m, K)."""
+        import torch
+
         items = torch.as_tensor(ledger.items, dtype=torch.long, device=self._pool.device)
         return items, self._sets[torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)]
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
+        import torch
+
         labelled, labels = self._bought(ledger)
         unbought = np.ones(len(self._pool), dtype=bool)
         unbought[ledger.items] = False

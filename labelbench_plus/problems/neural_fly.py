@@ -59,6 +59,10 @@ class NeuralFly(SourceProblem):
     target_labels: Annotated[int, Ge(1)] = 40
     train_share: Annotated[float, Gt(0), Lt(1)] = 0.6
 
+    @classmethod
+    def example(cls) -> None:  # its flight logs do not come with the package
+        return None
+
     def fingerprint(self) -> str:
         return _fingerprint(self.folder.expanduser())
 

@@ -64,6 +64,10 @@ class Pendulum(SourceProblem):
     test_size: Annotated[int, Ge(1)] = 20_000
     passive_tasks: Annotated[int, Ge(1)] = 28
 
+    @classmethod
+    def example(cls) -> None:  # a minute of simulated control is no example
+        return None
+
     def fingerprint(self) -> str:
         return f"pendulum {SIMULATION_VERSION}"
 

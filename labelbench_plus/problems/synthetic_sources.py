@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -55,6 +56,10 @@ class SyntheticSources(SourceProblem):
     target_labels: Annotated[int, Ge(1)] = 300
     prices: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (1.0, 1.0)
     opening: tuple[Annotated[float, Ge(0)], Annotated[float, Ge(0)]] = (0.0, 0.0)
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"heads": "generic", "dimension": 12, "rank": 3, "sources": 8}
 
     def __post_init__(self) -> None:
         if self.rank > self.dimension:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -63,6 +63,10 @@ class TaskSpace(SourceProblem):
     candidates: Annotated[int, Ge(1)] = 60
     features: Annotated[int, Ge(1)] = 200
     matrix_seed: Annotated[int, Ge(0)] | None = None
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"inputs": "bilinear", "dimension": 8, "tasks": 5, "target_labels": 100, "test_size": 200}
 
     def __post_init__(self) -> None:
         if self.rank > min(self.dimension, self.tasks):

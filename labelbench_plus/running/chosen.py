@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelbench_plus.loop import Select
 from labelbench_plus.oracle import Again
+from labelbench_plus.steps import Select
 from labelbench_plus.store.run_store import RoundRecord, RunStore, StoreError
 
 if TYPE_CHECKING:

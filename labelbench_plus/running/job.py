@@ -114,10 +114,11 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     """
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.isolation.cell import Cell
-    from labelbench_plus.loop import Select, run, select_here
+    from labelbench_plus.loop import run
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.running.failures import facts_of
     from labelbench_plus.spec import RunSpec
+    from labelbench_plus.steps import Select, select_here
     from labelbench_plus.store.lease import RunBusy
     from labelbench_plus.store.manifest import manifest
     from labelbench_plus.store.run_store import RunStore

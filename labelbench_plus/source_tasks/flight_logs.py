@@ -6,9 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INPUTS = (("v", 3, 1.0), ("q", 4, 1.0), ("pwm", 4, 1000.0))
 """Columns that make up the input, how long each vector is, and by what it is divided."""
@@ -48,6 +51,8 @@ def read_flights(folder: Path) -> list[Flight]:
 
 
 def _read(file: Path) -> Flight:
+    import pandas as pd
+
     table = pd.read_csv(file)
     wanted = [*(name for name, _, _ in INPUTS), FORCE]
     if missing := [name for name in wanted if name not in table.columns]:

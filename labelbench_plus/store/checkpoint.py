@@ -6,12 +6,14 @@ with the same bits.
 
 from __future__ import annotations
 
+import re
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from labelbench_plus.store.atomic import replace
-from labelbench_plus.store.lease import Lease
+from labelbench_plus.store.atomic import publish_folder, remove_folder, replace
+from labelbench_plus.store.lease import Lease, LeaseLost
 
 EVERY_SECONDS = 60.0
 WRITING_SHARE = 0.05  # of the time, at most: large states on a slow disk are kept less often
@@ -21,6 +23,9 @@ _SECONDS = struct.Struct("<d")
 
 class CheckpointFile:
     """One round's checkpoint: eight bytes with the seconds of training behind it, then the state.
+
+    A folder is kept under a name of its own, `0003-0001` and so on: the latest counts, as no step replaces a folder by
+    another. The seconds lie beside its content.
 
     Parameters
     ----------
@@ -34,7 +39,8 @@ class CheckpointFile:
     """
 
     def __init__(self, folder: Path, number: int, lease: Lease) -> None:
-        self._path, self._lease = folder / f"{number:04d}.pt", lease
+        self._folder, self._number, self._lease = folder, number, lease
+        self._path = folder / f"{number:04d}.pt"
         self._start = self._last = time.monotonic()
         self._pause = EVERY_SECONDS
         self.earlier_seconds = 0.0
@@ -53,15 +59,57 @@ class CheckpointFile:
 
     def save(self, state: bytes) -> None:
         self._lease.check()
-        self._path.parent.mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         before = time.monotonic()
-        replace(self._path, _SECONDS.pack(self.earlier_seconds + before - self._start) + state)
+        replace(self._path, _SECONDS.pack(self._seconds(before)) + state)
+        self._written(before)
+
+    def load_folder(self) -> Path | None:
+        if not (kept := _kept(self._folder, self._number)):
+            return None
+        (self.earlier_seconds,) = _SECONDS.unpack((kept[-1] / "seconds").read_bytes())
+        return kept[-1] / "state"
+
+    def save_folder(self, write: Callable[[Path], None]) -> None:
+        self._lease.check()
+        self._folder.mkdir(exist_ok=True)
+        before = time.monotonic()
+
+        def fill(folder: Path) -> None:
+            (folder / "state").mkdir()
+            write(folder / "state")
+            (folder / "seconds").write_bytes(_SECONDS.pack(self._seconds(before)))
+
+        earlier = _kept(self._folder, self._number)
+        new = self._folder / f"{self._number:04d}-{_count(earlier[-1]) + 1 if earlier else 1:04d}"
+        if not publish_folder(new, fill, self._lease.check):  # GBs take so long that the lease may be lost meanwhile
+            raise LeaseLost(f"{self._folder.parent.name}: somebody else keeps the training of round {self._number}")
+        for folder in earlier:
+            remove_folder(folder)
+        self._written(before)
+
+    def _seconds(self, now: float) -> float:
+        return self.earlier_seconds + now - self._start
+
+    def _written(self, before: float) -> None:
         self._last = time.monotonic()
         self._pause = max(EVERY_SECONDS, (self._last - before) / WRITING_SHARE)
 
 
+def _kept(folder: Path, number: int) -> list[Path]:
+    """The folders kept of a round, the latest last: `0003-0001`, `0003-0002`."""
+    return sorted(folder.glob(f"{number:04d}-[0-9]*"), key=_count)
+
+
+def _count(kept: Path) -> int:
+    return int(kept.name.rpartition("-")[2])
+
+
 def remove_before(folder: Path, number: int) -> None:
     """Remove the checkpoints of rounds before `number`."""
-    for path in folder.glob("[0-9]*.pt"):
-        if int(path.stem) < number:
-            path.unlink(missing_ok=True)
+    for path in folder.glob("[0-9]*"):
+        if (found := re.match(r"\d+", path.name)) and int(found[0]) < number:
+            if path.is_dir():
+                remove_folder(path)
+            else:
+                path.unlink(missing_ok=True)

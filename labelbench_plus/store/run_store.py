@@ -6,7 +6,7 @@ rounds/0000.json …  what was bought and what the model scored; each names the 
 costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
 details/0000.json.gz …  what an evaluation says beyond scores, where it does; the round names its hash (see details.py)
 attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
-checkpoints/0000.pt a training under way (see checkpoint.py); gone when the next round is committed
+checkpoints/0000.pt a training under way, or done (see checkpoint.py); gone when the next round is committed
 result.json         written last: a run is done if and only if it is there
 """
 

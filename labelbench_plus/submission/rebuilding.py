@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Instance, Place
-from labelbench_plus.oracle import PoolOracle, QueryError
+from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import PluginError
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
+from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding, some
 
@@ -87,7 +89,7 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
     spec = group[0][1]
     try:
         instance = spec.problem.open_to_check(place, Streams(spec.seed))
-        truth = _whole_pool(instance)
+        truth = questions.of(spec.problem.query).everything(instance.oracle)
         first: dict[bytes, Purchase] = {}
         for run, spec in group:
             if truth is not None:
@@ -99,18 +101,8 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.findings += _against_first(run, first[key])
             if run["run"] in rebuilt.specs:
                 rebuilt.whole.add(run["run"])
-    except (*NOT_HERE, QueryError) as error:
+    except (*NOT_HERE, QueryError, StrategyContractError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
-
-
-def _whole_pool(instance: Instance) -> Purchase | None:
-    """What the oracle would sell for all the money in the world; None if it does not sell items of a pool."""
-    if not isinstance(instance.oracle, PoolOracle):
-        return None
-    ledger = Ledger()
-    size = instance.oracle.ask_for(math.inf, ledger)
-    instance.oracle.answer(np.arange(size), math.inf, ledger)
-    return ledger.purchases[0]
 
 
 def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterator[Finding]:
@@ -150,12 +142,8 @@ def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterat
 
 def _first_set(instance: Instance, spec: RunSpec) -> Purchase:
     """What the first round buys: the same for every strategy at a seed."""
-    assert spec.initial is not None
-    ledger, money = Ledger(), spec.amounts[0]
-    view = instance.view(spec.initial.needs, ledger, None, money)
-    rng = Streams(spec.seed).round(0).rng("initial")
-    query = spec.initial.select(view, instance.oracle.ask_for(money, ledger), rng)
-    instance.oracle.answer(query, money, ledger)
+    ledger = Ledger()
+    Steps(spec, instance).choose(0, ledger, None)
     return ledger.purchases[0]
 
 

@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from labelbench_plus.budget import Ledger, Purchase, allowance
-from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.budget import Ledger, Purchase
+from labelbench_plus.contracts.problems import Place
 from labelbench_plus.contracts.scores import ScoreError
-from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.loop import run as carry_on
-from labelbench_plus.loop import score, select_here
 from labelbench_plus.running.chosen import Chosen
-from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
+from labelbench_plus.steps import Steps, select_here
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.store.details import digest
 from labelbench_plus.store.manifest import machine, manifest
@@ -114,10 +112,10 @@ class _Again:
 
     def train(self, number: int) -> None:
         """Train on what was bought up to a round and compare the scores."""
-        instance = self._open()
-        model = self._model(instance, number, self._spec.trainer)
+        steps = Steps.of(self._spec, self._place)
+        model = steps.model_after(self._purchases[: number + 1])
         try:
-            scored = score(self._spec, instance, model, number, self._run["rounds"][0]["scores"])
+            scored = steps.score(number, model, self._run["rounds"][0]["scores"])
         except ScoreError as error:
             self._tell("cannot be scored when it is retrained", f"rounds.{number}.scores", "finite scores", str(error))
             return
@@ -127,13 +125,9 @@ class _Again:
 
     def choose(self, number: int) -> None:
         """Choose a round's items again, from what was bought before it, and compare."""
-        instance, spec = self._open(), self._spec.selection
-        ledger = Ledger(self._purchases[:number])
-        chooser, money = spec.chooser(number), allowance(spec.amounts, number, ledger)
-        view = instance.view(chooser.needs, ledger, self._model(instance, number - 1, spec.trainer), money)
-        rng = Streams(spec.seed).round(number).rng("strategy")
-        query = chooser.select(view, instance.oracle.ask_for(money, ledger), rng)
-        instance.oracle.answer(query, money, ledger)
+        steps, before = Steps.of(self._spec.selection, self._place), self._purchases[:number]
+        ledger = Ledger([*before])
+        steps.choose(number, ledger, steps.model_after(before))
         if self._same_items(number, ledger.purchases[-1].items, "chosen again"):
             self._note(self._done.replayed, f"chose round {number} again, {self._how()}")
 
@@ -167,18 +161,6 @@ class _Again:
         finally:
             lease.release("finished")
         return store
-
-    def _open(self) -> Instance:
-        return self._spec.problem.open(self._place, Streams(self._spec.seed))
-
-    def _model(self, instance: Instance, number: int, trainer: Trainer) -> Any:
-        """A trainer's model after a round. One that continues is led through all rounds before."""
-        streams, model = Streams(self._spec.seed), None
-        for each in range(number + 1) if trainer.continues else [number]:
-            ledger = Ledger(self._purchases[: each + 1])
-            data = instance.training_data(ledger, with_validation=trainer.uses_validation)
-            model = trainer.fit(data, streams.round(each), model)
-        return model
 
     def _compare(self, number: int, scores: Mapping[str, float], how: str) -> None:
         for name, said in sorted(self._run["rounds"][number]["scores"].items()):

@@ -15,17 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.problems import Place, Problem
 from labelbench_plus.contracts.scores import Scored, UnusableScore
-from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.oracle import QueryError
-from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.report import Failure, Skip
+from labelbench_plus.testing.report import Failure
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
-from labelbench_plus.testing.toy_problem import FIRST_BY, trainer_for
+from labelbench_plus.testing.toy_problem import any_trainer, first_strategy, trainer_for
 from labelbench_plus.testing.witness import watched
 from labelbench_plus.view import CapabilityError
 
@@ -54,9 +53,7 @@ class Opened:
 
     def query(self, instance: Any, ledger: Ledger, seed: int = 0) -> Any:
         """What a baseline that needs no model asks for."""
-        if self.problem.query not in FIRST_BY:
-            raise Skip(f"no strategy for first rounds of {self.problem.query!r} comes with the kit")
-        chooser: Strategy = registry("strategies").build(FIRST_BY[self.problem.query])
+        chooser = first_strategy(self.problem.query)
         view = instance.view(chooser.needs, ledger, None, self.money)
         return chooser.select(view, instance.oracle.ask_for(self.money, ledger), np.random.default_rng(seed))
 
@@ -69,17 +66,9 @@ class Opened:
 
     @cached_property
     def model(self) -> Any:
-        trainer = trainer_for(frozenset(), self.problem.task) or _any_trainer(self.problem.task)
+        trainer = trainer_for(frozenset(), self.problem.task) or any_trainer(self.problem.task)
         data = self.instance.training_data(self.ledger, with_validation=trainer.uses_validation)
         return trainer.fit(data, Streams(0).round(0), None)
-
-
-def _any_trainer(task: str) -> Any:
-    found = registry("trainers")
-    for name in found.entries():
-        if found.load(name).task == task:
-            return found.build(name)
-    raise Skip(f"no installed trainer is of {task}")
 
 
 CHECKS: Checks[Opened] = Checks()
@@ -168,8 +157,8 @@ def _refuses(opened: Opened) -> None:
         except Exception as error:
             raise Failure("refuses", f"{bad!r} gives {type(error).__name__}, not QueryError: {error}") from error
         raise Failure("refuses", f"{bad!r} was sold")
-    if opened.problem.query == "pool":
-        again = opened.ledger.items
+    again = questions.of(opened.problem.query).repeated(opened.ledger.purchases[0])
+    if again is not None:
         try:
             opened.instance.oracle.answer(again, opened.money, Ledger(list(opened.ledger.purchases)))
         except QueryError:

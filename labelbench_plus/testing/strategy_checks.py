@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import random
 import tempfile
@@ -16,17 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelbench_plus import questions
 from labelbench_plus.contracts.strategies import Cost, Strategy
-from labelbench_plus.oracle import PoolOracle
-from labelbench_plus.plugins import registry
-from labelbench_plus.problems.classification import ClassificationInstance
-from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.cost import measure
 from labelbench_plus.testing.pool_scene import EVERYTHING, make_view, random_pool
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
-from labelbench_plus.testing.toy_problem import FIRST, MONEY, POOL, Game, blobs, game_for, trainer_for
+from labelbench_plus.testing.toy_problem import Game, game_for, learning_curve, offers
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
 SLOW = frozenset({"cost", "curve"})
@@ -44,12 +40,15 @@ class Trial:
 
     @cached_property
     def by_hand(self) -> bool:
-        """Whether pools can be made by hand for it: it picks items itself, from what every pool offers."""
-        return self.strategy.query == "pool" and not self.strategy.uses_hidden_labels
+        """Whether pools can be made by hand for it: it picks items itself, from what the kit can make up."""
+        known = questions.of(self.strategy.query).hand_made and self.strategy.needs <= EVERYTHING
+        return known and not self.strategy.uses_hidden_labels
 
     def need_pool(self) -> None:
         if not self.by_hand:
-            why = "has the oracle draw" if self.strategy.uses_hidden_labels else f"asks for {self.strategy.query}"
+            strange = ", ".join(sorted(self.strategy.needs - EVERYTHING))
+            why = f"reads {strange}" if strange else f"asks for {self.strategy.query}"
+            why = "has the oracle draw" if self.strategy.uses_hidden_labels else why
             raise Skip(f"for strategies that pick from a pool themselves; this one {why}")
 
     def game(self, seed: int = 0) -> Game:
@@ -94,11 +93,14 @@ def _declaration(trial: Trial) -> None:
     strategy = trial.strategy
     check_declaration(strategy, "strategies")
     if not isinstance(getattr(strategy, "query", None), str):
-        raise Failure("declaration", "query must name what it asks for: derive from PoolStrategy or SourceStrategy")
+        bases = " or ".join(question.strategy.__name__ for question in questions.QUESTIONS)
+        raise Failure("declaration", f"query must name what it asks for: derive from {bases}")
     check_names(strategy.needs, "needs")
-    if strategy.query == "pool" and (unknown := sorted(strategy.needs - EVERYTHING)):
-        known = ", ".join(sorted(EVERYTHING))
-        raise Failure("declaration", f"needs names {', '.join(unknown)}, which no pool offers: there are {known}")
+    if questions.of(strategy.query).hand_made and (unknown := sorted(strategy.needs - EVERYTHING)):
+        offered = EVERYTHING | offers(strategy.query)
+        if nowhere := [name for name in unknown if name not in offered]:
+            what = f"needs names {', '.join(nowhere)}, which no pool offers: there are {', '.join(sorted(offered))}"
+            raise Failure("declaration", what)
     if not isinstance(strategy.cost, Cost) or strategy.cost.seconds <= 0 or strategy.cost.megabytes <= 0:
         raise Failure("declaration", f"cost must be a Cost of positive numbers, got {strategy.cost!r}")
 
@@ -248,22 +250,13 @@ def _blind(trial: Trial) -> None:
 def _in_world(trial: Trial, world: int) -> Any:
     """Its choice where the labels not bought are others in every world, and left about where a cheat may find them."""
     game = replace(trial.game())
-    hidden = np.random.default_rng([7, world]).integers(4, size=POOL)
+    hidden = np.random.default_rng([7, world]).integers(4, size=int(game.problem.capacity()))
     hidden[game.ledger.items] = game.ledger.answers
-    game.instance = instance = _where_labels_are(hidden, game.instance)
+    game.instance = instance = game.relabelled(hidden)
     view, twin = _leaky_view(game, trial.strategy.needs), game.view(trial.strategy.needs)
     with _laid_about(hidden):
         n = instance.oracle.ask_for(game.money, game.ledger)
         return ask(fresh(trial.strategy), view, n, np.random.default_rng(3), judge_pool, twin).items
-
-
-def _where_labels_are(hidden: np.ndarray, instance: Any) -> Any:
-    """The same problem with other labels to sell; of a multi-label one they are numbers of label sets."""
-    if isinstance(instance, ClassificationInstance):
-        return blobs(hidden=hidden)
-    other = copy.copy(instance)
-    other.oracle = PoolOracle(hidden)
-    return other
 
 
 def _leaky_view(game: Game, needs: frozenset[str]) -> Any:
@@ -383,11 +376,9 @@ def _rounds(trial: Trial) -> None:
     game = game_for(trial.strategy, seed=1)
     strategy = fresh(trial.strategy)
     oracle = game.instance.oracle
-    amounts = [game.money] * 3
+    amounts = [game.money] * (1 if trial.strategy.uses_hidden_labels else 3)
     if trial.by_hand:
-        amounts = [12.0] * 3 + [float(POOL - FIRST - 3 * 12)]
-    if trial.strategy.uses_hidden_labels:
-        amounts = [MONEY["pool"]]
+        amounts.append(game.problem.capacity() - game.ledger.spent - sum(amounts))
     for number, money in enumerate(amounts):
         game.money = money
         view, twin = game.view(strategy.needs), game.view(strategy.needs)
@@ -560,27 +551,8 @@ def _cost(trial: Trial) -> str:
     return f"{found.seconds:.2f} s, {megabytes:.0f} MB"
 
 
-def learning_curve(trial: Trial, rounds: int = 5, seeds: int = 3) -> tuple[float, float]:
-    """Mean accuracy over five rounds on round classes that overlap, of the strategy and of random sampling."""
-
-    def area(strategy: Any, seed: int) -> float:
-        instance = blobs(seed, spread=2.0)
-        game = Game(instance, trainer_for(strategy.needs - {"features"}, "classification"), Streams(seed), 4.0)
-        game.buy(np.random.default_rng(seed).permutation(POOL)[:FIRST], FIRST)
-        scores = []
-        for number in range(rounds):
-            n = instance.oracle.ask_for(game.money, game.ledger)
-            game.buy(strategy.select(game.view(strategy.needs), n, np.random.default_rng(number)), game.money)
-            scores.append(instance.evaluate(game.model)["accuracy"])
-        return float(np.mean(scores))
-
-    other = registry("strategies").build("random")
-    both = [(area(fresh(trial.strategy), seed), area(other, seed)) for seed in range(seeds)]
-    return float(np.mean([own for own, _ in both])), float(np.mean([random for _, random in both]))
-
-
 @CHECKS.add("curve", "for information: accuracy over five rounds on a toy problem, beside random sampling's", "")
 def _curve(trial: Trial) -> str:
     trial.need_pool()
-    own, other = learning_curve(trial)
+    own, other = learning_curve(trial.strategy)
     return f"{own:.3f}, random sampling {other:.3f}: says nothing about real data"

@@ -1,64 +1,53 @@
-"""Small real problems, one for each kind of query, opened by the code that opens them in a run."""
+"""Small real problems, one for each kind of question and task, opened by the code that opens them in a run."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
+import math
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.datasets import Dataset, LabelledData, Split
-from labelbench_plus.contracts.metrics import metrics
 from labelbench_plus.contracts.problems import Instance, Place, Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.plugins import registry
-from labelbench_plus.problems.classification import Classification, ClassificationInstance
+from labelbench_plus.plugins import PluginError, registry
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.report import Skip
 
 CLASSES, WIDTH, POOL, TEST = 4, 6, 140, 200
-FIRST = 12  # labels of the first round
-PAIRS = {
-    "name": "image_text",
-    "pool": {"name": "generated_pairs", "rows": 400, "shards": 2, "width": 16, "concepts": 8, "wanted": 3},
-}
-CAPTIONED = {
-    "name": "image_text",
-    "pool": {"name": "captioned_images", "dataset": "digits", "wanted": [0, 1, 2], "pairs": 200},
-    "retrieval_among": 16,
-}
-MOSAICS = {
-    "name": "multilabel",
-    "dataset": {"name": "mosaics", "dataset": "digits", "pool": POOL, "validation": 20, "test": TEST},
-    "encoder": "pixels",
-}
-EXAMPLES: tuple[dict[str, Any], ...] = (
-    MOSAICS,
-    {"name": "synthetic_sources", "heads": "generic", "dimension": 12, "rank": 3, "sources": 8},
-    {"name": "task_space", "inputs": "bilinear", "dimension": 8, "tasks": 5, "target_labels": 100, "test_size": 200},
-    PAIRS,
-    CAPTIONED,
-)
+FIRST = 12  # labels before a learning curve begins
+FAR, SOME = 0.5, 40  # spread of classes that nobody confuses, and how many of them are bought at once
+TOLD_APART = "classification"  # the problem of which the kit has an example of its own: blobs
+SHARE = 0.1  # of a finite pool's price that a round of a game spends at most
 LINEAR = {"name": "logistic_regression", "l2": 1.0}
 MEMBERS = {"name": "mlp", "hidden": 16, "steps": 15, "dropout": 0.2, "passes": 5}
-FIRST_BY = {"pool": "random", "sources": "uniform_sources", "pairs": "random_pairs"}
-MONEY = {"pool": 8.0, "sources": 200.0, "pairs": 40.0}
 
 
 @dataclass
 class Game:
-    """A run in the middle of it: a first round was bought and a model trained on it."""
+    """A run in the middle of it: a first round was bought and a model trained on it.
 
+    `relabelled` makes the problem ready once more, with other answers (N,) behind its pool's items.
+    """
+
+    problem: Problem
     instance: Instance
     trainer: Trainer | None
     streams: Streams
     money: float
+    relabelled: Callable[[np.ndarray], Instance]
     ledger: Ledger = field(default_factory=Ledger)
     model: Any = None
 
@@ -74,40 +63,74 @@ class Game:
             self.model = self.trainer.fit(data, self.streams.round(len(self.ledger.purchases)), previous)
 
 
-def example_problem(query: str, capabilities: frozenset[str] = frozenset()) -> Problem:
-    """A small problem that answers this kind of query for strategies with these needs; see `blobs` for the usual one.
+def examples(*, query: str | None = None, task: str | None = None, seed: int = 0) -> Iterator[Problem]:
+    """Small problems of a kind of question or of a task: what the registered ones declare, the best known first."""
+    known = registry("problems")
+    best = [question.problem for question in questions.QUESTIONS]
+    for name in sorted(known.entries(), key=lambda name: (name not in best, name)):
+        with contextlib.suppress(PluginError):  # a broken plugin harms only itself
+            cls = known.load(name)
+            if query in (None, cls.query) and task in (None, cls.task):
+                if name == TOLD_APART:
+                    yield blobs_problem(seed)
+                elif (parameters := cls.example()) is not None:
+                    yield known.build({"name": name, **parameters})
+
+
+def offers(query: str) -> frozenset[str]:
+    """All capabilities that registered problems of a kind of question declare, and trainers of their tasks."""
+    found: set[str] = set()
+    tasks = set()
+    for kind in ("problems", "trainers"):
+        known = registry(kind)
+        for name in known.entries():
+            with contextlib.suppress(PluginError):
+                cls = known.load(name)
+                if kind == "problems" and cls.query == query:
+                    tasks.add(cls.task)
+                elif kind == "problems" or cls.task not in tasks:
+                    continue
+                found |= cls.provides if isinstance(cls.provides, frozenset) else set()
+    return frozenset(found)
+
+
+def first_strategy(query: str) -> Strategy:
+    """The strategy that makes a first round of this kind without a model.
 
     Raises
     ------
     Skip
-        No example of that kind comes with the kit.
+        Nobody knows one.
     """
-    for example in EXAMPLES:
-        problem: Problem = registry("problems").build(example)
-        if problem.query == query:
-            with contextlib.suppress(Skip):
-                trainer_for(capabilities - problem.provides, problem.task)
-                return problem
-    raise Skip(f"the kit has no example of a problem that sells {query!r} with what the strategy needs")
+    name = questions.of(query).first
+    if name is None:
+        raise Skip(f"no strategy for first rounds of {query!r} comes with the kit")
+    found: Strategy = registry("strategies").build(name)
+    return found
 
 
-def game_for(strategy: Strategy, seed: int = 0, problem: Problem | None = None) -> Game:
-    """A game that this strategy can go on with, on `problem` if given."""
-    streams = Streams(seed)
-    if strategy.query == "pool" and problem is None and "label_probabilities" not in strategy.needs:
-        instance: Instance = blobs(seed)
-        provides, task = frozenset({"features"}), Classification.task
-    else:
-        problem = problem or example_problem(strategy.query, strategy.needs)
-        with tempfile.TemporaryDirectory() as folder:
-            instance = problem.open(Place(Path(folder)), streams)
-        provides, task = problem.provides, problem.task
-    game = Game(instance, trainer_for(strategy.needs - provides, task), streams, MONEY[strategy.query])
-    first: Strategy = registry("strategies").build(FIRST_BY[strategy.query])
-    money = FIRST if strategy.query == "pool" else game.money
-    view = game.instance.view(first.needs, game.ledger, None, money)
-    game.buy(first.select(view, game.instance.oracle.ask_for(money, game.ledger), streams.rng("initial")), money)
-    return game
+def money_for(problem: Problem, *, first: bool) -> float:
+    """What a round of an example spends: what its kind of question says, or a share of a pool that is small."""
+    question, capacity = questions.of(problem.query), problem.capacity()
+    money = question.first_money if first else question.money
+    return max(min(money, math.ceil(SHARE * capacity)), problem.dearest()) if math.isfinite(capacity) else money
+
+
+def game_for(strategy: Strategy, seed: int = 0) -> Game:
+    """A game that this strategy can go on with.
+
+    Raises
+    ------
+    Skip
+        No registered problem that answers its kind of question, with a trainer of its task, offers what it needs.
+    """
+    for problem in examples(query=strategy.query, seed=seed):
+        with contextlib.suppress(Skip):
+            return _started(problem, trainer_for(strategy.needs - problem.provides, problem.task), seed)
+    raise Skip(
+        f"no registered problem with an example sells {strategy.query!r} and offers, with a trainer, "
+        f"{', '.join(sorted(strategy.needs)) or 'a first round'}"
+    )
 
 
 def example_game(task: str) -> Game:
@@ -116,13 +139,36 @@ def example_game(task: str) -> Game:
     Raises
     ------
     Skip
-        No example of that task comes with the kit.
+        No registered problem of that task has an example.
     """
-    for example in EXAMPLES:
-        problem: Problem = registry("problems").build(example)
-        if problem.task == task and example != PAIRS:  # those can be chosen from, but nothing is trained on them
-            return game_for(registry("strategies").build(FIRST_BY[problem.query]), 0, problem)
-    raise Skip(f"the kit has no example of a problem of {task!r}")
+    for problem in examples(task=task):
+        with contextlib.suppress(Skip):
+            return _started(problem, None, 0)
+    raise Skip(f"no registered problem of {task!r} has an example (Problem.example)")
+
+
+def _started(problem: Problem, trainer: Trainer | None, seed: int) -> Game:
+    streams, instance = Streams(seed), opened(problem, seed)
+    relabelled = partial(_with_answers, instance)
+    if isinstance(dataset := getattr(problem, "dataset", None), Blobs):
+        relabelled = partial(blobs, dataset.seed)
+    game = Game(problem, instance, trainer, streams, money_for(problem, first=False), relabelled)
+    money = money_for(problem, first=True)
+    game.buy(first_query(game, money), money)
+    return game
+
+
+def first_query(game: Game, money: float) -> Any:
+    """What the plainest strategy asks for with this money where nothing was bought yet."""
+    first, nothing = first_strategy(game.problem.query), Ledger()
+    view = game.instance.view(first.needs, nothing, None, money)
+    return first.select(view, game.instance.oracle.ask_for(money, nothing), game.streams.rng("initial"))
+
+
+def _with_answers(instance: Any, answers: np.ndarray) -> Instance:
+    other = copy.copy(instance)
+    other.oracle = type(instance.oracle)(answers)
+    return other
 
 
 def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
@@ -134,17 +180,28 @@ def trainer_for(capabilities: frozenset[str], task: str) -> Trainer | None:
         No trainer offers them: then no suite could run the strategy here either.
     """
     found = registry("trainers")
-    if task == Classification.task and "member_probabilities" in capabilities:
+    if task == TOLD_APART and "member_probabilities" in capabilities:
         return found.build(MEMBERS)
-    if task == Classification.task and capabilities <= {"probabilities", "embeddings"}:
+    if task == TOLD_APART and capabilities <= {"probabilities", "embeddings"}:
         return found.build(LINEAR)
-    if not capabilities and task != Classification.task:
-        return None
+    return any_trainer(task, capabilities) if capabilities else None
+
+
+def any_trainer(task: str, capabilities: frozenset[str] = frozenset()) -> Trainer:
+    """The first trainer of a task that can be built as it is and whose models offer these capabilities.
+
+    Raises
+    ------
+    Skip
+        There is none.
+    """
+    found = registry("trainers")
     for name in found.entries():
-        cls = found.load(name)
-        if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
-            return found.build(name)
-    raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities))}")
+        with contextlib.suppress(PluginError, ValidationError):  # broken, or without defaults
+            cls = found.load(name)
+            if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
+                return found.build(name)
+    raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities)) or 'a model'}")
 
 
 @dataclass(frozen=True)
@@ -177,16 +234,51 @@ class Blobs(Dataset):
         return f"blobs {self.seed} {self.spread} {self.hidden}"
 
 
-def blobs(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) -> ClassificationInstance:
-    """The problem of telling blobs apart, made ready as it is for a run.
-
-    Parameters
-    ----------
-    hidden: (140,) what the oracle says of each pool item instead of its true class.
-    """
+def blobs_problem(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) -> Problem:
+    """The problem of telling blobs apart. `hidden` (140,) is what the oracle says instead of the true classes."""
     dataset = Blobs(seed, spread, "" if hidden is None else "".join(map(str, hidden.tolist())))
-    problem = Classification(dataset, registry("encoders").build("identity"), metrics=(metrics.build("accuracy"),))
+    score = registry("metrics").build("accuracy")
+    cls = registry("problems").load(TOLD_APART)
+    return cls(dataset, registry("encoders").build("identity"), metrics=(score,))
+
+
+def blobs(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) -> Any:
+    """The same, made ready as it is for a run."""
+    return opened(blobs_problem(seed, hidden, spread), seed)
+
+
+def opened(problem: Problem, seed: int) -> Any:
+    """A problem made ready for a run with this seed."""
     return problem.open(Place(Path(_cache().name)), Streams(seed))
+
+
+def far_apart() -> Game:
+    """A game of blobs that nobody confuses, of which forty were bought."""
+    problem = blobs_problem(spread=FAR)
+    instance = opened(problem, 0)
+    game = Game(problem, instance, None, Streams(0), SOME, partial(_with_answers, instance))
+    game.buy(np.arange(SOME), SOME)
+    return game
+
+
+def learning_curve(strategy: Strategy, rounds: int = 5, seeds: int = 3) -> tuple[float, float]:
+    """Mean accuracy over five rounds on blobs that overlap, of a strategy and of random sampling."""
+
+    def area(strategy: Strategy, seed: int) -> float:
+        problem = blobs_problem(seed, spread=2.0)
+        instance, trainer = opened(problem, seed), trainer_for(strategy.needs - problem.provides, problem.task)
+        game = Game(problem, instance, trainer, Streams(seed), 4.0, partial(_with_answers, instance))
+        game.buy(np.random.default_rng(seed).permutation(POOL)[:FIRST], FIRST)
+        scores = []
+        for number in range(rounds):
+            n = instance.oracle.ask_for(game.money, game.ledger)
+            game.buy(strategy.select(game.view(strategy.needs), n, np.random.default_rng(number)), game.money)
+            scores.append(instance.evaluate(game.model)["accuracy"])
+        return float(np.mean(scores))
+
+    other = first_strategy(strategy.query)
+    both = [(area(dataclasses.replace(strategy), seed), area(other, seed)) for seed in range(seeds)]  # type: ignore[type-var]
+    return float(np.mean([own for own, _ in both])), float(np.mean([random for _, random in both]))
 
 
 @cache

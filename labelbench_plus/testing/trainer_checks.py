@@ -11,18 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.scores import Scored
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
-from labelbench_plus.testing.toy_problem import blobs, example_game
+from labelbench_plus.testing.toy_problem import TOLD_APART, Game, example_game, far_apart, first_query
 from labelbench_plus.testing.witness import same, watched
-
-FAR = 0.5  # spread of classes that nobody confuses
 
 
 @dataclass
@@ -32,37 +30,37 @@ class Fits:
     trainer: Trainer
 
     @cached_property
-    def example(self) -> tuple[Any, Any]:
-        """An instance of a problem of its task, and what it lets a trainer see after a first round."""
-        if self.trainer.task == "classification":
-            instance: Any = blobs(spread=FAR)
-            ledger = Ledger()
-            instance.oracle.answer(np.arange(40), 40.0, ledger)
-        else:
-            game = example_game(self.trainer.task)
-            instance, ledger = game.instance, game.ledger
-        return instance, instance.training_data(ledger, with_validation=self.trainer.uses_validation)
+    def game(self) -> Game:
+        """A run of a problem of its task, after a first round."""
+        return far_apart() if self.trainer.task == TOLD_APART else example_game(self.trainer.task)
+
+    @cached_property
+    def data(self) -> Any:
+        """What the problem lets the trainer see."""
+        return self.shown(self.game.ledger)
+
+    def shown(self, ledger: Ledger) -> Any:
+        return self.game.instance.training_data(ledger, with_validation=self.trainer.uses_validation)
 
     def need_classes(self) -> None:
-        if self.trainer.task != "classification":
-            raise Skip(f"for trainers of classification; this one is of {self.trainer.task}")
+        if self.trainer.task != TOLD_APART:
+            raise Skip(f"for trainers of {TOLD_APART}; this one is of {self.trainer.task}")
 
     def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
-        trainer, data = trainer or fresh(self.trainer), self.example[1] if data is None else data
+        trainer, data = trainer or fresh(self.trainer), self.data if data is None else data
         with watched():
             return trainer.fit(data, Streams(seed).round(0), previous)
 
     def scores(self, model: Any) -> dict[str, float]:
-        return dict(Scored.of(self.example[0].evaluate(model)).scores)
+        return dict(Scored.of(self.game.instance.evaluate(model)).scores)
 
-    def odd(self, **changed: Any) -> ClassificationData:
-        """The example's data with parts replaced: `features` and `labels` of what was bought, `num_classes`."""
-        data: ClassificationData = self.example[1]
-        features = changed.get("features", data.labelled.features)
-        labels = changed.get("labels", data.labelled.labels)
-        classes = changed.get("num_classes", data.num_classes)
-        rows = data.labelled.rows[torch.arange(len(labels)) % len(data.labelled.rows)]
-        return replace(data, labelled=Examples(features, labels, rows), num_classes=classes)
+    def odd(self, **changed: Any) -> Any:
+        """The data of classes with parts replaced: `features` and `labels` of what was bought, `num_classes`."""
+        data, bought = self.data, self.data.labelled
+        features, labels = changed.get("features", bought.features), changed.get("labels", bought.labels)
+        rows = bought.rows[torch.arange(len(labels)) % len(bought.rows)]
+        labelled = replace(bought, features=features, labels=labels, rows=rows)
+        return replace(data, labelled=labelled, num_classes=changed.get("num_classes", data.num_classes))
 
 
 CHECKS: Checks[Fits] = Checks()
@@ -113,7 +111,7 @@ def _evaluated(fits: Fits) -> str:
 )
 def _provides(fits: Fits) -> None:
     fits.need_classes()
-    model, data = fits.fit(), fits.example[1]
+    model, data = fits.fit(), fits.data
     for name in sorted(fits.trainer.provides):
         _check_offer(name, getattr(model, name)(data.pool_features), len(data.pool_features), data.num_classes)
 
@@ -138,7 +136,7 @@ def _check_offer(name: str, values: Tensor, rows: int, classes: int) -> None:
 )
 def _row_by_row(fits: Fits) -> None:
     fits.need_classes()
-    model, features = fits.fit(), fits.example[1].pool_features
+    model, features = fits.fit(), fits.data.pool_features
     for name in sorted(fits.trainer.provides):
         whole, some = getattr(model, name)(features), getattr(model, name)(features[5:9])
         same = whole[:, 5:9] if name == "member_probabilities" else whole[5:9]
@@ -160,8 +158,8 @@ def _repeatable(fits: Fits) -> None:
 def _digest(fits: Fits, trainer: Trainer | None = None) -> bytes:
     """What a freshly trained model says of the pool, or how it scores."""
     model = fits.fit(trainer=trainer)
-    if "probabilities" in fits.trainer.provides and fits.trainer.task == "classification":
-        values: bytes = model.probabilities(fits.example[1].pool_features).numpy().tobytes()
+    if "probabilities" in fits.trainer.provides and fits.trainer.task == TOLD_APART:
+        values: bytes = model.probabilities(fits.data.pool_features).numpy().tobytes()
         return values
     return repr(fits.scores(model)).encode()
 
@@ -186,7 +184,7 @@ def _global_settings(fits: Fits) -> None:
 
 @CHECKS.add("mutation", "it leaves the data it is shown as they were", "clone before writing in place")
 def _mutation(fits: Fits) -> None:
-    data = fits.example[1]
+    data = fits.data
     before = copy.deepcopy(data)
     fits.fit(data)
     if not same(data, before):
@@ -201,8 +199,8 @@ def _mutation(fits: Fits) -> None:
 def _independent_runs(fits: Fits) -> None:
     trainer = fresh(fits.trainer)
     alone = _digest(fits)
-    if fits.trainer.task == "classification":
-        labels = fits.example[1].labelled.labels
+    if fits.trainer.task == TOLD_APART:
+        labels = fits.data.labelled.labels
         fits.fit(fits.odd(labels=labels.flip(0)), seed=5, trainer=trainer)
     else:
         fits.fit(seed=5, trainer=trainer)
@@ -228,31 +226,41 @@ def _continues(fits: Fits) -> None:
 )
 def _missing_classes(fits: Fits) -> None:
     fits.need_classes()
-    labels = fits.example[1].labelled.labels
+    labels = fits.data.labelled.labels
     for data in (fits.odd(labels=torch.zeros_like(labels)), fits.odd(num_classes=100)):
         _check_fitted(fits, "missing_classes", data)
 
 
 @CHECKS.add("one_label", "it trains on a single labelled example", "batches may be smaller than you set")
 def _one_label(fits: Fits) -> None:
-    fits.need_classes()
-    labelled = fits.example[1].labelled
-    _check_fitted(fits, "one_label", fits.odd(features=labelled.features[:1], labels=labelled.labels[:1]))
+    game, ledger = fits.game, Ledger()
+    if not questions.of(game.problem.query).hand_made:
+        raise Skip(f"for trainers that learn from items; this one learns from {game.problem.unit}")
+    money = game.problem.dearest()
+    game.instance.oracle.answer(first_query(game, money), money, ledger)
+    try:
+        scores = fits.scores(fits.fit(fits.shown(ledger)))
+    except Failure:
+        raise
+    except Exception as error:
+        raise Failure("one_label", f"{type(error).__name__}: {error}") from error
+    if bad := sorted(name for name, value in scores.items() if not np.isfinite(value)):
+        raise Failure("one_label", f"not finite: {', '.join(bad)}")
 
 
 @CHECKS.add("two_classes", "it trains on two classes", "no special case for two classes is needed: K columns always")
 def _two_classes(fits: Fits) -> None:
     fits.need_classes()
-    _check_fitted(fits, "two_classes", fits.odd(labels=fits.example[1].labelled.labels % 2, num_classes=2))
+    _check_fitted(fits, "two_classes", fits.odd(labels=fits.data.labelled.labels % 2, num_classes=2))
 
 
 @CHECKS.add("constant", "it trains where all features are alike", "beware of dividing by a standard deviation of zero")
 def _constant(fits: Fits) -> None:
     fits.need_classes()
-    _check_fitted(fits, "constant", fits.odd(features=torch.ones_like(fits.example[1].labelled.features)))
+    _check_fitted(fits, "constant", fits.odd(features=torch.ones_like(fits.data.labelled.features)))
 
 
-def _check_fitted(fits: Fits, check: str, data: ClassificationData) -> None:
+def _check_fitted(fits: Fits, check: str, data: Any) -> None:
     try:
         probabilities = fits.fit(data).probabilities(data.pool_features)
     except Failure:

@@ -21,7 +21,7 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.strategies import Strategy
-from labelbench_plus.oracle import QueryError, StratifiedDraw
+from labelbench_plus.oracle import QueryError
 from labelbench_plus.testing.report import Failure
 from labelbench_plus.view import CapabilityError, View
 
@@ -182,8 +182,8 @@ def judge_by_oracle(oracle: Any, ledger: Ledger, money: float) -> Judge:
             raise Failure("accepted", str(error)) from error
         bought = copy.purchases[-1]
         counts = () if bought.counts is None else tuple(bought.counts.tolist())
-        drawn = () if isinstance(chosen, StratifiedDraw) else tuple(map(str, bought.answers.tolist()))
-        return tuple(map(tuple, np.atleast_2d(bought.items).tolist())), counts, drawn
+        got = tuple(map(str, bought.answers.tolist()))
+        return tuple(map(tuple, np.atleast_2d(bought.items).tolist())), counts, got
 
     return judge
 

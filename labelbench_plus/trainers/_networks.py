@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import json
-import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,9 +19,10 @@ from torch import Tensor, nn
 from labelbench_plus.contracts.augmentations import Augmentation, augmentations
 from labelbench_plus.contracts.networks import Network, Task
 from labelbench_plus.features.training_inputs import Copies, Images
-from labelbench_plus.plugins import From, describe
+from labelbench_plus.plugins import From
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Checkpoint, Trainer
+from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -33,11 +31,7 @@ if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
-logger = logging.getLogger(__name__)
-
 CHUNK = {"features": 16_384, "images": 256}
-
-KEPT_VERSION = 2  # raised when what is kept of a training changes
 
 
 @dataclass(frozen=True)
@@ -215,11 +209,25 @@ class NetworkTrainer(Trainer):
         return self.network.fingerprint()
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> NetworkModel:
-        return self.fit_with_checkpoint(data, streams, previous, _NoCheckpoint())
+        return self.train(data, streams, Keeper(self, data, streams, NoCheckpoint()))
 
     def fit_with_checkpoint(
         self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint
     ) -> NetworkModel:
+        # What is kept may be done: then the run ended between the last step and the commit of the round.
+        restored = self.restore(data, streams, checkpoint)
+        return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
+        state = Keeper(self, data, streams, checkpoint).kept()
+        if state is None or "model" not in state:
+            return None
+        network = build(self, data, streams, tuple(state["shape"]))
+        network.load_state_dict(state["model"])
+        return NetworkModel(network.eval().requires_grad_(False), self.network.reads, self.network.image_size())
+
+    def train(self, data: Any, streams: Streams, keeper: Keeper) -> NetworkModel:
+        """Take all steps, from where `keeper` left off; see `Training`."""
         raise NotImplementedError
 
 
@@ -229,6 +237,7 @@ class Training:
     Parameters
     ----------
     trainer, data, streams: as of the fit.
+    keeper: where it is kept.
     parts: other modules whose buffers change in training (a method's running statistics).
     network: to go on with; built if None.
     """
@@ -239,10 +248,12 @@ class Training:
         data: ClassificationData,
         streams: Streams,
         inputs: Inputs,
+        keeper: Keeper,
         parts: nn.Module | None = None,
         network: Classifier | None = None,
     ) -> None:
         self.trainer, self.inputs, self.parts = trainer, inputs, parts
+        self._keeper = keeper
         self.device = data.pool_features.device
         self.step = 0
         self.notes: dict[str, Any] = {}
@@ -253,7 +264,6 @@ class Training:
         self.optimizer = torch.optim.AdamW(_groups(self.network, trainer), lr=trainer.learning_rate, fused=True)
         self.labelled = Shuffled(len(data.labelled.labels), streams.rng("data_order"))
         self.unlabelled = Shuffled(len(unlabelled_rows(data)), streams.rng("unlabelled order"))
-        self._signature = signature(trainer, data, streams)
 
     def advance(self, loss: Callable[[], Tensor]) -> None:
         """One step down the gradient of what `loss` computes."""
@@ -283,35 +293,27 @@ class Training:
         frozen = copy.deepcopy(trained).eval().requires_grad_(False)
         return NetworkModel(frozen, self.trainer.network.reads, self.trainer.network.image_size())
 
-    def _keep(self, checkpoint: Checkpoint) -> None:
-        state = {
-            "signature": self._signature,
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "parts": None if self.parts is None else self.parts.state_dict(),
-            "labelled": self.labelled.state(),
-            "unlabelled": self.unlabelled.state(),
-            "augment": self.inputs.generator.get_state(),
-            "noise": torch.get_rng_state(),
-            "noise_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "notes": self.notes,
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        checkpoint.save(buffer.getvalue())
+    def _keep(self) -> None:
+        self.kept = True
+        self._keeper.keep(
+            {
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "parts": None if self.parts is None else self.parts.state_dict(),
+                "labelled": self.labelled.state(),
+                "unlabelled": self.unlabelled.state(),
+                "augment": self.inputs.generator.get_state(),
+                "noise": torch.get_rng_state(),
+                "noise_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+                "notes": self.notes,
+            }
+        )
 
-    def _go_on(self, checkpoint: Checkpoint) -> None:
+    def _go_on(self) -> None:
         """Take up what was kept, if it is of this very training and can be read."""
-        if (content := checkpoint.load()) is None:
-            return
-        try:
-            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
-        except Exception as error:  # a damaged file can raise anything; training again is always right
-            logger.warning("a checkpoint cannot be read (%s); training starts again", error)
-            return
-        if state["signature"] != self._signature:
+        if (state := self._keeper.kept()) is None:
             return
         self.step, self.notes, self.kept = state["step"], state["notes"], True
         self.network.load_state_dict(state["network"])
@@ -328,8 +330,8 @@ class Training:
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
 
     @contextmanager
-    def going_on(self, checkpoint: Checkpoint) -> Iterator[None]:
-        """Where steps are taken: begins where `checkpoint` left off, ends with the last state kept, if it took long.
+    def going_on(self) -> Iterator[None]:
+        """Where steps are taken: begins where the training was left off.
 
         Dropout and its kin draw from torch's global generator; they are lent one of the run's own meanwhile.
         """
@@ -341,24 +343,18 @@ class Training:
             if self.device.type == "cuda":
                 with torch.cuda.device(self.device):
                     torch.cuda.manual_seed(seed)
-            self._go_on(checkpoint)
-            started = self.step
+            self._go_on()
             yield
-            if self.step > started and self.kept:
-                self._keep(checkpoint)
 
-    def keep_if_due(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.due():
-            self._keep(checkpoint)
-            self.kept = True
+    def keep_if_due(self) -> None:
+        if self._keeper.due():
+            self._keep()
 
-
-def signature(trainer: NetworkTrainer, data: ClassificationData, streams: Streams) -> str:
-    """Hash of what a kept state belongs to. Another kind of device rounds otherwise, and has streams of its own."""
-    device = data.pool_features.device.type
-    described = json.dumps([KEPT_VERSION, device, describe(trainer), streams.seed, list(streams.key)]).encode()
-    labels = data.labelled.labels.cpu().numpy().tobytes() + data.labelled.rows.cpu().numpy().tobytes()
-    return hashlib.sha256(described + labels).hexdigest()
+    def done(self, model: NetworkModel) -> NetworkModel:
+        """The model that came of it, kept if the training took so long that some of it was, or the next needs it."""
+        if self.kept or self.trainer.continues:
+            self._keeper.keep({"model": model.network.state_dict(), "shape": list(self.inputs.shape)})
+        return model
 
 
 def build(trainer: NetworkTrainer, data: ClassificationData, streams: Streams, shape: tuple[int, ...]) -> Classifier:
@@ -415,16 +411,3 @@ def _groups(network: Classifier, trainer: NetworkTrainer) -> list[dict[str, Any]
     return [
         {"params": members, "factor": factor, "weight_decay": decay} for (factor, decay), members in grouped.items()
     ]
-
-
-class _NoCheckpoint:
-    """For a fit that nobody wants to interrupt."""
-
-    def load(self) -> bytes | None:
-        return None
-
-    def due(self) -> bool:
-        return False
-
-    def save(self, state: bytes) -> None:
-        raise AssertionError("nothing is due")

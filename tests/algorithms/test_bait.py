@@ -13,6 +13,10 @@ from torch import Tensor
 
 from labelbench_plus.algorithms import bait as module
 from labelbench_plus.algorithms.bait import bait, bait_binary, bait_top_classes
+from labelbench_plus.algorithms.bait_regression import bait_regression
+from labelbench_plus.algorithms.design.greedy_design import v_optimal
+from labelbench_plus.algorithms.design.information_design import InformationDesign
+from tests.algorithms.known_regression import FREE, KNOWN, LABELLED, WITH_CONSTANT
 
 
 def pool(n: int, k: int, d: int, seed: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -38,7 +42,9 @@ def binary_fisher(p: Tensor, h: Tensor) -> Tensor:
     return p.max() * (1 - p.max()) * torch.outer(h, h)
 
 
-def slow_bait(fishers: list[Tensor], labelled: list[Tensor], n: int, ridge: float) -> list[int]:
+def slow_bait(
+    fishers: list[Tensor], labelled: list[Tensor], n: int, ridge: float, extra: int | None = None
+) -> list[int]:
     target = sum(fishers + labelled) / len(fishers + labelled)
     m = ridge * torch.eye(target.shape[0], dtype=torch.float64) + sum(labelled)
 
@@ -50,7 +56,7 @@ def slow_bait(fishers: list[Tensor], labelled: list[Tensor], n: int, ridge: floa
         return float(torch.linalg.solve(information, target).trace())
 
     picks: list[int] = []
-    for _ in range(min(2 * n, len(fishers))):
+    for _ in range(min(2 * n if extra is None else n + extra, len(fishers))):
         row = lowest({i: trace(m + fishers[i]) for i in range(len(fishers)) if i not in picks})
         picks.append(row)
         m = m + fishers[row]
@@ -145,24 +151,24 @@ def test_chunks_and_threads_do_not_change_the_picks(variant: str) -> None:
 def test_drift_is_noticed_and_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     p, h = pool(40, 3, 4, seed=5)
     expected = bait(p, h, 8)
-    update = module._Design._update
+    update = InformationDesign._update
     refreshed = []
-    refresh = module._Design.refresh
+    refresh = InformationDesign.refresh
 
-    def sloppy(self: module._Design, u: Tensor, r: Tensor, sign: int) -> None:
+    def sloppy(self: InformationDesign, u: Tensor, r: Tensor, sign: int) -> None:
         update(self, u * (1 + 1e-5), r * (1 + 1e-5), sign)
 
-    def counted(self: module._Design) -> None:
+    def counted(self: InformationDesign) -> None:
         refreshed.append(1)
         refresh(self)
 
-    monkeypatch.setattr(module._Design, "_update", sloppy)
-    monkeypatch.setattr(module._Design, "refresh", counted)
+    monkeypatch.setattr(InformationDesign, "_update", sloppy)
+    monkeypatch.setattr(InformationDesign, "refresh", counted)
     assert torch.equal(bait(p, h, 8), expected)
     assert len(refreshed) > 10
     # Without the repair the same error changes the picks it is meant to protect.
-    monkeypatch.setattr(module._Design, "_drifted", lambda *_: False)
-    monkeypatch.setattr(module._Design, "_update", lambda self, u, r, sign: update(self, u * 0.5, r * 0.5, sign))
+    monkeypatch.setattr(InformationDesign, "_drifted", lambda *_: False)
+    monkeypatch.setattr(InformationDesign, "_update", lambda self, u, r, sign: update(self, u * 0.5, r * 0.5, sign))
     assert not torch.equal(bait(p, h, 8), expected)
 
 
@@ -209,3 +215,45 @@ bait(p[:50], h[:50], 2)
     stated = 8 * (5 * 64**2 + 3 * 8000 * 16)
     # Beside it there are float64 copies of the input (4 MiB) and chunks; all gains at once would take 16 MiB.
     assert peak_bytes(setup, "bait(p, h, 4, chunk_bytes=2**20)") < stated + 14 * 2**20
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 4), st.integers(0, 4), st.integers(0, 5), st.sampled_from([None, 0, 3, 100]),
+    st.sampled_from([1.0, 1e-2, 1e-5]), st.sampled_from([torch.float16, torch.float32, torch.float64]),
+    st.integers(0, 10**6),
+)  # fmt: skip
+def test_regression_is_that_of_inverting_every_matrix(
+    d: int, labelled: int, n: int, extra: int | None, ridge: float, dtype: torch.dtype, seed: int
+) -> None:
+    h = pool(14 + labelled, 2, d, seed, dtype)[1]
+    h[7:10] = h[:3]  # duplicates
+    fishers = [torch.outer(row, row) for row in h.double()]
+    picks = bait_regression(h[:14], n, labelled_embeddings=h[14:], ridge=ridge, extra=extra)
+    assert picks.dtype == torch.int64
+    assert picks.tolist() == slow_bait(fishers[:14], fishers[14:], n, ridge, 0 if n == 0 else extra)
+
+
+def test_regression_gives_the_known_answer() -> None:
+    z = WITH_CONSTANT
+    picks = bait_regression(z[FREE], 5, labelled_embeddings=z[LABELLED], ridge=0.01, extra=0)
+    assert FREE[picks].tolist() == KNOWN["bait_forward"]
+
+
+def test_regression_forward_is_the_v_optimal_design_of_all_rows() -> None:
+    h = pool(300, 2, 5, 4, torch.float32)[1]
+    expected = v_optimal(h[:250], 30, ridge=0.1, labelled=h[250:], targets=h)
+    assert torch.equal(bait_regression(h[:250], 30, labelled_embeddings=h[250:], ridge=0.1, extra=0), expected)
+    assert bait_regression(h[:9], 9, ridge=0.1).tolist() == v_optimal(h[:9], 9, ridge=0.1).tolist()
+
+
+def test_regression_refusals() -> None:
+    h = pool(5, 2, 3, 5)[1]
+    for arguments, message in (
+        ({"n": 6}, "cannot pick 6 of 5"),
+        ({"n": 1, "ridge": 0.0}, "ridge must be positive and finite, got 0"),
+        ({"n": 1, "extra": -1}, "extra must not be negative, got -1"),
+        ({"n": 1, "labelled_embeddings": h[:, :2]}, "labelled_embeddings must have the 3 columns of features, got 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            bait_regression(h, **arguments)

@@ -3,7 +3,14 @@ import threading
 
 import pytest
 
-from labelbench_plus.store.atomic import TEMPORARY, publish, replace, sweep_temporaries
+from labelbench_plus.store.atomic import (
+    TEMPORARY,
+    publish,
+    publish_folder,
+    remove_folder,
+    replace,
+    sweep_temporaries,
+)
 
 
 def test_publish_never_overwrites(tmp_path):
@@ -50,3 +57,18 @@ def test_leftovers_of_the_dead_are_swept_and_nothing_else(tmp_path):
     (tmp_path / "0000.json").touch()
     sweep_temporaries(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0000.json"]
+
+
+def test_a_folder_is_published_whole_and_once(tmp_path):
+    def write(folder):
+        (folder / "inside").mkdir()
+        (folder / "inside" / "file").write_text("content")
+
+    assert publish_folder(tmp_path / "model", write)
+    assert not publish_folder(tmp_path / "model", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    (tmp_path / f"{TEMPORARY}half").mkdir()
+    sweep_temporaries(tmp_path)
+    assert remove_folder(tmp_path / "model")
+    assert not remove_folder(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

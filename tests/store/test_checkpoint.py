@@ -5,6 +5,7 @@ import pytest
 from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store import checkpoint as checkpoint_module
 from labelbench_plus.store.checkpoint import EVERY_SECONDS, CheckpointFile
+from labelbench_plus.store.lease import LeaseLost
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -77,3 +78,68 @@ def test_a_rounds_seconds_are_those_of_all_attempts(suite_file, tmp_path, monkey
     carry_out(job, lambda rounds: None)
     seconds = [costs["train_seconds"] for costs in RunStore(tmp_path / "out", spec.id).costs()]
     assert seconds == pytest.approx([1000.0 * (number + 1) for number in range(len(seconds))], abs=60)
+
+
+def write(word):
+    def into(folder):
+        (folder / "shard").mkdir()
+        (folder / "shard" / "weights").write_text(word)
+
+    return into
+
+
+def read(folder):
+    return (folder / "shard" / "weights").read_text()
+
+
+def test_a_folder_is_kept_whole_or_not_at_all(tmp_path, clock):
+    kept = CheckpointFile(tmp_path, 3, Held())
+    assert kept.load_folder() is None
+    clock[0] += 70
+    kept.save_folder(write("first"))
+
+    def killed(folder):
+        write("half")(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.save_folder(killed)
+    again = CheckpointFile(tmp_path, 3, Held())
+    assert read(again.load_folder()) == "first"
+    assert again.earlier_seconds == 70
+    clock[0] += 30
+    again.save_folder(write("second"))
+    last = CheckpointFile(tmp_path, 3, Held())
+    assert read(last.load_folder()) == "second"
+    assert last.earlier_seconds == 100
+    assert len(list(tmp_path.iterdir())) == 1  # the first is gone
+
+
+def test_between_a_folder_and_the_one_before_it_the_latest_counts(tmp_path, monkeypatch):
+    """Killed when the new one is there and the old one not yet gone."""
+    monkeypatch.setattr(checkpoint_module, "remove_folder", lambda path: None)
+    for word in map(str, range(12)):
+        CheckpointFile(tmp_path, 0, Held()).save_folder(write(word))
+    assert read(CheckpointFile(tmp_path, 0, Held()).load_folder()) == "11"
+
+
+def test_nothing_is_kept_of_a_run_that_somebody_else_took_over(tmp_path):
+    class Lost(Held):
+        calls = 0
+
+        def check(self):
+            self.calls += 1
+            if self.calls == 2:  # while the folder was written
+                raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        CheckpointFile(tmp_path, 0, Lost()).save_folder(write("late"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_earlier_rounds_are_removed_with_the_files(tmp_path):
+    for number in range(3):
+        CheckpointFile(tmp_path, number, Held()).save_folder(write(str(number)))
+        CheckpointFile(tmp_path, number, Held()).save(b"state")
+    checkpoint_module.remove_before(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0002-0001", "0002.pt"]

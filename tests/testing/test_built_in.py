@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from labelbench_plus.plugins import BUILT_IN, registry
 from labelbench_plus.testing import Report, check_encoder, check_problem, check_strategy, check_trainer
-from labelbench_plus.testing.toy_problem import EXAMPLES
 
 # On the toy problem's vectors there are no images to augment.
 NETWORK = {"network": "linear", "augment": "noise", "steps": 30, "learning_rate": 0.2, "batch": 16}
@@ -41,8 +40,6 @@ GIVEN: dict[str, dict[str, Any]] = {
     "timm": {"model": "tf_efficientnet_lite0", "weights": "random-plumbing-test", "image_size": 32},
     "torchvision": {"model": "mobilenet_v3_small", "weights": "random-plumbing-test", "image_size": 32},
     "float16": {"of": "pixels"},
-    "classification": {"dataset": "digits", "encoder": "pixels"},
-    **{example["name"]: example for example in EXAMPLES},
 }
 # Left to `lbp check NAME`, as opening or evaluating them is a simulation or a training of its own.
 LONG = {"pendulum": "it simulates control for a minute", "corrupted_images": "it trains a reference for ten seconds"}
@@ -53,8 +50,10 @@ def built_in(kind: str) -> list[str]:
 
 
 def build(kind: str, name: str) -> Any:
+    known = registry(kind)
+    given = (known.load(name).example() if kind == "problems" else None) or GIVEN.get(name, {})
     try:
-        return registry(kind).build({"name": name, **GIVEN.get(name, {})})
+        return known.build({"name": name, **given})
     except ValidationError as error:
         pytest.skip(f"it has no default for everything, and GIVEN has none for it: {error.error_count()} missing")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -115,6 +115,14 @@ def folded_row_sums(values: Tensor) -> Tensor:
     return values.sum(dim=1)
 
 
+def row_mean(values: Tensor) -> Tensor:
+    """(d,) float64 mean of the rows of a (n, d) matrix, summed in an order that depends on its shape alone."""
+    total = torch.zeros(values.shape[1], dtype=torch.float64, device=values.device)
+    for rows in row_chunks(values.shape[0], 1, 256):
+        total += row_sums(values[rows].to(torch.float64).T)
+    return total / values.shape[0]
+
+
 def squared_norms(values: Tensor, name: str) -> Tensor:
     """(n,) float64 squared norms of the rows of a matrix, refused unless it is floating point and finite."""
     # A row with NaN or infinity shows in its norm: the data need not be read a second time to look for them.
@@ -195,6 +203,9 @@ class Points(Protocol):
     def exact(self, rows: Tensor, others: Self, columns: Tensor) -> Tensor:
         """(p,) float64 squared distances of the pairs (rows[k], columns[k]); zero for equal points."""
         ...
+
+
+PointsT = TypeVar("PointsT", bound=Points)
 
 
 @dataclass(frozen=True)
@@ -367,7 +378,7 @@ def feature_points(features: Tensor, centers: Tensor | None) -> tuple[FeaturePoi
     return replace(pool, dtype=dtype), replace(given, dtype=dtype)
 
 
-class LazyDistances:
+class LazyDistances(Generic[PointsT]):
     """Squared distances of a pool to the nearest of a growing set of centres, brought up to date on demand.
 
     A distance to the nearest centre only shrinks when centres are added, so a stale value is an upper bound.
@@ -379,21 +390,21 @@ class LazyDistances:
     centres: all centres so far.
     """
 
-    def __init__(self, points: Points, centres: Points, bound: Tensor, chunk_bytes: int) -> None:
+    def __init__(self, points: PointsT, centres: PointsT, bound: Tensor, chunk_bytes: int) -> None:
         """Start from any upper bounds (infinity will do); no distance is computed."""
         self.points, self.centres, self.chunk_bytes = points, centres, chunk_bytes
         self.bound = bound.clone()
         self.seen = torch.zeros(len(points), dtype=torch.int64, device=bound.device)
 
     @classmethod
-    def exact(cls, points: Points, centres: Points, chunk_bytes: int) -> LazyDistances:
+    def exact(cls, points: PointsT, centres: PointsT, chunk_bytes: int) -> Self:
         """Start from the exact distances to the given centres, infinite if there are none."""
         unknown = torch.full_like(points.squared_norms, torch.inf)
         lazy = cls(points, centres, nearest_squared_distances(points, centres, unknown, chunk_bytes), chunk_bytes)
         lazy.seen += len(centres)
         return lazy
 
-    def add(self, centres: Points) -> None:
+    def add(self, centres: PointsT) -> None:
         """Add centres; no distance is computed."""
         self.centres = self.centres.join(centres)
 
@@ -412,7 +423,9 @@ class LazyDistances:
             recent = self.centres.take(slice(first, len(self.centres)))
             for part in row_chunks(len(members), self.points.row_bytes, self.chunk_bytes):
                 some = members[part]
-                self.bound[some] = nearest_squared_distances(
-                    self.points.take(some), recent, self.bound[some], self.chunk_bytes
-                )
+                self.bound[some] = self.nearest(self.points.take(some), recent, self.bound[some])
         self.seen[rows] = len(self.centres)
+
+    def nearest(self, points: PointsT, centres: PointsT, known: Tensor) -> Tensor:
+        """(n,) exact squared distance of each point to its nearest centre, or `known` where that is less."""
+        return nearest_squared_distances(points, centres, known, self.chunk_bytes)

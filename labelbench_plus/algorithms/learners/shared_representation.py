@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 
 RIDGE = 1e-12  # of the mean diagonal entry: keeps systems solvable that the data leave open, and moves no digit else
 LARGEST_SYSTEM = 6000
@@ -106,6 +105,8 @@ def spectral_start(data: Moments) -> tuple[np.ndarray, np.ndarray]:
     The columns C^(−1/2) u, with u the left singular vectors of [C^(−1/2) Xᵀ_j y_j / √n_j] and C the pooled covariance,
     in decreasing order of the singular values.
     """
+    from scipy.linalg import eigh
+
     pooled = data.gram.sum(axis=0) / data.counts.sum()
     values, vectors = eigh(pooled)
     values = np.maximum(values, RIDGE * max(float(values[-1]), np.finfo(float).tiny))
@@ -142,6 +143,8 @@ def _basis(data: Moments, heads: np.ndarray) -> np.ndarray:
 
 
 def _solve(system: np.ndarray, right: np.ndarray) -> np.ndarray:
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
     diagonal = np.einsum("ii->i", system)
     diagonal += RIDGE * max(float(diagonal.mean()), np.finfo(float).tiny)
     try:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from scipy.stats import rankdata
 
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.plugins import From
@@ -61,6 +60,8 @@ class RankSum(PairStrategy):
         }
 
     def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:
+        from scipy.stats import rankdata
+
         total = np.zeros(sum(shard.rows for shard in shards))
         for number, strategy in enumerate(self._both):
             own = {name.partition(" ")[2]: array for name, array in state.items() if name.startswith(f"{number} ")}

@@ -9,7 +9,8 @@ from annotated_types import Gt
 from torch import Tensor
 
 from labelbench_plus.algorithms.learners.binary_logistic_regression import BinaryLogisticFit, binary_logistic_regression
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers import Checkpoint, Trainer, trainers
+from labelbench_plus.trainers._kept import Keeper
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.multilabel import MultilabelData
@@ -53,3 +54,14 @@ class BinaryRelevance(Trainer):
         return BinaryRelevanceModel(
             binary_logistic_regression(data.labelled.features, data.labelled.labels, l2=self.l2, start=start)
         )
+
+    def fit_with_checkpoint(
+        self, data: MultilabelData, streams: Streams, previous: BinaryRelevanceModel | None, checkpoint: Checkpoint
+    ) -> BinaryRelevanceModel:
+        model = self.fit(data, streams, previous)
+        Keeper(self, data, streams, checkpoint).keep(vars(model.fit))
+        return model
+
+    def restore(self, data: MultilabelData, streams: Streams, checkpoint: Checkpoint) -> BinaryRelevanceModel | None:
+        state = Keeper(self, data, streams, checkpoint).kept()
+        return None if state is None else BinaryRelevanceModel(BinaryLogisticFit(**state))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from labelbench_plus.trainers import Checkpoint
 from labelbench_plus.trainers._linear_probe import probed
 from labelbench_plus.trainers._networks import Inputs, NetworkModel, NetworkTrainer, Training, unlabelled_rows
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,20 @@ class SemiSupervised(NetworkTrainer):
         """The method, where it depends on more than that: the data, and the rows (n,) that are unlabelled."""
         return self.rule(data.num_classes, len(unlabelled))
 
-    def fit_with_checkpoint(
-        self, data: ClassificationData, streams: Streams, previous: Any | None, checkpoint: Checkpoint
-    ) -> NetworkModel:
+    def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
         inputs = Inputs(self, data, streams, strong=not rule.learns_from_weak)
         start = probed(self, data, streams, inputs, self.probe) if self.probe is not None else None
-        training = Training(self, data, streams, inputs, rule, start)
-        with training.going_on(checkpoint):
+        training = Training(self, data, streams, inputs, keeper, rule, start)
+        with training.going_on():
             training.network.train()
             while training.step < self.steps:
                 rows = training.labelled.next(self.batch)
                 items = training.unlabelled.next(self.ratio * self.batch) if len(others) else None
                 training.advance(lambda r=rows, i=items: self._loss(training, rule, data, others, r, i))  # type: ignore[misc]
-                training.keep_if_due(checkpoint)
-            return training.model()
+                training.keep_if_due()
+            return training.done(training.model())
 
     def _loss(
         self,

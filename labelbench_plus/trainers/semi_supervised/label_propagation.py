@@ -10,7 +10,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from labelbench_plus.algorithms.learners.label_propagation import Graph, induce, neighbour_graph, propagate
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
@@ -64,3 +64,6 @@ class LabelPropagation(Trainer):
         labelled = data.labelled
         values = propagate(graph, labelled.rows, labelled.labels, data.num_classes, alpha=self.alpha)
         return PropagatedLabels(graph, values / values.sum(dim=1, keepdim=True).clamp_min(1e-300))
+
+    def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> PropagatedLabels:
+        return self.fit(data, streams, None)  # all that is carried on is the graph, and that is of the pool alone

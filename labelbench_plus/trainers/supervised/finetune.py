@@ -10,13 +10,14 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 from torch.nn import functional
 
-from labelbench_plus.trainers import Checkpoint, trainers
+from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers._networks import CHUNK, Inputs, NetworkModel, NetworkTrainer, Training, prepared
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
 
 
 @trainers.register("finetune")
@@ -40,12 +41,10 @@ class Finetune(NetworkTrainer):
     def uses_validation(self) -> bool:  # type: ignore[override]
         return self.patience > 0
 
-    def fit_with_checkpoint(
-        self, data: ClassificationData, streams: Streams, previous: Any | None, checkpoint: Checkpoint
-    ) -> NetworkModel:
+    def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
         inputs = Inputs(self, data, streams, strong=False)
-        training = Training(self, data, streams, inputs, network=self.start(data, streams, inputs))
-        with training.going_on(checkpoint):
+        training = Training(self, data, streams, inputs, keeper, network=self.start(data, streams, inputs))
+        with training.going_on():
             training.network.train()
             while training.step < self.steps and training.notes.get("waited", 0) < max(self.patience, 1):
                 rows = training.labelled.next(self.batch).to(training.device)
@@ -54,8 +53,8 @@ class Finetune(NetworkTrainer):
                 training.advance(lambda x=read, y=labels: self._loss(training, x, y))  # type: ignore[misc]
                 if self.patience and (training.step % self.look_every == 0 or training.step == self.steps):
                     self._look(training, data)
-                training.keep_if_due(checkpoint)
-            return self._best(training)
+                training.keep_if_due()
+            return training.done(self._best(training))
 
     def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier | None:
         """The network to begin with; None for the trainer's own."""

@@ -9,7 +9,8 @@ from annotated_types import Gt
 from torch import Tensor
 
 from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit, logistic_regression
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers import Checkpoint, Trainer, trainers
+from labelbench_plus.trainers._kept import Keeper
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
@@ -49,3 +50,14 @@ class LogisticRegression(Trainer):
         return LinearModel(
             logistic_regression(labelled.features, labelled.labels, data.num_classes, l2=self.l2, start=start)
         )
+
+    def fit_with_checkpoint(
+        self, data: ClassificationData, streams: Streams, previous: LinearModel | None, checkpoint: Checkpoint
+    ) -> LinearModel:
+        model = self.fit(data, streams, previous)
+        Keeper(self, data, streams, checkpoint).keep(vars(model.fit))
+        return model
+
+    def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> LinearModel | None:
+        state = Keeper(self, data, streams, checkpoint).kept()
+        return None if state is None else LinearModel(LogisticRegressionFit(**state))

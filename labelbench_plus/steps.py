@@ -1,0 +1,127 @@
+"""The steps of a round, one by one: choose and buy, train, evaluate. `loop` puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.random import Generator
+
+from labelbench_plus.budget import Ledger, Purchase, allowance
+from labelbench_plus.contracts.problems import Instance, Place
+from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
+from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.contracts.trainers import Checkpoint
+from labelbench_plus.measure import noted
+from labelbench_plus.oracle import QueryError
+from labelbench_plus.plugins import label
+from labelbench_plus.seeding import Streams
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.view import CapabilityError, View
+
+Select = Callable[[Strategy, View, int, Generator], Any]
+
+
+class StrategyContractError(Exception):
+    """A strategy broke its contract. The message names strategy, round, what was expected and what came."""
+
+
+def select_here(strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
+    """Have a strategy choose in this process.
+
+    Raises
+    ------
+    QueryError
+        It wrote to its view.
+    """
+    query = strategy.select(view, n, rng)
+    if changed := view.changed():
+        raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
+    return query
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a run's rounds: functions of the spec, the seed and what was bought before.
+
+    `run` puts them in order; whoever does a part of a run again takes the ones it needs.
+
+    Attributes
+    ----------
+    instance: the spec's problem, opened at its seed.
+    """
+
+    spec: RunSpec
+    instance: Instance
+
+    @classmethod
+    def of(cls, spec: RunSpec, place: Place) -> Steps:
+        return cls(spec, spec.problem.open(place, Streams(spec.seed)))
+
+    def choose(
+        self, number: int, ledger: Ledger, model: Any | None, select: Select = select_here
+    ) -> dict[str, float | None]:
+        """Have a round's strategy choose, and buy what it chose. Returns what it noted about the choice.
+
+        Raises
+        ------
+        StrategyContractError
+            What it did, or asked for, is not allowed.
+        """
+        chooser, oracle = self.spec.chooser(number), self.instance.oracle
+        money = allowance(self.spec.amounts, number, ledger)
+        view = self.instance.view(chooser.needs, ledger, model, money)
+        rng = Streams(self.spec.seed).round(number).rng("initial" if chooser is self.spec.initial else "strategy")
+        try:
+            oracle.answer(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)
+        except (QueryError, CapabilityError) as error:
+            raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
+        return noted("strategy", view.notes)
+
+    def fit(self, number: int, ledger: Ledger, previous: Any | None, checkpoint: Checkpoint | None = None) -> Any:
+        """The model of a round, whose purchase is the ledger's last, from the previous one's if the trainer wants it.
+
+        Without a checkpoint nothing is taken up and nothing is kept.
+        """
+        trainer, streams = self.spec.trainer, Streams(self.spec.seed).round(number)
+        data = self._data(ledger)
+        if checkpoint is None:
+            return trainer.fit(data, streams, previous)
+        return trainer.fit_with_checkpoint(data, streams, previous, checkpoint)
+
+    def model_after(
+        self, purchases: Sequence[Purchase], checkpoint: Callable[[int], Checkpoint | None] = lambda number: None
+    ) -> Any:
+        """The model of the last round in which these were bought.
+
+        It is restored if its trainer has kept it, else trained again; one that continues is led through all rounds.
+        """
+        trainer, last, model = self.spec.trainer, len(purchases) - 1, None
+        if (kept := checkpoint(last)) is not None:
+            streams = Streams(self.spec.seed).round(last)
+            model = trainer.restore(self._data(Ledger([*purchases])), streams, kept)
+        if model is None:
+            for number in range(0 if trainer.continues else last, last + 1):
+                model = self.fit(number, Ledger([*purchases[: number + 1]]), model, checkpoint(number))
+        return model
+
+    def score(self, number: int, model: Any, names: Collection[str] | None) -> Scored:
+        """What the problem says of the model of a round.
+
+        Parameters
+        ----------
+        names: of the scores of an earlier round; None in the first one.
+
+        Raises
+        ------
+        ScoreError
+            A score is not finite, other scores came than before, or the model's predictions cannot be scored.
+        """
+        try:
+            return Scored.of(self.instance.evaluate(model)).checked(names)
+        except UnusableScore as error:
+            raise ScoreError(f"trainer {label(self.spec.trainer)!r}, round {number}: {error}") from error
+
+    def _data(self, ledger: Ledger) -> Any:
+        return self.instance.training_data(ledger, with_validation=self.spec.trainer.uses_validation)

@@ -1,0 +1,84 @@
+"""What trainers keep of a fit, under way or done, and take up again only if it is of that very fit."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from labelbench_plus.plugins import describe
+from labelbench_plus.trainers import Checkpoint, Trainer
+
+if TYPE_CHECKING:
+    from labelbench_plus.seeding import Streams
+
+logger = logging.getLogger(__name__)
+
+KEPT_VERSION = 3  # raised when what is kept of a training changes
+
+
+class Keeper:
+    """A fit's way to its checkpoint. What it keeps is signed with what the fit is of.
+
+    Parameters
+    ----------
+    data: what its problem shows a trainer: has `labelled`, tensors of what was bought, and `pool_features`.
+    """
+
+    def __init__(self, trainer: Trainer, data: Any, streams: Streams, checkpoint: Checkpoint) -> None:
+        self._signature, self._device = signature(trainer, data, streams), data.pool_features.device
+        self._checkpoint = checkpoint
+
+    def due(self) -> bool:
+        return self._checkpoint.due()
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Keep tensors, numbers, strings and containers of these by name, instead of what was kept before."""
+        buffer = io.BytesIO()
+        torch.save({**state, "signature": self._signature}, buffer)
+        self._checkpoint.save(buffer.getvalue())
+
+    def kept(self) -> dict[str, Any] | None:
+        """What was kept last, on the data's device; None if nothing was, it is of another fit, or cannot be read."""
+        if (content := self._checkpoint.load()) is None:
+            return None
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=self._device, weights_only=True)
+        except Exception as error:  # a damaged file can raise anything; training again is always right
+            logger.warning("a checkpoint cannot be read (%s); training starts again", error)
+            return None
+        return state if state.pop("signature", None) == self._signature else None
+
+
+def signature(trainer: Trainer, data: Any, streams: Streams) -> str:
+    """Hash of what a kept state belongs to. Another kind of device rounds otherwise, and has streams of its own."""
+    pool = data.pool_features
+    about = [KEPT_VERSION, pool.device.type, list(pool.shape), describe(trainer), trainer.fingerprint()]
+    digest = hashlib.sha256(json.dumps([*about, streams.seed, list(streams.key)]).encode())
+    for part in vars(data.labelled).values():
+        digest.update(part.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class NoCheckpoint:
+    """For a fit that nobody wants to interrupt."""
+
+    def load(self) -> None:
+        return None
+
+    def due(self) -> bool:
+        return False
+
+    def save(self, state: bytes) -> None:
+        pass
+
+    def load_folder(self) -> None:
+        return None
+
+    def save_folder(self, write: Any) -> None:
+        pass
