@@ -32,6 +32,7 @@ from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.submission.arithmetic import check_run
 from labelbench_plus.submission.schema import RunLine, misfits
 from labelbench_plus.suite import load_suite
+from labelbench_plus.testing import check_problem, check_trainer
 
 PLUGIN = Path(tests.telling.__file__)
 SUITE = """\
@@ -146,6 +147,11 @@ def test_details_come_back_from_an_archive_that_holds_them(told, tmp_path):
 def test_what_a_file_cannot_hold_is_refused_by_its_place(details, why):
     with pytest.raises(UnusableScore, match=re.escape(why)):
         plain_details(details)
+
+
+def test_a_problem_with_details_and_a_trainer_with_notes_pass_the_kit():
+    for report in (check_problem(tests.telling.Telling("details")), check_trainer(tests.telling.ShareTrainer())):
+        assert report.passed, str(report)
 
 
 def test_evaluation_and_notes_stand_among_the_costs(told):
