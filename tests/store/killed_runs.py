@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+import tests.telling  # noqa: F401 registers what a suite may name
 from labelbench_plus.running.job import Job, carry_out
 from labelbench_plus.store import atomic, checkpoint
 from labelbench_plus.suite import load_suite
