@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.cli import app
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.run_store import RoundRecord, RunStore
 from labelbench_plus.suite import load_suite
@@ -135,7 +135,7 @@ class Real:
     @classmethod
     def of(cls, spec: RunSpec, folder: Path) -> Real:
         root = folder / "real"
-        job = Job(spec.id, spec.as_json(), str(spec), root, folder / "cache", "cpu", (), "", "disabled")
+        job = Job.of(spec, Where(root, folder / "cache"))
         carry_out(job, lambda rounds: None)
         store = RunStore(root, spec.id)
         costs = [{name: value for name, value in each.items() if name != "attempt"} for each in store.costs()]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from labelbench_plus.running.job import local_jobs
+from labelbench_plus.running.job import Where, local_jobs
 from labelbench_plus.running.local import Event, run_local
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def run_suite(
         if event.state == "failed":
             failed.append(f"{event.job.title}: {event.message}")
 
-    isolate = suite.isolate is not None
-    jobs = local_jobs(
-        suite.suite, suite.runs(), Path(out), workers, device=device, plugin_files=plugin_files, isolate=isolate
-    )
+    where = Where.here(Path(out), device, plugin_files)
+    jobs = local_jobs(suite.runs(), where, workers, isolate=suite.isolate is not None)
     run_local(jobs, workers, listen)
     if failed:
         raise RunsFailed("\n".join(failed))

@@ -31,6 +31,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
+SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
 RESERVED_FIELDS = frozenset({"name", "version"})
 
 
@@ -232,6 +233,16 @@ class From:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(lambda value: registry(self.kind).build(value))
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of plugin, in the order in which they are shown. Nothing is imported.
+
+    A kind is a contract (`contracts/<kind>.py`) with a room of its name, where the built-in ones are.
+    """
+    here = Path(__file__).parent
+    found = {file.stem for file in (here / "contracts").glob("*.py") if (here / file.stem).is_dir()}
+    return (*(kind for kind in SHOWN_FIRST if kind in found), *sorted(found.difference(SHOWN_FIRST)))
 
 
 def registry(kind: str) -> Registry[Any]:

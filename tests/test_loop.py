@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.steps import StrategyContractError
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -38,7 +38,7 @@ def carry(suite_file, tmp_path):
             load_plugin_file(plugin)
         only = [("[random, margin]", f"[{strategy}]"), ("seeds: 0..1", f"seeds: [0]\nbaseline: {strategy}")]
         (spec,) = load_suite(suite_file(*only, *replacements)).runs()
-        job = Job(spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "s", "disabled")
+        job = Job.of(spec, Where(tmp_path / root, tmp_path / "cache"))
         carry_out(job, lambda rounds: None)
         return RunStore(tmp_path / root, spec.id)
 
@@ -149,7 +149,7 @@ def test_one_model_is_gone_before_the_next_is_trained(continues, suite_file, tmp
     load_plugin_file(plugin)
     replaced = ("[logistic_regression]", f"[{name}]"), ("[random, margin]", "[badge]"), ("rounds: 3", "rounds: 4")
     spec = load_suite(suite_file(*replaced)).runs()[0]
-    job = Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled")
+    job = Job.of(spec, Where(tmp_path / "out", tmp_path / "cache"))
 
     def stop(rounds):
         if rounds == 2:

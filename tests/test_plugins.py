@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import ValidationError
 
-from labelbench_plus.plugins import Infra, PluginError, describe, label, load_plugin_file, registry
+from labelbench_plus.plugins import Infra, PluginError, describe, kinds, label, load_plugin_file, registry
 from labelbench_plus.strategies import PoolStrategy, Strategy, strategies
 
 
@@ -32,7 +32,23 @@ def test_names_are_known_without_importing_the_plugins():
     assert torch_imported == "False"
 
 
-@pytest.mark.parametrize("kind", ["problems", "datasets", "encoders", "strategies", "trainers", "metrics"])
+def test_a_kind_is_a_contract_with_a_room_of_its_name_and_none_is_imported_to_find_out():
+    code = (
+        "import sys; from labelbench_plus.plugins import kinds; print(kinds());"
+        "print('labelbench_plus.contracts' in sys.modules)"
+    )
+    found, imported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert found == str(kinds())
+    assert imported == "False"
+    assert kinds()[0] == "problems"
+    assert {"strategies", "pair_pools", "launchers"} < set(kinds())
+    assert "classifier" not in kinds()
+    assert {registry(kind).group for kind in kinds()} == {f"labelbench_plus.{kind}" for kind in kinds()}
+
+
+@pytest.mark.parametrize("kind", kinds())
 def test_every_built_in_loads_and_says_what_it_is(kind):
     found = registry(kind)
     assert found.entries()

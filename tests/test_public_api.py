@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import labelbench_plus
-from labelbench_plus.plugins import registry
+from labelbench_plus.plugins import kinds, registry
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,6 +68,10 @@ def test_the_package_offers_exactly_this():
         labelbench_plus.nothing  # noqa: B018 the look-up is what is tested
 
 
+def test_no_kind_of_plugin_is_forgotten():
+    assert set(CONTRACTS) == set(kinds()) - {"launchers"}
+
+
 @pytest.mark.parametrize("kind", CONTRACTS)
 def test_a_kind_of_plugin_offers_exactly_this(kind):
     assert set(offered_by(importlib.import_module(f"labelbench_plus.{kind}"))) == CONTRACTS[kind]
@@ -120,16 +124,21 @@ def test_the_version_is_semantic_and_the_changelog_knows_it():
         assert headings[1] == labelbench_plus.__version__
 
 
-def test_a_suite_from_a_script(suite_file, tmp_path, monkeypatch):
+@pytest.fixture
+def falls_over():
+    """The name of a strategy that a test adds. It is forgotten after the test; what was loaded beside it is not."""
+    yield "falls_over"
+    known = registry("strategies")
+    del known._classes["falls_over"], known._local["falls_over"]
+
+
+def test_a_suite_from_a_script(suite_file, tmp_path, falls_over):
     """A run that fails is told after the others have ended; what is done is not done again."""
-    known = registry("strategies")  # what this test adds is gone when it ends
-    monkeypatch.setattr(known, "_classes", dict(known._classes))
-    monkeypatch.setattr(known, "_local", dict(known._local))
     plugin, out = tmp_path / "falls_over.py", tmp_path / "out"
     plugin.write_text(
         "from dataclasses import dataclass\n"
         "from labelbench_plus.strategies import PoolStrategy, strategies\n\n"
-        "@strategies.register('falls_over')\n@dataclass(frozen=True)\n"
+        f"@strategies.register('{falls_over}')\n@dataclass(frozen=True)\n"
         "class FallsOver(PoolStrategy):\n    def select(self, view, n, rng):\n        raise ValueError('on purpose')\n"
     )
     labelbench_plus.load_plugin_file(plugin)

@@ -24,7 +24,7 @@ from labelbench_plus.contracts.scores import (
     split_point,
 )
 from labelbench_plus.leaderboard.results import meta_as_json, read_results
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import restore_archive, write_archive
 from labelbench_plus.store.lease import attempts
@@ -52,7 +52,7 @@ def told(tmp_path):
     def carry(says: str) -> tuple[RunStore, ScoreError | None]:
         (tmp_path / "told.yaml").write_text(SUITE.format(says=says))
         (spec,) = load_suite(tmp_path / "told.yaml").runs()
-        job = Job(spec.id, spec.as_json(), str(spec), tmp_path, tmp_path / "cache", "cpu", (), "told", "disabled")
+        job = Job.of(spec, Where(tmp_path, tmp_path / "cache"))
         error = None
         try:
             carry_out(job, lambda rounds: None)

@@ -13,7 +13,7 @@ from benchmarks.speed.data import SpeedPool
 
 
 @dataclass(frozen=True)
-class Setting:
+class SpeedSetting:
     """One input: a pool, how many rows to pick from it, and the seed of what is random in the picking."""
 
     pool: SpeedPool
@@ -29,11 +29,11 @@ class Rival:
     largest, work: most rows, and most rows times picks, it is asked to do (memory, or minutes).
     """
 
-    run: Callable[[Setting], Any]
+    run: Callable[[SpeedSetting], Any]
     largest: int = 10**9
     work: int = 10**9
 
-    def fits(self, setting: Setting) -> bool:
+    def fits(self, setting: SpeedSetting) -> bool:
         rows = len(setting.pool.features)
         return rows <= self.largest and rows * setting.batch <= self.work
 
@@ -53,9 +53,9 @@ class Case:
     rivals: by the name to print.
     """
 
-    ours: Callable[[Setting], Any]
-    textbook: Callable[[Setting], Any] | None
-    quality: Callable[[Setting, Any], float]
+    ours: Callable[[SpeedSetting], Any]
+    textbook: Callable[[SpeedSetting], Any] | None
+    quality: Callable[[SpeedSetting, Any], float]
     quality_name: str
     same_picks: bool
     axes: frozenset[str] = frozenset({"d", "B"})

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting, all_cases
+from benchmarks.speed.case import Case, SpeedSetting, all_cases
 from benchmarks.speed.data import CLASSES, speed_pool
 from benchmarks.speed.frame import Measurement, environment, measure, table
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
                 continue
             measured.add(point)
             print(f"{name}, N = {n}, d = {d}, K = {classes}, B = {batch}", file=sys.stderr, flush=True)
-            found = run(case, Setting(pool, batch, options.seed), options.repeats, options.threads, options.rivals)
+            found = run(case, SpeedSetting(pool, batch, options.seed), options.repeats, options.threads, options.rivals)
             records += [
                 {"case": name, "n": n, "d": d, "classes": classes, "batch": batch, "labelled": options.labelled}
                 | {"quality_name": case.quality_name}
@@ -64,12 +64,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
 
 
-def run(case: Case, setting: Setting, repeats: int, threads: int, rivals: bool) -> list[dict[str, Any]]:
+def run(case: Case, setting: SpeedSetting, repeats: int, threads: int, rivals: bool) -> list[dict[str, Any]]:
     """Measure one case on one setting; a rival that is missing, fails or is too slow for it is left out, aloud."""
     # A first call on a small pool, so that imports and set-up are not measured.
-    small = Setting(speed_pool(300, 16, 5, 10), 5)
+    small = SpeedSetting(speed_pool(300, 16, 5, 10), 5)
     case.ours(small)
-    calls: dict[str, Callable[[Setting], Any]] = {"ours": case.ours}
+    calls: dict[str, Callable[[SpeedSetting], Any]] = {"ours": case.ours}
     rows = len(setting.pool.features)
     if case.textbook and rows <= case.textbook_largest and rows * setting.batch <= case.textbook_work:
         case.textbook(small)

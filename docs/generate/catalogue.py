@@ -12,21 +12,9 @@ from typing import Any, get_type_hints
 
 from prose import cell, markdown, summary
 
-from labelbench_plus.plugins import From, Infra, registry
+from labelbench_plus.plugins import From, Infra, kinds, registry
 from labelbench_plus.questions import QUESTIONS
 
-OTHERS = {
-    "problems": "Problems",
-    "trainers": "Trainers",
-    "datasets": "Data sets",
-    "encoders": "Encoders",
-    "networks": "Networks",
-    "augmentations": "Augmentations",
-    "conditions": "Conditions",
-    "metrics": "Metrics",
-    "pair_pools": "Pools of pairs",
-    "launchers": "Launchers",
-}
 IN_PARENTHESES = re.compile(r"\(([^()]*?(?:\b(?:19|20)\d\d\b|arXiv)[^()]*)\)")
 AUTHOR_YEAR = re.compile(r"[A-Z][\w-]+(?: et al\.| (?:and|&) [A-Z][\w-]+)? \((?:19|20)\d\d\)")
 STATED = re.compile(r"(Complexity: .*|[Tt]ime (at most )?)O\(|O\(.* time|[Mm]emory O\(")
@@ -67,8 +55,10 @@ def methods() -> str:
 def plugins() -> str:
     """The page of everything else that a suite can name."""
     lines = ["# Other plugins", "", "Everything a suite can name beside strategies, from the registry."]
-    for kind, title in OTHERS.items():
-        lines += ["", f"## {title}", ""]
+    for kind in kinds():
+        if kind == "strategies":
+            continue
+        lines += ["", f"## {title(kind)}", ""]
         for name, cls in loaded(kind).items():
             lines += [f"### {name} {{ #{kind}-{name} }}", "", markdown(cls.__doc__ or ""), "", *hyperparameters(cls)]
             if kind == "trainers":
@@ -76,6 +66,11 @@ def plugins() -> str:
             if kind == "problems":
                 lines += [f"*Sells:* {cls.query}. *Its trainers solve:* {cls.task}.", ""]
     return "\n".join(lines)
+
+
+def title(kind: str) -> str:
+    """What people call a kind: the words with which its room begins ("Data sets: one file each. ...")."""
+    return (importlib.import_module(f"labelbench_plus.{kind}").__doc__ or kind).partition(":")[0]
 
 
 def loaded(kind: str) -> dict[str, type[Any]]:

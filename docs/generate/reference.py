@@ -16,10 +16,9 @@ from prose import cell, markdown, summary
 
 import labelbench_plus
 from labelbench_plus import algorithms
-from labelbench_plus.plugins import Registry
+from labelbench_plus.plugins import Registry, kinds
 from labelbench_plus.questions import QUESTIONS
 
-CONTRACTS = ("strategies", "trainers", "problems", "encoders", "datasets", "conditions", "metrics", "pair_pools")
 SEEN_BY_PLUGINS = (
     *(f"{each.__module__}.{each.__name__}" for question in QUESTIONS for each in (question.view, *question.forms)),
     "labelbench_plus.problems.classification.ClassificationData",
@@ -51,17 +50,15 @@ def python() -> str:
 def contracts() -> str:
     """What plugins are written against."""
     lines = ["# Contracts", "", "What a plugin derives from, what it is handed, and what it hands back."]
-    for kind in CONTRACTS:
+    for kind in kinds():
         module = importlib.import_module(f"labelbench_plus.{kind}")
         lines += ["", f"## {kind}", "", markdown(module.__doc__ or ""), ""]
-        for name, value in vars(module).items():
-            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__:
+        for name in module.__all__:
+            value = getattr(module, name)
+            if isinstance(value, Registry):
+                lines += [f"`{module.__name__}.{name}`: the registry. `@{name}.register(NAME)` adds a class.", ""]
+            elif inspect.isclass(value) or inspect.isfunction(value):
                 lines += entry(f"{module.__name__}.{name}", value)
-            elif isinstance(value, Registry):
-                lines += [
-                    f"`{module.__name__}.{name}`: the registry. `@{name}.register(NAME)` puts a class into it.",
-                    "",
-                ]
     lines += ["", "## What plugins see", ""]
     for path in SEEN_BY_PLUGINS:
         home, _, name = path.rpartition(".")
@@ -77,15 +74,16 @@ def primitives() -> str:
         "`labelbench_plus.algorithms`: plain functions on tensors. They know nothing of pools, views or registries "
         "and can be used on their own.",
     ]
-    for found in sorted(pkgutil.iter_modules(algorithms.__path__), key=lambda each: each.name):
-        module = importlib.import_module(f"labelbench_plus.algorithms.{found.name}")
+    home = f"{algorithms.__name__}."
+    for found in pkgutil.walk_packages(algorithms.__path__, home):
+        module = importlib.import_module(found.name)
         public = {
             name: value
             for name, value in vars(module).items()
             if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
         }
         if public:
-            lines += ["", f"## {found.name}", "", *_fenced_if_table(module.__doc__ or ""), ""]
+            lines += ["", f"## {found.name.removeprefix(home)}", "", *_fenced_if_table(module.__doc__ or ""), ""]
             for name, value in public.items():
                 lines += entry(name, value)
     return "\n".join(lines)

@@ -6,14 +6,15 @@ import difflib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from labelbench_plus.commands.common import FAILED, load_plugins, stop
 
 if TYPE_CHECKING:
     from labelbench_plus.testing.report import Report
 
-FAILED, USAGE = 1, 2
 CHECKED = ("strategies", "trainers", "problems", "encoders")
 
 
@@ -49,7 +50,7 @@ def _expected(announced: list[str] | tuple[str, ...]) -> dict[str, str]:
     for text in announced:
         name, equals, reason = text.partition("=")
         if not equals or not reason.strip():
-            _stop(f"--expect {text!r}: expected ID=REASON, e.g. 'pool_order=it visits items in their order'")
+            stop(f"--expect {text!r}: expected ID=REASON, e.g. 'pool_order=it visits items in their order'")
         expected[name] = reason
     return expected
 
@@ -60,18 +61,15 @@ def _found(subjects: list[str]) -> list[tuple[str, str]]:
     for subject in subjects:
         those = _in_file(Path(subject)) if subject.endswith(".py") else _by_name(subject) or _in_package(subject)
         if not those:
-            _stop(_unknown(subject))
+            stop(_unknown(subject))
         found += those
     return found
 
 
 def _in_file(path: Path) -> list[tuple[str, str]]:
-    from labelbench_plus.plugins import PluginError, load_plugin_file, registry
+    from labelbench_plus.plugins import registry
 
-    try:
-        load_plugin_file(path)
-    except PluginError as error:
-        _stop(str(error))
+    load_plugins([path])
     there = str(path.resolve())
     return [
         (kind, name)
@@ -123,7 +121,7 @@ def _report(kind: str, name: str, given: str | None, expected: dict[str, str], q
             return testing.check_problem(subject, expected_failures=expected)
         return testing.check_encoder(subject, expected_failures=expected)
     except (PluginError, ValueError, TypeError) as error:
-        _stop(f"{name}: {error}; hyperparameters are given by --with" if isinstance(error, TypeError) else str(error))
+        stop(f"{name}: {error}; hyperparameters are given by --with" if isinstance(error, TypeError) else str(error))
 
 
 def _built(kind: str, name: str, given: str | None) -> Any:
@@ -140,15 +138,10 @@ def _built(kind: str, name: str, given: str | None) -> Any:
     try:
         parameters = YAML(typ="safe", pure=True).load(given)
     except YAMLError as error:
-        _stop(f"--with {given!r}: not valid YAML: {error}")
+        stop(f"--with {given!r}: not valid YAML: {error}")
     if not isinstance(parameters, dict):
-        _stop(f"--with {given!r}: expected a mapping, e.g. '{{dimensions: 8}}'")
+        stop(f"--with {given!r}: expected a mapping, e.g. '{{dimensions: 8}}'")
     try:
         return registry(kind).build({"name": name, **parameters})
     except (ValidationError, PydanticCustomError) as error:
-        _stop(f"--with {given!r}: {error}")
-
-
-def _stop(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(USAGE)
+        stop(f"--with {given!r}: {error}")

@@ -6,21 +6,20 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from labelbench_plus.commands.common import FAILED, Json, stop
 
 if TYPE_CHECKING:
     from labelbench_plus.importers.imported import Reading
     from labelbench_plus.leaderboard.results import Results
 
-FAILED, USAGE = 1, 2
-
 imports = typer.Typer(help="Bring results that were computed elsewhere onto the leaderboard.", no_args_is_help=True)
 
 To = Annotated[Path, typer.Option("--to", help="The folder of results to write")]
 Metric = Annotated[str, typer.Option(help="The score that ranks")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 
 
 @imports.command()
@@ -46,7 +45,7 @@ def labelbench(
             bar = progress.add_task("files read", total=None)
             found = read_labelbench(folder, lambda done, of: progress.update(bar, completed=done, total=of))
     except ImportRefused as error:
-        _stop(str(error))
+        stop(str(error))
     _write(lambda: labelbench_results(found.runs, metric), found, to, as_json)
 
 
@@ -76,7 +75,7 @@ def wandb(
             bar = progress.add_task("runs read", total=None)
             found = read_wandb(connect(), project, lambda done: progress.update(bar, completed=done))
     except ImportRefused as error:
-        _stop(str(error))
+        stop(str(error))
     folder = to or Path("outputs/imported") / project.rpartition("/")[2]
     _write(lambda: wandb_results(found.runs, project, metric), found, folder, as_json)
 
@@ -101,21 +100,16 @@ def labelbench_config(
     try:
         text = suite_of(checkout, command)
     except ImportRefused as error:
-        _stop(str(error))
+        stop(str(error))
     if to is None:
         print(text, end="")
         return
     try:
         replace(to, text.encode())
     except OSError as error:
-        _stop(f"{to}: cannot be written to: {error.strerror}")
+        stop(f"{to}: cannot be written to: {error.strerror}")
     print(f"suite: {to}")
     print(f"run it: lbp run {to}")
-
-
-def _stop(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(USAGE)
 
 
 def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool) -> None:
@@ -129,9 +123,9 @@ def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool)
         results = make()
         write_import(results, to, found.licence)
     except ImportRefused as error:
-        _stop(str(error))
+        stop(str(error))
     except OSError as error:
-        _stop(f"{to}: cannot be written to: {error.strerror}")
+        stop(f"{to}: cannot be written to: {error.strerror}")
     manifests = {run: results.records[run]["manifest"] for run in sorted(results.meta.defects)}
     if as_json:
         told = {

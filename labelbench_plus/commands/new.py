@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-USAGE = 2
+from labelbench_plus.commands.common import stop
 
 
 def new(
@@ -36,8 +35,7 @@ def new(
         else:
             created = new_file(kind, name, into, family)
     except (ScaffoldError, OSError) as error:
-        print(str(error), file=sys.stderr)
-        raise typer.Exit(USAGE) from None
+        stop(str(error))
     for file in created.files:
         print(f"wrote {file}")
     print("next:")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Jobs, Plugins, load_plugins, stop
+
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
-
-FAILED, USAGE = 1, 2
 
 pairs = typer.Typer(help="Choose image-text pairs from pools of any size.", no_args_is_help=True)
 
 SelectionFile = Annotated[Path, typer.Argument(help="A YAML file: pool, strategy, and fraction, count or at_least")]
 Out = Annotated[Path, typer.Option("--out", help="Where selections are kept")]
 DEFAULT_OUT = Path("outputs/selections")
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins")]
 
 
 @pairs.command()
 def select(
     selection: SelectionFile,
     out: Out = DEFAULT_OUT,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")] = os.cpu_count() or 1,
+    jobs: Jobs = DEFAULT_JOBS,
     launcher: Annotated[
         str | None, typer.Option("--launcher", "-l", help="A SLURM profile to submit to, instead of processes here")
     ] = None,
@@ -43,18 +41,16 @@ def select(
     """
     from rich.progress import Progress
 
-    from labelbench_plus.pairs.carry_out import WorkerError, carry_out
     from labelbench_plus.pairs.report import write_report
     from labelbench_plus.pairs.spec import SelectionError, load_selection
     from labelbench_plus.pairs.workspace import Workspace, plan
-    from labelbench_plus.plugins import PluginError, load_plugin_file
+    from labelbench_plus.running.selection import WorkerError, select_here
 
+    load_plugins(plugin)
     try:
-        for file in plugin or ():
-            load_plugin_file(file)
         folder = plan(load_selection(selection), out, plugin or ())
-    except (SelectionError, PluginError) as error:
-        _stop(str(error))
+    except SelectionError as error:
+        stop(str(error))
     workspace = Workspace(folder, chunk=chunk, device=device)
     if launcher is not None:
         _submit(workspace, launcher, set_ or [], chunk)
@@ -62,7 +58,7 @@ def select(
     try:
         with Progress(disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("tasks")
-            carry_out(
+            select_here(
                 workspace,
                 jobs,
                 chunk=chunk,
@@ -90,11 +86,11 @@ def report(
 
     workspace = Workspace(folder)
     if not workspace.kept.exists():
-        _stop(f"{folder}: is no finished selection (it has no {workspace.kept.name}): lbp pairs select makes one")
+        stop(f"{folder}: is no finished selection (it has no {workspace.kept.name}): lbp pairs select makes one")
     try:
         write_report(workspace, beside or ())
     except (OSError, ValueError) as error:
-        _stop(str(error))
+        stop(str(error))
     print((folder / "report.md").read_text())
 
 
@@ -113,28 +109,31 @@ def combine(
     from labelbench_plus.pairs import uids
 
     if len(files) < 2:
-        _stop("at least two uid files are needed")
+        stop("at least two uid files are needed")
     try:
         kept = reduce(getattr(uids, how), [uids.read_uids(path) for path in files])
     except (OSError, ValueError) as error:
-        _stop(str(error))
+        stop(str(error))
     count = uids.write_uids(out, lambda: [kept])
     print(f"{count:,} uids: {out}")
 
 
 def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int) -> None:
     from labelbench_plus.contracts.launchers import SchedulerError
-    from labelbench_plus.launchers.slurm import Slurm
-    from labelbench_plus.pairs.jobs import submit
     from labelbench_plus.sweep.profile import ProfileError, load_profile
+    from labelbench_plus.sweep.selection import submit_selection
 
     try:
         profile = load_profile(launcher, {}, settings)
-        if not isinstance(profile, Slurm):
-            _stop(f"--launcher {launcher}: only SLURM takes selections; leave it out for processes of this machine")
-        jobs = submit(workspace, profile, chunk)
-    except (ProfileError, SchedulerError) as error:
-        _stop(str(error))
+    except ProfileError as error:
+        stop(str(error))
+    if not profile.orders_jobs:
+        why = "its jobs cannot wait for each other, as those of a selection must"
+        stop(f"--launcher {launcher}: {why}; leave it out for processes of this machine")
+    try:
+        jobs = submit_selection(workspace, profile, chunk)
+    except SchedulerError as error:
+        stop(str(error))
     if not jobs:
         print(f"nothing is left to do: {workspace.kept}")
         return
@@ -142,8 +141,3 @@ def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int
         f"{len(jobs)} jobs, each after the one before: {', '.join(jobs)}\nuid file in the end: {workspace.kept}\n"
         f"then: lbp pairs report {workspace.folder}"
     )
-
-
-def _stop(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(USAGE)

@@ -6,16 +6,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from labelbench_plus.commands.common import FAILED, Json, Plugins, load_plugins, load_runs, stop
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.submission.check import Checked
     from labelbench_plus.submission.findings import Finding
-
-FAILED, USAGE = 1, 2
 
 submission = typer.Typer(
     help="Send results in: pack runs, check a submission, replay parts of it.", no_args_is_help=True
@@ -26,11 +26,7 @@ Against = Annotated[
     list[Path] | None,
     typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
 ]
-Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
-]
 Record = Annotated[bool, typer.Option("--record", help="Write the badges earned to badges.json beside the archive")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 
 
 @submission.command("pack")
@@ -59,18 +55,12 @@ def pack_command(
 
     from labelbench_plus.store.run_store import StoreError
     from labelbench_plus.submission.pack import pack
-    from labelbench_plus.suite import SuiteError, load_suite
 
-    _load_plugins(plugin)
     overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
-    try:
-        loaded = load_suite(suite, overrides)
-    except SuiteError as error:
-        _stop(str(error))
-    specs = loaded.runs()
+    loaded, specs = load_runs(suite, overrides, plugin)
     for prefix in ids:
         if (fits := sum(spec.id.startswith(prefix) for spec in specs)) != 1:
-            _stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")
+            stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")
     chosen = [spec for spec in specs if not ids or any(spec.id.startswith(prefix) for prefix in ids)]
     try:
         count = pack(
@@ -78,11 +68,9 @@ def pack_command(
             details=details,
         )  # fmt: skip
     except ValidationError as error:
-        _stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
+        stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
     except (StoreError, OSError) as error:
-        _stop(
-            f"{error}; lbp run {suite} --out {runs_in} finishes them" if isinstance(error, StoreError) else str(error)
-        )
+        stop(f"{error}; lbp run {suite} --out {runs_in} finishes them" if isinstance(error, StoreError) else str(error))
     print(f"{count} runs packed: {to}")
     print(f"check them: lbp submission check {to}")
 
@@ -135,7 +123,7 @@ def replay_command(
     if checked.problems:
         _tell(bundle, checked.problems, checked.warnings, "not replayed: it does not pass the check", as_json)
     if not checked.sound:
-        _stop(f"{bundle}: nothing to replay: no run could be checked whole here")
+        stop(f"{bundle}: nothing to replay: no run could be checked whole here")
     drawn = secrets.randbelow(2**32) if seed is None else seed  # nobody may know beforehand what is looked at
     sound = {run: checked.specs[run] for run in checked.sound}
     sample = draw(sound, cells, whole, np.random.default_rng(drawn))
@@ -181,11 +169,11 @@ def _place() -> Place:
 def _checked(bundle: Path, against: list[Path] | None, plugin: list[Path] | None) -> Checked:
     from labelbench_plus.submission.check import check
 
-    _load_plugins(plugin)
+    load_plugins(plugin)
     try:
         return check(bundle, _place(), against=against or ())
     except NotADirectoryError as error:
-        _stop(str(error))
+        stop(str(error))
 
 
 def _grant(bundle: Path, badge: str, evidence: dict[str, list[str]]) -> None:
@@ -224,18 +212,3 @@ def _tell(
         print(f"{bundle}: {told}: {verdict}, {len(warnings)} warnings")
     if problems:
         raise typer.Exit(FAILED)
-
-
-def _load_plugins(files: list[Path] | None) -> None:
-    from labelbench_plus.plugins import PluginError, load_plugin_file
-
-    for file in files or ():
-        try:
-            load_plugin_file(file)
-        except PluginError as error:
-            _stop(str(error))
-
-
-def _stop(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(USAGE)

@@ -7,17 +7,8 @@ import sys
 
 import typer
 
-from labelbench_plus.commands.sweep.common import (
-    DEFAULT_OUT,
-    FAILED,
-    HELD,
-    INTERRUPTED,
-    Json,
-    Name,
-    Out,
-    open_sweep,
-    stop,
-)
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, HELD, INTERRUPTED, Json, stop
+from labelbench_plus.commands.sweep.common import Name, Out, open_sweep
 
 wandb = typer.Typer(help="Mirror runs to Weights & Biases after the fact.", no_args_is_help=True)
 

@@ -132,6 +132,7 @@ class Launcher(Plugin):
     """
 
     reports: ClassVar[str] = "scheduler"  # what status calls it
+    orders_jobs: ClassVar[bool] = False  # whether a job can be told to wait for another (`after`)
 
     pack: Pack = field(default_factory=lambda: Pack())
     max_parallel: Annotated[int, Ge(1)] | None = None
@@ -218,6 +219,10 @@ class Launcher(Plugin):
     def avoiding(self, nodes: Iterable[str]) -> Self:
         """This launcher, not using some nodes."""
         return self
+
+    def after(self, job: str) -> Self:
+        """This launcher, starting its jobs when another has ended well, and never if it has not."""
+        raise NotImplementedError
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:

@@ -30,6 +30,8 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
+from labelbench_plus.store.atomic import replacing, sync
+
 KEY_FILE = "key.json"
 ARRAY_NAME = re.compile(r"[A-Za-z0-9_]+")
 LOCK_PATIENCE_SECONDS = 6 * 3600.0
@@ -94,17 +96,8 @@ class Pieces:
         _check({name: array})
         with _writing(self._folder.parent):
             self._folder.mkdir(exist_ok=True)
-            new = self._folder / f".{name}.{secrets.token_hex(8)}"
-            try:
-                with open(new, "wb") as opened:
-                    np.save(opened, array, allow_pickle=False)
-                    opened.flush()
-                    _sync(opened.fileno())
-                os.replace(new, file)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-            _sync_folder(self._folder)
+            with replacing(file) as new, open(new, "wb") as opened:
+                np.save(opened, array, allow_pickle=False)
             return np.load(file, mmap_mode="c", allow_pickle=False).view(np.ndarray)
 
     def changed(self) -> float:
@@ -238,13 +231,12 @@ def _commit(arrays: Mapping[str, np.ndarray | Rows], text: str, entry: Path) -> 
                     _write_rows(file, name, array)
                 else:
                     np.save(file, array, allow_pickle=False)
-                _sync(file.fileno())
                 described[name] = {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": file.tell()}
+            sync(new / f"{name}.npy")
         with open(new / KEY_FILE, "w") as file:
             json.dump({"key": json.loads(text), "arrays": described}, file, indent=1)
-            file.flush()
-            _sync(file.fileno())
-        _sync_folder(new)
+        sync(new / KEY_FILE)
+        sync(new)
         opened = _open(new, text)  # before the rename: what is mapped now cannot be taken away any more
         while True:
             try:
@@ -256,7 +248,7 @@ def _commit(arrays: Mapping[str, np.ndarray | Rows], text: str, entry: Path) -> 
                     return theirs
                 _set_aside(entry)
             else:
-                _sync_folder(entry.parent)
+                sync(entry.parent)
                 return opened
     finally:
         shutil.rmtree(new, ignore_errors=True)  # nothing is there any more where it was renamed
@@ -349,17 +341,3 @@ def _writing(folder: Path) -> Iterator[None]:
             f"the feature cache {folder} cannot be written: {error.strerror or error}. Free some space, make "
             f"it writable, or choose another folder with the environment variable LBP_CACHE",
         ) from error
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there, nor need they be
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _sync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -182,7 +182,7 @@ class FeatureRows:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class TrainerInputs:
     """What a trainer may read beside features. There is no way from here to the test set, or to any label.
 
     Attributes

@@ -22,7 +22,7 @@ Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Setting:
+class LabelBenchCommand:
     """What a command line asks for, its configurations read.
 
     Attributes
@@ -54,7 +54,7 @@ class Setting:
     notes: tuple[str, ...]
 
 
-def read_command(checkout: Path, words: Sequence[str]) -> Setting:
+def read_command(checkout: Path, words: Sequence[str]) -> LabelBenchCommand:
     """Read a command line of LabelBench's and the configurations it names.
 
     Parameters
@@ -105,7 +105,7 @@ def read_command(checkout: Path, words: Sequence[str]) -> Setting:
         )
     if batch_size < 1 or num_batch < 1 or not seeds:
         raise ImportRefused(f"{script}: batch sizes, numbers of batches and of runs are at least 1")
-    return Setting(
+    return LabelBenchCommand(
         command=" ".join(_lasting_words(words)),
         dataset=given.dataset,
         metric=metric,

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelbench_plus.importers import labelbench_parts as parts
 from labelbench_plus.importers.imported import ImportRefused
-from labelbench_plus.importers.labelbench_command import Setting, read_command
+from labelbench_plus.importers.labelbench_command import LabelBenchCommand, read_command
 from labelbench_plus.importers.labelbench_parts import Part, Remarks
 from labelbench_plus.importers.labelbench_trainers import Labels, trainer
 
@@ -33,7 +33,7 @@ def suite_of(checkout: Path, words: Sequence[str]) -> str:
     return as_suite(read_command(checkout, words))
 
 
-def as_suite(setting: Setting) -> str:
+def as_suite(setting: LabelBenchCommand) -> str:
     """The suite of a command line that has been read."""
     if setting.metric != "multi_class":
         raise ImportRefused(f"metric {setting.metric!r}: only 'multi_class' is of problems that are here")
@@ -87,7 +87,7 @@ def as_suite(setting: Setting) -> str:
 NO_EMBEDDING: Mapping[str, Any] = {"model_name": "none"}  # what a point evaluation always has
 
 
-def _title(setting: Setting) -> str:
+def _title(setting: LabelBenchCommand) -> str:
     """A name for the suite: what tells the command lines apart, but seeds and strategies."""
     model, trained = setting.evaluated or (setting.model, setting.trainer)
     words = ["labelbench", setting.dataset, f"bs{setting.batch_size}", f"{setting.num_batch}rounds"]

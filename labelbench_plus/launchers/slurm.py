@@ -1,4 +1,4 @@
-"""SLURM through submitit, which writes and submits the job arrays here, and requeues a job from within (sweep/task.py).
+"""SLURM through submitit, which writes and submits the job arrays here (`sweep.scheduled` requeues a job from within).
 
 What submitit also offers is left alone: a job's payload is the path of a file rather than a pickle, results are a run's
 own files, and states come from those files and one `squeue` a sweep.
@@ -79,6 +79,8 @@ class Slurm(Launcher):
     srun: arguments for `srun`, e.g. `--cpu-bind=none`.
     options: any other option of `sbatch`, by its long name.
     """
+
+    orders_jobs = True
 
     time: Duration
     warning: Duration = "90s"
@@ -188,6 +190,11 @@ class Slurm(Launcher):
             raise SchedulerError(f"scancel {target}: {error}") from error
         if done.returncode and "already completing or completed" not in done.stderr:
             raise SchedulerError(f"scancel {target}: {done.stderr.strip()}")
+
+    def after(self, job: str) -> Self:
+        # One whose forerunner failed would wait for ever; the same command submits it again.
+        waiting = {"dependency": f"afterok:{job}", "kill-on-invalid-dep": "yes"}
+        return replace(self, options={**self.options, **waiting})
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from labelbench_plus.leaderboard.runs import BoardMeta, read_runs
-from labelbench_plus.leaderboard.setting import Setting, build_setting
+from labelbench_plus.leaderboard.setting import BoardSetting, build_setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,7 @@ class Board:
 
     meta: BoardMeta
     suite: str
-    settings: tuple[Setting, ...]
+    settings: tuple[BoardSetting, ...]
     notes: tuple[str, ...]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import format_cells, printable
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import Estimate, paired_differences, t_interval
 from labelbench_plus.leaderboard.table import Column, Table
 
@@ -38,7 +38,7 @@ class Combination:
     beyond_sum: Estimate | None
 
 
-def combinations(settings: Sequence[Setting], reference: str, baseline: str) -> tuple[Combination, ...]:
+def combinations(settings: Sequence[BoardSetting], reference: str, baseline: str) -> tuple[Combination, ...]:
     """All pairs of settings of one problem, best first.
 
     Parameters
@@ -93,7 +93,7 @@ class Group:
     """The settings of one problem and budget that have trainers to compare, and which of these is the reference."""
 
     problem: str
-    settings: tuple[Setting, ...]
+    settings: tuple[BoardSetting, ...]
     reference: str
 
     def table(self, baseline: str) -> Table:
@@ -109,7 +109,7 @@ def groups(board: Board, reference: str | None = None) -> tuple[Group, ...]:
     ----------
     reference: a trainer as tables call it; None for the one that trains quickest in each.
     """
-    found: dict[tuple[str, tuple[float, ...]], list[Setting]] = {}
+    found: dict[tuple[str, tuple[float, ...]], list[BoardSetting]] = {}
     for setting in board.settings:
         if setting.areas:
             found.setdefault((setting.problem, setting.budgets), []).append(setting)
@@ -120,7 +120,7 @@ def groups(board: Board, reference: str | None = None) -> tuple[Group, ...]:
     )
 
 
-def _train_seconds(setting: Setting) -> tuple[float, str]:
+def _train_seconds(setting: BoardSetting) -> tuple[float, str]:
     runs = [run.train_seconds for by_seed in setting.runs.runs.values() for run in by_seed.values()]
     known = [seconds for seconds in runs if math.isfinite(seconds)]
     return (sum(known) / len(known) if known else math.inf, setting.trainer)

@@ -18,7 +18,7 @@ from labelbench_plus.leaderboard.formatting import (
     printable,
     saving,
 )
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import (
     ALPHA,
     Estimate,
@@ -55,7 +55,7 @@ class Comparison:
         return self.p <= ALPHA
 
 
-def compare_in(setting: Setting, a: str, b: str) -> Comparison | None:
+def compare_in(setting: BoardSetting, a: str, b: str) -> Comparison | None:
     """Compare A with B in one setting; None where they have no common seed."""
     if a not in setting.areas or b not in setting.areas:
         return None
@@ -74,7 +74,7 @@ def compare_in(setting: Setting, a: str, b: str) -> Comparison | None:
     )
 
 
-def compare_over(settings: Sequence[Setting], a: str, b: str) -> tuple[Estimate, int] | None:
+def compare_over(settings: Sequence[BoardSetting], a: str, b: str) -> tuple[Estimate, int] | None:
     """Mean gain in AUBC of A over B over data sets, and how many these are; None unless there are at least two."""
     gains = gains_by_dataset(settings, a, b)
     if len(gains) < 2:
@@ -82,7 +82,7 @@ def compare_over(settings: Sequence[Setting], a: str, b: str) -> tuple[Estimate,
     return mean_over_datasets(list(gains.values()), np.random.default_rng(zlib.crc32(f"{a}\n{b}".encode()))), len(gains)
 
 
-def saved_against(setting: Setting, a: str, b: str) -> Saving | None:
+def saved_against(setting: BoardSetting, a: str, b: str) -> Saving | None:
     """The budget that A saves in reaching the final level of B, None where undefined."""
     if len(setting.budgets) < 2 or setting.budgets[0] < 0:
         return None

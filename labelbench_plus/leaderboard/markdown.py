@@ -6,7 +6,7 @@ import re
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import format_cells, printable
-from labelbench_plus.leaderboard.setting import Setting, columns_of
+from labelbench_plus.leaderboard.setting import BoardSetting, columns_of
 from labelbench_plus.leaderboard.table import Table
 from labelbench_plus.leaderboard.text import conditions, findings
 
@@ -25,7 +25,7 @@ def render(board: Board) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _setting(setting: Setting, baseline: str) -> list[str]:
+def _setting(setting: BoardSetting, baseline: str) -> list[str]:
     blocks = [f"## {_escape(setting.name)}", _escape(conditions(setting)), _table(setting.table)]
     blocks += [_escape(finding) for finding in findings(setting, baseline)]
     if setting.warnings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from labelbench_plus.contracts.scores import Series, split_point
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import Estimate, t_interval
 
 
@@ -26,7 +26,7 @@ class Gathered:
     points: Mapping[str, Mapping[str, tuple[Estimate | None, ...]]]
 
 
-def gather(curves: pd.DataFrame, setting: Setting, number: int = -1) -> tuple[Gathered, ...]:
+def gather(curves: pd.DataFrame, setting: BoardSetting, number: int = -1) -> tuple[Gathered, ...]:
     """The series that a setting's problem declares, after a round, from its valid runs alone.
 
     Parameters

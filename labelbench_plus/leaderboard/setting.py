@@ -50,7 +50,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class BoardSetting:
     """One (problem, trainer): what is compared with what, under equal conditions.
 
     `about`: what the problem declares. `table` has one row a strategy, best first. In the same order, without
@@ -106,7 +106,7 @@ class Setting:
         return d if self.higher_is_better else -d
 
 
-def build_setting(of: RunsOfSetting, meta: BoardMeta) -> Setting:
+def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
     """Work out everything that is said of a setting."""
     sign = 1 if meta.higher_is_better else -1
     about = meta.about(of.problem)
@@ -159,7 +159,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> Setting:
     values = {name: {seed: run.values for seed, run in of.runs[name].items()} for name in seen}
     mean_of_baseline = _mean_curve(of.runs.get(meta.baseline, {}), len(of.budgets))
     rounds = rounds_to_test(mean_of_baseline, meta.higher_is_better)
-    return Setting(
+    return BoardSetting(
         problem=of.problem,
         trainer=of.trainer,
         about=about,

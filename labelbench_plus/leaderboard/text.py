@@ -8,7 +8,7 @@ import unicodedata
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import amount, format_cells, printable, sentence_list
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.table import Table
 
 WIDTH = 115
@@ -28,7 +28,7 @@ def render(board: Board) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def findings(setting: Setting, baseline: str) -> tuple[str, ...]:
+def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     """What the tests say, in sentences: who leads, and who beats the baseline."""
     if setting.about.knows_truth:
         return ("A bound: the problem shows what no learner can know, so nothing is ranked.",)
@@ -52,7 +52,7 @@ def findings(setting: Setting, baseline: str) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def conditions(setting: Setting) -> str:
+def conditions(setting: BoardSetting) -> str:
     """Under what conditions a setting was run: budgets, rounds, validation labels, runs."""
     first, last = amount(setting.budgets[0]), amount(setting.budgets[-1])
     spent = (
@@ -68,7 +68,7 @@ def conditions(setting: Setting) -> str:
     return f"{spent} · {validation} · {setting.n_runs} runs"
 
 
-def _setting(setting: Setting, baseline: str) -> str:
+def _setting(setting: BoardSetting, baseline: str) -> str:
     lines = [printable(setting.name), conditions(setting), "", *_table(setting.table), ""]
     for finding in findings(setting, baseline):
         lines += textwrap.wrap(printable(finding), WIDTH)

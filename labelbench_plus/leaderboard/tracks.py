@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.runs import BADGES, BoardMeta
-from labelbench_plus.leaderboard.setting import HEADLINE_SHARE, Setting, columns_of
+from labelbench_plus.leaderboard.setting import HEADLINE_SHARE, BoardSetting, columns_of
 from labelbench_plus.leaderboard.statistics import (
     FEWEST_DATASETS,
     SHARES,
@@ -68,7 +68,7 @@ class TrackBoard:
     """
 
     track: Track
-    members: tuple[tuple[Board, Setting], ...]
+    members: tuple[tuple[Board, BoardSetting], ...]
     datasets: tuple[str, ...]
     table: Table
     order: tuple[str, ...]
@@ -79,7 +79,7 @@ class TrackBoard:
     profiles: Mapping[str, tuple[Estimate, ...]]
 
 
-def track_of(setting: Setting, meta: BoardMeta) -> Track:
+def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
     """The track that a setting belongs to."""
     bound = {"bound": "knows the truth"} if setting.about.knows_truth else {}  # shares no table with what must learn it
     decade = 10 ** math.ceil(math.log10(setting.budgets[-1]) - 1e-9) if setting.budgets[-1] > 0 else 0
@@ -97,7 +97,7 @@ def track_of(setting: Setting, meta: BoardMeta) -> Track:
 
 def gather(boards: Sequence[Board]) -> tuple[TrackBoard, ...]:
     """All settings of all boards, by track: by task, unit, budget, and whatever else tells them apart."""
-    members: dict[Track, list[tuple[Board, Setting]]] = {}
+    members: dict[Track, list[tuple[Board, BoardSetting]]] = {}
     for board in boards:
         for setting in board.settings:
             members.setdefault(track_of(setting, board.meta), []).append((board, setting))
@@ -108,7 +108,7 @@ def _track_order(track: Track) -> tuple[str, str, float, str, str]:
     return track.task, track.unit, track.budget, track.name, track.metric
 
 
-def gains_by_dataset(settings: Sequence[Setting], strategy: str, other: str) -> dict[str, NDArray[np.float64]]:
+def gains_by_dataset(settings: Sequence[BoardSetting], strategy: str, other: str) -> dict[str, NDArray[np.float64]]:
     """Gains in AUBC of `strategy` over `other`, for each data set that has both: (seeds,).
 
     The settings of a data set are averaged seed by seed, over the seeds that all of them have.
@@ -175,7 +175,7 @@ def columns_of_track(track: Track, settings: int) -> tuple[Column, ...]:
     )
 
 
-def _track_board(track: Track, members: Sequence[tuple[Board, Setting]]) -> TrackBoard:
+def _track_board(track: Track, members: Sequence[tuple[Board, BoardSetting]]) -> TrackBoard:
     settings = [setting for _, setting in members]
     names = sorted({name for setting in settings for name in setting.table.names()})
     ran = [name for name in names if any(name in setting.areas for setting in settings)]
@@ -217,7 +217,7 @@ def _track_board(track: Track, members: Sequence[tuple[Board, Setting]]) -> Trac
 
 def _row(
     track: Track,
-    members: Sequence[tuple[Board, Setting]],
+    members: Sequence[tuple[Board, BoardSetting]],
     name: str,
     gains: Sequence[NDArray[np.float64]],
     penalty: PenaltyMatrix,
@@ -252,15 +252,15 @@ def _row(
     return row
 
 
-def _median_saving(settings: Sequence[Setting], name: str) -> Saving | None:
+def _median_saving(settings: Sequence[BoardSetting], name: str) -> Saving | None:
     at = SHARES.index(HEADLINE_SHARE)
     found = [saving for s in settings if name in s.savings and (saving := s.savings[name][at]) is not None]
     found.sort(key=lambda saving: (not saving.censored, saving.value))
     return found[(len(found) - 1) // 2] if found else None
 
 
-def _ranking(track: Track, settings: Sequence[Setting], names: Sequence[str]) -> RankingOverDatasets | None:
-    by_dataset: dict[str, list[Setting]] = {}
+def _ranking(track: Track, settings: Sequence[BoardSetting], names: Sequence[str]) -> RankingOverDatasets | None:
+    by_dataset: dict[str, list[BoardSetting]] = {}
     for setting in settings:
         by_dataset.setdefault(setting.about.dataset, []).append(setting)
     common = [name for name in names if all(name in setting.areas for setting in settings)]
@@ -280,7 +280,7 @@ def _thresholds(gains: Sequence[NDArray[np.float64]]) -> tuple[float, ...]:
     return tuple(np.linspace(min(0.0, float(pooled.min())), max(0.0, float(pooled.max())), THRESHOLDS).tolist())
 
 
-def _cell(setting: Setting, name: str, key: str) -> Cell:
+def _cell(setting: BoardSetting, name: str, key: str) -> Cell:
     keys = [column.key for column in setting.table.columns]
     return setting.table.rows[setting.table.names().index(name)][keys.index(key)]
 

@@ -10,7 +10,7 @@ Kind = Literal["prepare", "score", "score_all", "cut", "write"]
 
 
 @dataclass(frozen=True)
-class Task:
+class SelectionTask:
     """A piece of work: of which stage, and for "score" of which unit: a shard, or those that a strategy mixes."""
 
     kind: Kind
@@ -22,6 +22,6 @@ class Task:
         return f"{self.kind} stage {self.stage}{where}" if self.kind != "write" else "write"
 
 
-def independent(tasks: Sequence[Task]) -> bool:
+def independent(tasks: Sequence[SelectionTask]) -> bool:
     """Whether tasks of one phase may be done by different jobs: the scoring of shards."""
     return all(task.kind == "score" for task in tasks)

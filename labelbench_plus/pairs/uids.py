@@ -7,10 +7,7 @@ An unsorted file would drop data without a word.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.algorithms.blocks.stream_top_n import UID
-from labelbench_plus.store.atomic import TEMPORARY
+from labelbench_plus.store.atomic import replacing
 
 DIGITS = 32
 BUCKETS = 256
@@ -115,19 +112,12 @@ def write_uids(path: Path, parts: Callable[[], Iterable[np.ndarray]], *, repetit
     for part in parts():
         counts += np.bincount(_bucket(part), minlength=BUCKETS)
     total, ends = int(counts.sum()), np.cumsum(counts)
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    try:
+    with replacing(path) as temporary:
         if total:
             _fill(temporary, parts, total, ends - counts, ends, repetitions)
         else:
-            np.save(temporary.with_suffix(".npy"), np.empty(0, dtype=UID))
-            os.replace(temporary.with_suffix(".npy"), temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+            with open(temporary, "wb") as file:
+                np.save(file, np.empty(0, dtype=UID))
     return total
 
 

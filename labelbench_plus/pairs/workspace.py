@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -31,11 +28,11 @@ from labelbench_plus.pairs.choose import check_columns, find_cut, keeps, score_u
 from labelbench_plus.pairs.reading import CHUNK_ROWS, PoolReader
 from labelbench_plus.pairs.spec import Selection, SelectionError
 from labelbench_plus.pairs.strategy import Stage, State
-from labelbench_plus.pairs.tasks import Task
+from labelbench_plus.pairs.tasks import SelectionTask
 from labelbench_plus.pairs.uids import repeated, uids_to_hex, write_uids
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.seeding import Streams
-from labelbench_plus.store.atomic import TEMPORARY, replace
+from labelbench_plus.store.atomic import publish_folder, replace
 
 
 class Workspace:
@@ -75,19 +72,19 @@ class Workspace:
         """The uid file."""
         return self.folder / "kept.npy"
 
-    def phases(self) -> list[list[Task]]:
+    def phases(self) -> list[list[SelectionTask]]:
         """All tasks in groups: those of one group need all of the groups before it, but nothing of each other."""
-        groups: list[list[Task]] = []
+        groups: list[list[SelectionTask]] = []
         for number, stage in enumerate(self.stages):
-            groups.append([Task("prepare", number)])
+            groups.append([SelectionTask("prepare", number)])
             if stage.scorer.whole_pool:
-                groups.append([Task("score_all", number)])
+                groups.append([SelectionTask("score_all", number)])
             else:
-                groups.append([Task("score", number, unit) for unit in range(len(self._units(number)))])
-            groups.append([Task("cut", number)])
-        return [*groups, [Task("write")]]
+                groups.append([SelectionTask("score", number, unit) for unit in range(len(self._units(number)))])
+            groups.append([SelectionTask("cut", number)])
+        return [*groups, [SelectionTask("write")]]
 
-    def done(self, task: Task) -> bool:
+    def done(self, task: SelectionTask) -> bool:
         """Whether a task's output is there."""
         stage = self._stage(task.stage)
         if task.kind in ("score", "score_all"):
@@ -95,7 +92,7 @@ class Workspace:
             return all(self._scores(task.stage, shard).exists() for shard in shards)
         return {"prepare": stage / "state", "cut": stage / "cut.json", "write": self.kept}[task.kind].exists()
 
-    def carry_out(self, task: Task) -> bool:
+    def carry_out(self, task: SelectionTask) -> bool:
         """Do a task unless it is done. Returns whether it was done now."""
         if self.done(task):
             return False
@@ -219,18 +216,12 @@ class Workspace:
     def _write_state(self, stage: int, state: State) -> None:
         folder = self._stage(stage)
         folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
-        new.mkdir()
-        try:
+
+        def write(new: Path) -> None:
             for name, array in state.items():
                 np.save(new / f"{name}.npy", array, allow_pickle=False)
-            try:
-                os.rename(new, folder / "state")
-            except OSError:
-                if not (folder / "state").is_dir():  # else another process was as fast, with the same bits
-                    raise
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+
+        publish_folder(folder / "state", write)  # if another process was as fast, it had the same bits
 
     def _state(self, stage: int) -> State:
         files = sorted((self._stage(stage) / "state").glob("*.npy"))

@@ -26,7 +26,7 @@ from labelbench_plus.view import PoolView
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from labelbench_plus.features.training_inputs import FeatureRows, Images, Inputs, Store
+    from labelbench_plus.features.training_inputs import FeatureRows, Images, Store, TrainerInputs
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ClassificationData:
     pool_features: Tensor
     validation: Examples | None
     num_classes: int
-    inputs: Inputs | None = None
+    inputs: TrainerInputs | None = None
     outliers: Tensor | None = None
 
     def read_by(self, model: Any, rows: Tensor) -> Tensor | Images:
@@ -168,13 +168,13 @@ class ClassificationInstance:
     ) -> None:
         import torch
 
-        from labelbench_plus.features.training_inputs import FeatureRows, Inputs
+        from labelbench_plus.features.training_inputs import FeatureRows, TrainerInputs
 
         self.oracle = PoolOracle(setting.answers, setting.prices)
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
         self._prices, self._metrics = setting.prices, scores
-        self._num_classes, self._inputs = len(setting.class_names), Inputs(setting.class_names, store)
+        self._num_classes, self._inputs = len(setting.class_names), TrainerInputs(setting.class_names, store)
         data = load(store.dataset)
         self._groups = None
         if data.test.groups is not None:

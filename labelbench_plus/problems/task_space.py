@@ -21,7 +21,7 @@ GENERATOR_VERSION = 1
 BLOCK = 64
 STANDARDISING = 20_000  # draws behind the mean and scale of what is standardised
 
-Inputs = Callable[[int, np.random.Generator], np.ndarray]
+InputDraw = Callable[[int, np.random.Generator], np.ndarray]
 
 
 @problems.register("task_space")
@@ -124,7 +124,7 @@ class TaskSpace(SourceProblem):
             return np.eye(self.tasks)
         return space.sample(self.candidates, streams.rng("passive tasks"))
 
-    def _representation(self, streams: Streams) -> tuple[Inputs, Callable[[np.ndarray], np.ndarray]]:
+    def _representation(self, streams: Streams) -> tuple[InputDraw, Callable[[np.ndarray], np.ndarray]]:
         """How inputs are drawn, as trainers see them, and φ of them (n, k)."""
         rng = streams.rng("representation")
 

@@ -25,37 +25,83 @@ BUSY_SECONDS = 2.0  # between two looks at a run whose choices are waited for
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where runs are computed, and with what at hand.
+
+    Attributes
+    ----------
+    root: the output directory. cache: of features. device: "cpu" or "cuda".
+    plugin_files: given with `--plugin`.
+    concurrency: how many runs share what one is computed on; its timings mean little if it is more than one.
+    """
+
+    root: Path
+    cache: Path
+    device: str = "cpu"
+    plugin_files: tuple[Path, ...] = ()
+    concurrency: int = 1
+
+    @classmethod
+    def here(cls, root: Path, device: str = "cpu", plugin_files: Sequence[Path] = ()) -> Where:
+        """This machine, with this user's cache."""
+        from labelbench_plus.features.feature_cache import default_cache_dir
+
+        return cls(root, default_cache_dir(), device, tuple(path.resolve() for path in plugin_files))
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Under which name and in which mode runs are mirrored to W&B.
+
+    Attributes
+    ----------
+    not_before: W&B is not contacted before this time (as of `time.time`).
+    """
+
+    suite: str = ""
+    mode: Literal["disabled", "offline", "online"] = "disabled"
+    not_before: float = 0.0
+
+
+NOT_MIRRORED = Mirror()
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is kept of an attempt.
+
+    Attributes
+    ----------
+    about: noted in its record, e.g. the scheduler's `job` and its `restart` number.
+    log: whether what it prints goes into a file beside its record, rather than to the terminal.
+    """
+
+    about: dict[str, Any] = field(default_factory=dict)
+    log: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """A run to carry out.
 
     Attributes
     ----------
-    run_id, spec: what to run (`RunSpec.as_json`).
-    title: for people.
-    root: the output directory; cache: of features; device: "cpu" or "cuda".
-    plugin_files: given with `--plugin`.
-    suite, wandb: under which name and in which mode to mirror to W&B.
-    wandb_not_before: W&B is not contacted before this time (as of `time.time`).
-    concurrency: how many runs share what this one computes on; its timings mean little if it is more than one.
-    about: noted in the attempt's record, e.g. the scheduler's `job` and its `restart` number.
-    log: keep what the attempt prints in a file beside its record, rather than printing it.
+    run_id, spec, title: what to run (`RunSpec.as_json`), and what people call it.
     isolate: have strategies choose in a process that never receives a hidden label.
     """
 
     run_id: str
     spec: dict[str, Any]
     title: str
-    root: Path
-    cache: Path
-    device: str
-    plugin_files: tuple[Path, ...]
-    suite: str
-    wandb: Literal["disabled", "offline", "online"]
-    wandb_not_before: float = 0.0
-    concurrency: int = 1
-    about: dict[str, Any] = field(default_factory=dict)
-    log: bool = False
+    where: Where
+    mirror: Mirror = NOT_MIRRORED
+    noted: Noted = field(default_factory=Noted)
     isolate: bool = False
+
+    @classmethod
+    def of(cls, spec: RunSpec, where: Where, mirror: Mirror = NOT_MIRRORED, *, isolate: bool = False) -> Job:
+        """The run of a spec, printing to the terminal."""
+        return cls(spec.id, spec.as_json(), str(spec), where, mirror, isolate=isolate)
 
 
 def sharing(workers: int, device: str, cores: int) -> int:
@@ -64,42 +110,17 @@ def sharing(workers: int, device: str, cores: int) -> int:
 
 
 def local_jobs(
-    suite: str,
-    runs: Sequence[RunSpec],
-    root: Path,
-    workers: int,
-    *,
-    device: str = "cpu",
-    plugin_files: Sequence[Path] = (),
-    wandb: Literal["disabled", "offline", "online"] = "disabled",
-    isolate: bool = False,
+    runs: Sequence[RunSpec], where: Where, workers: int, mirror: Mirror = NOT_MIRRORED, *, isolate: bool = False
 ) -> list[Job]:
-    """A job for each of a suite's `runs` that is left to do by `workers` processes of this machine.
+    """A job for each of `runs` that is left to do by `workers` processes of this machine.
 
     A run that is done is left out, unless it is to be mirrored to W&B.
     """
-    from labelbench_plus.features.feature_cache import default_cache_dir
     from labelbench_plus.store.run_store import RunStore
 
-    todo = [spec for spec in runs if wandb != "disabled" or not RunStore(root, spec.id).done]
-    files, cache = tuple(path.resolve() for path in plugin_files), default_cache_dir()
-    shared = sharing(max(1, min(workers, len(todo))), device, os.cpu_count() or 1)
-    return [
-        Job(
-            spec.id,
-            spec.as_json(),
-            str(spec),
-            root,
-            cache,
-            device,
-            files,
-            suite,
-            wandb,
-            concurrency=shared,
-            isolate=isolate,
-        )
-        for spec in todo
-    ]
+    todo = [spec for spec in runs if mirror.mode != "disabled" or not RunStore(where.root, spec.id).done]
+    shared = sharing(max(1, min(workers, len(todo))), where.device, os.cpu_count() or 1)
+    return [Job.of(spec, replace(where, concurrency=shared), mirror, isolate=isolate) for spec in todo]
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
@@ -125,36 +146,37 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
     from labelbench_plus.warm_up import warm_up
 
-    for file in job.plugin_files:
+    where, mirrored = job.where, job.mirror
+    for file in where.plugin_files:
         load_plugin_file(file)
     spec = RunSpec.from_json(job.spec)
-    store = RunStore(job.root, job.run_id)
+    store = RunStore(where.root, job.run_id)
     if store.done:
-        mirror_from_files(Subject.of(spec), store, job.suite, job.wandb, job.wandb_not_before)
+        mirror_from_files(Subject.of(spec), store, mirrored.suite, mirrored.mode, mirrored.not_before)
         return "already done"
     chosen = _chosen(job, spec, store, on_round)
-    mirror = WandbMirror(Subject.of(spec), store.folder, job.suite, job.wandb, job.wandb_not_before)
+    mirror = WandbMirror(Subject.of(spec), store.folder, mirrored.suite, mirrored.mode, mirrored.not_before)
 
     def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
         mirror.round(record, costs)
         on_round(record.number + 1)
 
-    about = {**job.about, "isolate": "process"} if job.isolate else job.about
-    origin = manifest(spec, job.device, chosen.provenance if chosen else None)
+    about = {**job.noted.about, "isolate": "process"} if job.isolate else job.noted.about
+    origin = manifest(spec, where.device, chosen.provenance if chosen else None)
     try:
-        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.about), **about)
+        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.noted.about), **about)
     except RunBusy:
         return "busy"
     try:
-        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.log else None
-        with _printing_to(log), Cell(job.plugin_files, (job.root, job.cache)) as cell:
+        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.noted.log else None
+        with _printing_to(log), Cell(where.plugin_files, (where.root, where.cache)) as cell:
             select: Select = cell.select if job.isolate else select_here
-            shared = job.concurrency
+            shared = where.concurrency
             if chosen is not None:
                 chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
             warm_up(spec.strategy, spec.initial, spec.trainer)
-            run(spec, store, lease, Place(job.cache, job.device, shared), listener, select)
+            run(spec, store, lease, Place(where.cache, where.device, shared), listener, select)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
@@ -183,16 +205,17 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
     from labelbench_plus.store.run_store import RunStore
 
     first = spec.selection
-    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), wandb="disabled")
+    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), mirror=NOT_MIRRORED)
     try:
         while carry_out(work, lambda rounds: on_round(0)) == "busy":
             on_round(0)
             time.sleep(BUSY_SECONDS)
-        return Chosen.of(RunStore(job.root, first.id))
+        return Chosen.of(RunStore(job.where.root, first.id))
     except Exception as error:  # noted of this run too: nobody would look for it in the other's folder
         with contextlib.suppress(OSError, RunBusy):
             (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
-            lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, job.about), **job.about)
+            about = job.noted.about
+            lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, about), **about)
             words = f"{type(error).__name__}: {error} (in run {first.id}, which chooses its labels)"
             lease.release("failed", words, failure=facts_of(error))
         raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -18,26 +19,31 @@ def publish(path: Path, content: bytes) -> bool:
     The content is durable before the name appears, and `link` refuses an existing name in one step, so two
     processes that publish at once cannot overwrite each other.
     """
-    temporary = _write_temporary(path, content)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(temporary)
-    sync_folder(path.parent)
+    with _temporary(path) as temporary:
+        temporary.write_bytes(content)
+        sync(temporary)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+    sync(path.parent)
     return True
 
 
 def replace(path: Path, content: bytes) -> None:
     """Create or replace `path` with `content` in one step."""
-    temporary = _write_temporary(path, content)
-    try:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a file that becomes `path`, in one step, when the block ends well; else nothing of it stays."""
+    with _temporary(path) as temporary:
+        yield temporary
+        sync(temporary)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[], None] = lambda: None) -> bool:
@@ -53,72 +59,68 @@ def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[]
     -------
     Whether it was created.
     """
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    temporary.mkdir()
-    try:
+    with _temporary(path) as temporary:
+        temporary.mkdir()
         write(temporary)
         sync_tree(temporary)
         check()
-        os.rename(temporary, path)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-            raise
-        return False
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # nothing is there any more where it was renamed
-    sync_folder(path.parent)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            return False
+    sync(path.parent)
     return True
 
 
 def remove_folder(path: Path) -> bool:
     """Remove a folder: its name goes in one step, so that nobody finds half of it. Returns whether it was there."""
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    try:
-        os.rename(path, temporary)
-    except FileNotFoundError:
-        return False
-    shutil.rmtree(temporary, ignore_errors=True)
+    with _temporary(path) as temporary:
+        try:
+            os.rename(path, temporary)
+        except FileNotFoundError:
+            return False
     return True
 
 
 def sweep_temporaries(folder: Path) -> None:
     """Remove what writers that were killed left behind. Only for a folder nobody else writes to."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        _remove(leftover)
 
 
 def sync_tree(folder: Path) -> None:
     """Make all that lies below a folder durable, the folders' own lists of names too."""
     for place, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(Path(place, name), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_folder(Path(place))
+            sync(Path(place, name))
+        sync(Path(place))
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make what was written to a file durable, or the names in a folder."""
+    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, nor need they be
+        return
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _write_temporary(path: Path, content: bytes) -> Path:
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name beside `path` that nobody else uses; what is still there in the end is removed."""
     temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # a full disk must not be filled further by half-written files
-        raise
-    return temporary
+        yield temporary
+    finally:  # a full disk must not be filled further by half-written files
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

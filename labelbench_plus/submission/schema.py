@@ -46,8 +46,11 @@ class Submission(_Strict):
     differences: list[Text] = Field(description="What differs from the benchmark as it is published; empty if nothing")
 
 
-class Purchase(_Strict):
+class RoundPurchase(_Strict):
     """What a round bought. `counts`: labels got from each source, where items are sources."""
+
+    __qualname__ = "Purchase"  # what the published schema calls it
+    model_config = ConfigDict(title="Purchase")
 
     items: list[Count] | list[list[FiniteFloat]]
     prices: list[Price]
@@ -60,7 +63,7 @@ class Round(_Strict):
 
     round: Count
     previous: Annotated[str, Field(pattern=r"^([0-9a-f]{16}|[0-9a-f]{64})$")]
-    purchase: Purchase
+    purchase: RoundPurchase
     spent: FiniteFloat
     scores: dict[str, FiniteFloat] = Field(min_length=1)
     details: Sha256 | None = Field(default=None, description="Hash of what its evaluation said beyond scores")

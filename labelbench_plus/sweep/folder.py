@@ -199,12 +199,12 @@ class Sweep:
         publish(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
-def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The settings of a batch and the runs of one of its jobs."""
+def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[Any]]:
+    """The settings of a batch and what one of its jobs has to do."""
     with open(path, encoding="utf-8") as file:
         settings = json.loads(next(file))
-        runs = next(islice(file, task, None))
-    return settings, json.loads(runs)
+        line = next(islice(file, task, None))
+    return settings, json.loads(line)
 
 
 def cancelled(folder: Path) -> set[str]:

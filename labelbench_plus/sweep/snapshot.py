@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import subprocess
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import labelbench_plus
+from labelbench_plus.store.atomic import publish_folder
 from labelbench_plus.store.manifest import SNAPSHOT, code_identity
 
 
@@ -57,16 +55,14 @@ class Snapshot:
         """Write the copy, unless it is there."""
         if self.path.exists():
             return
-        temporary = self.path.with_name(f".{uuid.uuid4().hex}")
-        try:
-            for name, content in self._files.items():
-                target = temporary / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-            os.rename(temporary, self.path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        publish_folder(self.path, self._write_files)
+
+    def _write_files(self, folder: Path) -> None:
+        for name, content in self._files.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 def _tracked(package: Path) -> list[str]:

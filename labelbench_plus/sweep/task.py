@@ -1,11 +1,11 @@
-"""What a job does: carry out the runs of its line in a batch file. Run as a program, by a scheduler or in background.
+"""What a job does: carry out what its line in a batch file says. Run as a program, by a scheduler or in background.
 
     python -m labelbench_plus.sweep.task BATCH.jsonl [--task N]
 
-This process loads no torch; its workers do, so it answers a scheduler's signals at once whatever they are doing. USR2
-means that the job is about to be ended (preemption or its time limit): the workers give their runs back and the job
-puts itself back in the queue. Should it be killed instead, nothing is lost either: every round is on disk, and who
-comes next finds out that the lease's holder is gone.
+A line has runs of a sweep, or tasks of a selection of pairs (`sweep/selection.py`). This process loads no torch; its
+workers do, so it answers a scheduler's signals at once whatever they are doing: the workers give their runs back and
+the job puts itself back in the queue. Should it be killed instead, nothing is lost either: every round is on disk, and
+who comes next finds out that the lease's holder is gone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -22,19 +21,20 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
-from labelbench_plus.running.job import Job, sharing, still_exists
+from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
 from labelbench_plus.running.local import WORKER_DIED, Event, run_local
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import RunBusy, acquire, attempts, conclude
 from labelbench_plus.sweep.folder import cancelled, read_batch
+from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, requeue
+from labelbench_plus.sweep.selection import do_job
 
 INFRA_TRIES = 3
 PREEMPTIONS_WITHOUT_A_ROUND = 10
 RETRY_SECONDS = 5.0
 WANDB_SPREAD_SECONDS = 30.0
 GOLDEN = (5**0.5 - 1) / 2
-TIME_LIMIT_SLACK = 75.0  # SLURM may send its warning a minute early
 PREEMPTED, TIME_LIMIT, CANCELLED = "preempted", "time limit", "cancelled"
 
 
@@ -46,12 +46,8 @@ class CodeChanged(Exception):
     """The code is no longer that which was submitted."""
 
 
-class Notice(BaseException):
-    """A signal that ends this job's work. Says why."""
-
-
-class Task:
-    """One job: the runs of one line of a batch file.
+class SweepTask:
+    """One job of a sweep: the runs of one line of a batch file.
 
     Parameters
     ----------
@@ -80,8 +76,7 @@ class Task:
 
     def run(self) -> int:
         """Do the work. Returns the exit status: 1 if a run failed."""
-        signal.signal(signal.SIGUSR2, self._on_warning)
-        signal.signal(signal.SIGTERM, self._on_term)
+        listen_to_scheduler(self._on_warning, self._on_term)
         try:
             self._report()
             if changed := self._code_changed():
@@ -95,9 +90,9 @@ class Task:
                     break
                 time.sleep(RETRY_SECONDS)
         except Notice as notice:
-            self._ignore_signals()
+            ignore_scheduler()
             return self._stopped(str(notice))
-        self._ignore_signals()
+        ignore_scheduler()
         self._report(ended=True)
         return int(any(self._last(run["id"]).get("ended") == "failed" for run in self._open()))
 
@@ -108,9 +103,7 @@ class Task:
         left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
         print(f"{why}: {len(left)} of {len(self.runs)} runs are left", flush=True)
         if left and self.in_slurm:
-            from submitit.slurm.slurm import SlurmJobEnvironment
-
-            SlurmJobEnvironment()._requeue(0)
+            requeue()
             return 0
         self.returned.update(dict.fromkeys(left, why))
         self._report(ended=True)
@@ -149,21 +142,16 @@ class Task:
 
     def _job(self, run: dict[str, Any]) -> Job:
         settings = self.settings
+        shared = sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"])
+        plugins = tuple(map(Path, settings["plugins"]))
         return Job(
             run_id=run["id"],
             spec=run["spec"],
             title=run["title"],
-            root=self.root,
-            cache=Path(settings["cache"]),
-            device=settings["device"],
-            plugin_files=tuple(map(Path, settings["plugins"])),
-            suite=self.sweep.name,
-            wandb=settings["wandb"],
-            wandb_not_before=self.started + wandb_delay(self.task),
-            concurrency=sharing(min(settings["concurrent"], len(self.runs)), settings["device"], settings["cores"]),
-            about=self.about,
+            where=Where(self.root, Path(settings["cache"]), settings["device"], plugins, shared),
+            mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
+            noted=Noted(self.about, log=True),
             isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
-            log=True,
         )
 
     def _may_start(self, job: Job) -> bool:
@@ -242,20 +230,16 @@ class Task:
             record = {**self.about, "started": self.started, "ended": ended, "returned": self.returned}
             replace(folder / f"{self.task}.json", json.dumps(record).encode())
 
-    def _on_warning(self, signum: int, frame: object) -> None:
-        limit, age = self.settings["time_limit"], time.time() - self.started
-        raise Notice(TIME_LIMIT if limit and age > limit - self.settings["notice"] - TIME_LIMIT_SLACK else PREEMPTED)
+    def _on_warning(self) -> None:
+        limit, notice = self.settings["time_limit"], self.settings["notice"]
+        raise Notice(TIME_LIMIT if at_its_limit(time.time() - self.started, limit, notice) else PREEMPTED)
 
-    def _on_term(self, signum: int, frame: object) -> None:
+    def _on_term(self) -> None:
         """SLURM also sends TERM before it preempts, when USR2 does the rest; only a cancellation ends the work."""
         if not self.in_slurm or {run["id"] for run in self.runs} <= cancelled(self.sweep):
             raise Notice(
                 CANCELLED if {run["id"] for run in self.runs} & cancelled(self.sweep) else "stopped by a signal"
             )
-
-    def _ignore_signals(self) -> None:
-        for each in (signal.SIGUSR2, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
 
 
 def wandb_delay(task: int) -> float:
@@ -302,7 +286,10 @@ def main() -> None:
     parser.add_argument("batch", type=Path)
     parser.add_argument("--task", type=int, default=int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)))
     arguments = parser.parse_args()
-    sys.exit(Task(arguments.batch, arguments.task).run())
+    settings, line = read_batch(arguments.batch, arguments.task)
+    if "selection" in settings:
+        sys.exit(do_job(settings, line))
+    sys.exit(SweepTask(arguments.batch, arguments.task).run())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from labelbench_plus.plugins import describe
 from labelbench_plus.trainers import Checkpoint, Trainer
 
@@ -39,12 +37,16 @@ class Keeper:
 
     def keep(self, state: Mapping[str, Any]) -> None:
         """Keep tensors, numbers, strings and containers of these by name, instead of what was kept before."""
+        import torch
+
         buffer = io.BytesIO()
         torch.save({**state, "signature": self._signature}, buffer)
         self._checkpoint.save(buffer.getvalue())
 
     def kept(self) -> dict[str, Any] | None:
         """What was kept last, on the data's device; None if nothing was, it is of another fit, or cannot be read."""
+        import torch
+
         if (content := self._checkpoint.load()) is None:
             return None
         try:

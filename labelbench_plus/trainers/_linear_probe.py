@@ -8,16 +8,18 @@ import torch
 from torch import nn
 
 from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
-from labelbench_plus.trainers._networks import CHUNK, Inputs, NetworkTrainer, build
+from labelbench_plus.trainers._network_model import CHUNK, build
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._batches import NetworkInputs
+    from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 
 def probed(
-    trainer: NetworkTrainer, data: ClassificationData, streams: Streams, inputs: Inputs, l2: float
+    trainer: NetworkTrainer, data: ClassificationData, streams: Streams, inputs: NetworkInputs, l2: float
 ) -> Classifier:
     """The trainer's network before its first step, with a linear probe for a head (Kumar et al., 2022).
 
@@ -33,7 +35,7 @@ def probed(
     ValueError
         The network's head is not linear with a bias.
     """
-    network = build(trainer, data, streams, inputs.shape).eval()
+    network = build(trainer.network, data, streams, inputs.shape).eval()
     if not isinstance(network.head, nn.Linear) or network.head.bias is None:
         raise ValueError(
             f"trainer {trainer.name!r}: the head of network {trainer.network.name!r} is not linear with a bias, so no "

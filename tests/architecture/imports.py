@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from labelbench_plus.plugins import kinds
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = "labelbench_plus"
-KINDS = tuple(
-    sorted(file.stem for file in (ROOT / PACKAGE / "contracts").glob("*.py") if (ROOT / PACKAGE / file.stem).is_dir())
-)
-"""The rooms whose files are plugins: each has a contract of its name."""
+KINDS = kinds()
 
 
 @dataclass(frozen=True, order=True)

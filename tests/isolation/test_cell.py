@@ -14,7 +14,7 @@ from labelbench_plus.isolation.cell import Cell, IsolationError
 from labelbench_plus.isolation.wire import receive, send
 from labelbench_plus.oracle import QueryError, StratifiedDraw
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.strategies import Strategy, strategies
 from labelbench_plus.suite import SuiteError, load_suite
@@ -150,10 +150,7 @@ def test_a_run_has_the_same_id_and_the_same_bytes_with_and_without(suite_file, t
     assert apart.isolate == "process"
     assert [run.id for run in apart.runs()] == [spec.id]
     for root, isolate in (("here", False), ("apart", True)):
-        job = Job(
-            spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "s", "disabled",
-            isolate=isolate,
-        )  # fmt: skip
+        job = Job.of(spec, Where(tmp_path / root, tmp_path / "cache"), isolate=isolate)
         carry_out(job, lambda rounds: None)
     here, there = (RunStore(tmp_path / root, spec.id).folder for root in ("here", "apart"))
     for file in [*sorted(here.glob("rounds/*.json")), here / "result.json"]:

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 
 from labelbench_plus.leaderboard import build_board
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, t_interval
 
 from .synthetic import BUDGETS, STRATEGIES, meta, synthetic_curves
 
 
-def cell(setting: Setting, strategy: str, key: str) -> object:
+def cell(setting: BoardSetting, strategy: str, key: str) -> object:
     keys = [column.key for column in setting.table.columns]
     row = next(row for row in setting.table.rows if row[keys.index("strategy")] == strategy)
     return row[keys.index(key)]
 
 
-def only(curves: pd.DataFrame, **changes: object) -> Setting:
+def only(curves: pd.DataFrame, **changes: object) -> BoardSetting:
     (setting,) = build_board(curves, meta(**changes)).settings  # type: ignore[arg-type]
     return setting
 
@@ -72,7 +72,7 @@ def test_lower_is_better_turns_gains_and_ranks_around() -> None:
     assert down.gain_curves[0].points[-1].mean > 0
 
 
-def _mean(setting: Setting, strategy: str) -> float:
+def _mean(setting: BoardSetting, strategy: str) -> float:
     aubc = cell(setting, strategy, "aubc")
     assert isinstance(aubc, Estimate)
     return aubc.mean

@@ -17,7 +17,7 @@ from labelbench_plus.leaderboard.charts.pareto import Point, frontier, pareto_ch
 from labelbench_plus.leaderboard.charts.ranks import rank_diagram
 from labelbench_plus.leaderboard.charts.style import COLOURS, styles
 from labelbench_plus.leaderboard.charts.svg import NARROW, is_geometric, log_ticks, nice_ticks, standalone
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.figures import Figure, distinguishing, of_setting, prominent
 from labelbench_plus.leaderboard.site.render import style_of_drawings
 from labelbench_plus.leaderboard.statistics import Estimate, ranking_over_datasets
@@ -27,11 +27,11 @@ from .synthetic import BUDGETS, STRATEGIES, meta, synthetic_curves
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def setting_of(**changes: object) -> Setting:
+def setting_of(**changes: object) -> BoardSetting:
     return build_board(synthetic_curves(**changes), meta()).settings[0]  # type: ignore[arg-type]
 
 
-def figures_of(setting: Setting) -> dict[str, Figure]:
+def figures_of(setting: BoardSetting) -> dict[str, Figure]:
     drawn = styles([curve.strategy for curve in setting.curves], "random")
     return {figure.file.split("/s-")[1]: figure for figure in of_setting(setting, meta(), drawn, "s")}
 
@@ -40,7 +40,7 @@ def parse(shown: str) -> ElementTree.Element:
     return ElementTree.fromstring(shown.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
 
 
-def draw(setting: Setting, width: int = 580, gains: bool = False) -> ElementTree.Element:
+def draw(setting: BoardSetting, width: int = 580, gains: bool = False) -> ElementTree.Element:
     figure = figures_of(setting)["gain-curves.svg" if gains else "curves.svg"]
     return parse(figure.narrow if width == NARROW else figure.wide)
 

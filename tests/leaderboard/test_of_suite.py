@@ -8,7 +8,7 @@ from labelbench_plus.leaderboard import About, read_results
 from labelbench_plus.leaderboard.of_suite import publish_suite, results_of_suite, show_suite
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.plugins import label
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -22,7 +22,7 @@ def carried(suite_file, tmp_path):
         runs = suite.runs()
         for spec in runs[leave_out:]:
             carry_out(
-                Job(spec.id, spec.as_json(), str(spec), tmp_path, tmp_path / "cache", "cpu", (), "s", "disabled"),
+                Job.of(spec, Where(tmp_path, tmp_path / "cache")),
                 lambda rounds: None,
             )
         return suite, runs

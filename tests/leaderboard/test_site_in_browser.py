@@ -14,7 +14,7 @@ import pytest
 from labelbench_plus.leaderboard import Results, build_site
 from labelbench_plus.leaderboard.compare import compare_in
 from labelbench_plus.leaderboard.formatting import sort_key
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 
 from .synthetic import STRATEGIES, meta, synthetic_curves
 from .test_site import HOSTILE, LONG, results
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def setting() -> Setting:
+def setting() -> BoardSetting:
     return results().board().settings[1]
 
 
@@ -117,7 +117,7 @@ def test_no_request_leaves_and_nothing_complains(browser: Browser, folder: Path)
     context.close()
 
 
-def test_sorting_equals_pythons(opened: Opener, setting: Setting) -> None:
+def test_sorting_equals_pythons(opened: Opener, setting: BoardSetting) -> None:
     with opened(PROBLEM) as tab:
         table, ours = tab.locator("table.ranking"), setting.table
         headings = table.locator("thead th")
@@ -137,7 +137,7 @@ def test_sorting_equals_pythons(opened: Opener, setting: Setting) -> None:
                 assert table.locator("[aria-sort]").count() == 1
 
 
-def test_filtering_equals_pythons(opened: Opener, setting: Setting) -> None:
+def test_filtering_equals_pythons(opened: Opener, setting: BoardSetting) -> None:
     with opened(PROBLEM) as tab:
         everything = names(tab)
         for query in ("ma", "A", "e r", "<IMG", "nothing like it", ""):
@@ -175,7 +175,7 @@ def test_the_keyboard_sorts_too(opened: Opener) -> None:
         assert names(tab) == sorted(names(tab), reverse=True)
 
 
-def test_comparing_equals_pythons(opened: Opener, setting: Setting) -> None:
+def test_comparing_equals_pythons(opened: Opener, setting: BoardSetting) -> None:
     with opened("compare.html") as tab:
         for a, b in (("margin", "random"), ("random", "margin"), (HOSTILE, "badge")):
             tab.locator("#choose-a").select_option(a)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,17 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.commands.pairs import pairs
-from labelbench_plus.launchers import Limits
-from labelbench_plus.launchers.slurm import Slurm
-from labelbench_plus.pairs.carry_out import Crew, WorkerError, _outcome, carry_out
 from labelbench_plus.pairs.choose import choose
-from labelbench_plus.pairs.jobs import Notice, do_line, job_groups, submit
 from labelbench_plus.pairs.report import write_report
 from labelbench_plus.pairs.spec import Selection, SelectionError, load_selection
-from labelbench_plus.pairs.tasks import Task
 from labelbench_plus.pairs.uids import read_uids
 from labelbench_plus.pairs.workspace import Workspace, plan
-from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.running.selection import select_here
 from labelbench_plus.seeding import Streams
 from tests.pair_pools.test_pools import write_shard
 
@@ -41,26 +34,6 @@ fraction: 0.2
 DYNAMIC = TEXT.replace("second: norm_sim", "second: {name: vas_d, rounds: 4}").replace(
     "first: {name: neg_clip_loss, batch: 128, draws: 2}", "first: clip_score"
 )
-PLUGIN = '''
-import os, signal
-from dataclasses import dataclass
-from pathlib import Path
-from labelbench_plus.pairs.strategy import PairStrategy
-from labelbench_plus.strategies import strategies
-
-@strategies.register("fragile")
-@dataclass(frozen=True)
-class Fragile(PairStrategy):
-    """Notes each shard it scores; dies at one of them as often as it is told to."""
-    folder: str
-    deaths: int
-    def score(self, shard, state):
-        with open(Path(self.folder) / "log", "a") as log:
-            log.write(shard.shard.name + "\\n")
-        if shard.shard.name == "part-00002" and (Path(self.folder) / "log").read_text().count("00002") <= self.deaths:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return shard.rng(0).random(shard.rows)
-'''
 
 
 def written(folder: Path, text: str = TEXT) -> Selection:
@@ -90,34 +63,12 @@ def test_check_9_the_same_file_for_any_chunk_order_and_process_number(tmp_path, 
     assert len(set(hashes)) == 1
     if text == TEXT:
         workspace = Workspace(plan(selection, tmp_path / "processes"))
-        carry_out(workspace, 4, chunk=64)
+        select_here(workspace, 4, chunk=64)
         assert hashlib.sha256(workspace.kept.read_bytes()).hexdigest() == hashes[0]
     pool = selection.pool.open(Streams(0))
     chosen = choose(pool, selection.strategy, 300, 0)
     in_memory = np.concatenate(list(chosen.uids(pool)))
     assert sorted(in_memory.tolist()) == read_uids(tmp_path / "0" / selection.id / "kept.npy").tolist()
-
-
-def test_check_9_a_killed_worker_costs_one_shard(tmp_path, monkeypatch):
-    plugin = tmp_path / "fragile.py"
-    plugin.write_text(PLUGIN)
-    load_plugin_file(plugin)
-    text = f"""\
-pool: {{name: generated_pairs, rows: 400, width: 32}}
-strategy: {{name: fragile, folder: {tmp_path}, deaths: 2}}
-count: 100
-"""
-    workspace = Workspace(plan(written(tmp_path, text), tmp_path / "out", [plugin]))
-    monkeypatch.setattr("labelbench_plus.pairs.carry_out.TRIES", 2)
-    with pytest.raises(WorkerError, match="score stage 0 unit 2: its worker died 2 times, exit code -9"):
-        carry_out(workspace, 1, chunk=64)
-    carry_out(workspace, 1, chunk=64)
-    log = (tmp_path / "log").read_text().split()
-    assert sorted(log) == ["part-00000", "part-00001", *["part-00002"] * 3, "part-00003"]
-    undisturbed = Workspace(plan(written(tmp_path, text.replace("deaths: 2", "deaths: 0")), tmp_path))
-    in_process(undisturbed)
-    assert workspace.kept.read_bytes() == undisturbed.kept.read_bytes()
-    assert not list(workspace.folder.rglob(".tmp-*"))
 
 
 def test_check_9_an_interrupted_selection_goes_on_where_it_was(tmp_path):
@@ -131,12 +82,6 @@ def test_check_9_an_interrupted_selection_goes_on_where_it_was(tmp_path):
     assert in_process(again) == whole
     assert scored and all(path.stat().st_mtime_ns == before for path, before in scored.items())
     assert not any(again.carry_out(task) for phase in again.phases() for task in phase)
-
-
-def test_what_a_task_raises_is_told(tmp_path):
-    workspace = Workspace(plan(written(tmp_path), tmp_path))
-    assert _outcome(workspace, Task("prepare")) == ""
-    assert "cut stage 0" in str(Task("cut")) and _outcome(workspace, Task("cut")).startswith("FileNotFoundError")
 
 
 def test_identity_is_what_is_selected_not_where(tmp_path):
@@ -199,45 +144,6 @@ def test_report(tmp_path):
     assert found["overlaps"][0]["jaccard"] == 1.0
     text = (workspace.folder / "report.md").read_text()
     assert "300 of 1,500 pairs kept" in text and "on target" in text and str(tmp_path) not in text
-
-
-def test_as_jobs_of_slurm(tmp_path, monkeypatch):
-    submitted = []
-
-    def note(self, batch, parallel):
-        submitted.append((self.options.get("dependency"), batch, [json.loads(line) for line in batch.path.open()]))
-        return f"{100 + len(submitted)}"
-
-    monkeypatch.setattr(Slurm, "submit", note)
-    monkeypatch.setattr(Slurm, "limits", lambda self: Limits(1000))
-    launcher = Slurm(time="1h", pack={"runs_per_job": 2, "concurrent": 2})
-    workspace = Workspace(plan(written(tmp_path), tmp_path))
-    assert [len(group) for group in job_groups(workspace)] == [1, 4, 2, 4, 2]
-    jobs = submit(workspace, launcher, 512)
-    assert jobs == ["101", "102", "103", "104", "105"]
-    assert [each[0] for each in submitted] == [None, *(f"afterok:{job}" for job in jobs[:-1])]
-    assert [each[1].tasks for each in submitted] == [1, 2, 1, 2, 1]
-    assert "labelbench_plus.pairs.jobs" in launcher.script(submitted[1][1], None)
-    for _, _, lines in submitted:
-        for line in lines:
-            for task in line["tasks"]:
-                Workspace(Path(line["folder"])).carry_out(Task(*task))
-    assert len(read_uids(workspace.kept)) == 300
-    assert submit(workspace, launcher, 512) == []
-
-
-def test_a_job_too_short_for_a_single_task_does_not_go_back_into_the_queue(tmp_path, monkeypatch, capsys):
-    before = signal.getsignal(signal.SIGUSR2)
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-
-    def told(self, tasks):
-        raise Notice
-
-    monkeypatch.setattr(Crew, "run", told)
-    line = {"folder": str(tmp_path), "workers": 1, "chunk": 1, "device": "cpu", "tasks": [["score", 0, 0]]}
-    assert do_line({**line, "time_limit": 60, "notice": 60}) == 1
-    assert "raise the launcher's `time`" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGUSR2) is before
 
 
 def test_the_commands(tmp_path):

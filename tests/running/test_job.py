@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from labelbench_plus.launchers.slurm import Slurm
-from labelbench_plus.running.job import still_exists
+from labelbench_plus.running.job import Noted, still_exists
 from labelbench_plus.running.local import run_local
 from labelbench_plus.store.run_store import RunStore
 from tests.running.test_local import jobs
@@ -60,7 +60,7 @@ def test_jobs_can_be_withheld_and_revoked(suite_file, tmp_path, monkeypatch):
 
 def test_what_an_attempt_prints_can_be_kept_beside_it(suite_file, tmp_path):
     (job,) = [each for each in jobs(small(suite_file), tmp_path) if each.spec["strategy"]["name"] == "random"]
-    run_local([dataclasses.replace(job, log=True, about={"job": "7_1"})], 1, lambda event: None)
+    run_local([dataclasses.replace(job, noted=Noted({"job": "7_1"}, log=True))], 1, lambda event: None)
     folder = RunStore(tmp_path, job.run_id).folder / "attempts"
     assert (folder / "0001.log").is_file()
     assert b'"job": "7_1"' in (folder / "0001.json").read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.running.job import Job
+from labelbench_plus.running.job import Job, Where
 from labelbench_plus.running.local import run_local
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -48,10 +48,7 @@ def plugin(tmp_path_factory) -> Path:
 
 def jobs(suite: Path, root: Path, plugins: tuple[Path, ...] = ()) -> list[Job]:
     cache = Path(os.environ["LBP_CACHE"])
-    return [
-        Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", plugins, "small", "disabled")
-        for spec in load_suite(suite).runs()
-    ]
+    return [Job.of(spec, Where(root, cache, plugin_files=plugins)) for spec in load_suite(suite).runs()]
 
 
 def outcomes(todo: list[Job], workers: int) -> dict[str, str]:

@@ -17,7 +17,7 @@ from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.oracle import Again, PoolOracle, QueryError
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.running import job as job_module
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.store.run_store import RunStore, StoreError
@@ -31,7 +31,7 @@ WITH_PROXY = ("[logistic_regression]", f"[{SMALL}, {OTHER}]\nproxy: logistic_reg
 
 def job(spec, root, **changes):
     cache = root.parent / "cache"
-    made = Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (), "s", "disabled")
+    made = Job.of(spec, Where(root, cache))
     return dataclasses.replace(made, **changes)
 
 

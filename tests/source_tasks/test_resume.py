@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.suite import load_suite
 from labelbench_plus.trainers.source_tasks.joint_linear import JointLinear
@@ -33,7 +33,7 @@ def test_a_run_killed_and_resumed_gives_the_same_bytes(tmp_path, owner, call):
 
     def carry(name: str) -> None:
         root = tmp_path / name
-        carry_out(Job(spec.id, spec.as_json(), "", root, tmp_path, "cpu", (), "s", "disabled"), lambda rounds: None)
+        carry_out(Job.of(spec, Where(root, tmp_path)), lambda rounds: None)
 
     pid = os.fork()
     if pid == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -33,7 +33,7 @@ def carried(tmp_path_factory):
         (folder / "suite.yaml").write_text(SUITE.format(heads=heads, strategies=", ".join(strategies)))
         found: dict[str, list[float]] = {}
         for spec in load_suite(folder / "suite.yaml").runs():
-            carry_out(Job(spec.id, spec.as_json(), "", folder, folder, "cpu", (), "s", "disabled"), lambda rounds: None)
+            carry_out(Job.of(spec, Where(folder, folder)), lambda rounds: None)
             rounds = RunStore(folder, spec.id).rounds()
             assert [record.purchase.labels for record in rounds] == [2000, 857, 1714, 3428]
             assert rounds[-1].spent == 7999

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 import tests.telling  # noqa: F401 registers what a suite may name
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store import atomic, checkpoint
 from labelbench_plus.suite import load_suite
 
@@ -108,7 +108,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
 
     def job(root: Path) -> Job:
         cache = Path(os.environ["LBP_CACHE"])
-        return Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (), "killed", "disabled")
+        return Job.of(spec, Where(root, cache))
 
     def folder(root: Path) -> Path:
         return root / "runs" / spec.id

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.archive import restore_archive, write_archive
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.suite import load_suite
@@ -13,7 +13,7 @@ def stores(suite_file, tmp_path):
     found = []
     for spec in load_suite(suite_file()).runs():
         carry_out(
-            Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled"),
+            Job.of(spec, Where(tmp_path / "out", tmp_path / "cache")),
             lambda rounds: None,
         )
         found.append(RunStore(tmp_path / "out", spec.id))

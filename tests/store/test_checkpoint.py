@@ -2,7 +2,7 @@
 
 import pytest
 
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store import checkpoint as checkpoint_module
 from labelbench_plus.store.checkpoint import EVERY_SECONDS, CheckpointFile
 from labelbench_plus.store.lease import LeaseLost
@@ -74,7 +74,7 @@ def test_a_rounds_seconds_are_those_of_all_attempts(suite_file, tmp_path, monkey
             self.earlier_seconds = 1000.0 * (number + 1)
 
     monkeypatch.setattr("labelbench_plus.store.run_store.CheckpointFile", Resumed)
-    job = Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled")
+    job = Job.of(spec, Where(tmp_path / "out", tmp_path / "cache"))
     carry_out(job, lambda rounds: None)
     seconds = [costs["train_seconds"] for costs in RunStore(tmp_path / "out", spec.id).costs()]
     assert seconds == pytest.approx([1000.0 * (number + 1) for number in range(len(seconds))], abs=60)

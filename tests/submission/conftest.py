@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.problems import Place
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.submission.pack import pack
 from labelbench_plus.suite import load_suite
 from tests.conftest import SUITE
@@ -22,7 +22,7 @@ def computed(tmp_path_factory):
     suite = home / "small.yaml"
     suite.write_text(SUITE)
     for spec in load_suite(suite).runs():
-        job = Job(spec.id, spec.as_json(), str(spec), home / "out", home / "cache", "cpu", (), "s", "disabled")
+        job = Job.of(spec, Where(home / "out", home / "cache"))
         carry_out(job, lambda rounds: None)
     loaded = load_suite(suite)
     pack(loaded, loaded.runs(), home / "out", home / "bundle", **WHO, differences=["run by the tests"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from labelbench_plus.plugins import registry
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.submission.arithmetic import _selection
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
@@ -24,7 +24,7 @@ def bundle(tmp_path):
     (tmp_path / "small.yaml").write_text(PROXIED)
     suite = load_suite(tmp_path / "small.yaml")
     for spec in suite.runs():
-        job = Job(spec.id, spec.as_json(), str(spec), tmp_path / "out", tmp_path / "cache", "cpu", (), "s", "disabled")
+        job = Job.of(spec, Where(tmp_path / "out", tmp_path / "cache"))
         carry_out(job, lambda rounds: None)
     pack(suite, suite.runs(), tmp_path / "out", tmp_path / "bundle", **WHO, differences=["run by the tests"])
     return tmp_path / "bundle"

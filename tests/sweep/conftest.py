@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.lease import acquire
 from labelbench_plus.suite import load_suite
 
@@ -111,7 +111,7 @@ class Bench:
         cache = Path(os.environ["LBP_CACHE"])
         for spec in load_suite(suite).runs():
             if spec.strategy.name not in ("raises", "stuck"):
-                job = Job(spec.id, spec.as_json(), str(spec), root, cache, "cpu", (PLUGINS,), "x", "disabled")
+                job = Job.of(spec, Where(root, cache, plugin_files=(PLUGINS,)))
                 carry_out(job, lambda rounds: None)
         return self.files(root)
 

@@ -5,7 +5,7 @@ import wandb
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Mirror, Where, carry_out
 from labelbench_plus.store.lease import acquire
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
@@ -26,7 +26,7 @@ def swept(suite_file, tmp_path, monkeypatch):
     (sweep.folder / "sweep.json").write_text(json.dumps({"plugins": [], "wandb": "offline"}))
     for spec in specs[:-1]:
         mode = "offline" if spec is specs[0] else "disabled"
-        job = Job(spec.id, spec.as_json(), str(spec), sweep.root, tmp_path / "cache", "cpu", (), "small", mode)
+        job = Job.of(spec, Where(sweep.root, tmp_path / "cache"), Mirror("small", mode))
         carry_out(job, lambda rounds: None)
     wandb.teardown()  # it reads its settings once a process
     yield sweep, service

@@ -11,7 +11,7 @@ from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.state import State, look
-from labelbench_plus.sweep.task import Task, idle_attempts, wandb_delay
+from labelbench_plus.sweep.task import SweepTask, idle_attempts, wandb_delay
 
 from .conftest import PLUGINS
 
@@ -20,7 +20,7 @@ from .conftest import PLUGINS
 def task(bench):
     """Write a batch of one job with all runs of a suite, and carry it out in this process."""
 
-    def make(suite, **changes) -> Task:
+    def make(suite, **changes) -> SweepTask:
         sweep = Sweep(bench.out, suite.stem)
         runs = [SweepRun.of(spec) for spec in load_suite(suite).runs()]
         settings = {
@@ -45,7 +45,7 @@ def task(bench):
             (sweep.folder / "sweep.json").write_text(json.dumps({"plugins": [str(PLUGINS)]}))
         batch = f"b{len(sweep.submissions()) + 1:04d}"
         sweep.write_batch(batch, settings, [runs])
-        built = Task(sweep.batch_path(batch), 0)
+        built = SweepTask(sweep.batch_path(batch), 0)
         sweep.note(event="intent", batch=batch, launcher={"name": "local"}, tasks=[[run.id for run in runs]])
         sweep.note(event="ack", batch=batch, job=built.about["job"])
         return built
@@ -123,7 +123,7 @@ def test_the_next_run_starts_only_if_it_fits(bench, task):
 def test_how_many_runs_share_what_one_computes_on(bench, task, device, concurrent, cores, runs, sharing):
     suite = bench.suite("packed", "random", seeds=f"0..{runs - 1}")
     job = task(suite, device=device, concurrent=concurrent, cores=cores)
-    assert job._job(job.runs[0]).concurrency == sharing
+    assert job._job(job.runs[0]).where.concurrency == sharing
 
 
 def test_jobs_contact_wandb_one_after_the_other(bench):

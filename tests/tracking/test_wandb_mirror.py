@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import wandb
 
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Mirror, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 from labelbench_plus.tracking.note import mirrored
@@ -19,7 +19,7 @@ def job(suite_file, tmp_path, monkeypatch):
     spec = load_suite(suite_file()).runs()[1]
 
     def make(wandb, root="out"):
-        return Job(spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "small", wandb)
+        return Job.of(spec, Where(tmp_path / root, tmp_path / "cache"), Mirror("small", wandb))
 
     return make
 
@@ -103,7 +103,10 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_later(job, service):
 
 def test_wandb_is_left_alone_until_it_is_this_jobs_turn(job, service):
     due = time.time() + 3
-    carry_out(replace(job("online"), wandb_not_before=due), lambda rounds: service.asked and pytest.fail("too early"))
+    carry_out(
+        replace(job("online"), mirror=Mirror("small", "online", due)),
+        lambda rounds: service.asked and pytest.fail("too early"),
+    )
     assert time.time() >= due
     (kept,) = service.runs.values()
     assert [row["round"] for row in kept.history] == [0, 1, 2]

@@ -10,8 +10,9 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
+from labelbench_plus.trainers._batches import NetworkInputs, Shuffled
 from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
-from labelbench_plus.trainers._networks import Inputs, Shuffled, Training, _groups, schedule
+from labelbench_plus.trainers._training import Training, _groups, schedule
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_a_loss_of_nan_is_never_the_best(digits):
     trainer = build(patience=2)
     features = data.pool_features
     keeper = Keeper(trainer, data, Streams(0), NoCheckpoint())
-    training = Training(trainer, data, Streams(0), Inputs(trainer, data, Streams(0), strong=False), keeper)
+    training = Training(trainer, data, Streams(0), NetworkInputs(trainer, data, Streams(0), strong=False), keeper)
     with torch.no_grad():
         training.network.head.weight.fill_(float("nan"))
         training.average.head.weight.fill_(float("nan"))

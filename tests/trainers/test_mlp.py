@@ -4,7 +4,7 @@ import torch
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
-from labelbench_plus.trainers._networks import schedule
+from labelbench_plus.trainers._training import schedule
 
 
 def blobs(n: int, seed: int = 0) -> Examples:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.seeding import Streams
 from labelbench_plus.store import checkpoint as checkpoint_module
 from labelbench_plus.store.run_store import RunStore
@@ -35,13 +35,13 @@ def job(suite_file, tmp_path):
             ("rounds: 3", "rounds: 4"),
         )
         spec = load_suite(suite_file(*replaced)).runs()[0]
-        return Job(spec.id, spec.as_json(), str(spec), tmp_path / root, tmp_path / "cache", "cpu", (), "s", "disabled")
+        return Job.of(spec, Where(tmp_path / root, tmp_path / "cache"))
 
     return of
 
 
 def rounds_of(job):
-    return [path.read_bytes() for path in sorted((RunStore(job.root, job.run_id).folder / "rounds").iterdir())]
+    return [path.read_bytes() for path in sorted((RunStore(job.where.root, job.run_id).folder / "rounds").iterdir())]
 
 
 def stop_after(rounds):
@@ -103,7 +103,7 @@ def test_a_trainer_that_keeps_a_folder_resumes_from_it(job, tmp_path):
     fits.clear()
     assert resumed(stopped, fits) == 2
     assert rounds_of(stopped) == rounds_of(whole)
-    assert not (RunStore(stopped.root, stopped.run_id).folder / "checkpoints").exists()
+    assert not (RunStore(stopped.where.root, stopped.run_id).folder / "checkpoints").exists()
 
 
 PLUGIN = '''

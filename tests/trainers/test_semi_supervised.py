@@ -18,16 +18,16 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
+from labelbench_plus.trainers._batches import unlabelled_rows
 from labelbench_plus.trainers._kept import signature
-from labelbench_plus.trainers._networks import unlabelled_rows
-from labelbench_plus.trainers.semi_supervised._semi_supervised import Targets
-from labelbench_plus.trainers.semi_supervised.fixmatch import FixMatchRule
-from labelbench_plus.trainers.semi_supervised.flexmatch import FlexMatchRule
-from labelbench_plus.trainers.semi_supervised.freematch import FreeMatchRule
-from labelbench_plus.trainers.semi_supervised.pseudo_label import PseudoLabelRule
-from labelbench_plus.trainers.semi_supervised.softmatch import SoftMatchRule, gaussian_weights
-from labelbench_plus.trainers.semi_supervised.uda import UDARule, annealed_threshold
-from labelbench_plus.trainers.semi_supervised.v_pet import Votes
+from labelbench_plus.trainers.semi_supervised._fixmatch import FixMatchRule
+from labelbench_plus.trainers.semi_supervised._flexmatch import FlexMatchRule
+from labelbench_plus.trainers.semi_supervised._freematch import FreeMatchRule
+from labelbench_plus.trainers.semi_supervised._pseudo_label import PseudoLabelRule
+from labelbench_plus.trainers.semi_supervised._rule import Targets
+from labelbench_plus.trainers.semi_supervised._softmatch import SoftMatchRule, gaussian_weights
+from labelbench_plus.trainers.semi_supervised._uda import UDARule, annealed_threshold
+from labelbench_plus.trainers.semi_supervised._v_pet import Votes
 
 METHODS = ("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch", "v_pet")
 
@@ -405,15 +405,12 @@ def test_unlabelled_examples_help_on_digits(tmp_path):
     assert np.mean(accuracy["flexmatch"]) > np.mean(accuracy["lp_ft"]) + 0.03, accuracy
 
 
-def test_the_loss_is_the_papers(instance):
+def test_the_loss_is_the_papers(instance, monkeypatch):
     """One step without averaging or decay moves the weights by what the formula says."""
     problem, ledger = instance
     trainer = build("fixmatch", "noise", threshold=0.0, ema=0.0, weight_decay=0.0, steps=1, warmup=0.0)
     data = problem.training_data(ledger, with_validation=False)
     seen = {}
-
-    from labelbench_plus.trainers.semi_supervised import _semi_supervised as module
-
     original = functional.cross_entropy
 
     def spy(logits, target, **kwargs):
@@ -423,11 +420,8 @@ def test_the_loss_is_the_papers(instance):
         )
         return loss
 
-    module.functional.cross_entropy, restore = spy, original
-    try:
-        trainer.fit(data, Streams(0), None)
-    finally:
-        module.functional.cross_entropy = restore
+    monkeypatch.setattr(functional, "cross_entropy", spy)
+    trainer.fit(data, Streams(0), None)
     # A head of zeros predicts 1/K everywhere: both losses are log 10, on 16 labelled and 32 unlabelled examples.
     assert [(n, reduction) for n, _, reduction in seen["losses"]] == [(16, "mean"), (32, "none")]
     assert all(loss == pytest.approx(math.log(10)) for _, loss, _ in seen["losses"])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.cluster_margin import average_linkage, average_linkage_of_groups
 
 EXACT = 10_000  # rows up to which all pairs fit the default memory limit
 
 
-def ours(setting: Setting) -> np.ndarray:
+def ours(setting: SpeedSetting) -> np.ndarray:
     x = setting.pool.features
     if len(x) <= EXACT:
         return average_linkage(x, setting.batch).numpy()
     return average_linkage_of_groups(x, setting.batch, np.random.default_rng(setting.seed)).numpy()
 
 
-def scipy(setting: Setting) -> np.ndarray:
+def scipy(setting: SpeedSetting) -> np.ndarray:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import pdist
 
@@ -25,7 +25,7 @@ def scipy(setting: Setting) -> np.ndarray:
     return fcluster(tree, setting.batch, "maxclust")
 
 
-def within(setting: Setting, clusters: np.ndarray) -> float:
+def within(setting: SpeedSetting, clusters: np.ndarray) -> float:
     """Mean squared distance of a row to the mean of its cluster."""
     x = setting.pool.features.double().numpy()
     _, own = np.unique(clusters, return_inverse=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.badge import badge
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """The plain loop over factorised gradients; the loop over explicit ones needs N K d numbers."""
     rng = np.random.default_rng(setting.seed)
     h = setting.pool.features.numpy()
@@ -29,7 +29,7 @@ def textbook(setting: Setting) -> np.ndarray:
         picks.append(int(rng.choice(len(h), p=mass / mass.sum())))
 
 
-def potential(setting: Setting, picks: np.ndarray) -> float:
+def potential(setting: SpeedSetting, picks: np.ndarray) -> float:
     """Sum over the pool of the squared distance to the nearest pick, in gradient space, by an own plain loop."""
     h = setting.pool.features.double()
     error = setting.pool.probabilities.double()
@@ -44,7 +44,7 @@ def potential(setting: Setting, picks: np.ndarray) -> float:
     return total
 
 
-def scikit_activeml(setting: Setting) -> np.ndarray:
+def scikit_activeml(setting: SpeedSetting) -> np.ndarray:
     from skactiveml.base import SkactivemlClassifier
     from skactiveml.pool import Badge
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.bait import bait_binary
 
 RIDGE = 1.0
 
 
-def scaled(setting: Setting) -> np.ndarray:
+def scaled(setting: SpeedSetting) -> np.ndarray:
     """Rows whose outer product is their Fisher information."""
     sure = setting.pool.probabilities.numpy().max(axis=1)
     return setting.pool.features.numpy() * np.sqrt(sure * (1 - sure))[:, None]
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Forward to 2B, backward to B; every row's gain from rank-one updates of two quadratic forms."""
     x = scaled(setting)
     n, dimension = x.shape
@@ -53,7 +53,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def trace(setting: Setting, picks: np.ndarray) -> float:
+def trace(setting: SpeedSetting, picks: np.ndarray) -> float:
     x = torch.from_numpy(scaled(setting)).double()
     chosen = x[torch.as_tensor(picks)]
     information = RIDGE * torch.eye(x.shape[1], dtype=torch.float64) + chosen.T @ chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.bald import bald
 from labelbench_plus.algorithms.uncertainty import top_scores
 
@@ -18,16 +18,16 @@ def scores(members: np.ndarray) -> np.ndarray:
     return -(mean * np.log(np.maximum(mean, tiny))).sum(axis=1) - conditional
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     return np.argsort(-scores(setting.pool.members().numpy()), kind="stable")[: setting.batch]
 
 
-def total_information(setting: Setting, picks: np.ndarray) -> float:
+def total_information(setting: SpeedSetting, picks: np.ndarray) -> float:
     chosen = setting.pool.members()[:, torch.as_tensor(picks)]
     return float(scores(chosen.double().numpy()).sum())
 
 
-def baal(setting: Setting) -> np.ndarray:
+def baal(setting: SpeedSetting) -> np.ndarray:
     from baal.active.heuristics import BALD
 
     return BALD()(setting.pool.members().permute(1, 2, 0).numpy())[: setting.batch].copy()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.batch_bald import batch_bald_sampled
 
 SAMPLES = 4096
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Joint entropies from sampled label configurations, every row looked at for every pick."""
     rng = np.random.default_rng(setting.seed)
     members = setting.pool.members().numpy()
@@ -37,7 +37,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def first_five(setting: Setting, picks: np.ndarray) -> float:
+def first_five(setting: SpeedSetting, picks: np.ndarray) -> float:
     """I(y; w) of the first five picks from 2^18 sampled labels; it cannot exceed log 8 = 2.08."""
     rng = np.random.default_rng(1)
     chosen = setting.pool.members()[:, picks[:5]].double().numpy()

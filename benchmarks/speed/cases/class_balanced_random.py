@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.class_balanced import class_balanced_random
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Pick by pick: a random row of the class with the fewest picks that has rows left."""
     rng = np.random.default_rng(setting.seed)
     predicted = setting.pool.probabilities.numpy().argmax(axis=1)
@@ -23,7 +23,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def rarest(setting: Setting, picks: np.ndarray) -> float:
+def rarest(setting: SpeedSetting, picks: np.ndarray) -> float:
     classes = setting.pool.probabilities.shape[1]
     return float(np.bincount(setting.pool.probabilities.numpy()[picks].argmax(axis=1), minlength=classes).min())
 

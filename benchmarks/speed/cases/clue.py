@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from benchmarks.speed.cases.entropy import entropies
 from labelbench_plus.algorithms.clue import clue
 
@@ -23,7 +23,7 @@ def nearest_distinct(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.array(picks)
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Weighted Lloyd iterations from rows drawn in proportion to their weight."""
     x, rng = setting.pool.features.numpy(), np.random.default_rng(setting.seed)
     weight = entropies(setting.pool.probabilities.numpy())
@@ -49,7 +49,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return nearest_distinct(x, centres)
 
 
-def weighted_potential(setting: Setting, picks: np.ndarray) -> float:
+def weighted_potential(setting: SpeedSetting, picks: np.ndarray) -> float:
     """Entropy-weighted sum over the pool of the squared distance to the nearest pick."""
     chosen = setting.pool.features[torch.as_tensor(picks)].double()
     weight = entropies(setting.pool.probabilities.double().numpy())
@@ -57,7 +57,7 @@ def weighted_potential(setting: Setting, picks: np.ndarray) -> float:
     return float(torch.cat(squared).numpy() @ weight)
 
 
-def scikit_learn(setting: Setting) -> np.ndarray:
+def scikit_learn(setting: SpeedSetting) -> np.ndarray:
     from sklearn.cluster import KMeans
 
     x = setting.pool.features.numpy()

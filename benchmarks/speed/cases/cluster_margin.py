@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.margin import total_margin
 from labelbench_plus.algorithms.cluster_margin import cluster_margin
 from labelbench_plus.algorithms.uncertainty import margin
 
 
-def clusters(setting: Setting) -> Tensor:
+def clusters(setting: SpeedSetting) -> Tensor:
     """Any clustering will do for the time: the class that generated a row."""
     return setting.pool.labels
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     rng = np.random.default_rng(setting.seed)
     top = np.sort(setting.pool.probabilities.numpy(), axis=1)[:, -2:].astype(np.float64)
     shortlist = np.argsort(top[:, 1] - top[:, 0], kind="stable")[: 10 * setting.batch]
@@ -31,7 +31,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def ours(setting: Setting) -> Tensor:
+def ours(setting: SpeedSetting) -> Tensor:
     rng, size = np.random.default_rng(setting.seed), min(10 * setting.batch, len(setting.pool.features))
     return cluster_margin(margin(setting.pool.probabilities), clusters(setting), setting.batch, rng, shortlist=size)
 

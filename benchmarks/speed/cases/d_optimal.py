@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.design.greedy_design import d_optimal
 
 RIDGE = 1e-2
 
 
-def start(setting: Setting) -> np.ndarray:
+def start(setting: SpeedSetting) -> np.ndarray:
     """M before the first pick, in float64."""
     labelled = setting.pool.labelled.double().numpy()
     return RIDGE * np.eye(labelled.shape[1]) + labelled.T @ labelled
 
 
-def design_loop(setting: Setting, moment: np.ndarray | None, *, trace: bool) -> np.ndarray:
+def design_loop(setting: SpeedSetting, moment: np.ndarray | None, *, trace: bool) -> np.ndarray:
     """Rank-one updates of every row's leverage x'M⁻¹x and, for traces, of x'M⁻¹TM⁻¹x; one pass over the pool a pick."""
     x = setting.pool.features.numpy()
     inverse = np.linalg.inv(start(setting)).astype(np.float32)
@@ -41,7 +41,7 @@ def design_loop(setting: Setting, moment: np.ndarray | None, *, trace: bool) -> 
     return picks
 
 
-def information(setting: Setting, picks: np.ndarray) -> torch.Tensor:
+def information(setting: SpeedSetting, picks: np.ndarray) -> torch.Tensor:
     chosen = setting.pool.features[torch.as_tensor(picks)].double()
     return torch.from_numpy(start(setting)) + chosen.T @ chosen
 

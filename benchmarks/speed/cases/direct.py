@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.galaxy import classes_found, labelled_rows
 from labelbench_plus.algorithms.direct import direct
 
 
-def ours(setting: Setting) -> np.ndarray:
+def ours(setting: SpeedSetting) -> np.ndarray:
     m, pool = labelled_rows(setting), setting.pool
     rng = np.random.default_rng(setting.seed)
     return direct(pool.probabilities[m:], pool.probabilities[:m], pool.labels[:m], setting.batch, rng).numpy() + m
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """For every class: sort its line, find the version space and the best threshold, walk outwards pick by pick."""
     m, rng = labelled_rows(setting), np.random.default_rng(setting.seed)
     p, labels = setting.pool.probabilities.numpy(), setting.pool.labels.numpy()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.d_optimal import RIDGE, information, start
 from labelbench_plus.algorithms.design.greedy_design import e_optimal
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """The smallest eigenvalue of M + xx' for every row, by the eigenvalues of all those matrices."""
     x = setting.pool.features.double().numpy()
     matrix = start(setting)

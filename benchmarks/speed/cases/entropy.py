@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.uncertainty import entropy, top_scores
 
 
@@ -12,15 +12,15 @@ def entropies(probabilities: np.ndarray) -> np.ndarray:
     return -(probabilities * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))).sum(axis=1)
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     return np.argsort(-entropies(setting.pool.probabilities.numpy()), kind="stable")[: setting.batch]
 
 
-def total_entropy(setting: Setting, picks: np.ndarray) -> float:
+def total_entropy(setting: SpeedSetting, picks: np.ndarray) -> float:
     return float(entropies(setting.pool.probabilities.numpy()[picks].astype(np.float64)).sum())
 
 
-def modal(setting: Setting) -> np.ndarray:
+def modal(setting: SpeedSetting) -> np.ndarray:
     from modAL.uncertainty import entropy_sampling
 
     class Given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.epig import epig
 from labelbench_plus.algorithms.uncertainty import top_scores
 
@@ -24,17 +24,17 @@ def scores(members: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return out
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     members = setting.pool.members().numpy()
     return np.argsort(-scores(members, members[:, :TARGETS]), kind="stable")[: setting.batch]
 
 
-def total_information(setting: Setting, picks: np.ndarray) -> float:
+def total_information(setting: SpeedSetting, picks: np.ndarray) -> float:
     members = setting.pool.members().double().numpy()
     return float(scores(members[:, picks], members[:, :TARGETS]).sum())
 
 
-def ours(setting: Setting) -> np.ndarray:
+def ours(setting: SpeedSetting) -> np.ndarray:
     members = setting.pool.members()
     return top_scores(epig(members, members[:, :TARGETS]), setting.batch).numpy()
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.facility_location import facility_location
 
 DENSE = 20_000  # rows up to which the textbook keeps the whole similarity matrix
 
 
-def similarity_to(setting: Setting, width: float | None = None) -> Callable[[np.ndarray], np.ndarray]:
+def similarity_to(setting: SpeedSetting, width: float | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """Function that gives the similarity of all rows of the pool to given ones, (N, m) float32.
 
     width: squared lengthscale of the Gaussian, by default the mean squared distance.
@@ -32,7 +32,7 @@ def similarity_to(setting: Setting, width: float | None = None) -> Callable[[np.
     return similarity
 
 
-def textbook(setting: Setting, width: float | None = None) -> np.ndarray:
+def textbook(setting: SpeedSetting, width: float | None = None) -> np.ndarray:
     """Lazy greedy with a heap, on the similarity matrix where that fits, on columns computed anew where not."""
     x, similarity = setting.pool.features.numpy(), similarity_to(setting, width)
     covered = np.zeros(len(x), dtype=np.float32)
@@ -66,7 +66,7 @@ def textbook(setting: Setting, width: float | None = None) -> np.ndarray:
     return np.array(picks)
 
 
-def coverage(setting: Setting, picks: np.ndarray) -> float:
+def coverage(setting: SpeedSetting, picks: np.ndarray) -> float:
     """Mean over the pool of the largest similarity to a labelled or picked row, in float64."""
     chosen = torch.cat([setting.pool.labelled, setting.pool.features[torch.as_tensor(picks)]]).double()
     gamma = mean_squared_distance(setting.pool.features, setting.pool.labelled)
@@ -76,7 +76,7 @@ def coverage(setting: Setting, picks: np.ndarray) -> float:
     return total / len(setting.pool.features)
 
 
-def apricot(setting: Setting) -> np.ndarray:
+def apricot(setting: SpeedSetting) -> np.ndarray:
     from apricot import FacilityLocationSelection
 
     similarity = similarity_to(setting)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.d_optimal import RIDGE, information, start
 from labelbench_plus.algorithms.design.greedy_design import g_optimal
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """All pairs x'M⁻¹t, in memory and brought up to date after every pick: what each row leaves of the worst target."""
     x = setting.pool.features.numpy()
     cross = x @ np.linalg.inv(start(setting)).astype(np.float32) @ x.T
@@ -29,7 +29,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def worst_variance(setting: Setting, picks: np.ndarray) -> float:
+def worst_variance(setting: SpeedSetting, picks: np.ndarray) -> float:
     root = torch.linalg.cholesky(information(setting, picks))
     mapped = torch.linalg.solve_triangular(root, setting.pool.features.double().T, upper=False)
     return float(mapped.square().sum(dim=0).max())

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.galaxy import galaxy
 
 
-def labelled_rows(setting: Setting) -> int:
+def labelled_rows(setting: SpeedSetting) -> int:
     return min(500, len(setting.pool.labels) // 5, len(setting.pool.labels) - setting.batch)
 
 
-def ours(setting: Setting) -> np.ndarray:
+def ours(setting: SpeedSetting) -> np.ndarray:
     m, pool = labelled_rows(setting), setting.pool
     rng = np.random.default_rng(setting.seed)
     p = pool.probabilities
     return galaxy(p[m:], p[:m], pool.labels[:m], setting.batch, rng).numpy() + m
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """For every pick: all labelled places of a line, all runs and all distances to cuts between them."""
     m, rng = labelled_rows(setting), np.random.default_rng(setting.seed)
     p = setting.pool.probabilities.numpy()
@@ -57,7 +57,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def classes_found(setting: Setting, picks: np.ndarray) -> float:
+def classes_found(setting: SpeedSetting, picks: np.ndarray) -> float:
     return float(len(np.unique(setting.pool.labels.numpy()[picks])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.facility_location import similarity_to
 from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.graph_cut import graph_cut
@@ -13,7 +13,7 @@ from labelbench_plus.algorithms.graph_cut import graph_cut
 TRADE_OFF = 2.0
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Gains of all rows kept up to date with one column of similarities a pick."""
     x, labelled, similarity = setting.pool.features.numpy(), setting.pool.labelled.numpy(), similarity_to(setting)
     gains = np.full(len(x), -1.0)
@@ -29,7 +29,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return picks
 
 
-def cut(setting: Setting, picks: np.ndarray) -> float:
+def cut(setting: SpeedSetting, picks: np.ndarray) -> float:
     """The objective over the size of the pool, in float64."""
     pool = torch.cat([setting.pool.features, setting.pool.labelled]).double()
     n = len(setting.pool.features)

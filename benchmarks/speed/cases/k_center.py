@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.k_center import covering_radius, k_center_greedy
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     x, labelled = setting.pool.features.numpy(), setting.pool.labelled.numpy()
     norms = np.einsum("ij,ij->i", x, x)
     distance = np.full(len(x), np.inf, dtype=np.float32)
@@ -25,12 +25,12 @@ def textbook(setting: Setting) -> np.ndarray:
     return picks
 
 
-def radius(setting: Setting, picks: np.ndarray) -> float:
+def radius(setting: SpeedSetting, picks: np.ndarray) -> float:
     chosen = setting.pool.features[torch.as_tensor(picks)]
     return covering_radius(setting.pool.features, torch.cat([setting.pool.labelled, chosen]))
 
 
-def scikit_activeml(setting: Setting) -> np.ndarray:
+def scikit_activeml(setting: SpeedSetting) -> np.ndarray:
     from skactiveml.pool import CoreSet
 
     pool = setting.pool
@@ -39,7 +39,7 @@ def scikit_activeml(setting: Setting) -> np.ndarray:
     return CoreSet(random_state=setting.seed).query(x, y, batch_size=setting.batch)
 
 
-def small_text(setting: Setting) -> np.ndarray:
+def small_text(setting: SpeedSetting) -> np.ndarray:
     from small_text.query_strategies.coresets import greedy_coreset
 
     n = len(setting.pool.features)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.d2_sampling import k_means_pp
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     rng = np.random.default_rng(setting.seed)
     x = setting.pool.features.numpy()
     norms = np.einsum("ij,ij->i", x, x)
@@ -25,14 +25,14 @@ def textbook(setting: Setting) -> np.ndarray:
         picks.append(int(rng.choice(len(x), p=mass / mass.sum())))
 
 
-def potential(setting: Setting, picks: np.ndarray) -> float:
+def potential(setting: SpeedSetting, picks: np.ndarray) -> float:
     """Sum over the pool of the squared distance to the nearest pick, by an own plain loop."""
     x = setting.pool.features.double()
     chosen = x[torch.as_tensor(picks)]
     return float(sum(torch.cdist(part, chosen).amin(dim=1).square().sum() for part in x.split(1024)))
 
 
-def scikit_learn(setting: Setting) -> np.ndarray:
+def scikit_learn(setting: SpeedSetting) -> np.ndarray:
     from sklearn.cluster import kmeans_plusplus
 
     # One trial a pick: the law of Arthur and Vassilvitskii, not the greedy variant that is the default.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.uncertainty import least_confidence, top_scores
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     return np.argsort(setting.pool.probabilities.numpy().max(axis=1), kind="stable")[: setting.batch]
 
 
-def total_confidence(setting: Setting, picks: np.ndarray) -> float:
+def total_confidence(setting: SpeedSetting, picks: np.ndarray) -> float:
     return float(setting.pool.probabilities.numpy()[picks].max(axis=1).astype(np.float64).sum())
 
 

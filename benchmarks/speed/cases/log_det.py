@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.log_det import log_det
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Gains of all rows by rank-one updates: one product with the features a pick."""
     x, labelled = setting.pool.features.numpy(), setting.pool.labelled.numpy()
     inverse = np.linalg.inv(np.eye(x.shape[1]) + labelled.T.astype(np.float64) @ labelled).astype(np.float32)
@@ -25,7 +25,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return picks
 
 
-def value(setting: Setting, picks: np.ndarray) -> float:
+def value(setting: SpeedSetting, picks: np.ndarray) -> float:
     chosen = torch.cat([setting.pool.labelled, setting.pool.features[torch.as_tensor(picks)]]).double()
     return float(torch.linalg.slogdet(torch.eye(chosen.shape[1], dtype=chosen.dtype) + chosen.T @ chosen)[1])
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.uncertainty import margin, top_scores
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     # The difference is taken in double precision, or rows would tie that do not.
     top = np.partition(setting.pool.probabilities.numpy(), -2, axis=1)[:, -2:].astype(np.float64)
     return np.argsort(top[:, 1] - top[:, 0], kind="stable")[: setting.batch]
 
 
-def total_margin(setting: Setting, picks: np.ndarray) -> float:
+def total_margin(setting: SpeedSetting, picks: np.ndarray) -> float:
     ordered = np.sort(setting.pool.probabilities.numpy()[picks].astype(np.float64), axis=1)
     return float((ordered[:, -1] - ordered[:, -2]).sum())
 
 
-def small_text(setting: Setting) -> np.ndarray:
+def small_text(setting: SpeedSetting) -> np.ndarray:
     from small_text import BreakingTies
 
     class Given:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases import facility_location
 from labelbench_plus.algorithms.max_herding import max_herding
 
 GAMMA = 1.0
 
 
-def generalised_coverage(setting: Setting, picks: object) -> float:
+def generalised_coverage(setting: SpeedSetting, picks: object) -> float:
     chosen = torch.cat([setting.pool.labelled, setting.pool.features[torch.as_tensor(picks)]]).double()
     total = 0.0
     for part in setting.pool.features.split(1024):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from labelbench_plus.algorithms.prob_cover import prob_cover
 
 DELTA = 0.5  # a ball holds the rows of about one sub-cluster
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Edges by chunks of the distance matrix; every pick removes the edges into what it covers and counts again."""
     x, labelled = setting.pool.features.numpy(), setting.pool.labelled.numpy()
     norms = np.einsum("ij,ij->i", x, x)
@@ -36,7 +36,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def covered_share(setting: Setting, picks: np.ndarray) -> float:
+def covered_share(setting: SpeedSetting, picks: np.ndarray) -> float:
     chosen = torch.cat([setting.pool.labelled, setting.pool.features[torch.as_tensor(picks)]]).double()
     covered = [torch.cdist(part.double(), chosen).amin(dim=1) < DELTA for part in setting.pool.features.split(1024)]
     return float(torch.cat(covered).double().mean())

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.d_optimal import RIDGE, information, start
 from labelbench_plus.algorithms.design.design_rounding import round_d_optimal
 from labelbench_plus.algorithms.design.relaxed_design import relaxed_d_optimal
@@ -14,13 +14,13 @@ from labelbench_plus.algorithms.design.relaxed_design import relaxed_d_optimal
 TOLERANCE = 1e-3
 
 
-def ours(setting: Setting) -> Tensor:
+def ours(setting: SpeedSetting) -> Tensor:
     x, labelled = setting.pool.features, setting.pool.labelled
     design = relaxed_d_optimal(x, setting.batch, ridge=RIDGE, labelled=labelled, tolerance=TOLERANCE)
     return round_d_optimal(x, design, ridge=RIDGE, labelled=labelled).picks
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Frank–Wolfe on weights of at most one, 300 steps of size 2 / (k + 2), then the rows of largest weight."""
     x, first = setting.pool.features.numpy(), start(setting)
     weights = np.full(len(x), setting.batch / len(x), dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.facility_location import coverage
 from labelbench_plus.algorithms.blocks.similarity import mean_squared_distance
 from labelbench_plus.algorithms.facility_location import sparse_facility_location
@@ -12,7 +12,7 @@ from labelbench_plus.algorithms.facility_location import sparse_facility_locatio
 NEIGHBOURS = 64
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     """Neighbours by chunks of the distance matrix; greedy that recomputes the gains of all rows from the graph."""
     x, labelled = setting.pool.features.numpy(), setting.pool.labelled.numpy()
     gamma = np.float32(mean_squared_distance(setting.pool.features, setting.pool.labelled))

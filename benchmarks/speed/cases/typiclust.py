@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Rival, Setting
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from benchmarks.speed.cases.k_means_pp import potential
 from labelbench_plus.algorithms.typiclust import typiclust
 
@@ -34,7 +34,7 @@ def lloyd(x: np.ndarray, clusters: int, rng: np.random.Generator, iterations: in
     return labels
 
 
-def textbook(setting: Setting) -> np.ndarray:
+def textbook(setting: SpeedSetting) -> np.ndarray:
     x = torch.cat([setting.pool.features, setting.pool.labelled]).numpy()
     n = len(setting.pool.features)
     clusters = min(len(x) - n + setting.batch, CLUSTERS)
@@ -60,7 +60,7 @@ def textbook(setting: Setting) -> np.ndarray:
     return np.array(picks)
 
 
-def scikit_activeml(setting: Setting) -> np.ndarray:
+def scikit_activeml(setting: SpeedSetting) -> np.ndarray:
     from skactiveml.pool import TypiClust
 
     pool = setting.pool

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.case import Case, SpeedSetting
 from benchmarks.speed.cases.d_optimal import RIDGE, design_loop, information
 from labelbench_plus.algorithms.design.greedy_design import v_optimal
 
 
-def moment(setting: Setting) -> np.ndarray:
+def moment(setting: SpeedSetting) -> np.ndarray:
     x = setting.pool.features.numpy()
     return x.T @ x / np.float32(len(x))
 
 
-def mean_variance(setting: Setting, picks: np.ndarray) -> float:
+def mean_variance(setting: SpeedSetting, picks: np.ndarray) -> float:
     x = setting.pool.features.double()
     return float(torch.linalg.solve(information(setting, picks), x.T @ x / len(x)).trace())
 

@@ -13,7 +13,7 @@ from labelbench_plus.algorithms.blocks.lazy_greedy import LazyQueue, Objective
 
 
 @dataclass(frozen=True)
-class Purchase:
+class Basket:
     """What a budget bought.
 
     rows: (m,) int64 row indices in pick order.
@@ -28,7 +28,7 @@ class Purchase:
     by_ratio: bool
 
 
-def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Purchase:
+def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Basket:
     """Buy rows for at most `budget`, greedily by gain over price and by gain alone, and keep the better.
 
     Both runs skip what is no longer affordable, and end when nothing is, or when nothing affordable has a gain left.
@@ -69,7 +69,7 @@ def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Purc
     return by_gain if by_gain.value > by_ratio.value + objective.tolerance else by_ratio
 
 
-def _run(objective: Objective, prices: Tensor, allowed: float, *, by_ratio: bool) -> Purchase:
+def _run(objective: Objective, prices: Tensor, allowed: float, *, by_ratio: bool) -> Basket:
     rows: list[int] = []
     value = cost = 0.0
     if objective.rows:
@@ -89,4 +89,4 @@ def _run(objective: Objective, prices: Tensor, allowed: float, *, by_ratio: bool
             rows.append(row)
             value, cost = value + gain, cost + float(prices[row])
     picked = torch.tensor(rows, dtype=torch.int64, device=objective.device)
-    return Purchase(rows=picked, value=value, cost=cost, by_ratio=by_ratio)
+    return Basket(rows=picked, value=value, cost=cost, by_ratio=by_ratio)

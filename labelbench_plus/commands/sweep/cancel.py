@@ -7,12 +7,10 @@ import sys
 
 import typer
 
+from labelbench_plus.commands.common import DEFAULT_OUT, UNREACHABLE, Json
 from labelbench_plus.commands.sweep.common import (
-    DEFAULT_OUT,
-    UNREACHABLE,
     DryRun,
     Holding,
-    Json,
     Name,
     OneRun,
     Only,

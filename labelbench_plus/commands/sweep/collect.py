@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.sweep.common import DEFAULT_OUT, FAILED, Json, Out, open_sweep, specs_of
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json, load_plugins
+from labelbench_plus.commands.sweep.common import Out, open_sweep, specs_of
 
 
 def collect(
@@ -27,15 +28,13 @@ def collect(
     """
     import pandas as pd
 
-    from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.store.atomic import replace
     from labelbench_plus.store.collect import collect as read
 
     tables, missing, invalid, total = [], list[str](), list[str](), 0
     for name in names:
         where = open_sweep(out, name)
-        for file in where.settings()["plugins"]:
-            load_plugin_file(Path(file))
+        load_plugins(map(Path, where.settings()["plugins"]))
         specs = specs_of(where.runs())
         found = read(name, specs, out)
         total += len(specs)

@@ -1,25 +1,23 @@
-"""What the commands share: options, exit codes, finding a sweep and its runs, keeping others out."""
+"""What the commands on sweeps share: options, finding a sweep and its runs, keeping others out."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from labelbench_plus.commands.common import HELD, stop
 
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.sweep.folder import Sweep, SweepRun
 
-FAILED, USAGE, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
-DEFAULT_OUT = Path("outputs")
 KEYS = ("problem", "trainer", "strategy", "seed")
 
 Name = Annotated[str, typer.Argument(help="A sweep's name: its suite's")]
 Out = Annotated[Path, typer.Option("--out", help="Where runs and sweeps are kept")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 LauncherOption = Annotated[
     str, typer.Option("--launcher", "-l", help="`local`, or a profile such as slurm/gpu_cluster.yaml")
 ]
@@ -55,7 +53,7 @@ class Holding:
         except RunBusy as error:
             stop(f"sweep {self._where.name}: {error}", HELD)
         except OSError as error:
-            stop(f"{self._where.folder}: cannot be written to: {error.strerror}", USAGE)
+            stop(f"{self._where.folder}: cannot be written to: {error.strerror}")
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         if not self._dry_run:
@@ -69,7 +67,7 @@ def open_sweep(out: Path, name: str) -> Sweep:
     try:
         where.settings()
     except SweepError as error:
-        stop(str(error), USAGE)
+        stop(str(error))
     return where
 
 
@@ -78,7 +76,7 @@ def filters_of(only: Sequence[str] | None) -> list[tuple[str, Any]]:
     for each in only or ():
         key, equals, value = each.partition("=")
         if not equals or key not in KEYS:
-            stop(f"--only {each}: expected one of {', '.join(f'{key}=...' for key in KEYS)}", USAGE)
+            stop(f"--only {each}: expected one of {', '.join(f'{key}=...' for key in KEYS)}")
         found.append((key, int(value) if key == "seed" and value.isdigit() else value))
     return found
 
@@ -86,7 +84,7 @@ def filters_of(only: Sequence[str] | None) -> list[tuple[str, Any]]:
 def one_of(runs: Sequence[SweepRun], prefix: str) -> SweepRun:
     fits = [run for run in runs if run.id.startswith(prefix)]
     if len(fits) != 1:
-        stop(f"--run {prefix}: fits {len(fits)} runs of the sweep", USAGE)
+        stop(f"--run {prefix}: fits {len(fits)} runs of the sweep")
     return fits[0]
 
 
@@ -95,9 +93,3 @@ def specs_of(runs: Sequence[SweepRun]) -> list[RunSpec]:
     from labelbench_plus.spec import RunSpec
 
     return [RunSpec.from_json(run.spec) for run in runs]
-
-
-def stop(message: str, code: int) -> NoReturn:
-    """Say what is wrong and end."""
-    print(message, file=sys.stderr)
-    raise typer.Exit(code)

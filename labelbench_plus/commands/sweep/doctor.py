@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.sweep.common import DEFAULT_OUT, FAILED, USAGE, Json, LauncherOption, Out, Set, stop
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json, stop
+from labelbench_plus.commands.sweep.common import LauncherOption, Out, Set
 
 
 def doctor(
@@ -33,7 +34,7 @@ def doctor(
     try:
         profile = load_profile(launcher, {}, settings or ())
     except ProfileError as error:
-        stop(str(error), USAGE)
+        stop(str(error))
     found = [*profile.doctor(), *check_files(out), *check_wandb()]
     if probe:
         cache = Path(default_cache_dir())

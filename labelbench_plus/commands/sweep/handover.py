@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from labelbench_plus.commands.sweep.common import (
-    DEFAULT_OUT,
-    FAILED,
-    INTERRUPTED,
-    UNREACHABLE,
-    USAGE,
-    Holding,
-    specs_of,
-    stop,
-)
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, INTERRUPTED, UNREACHABLE, stop
+from labelbench_plus.commands.sweep.common import Holding, specs_of
 from labelbench_plus.commands.sweep.show_plan import show_dry_run, show_plan
 
 if TYPE_CHECKING:
@@ -181,7 +173,7 @@ def _snapshot(order: Order) -> Snapshot | None:
     try:
         return Snapshot(order.where.folder, [Path(file) for file in order.described["plugins"]])
     except SnapshotError as error:
-        stop(str(error), USAGE)
+        stop(str(error))
 
 
 def _enough(order: Order) -> Callable[[], str]:
@@ -208,7 +200,7 @@ def _ask(planned: Plan, max_hours: float | None, yes: bool) -> None:
         return
     if too_dear and not sys.stdin.isatty():
         words = f"{hours:.3g}" if hours is not None else "an unknown number of"
-        stop(f"--max-gpu-hours {max_hours:g}: {words} hours are expected; --yes submits all the same", USAGE)
+        stop(f"--max-gpu-hours {max_hours:g}: {words} hours are expected; --yes submits all the same")
     if sys.stdin.isatty() and not typer.confirm(f"submit {len(planned.runs)} runs?"):
         raise typer.Exit(FAILED)
 
@@ -230,4 +222,4 @@ def _check_ids(runs: Sequence[SweepRun]) -> None:
             faults.append(f"{run.id} ({run.title}): would now be run {spec.id}; changed: {', '.join(changed)}")
     if faults:
         more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
-        stop("these runs cannot be continued by the code and data of now:\n" + "\n".join([*faults[:10], *more]), USAGE)
+        stop("these runs cannot be continued by the code and data of now:\n" + "\n".join([*faults[:10], *more]))

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.sweep.common import DEFAULT_OUT, INTERRUPTED, USAGE, Json, Out, stop
+from labelbench_plus.commands.common import DEFAULT_OUT, INTERRUPTED, Json, stop
+from labelbench_plus.commands.sweep.common import Out
 
 
 def logs(
@@ -32,21 +33,21 @@ def logs(
     from labelbench_plus.sweep.state import launcher_of, look
 
     if len(run) < 4:
-        stop(f"{run}: give at least 4 characters of a run id", USAGE)
+        stop(f"{run}: give at least 4 characters of a run id")
     ids = sorted(path.name for path in (out / "runs").glob(f"{run}*"))
     if len(ids) != 1:
         known = f"it fits {', '.join(ids[:10])}" if ids else f"no run in {out / 'runs'} begins so; was it ever started?"
-        stop(f"run {run!r}: {known}", USAGE)
+        stop(f"run {run!r}: {known}")
     folder = run_folder(out, ids[0])
     records = attempts(folder / "attempts")
     if not records or (attempt or 1) > len(records):
-        stop(f"run {ids[0]} has {len(records)} attempts", USAGE)
+        stop(f"run {ids[0]} has {len(records)} attempts")
     number = attempt or len(records)
     record = records[number - 1]
     path = folder / "attempts" / f"{number:04d}.log"
     if job:
         if "batch" not in record:
-            stop(f"attempt {number} of run {ids[0]} was not made by a sweep's job", USAGE)
+            stop(f"attempt {number} of run {ids[0]} was not made by a sweep's job")
         where = Sweep(out, record["sweep"])
         submission = next(each for each in where.submissions() if each.id == record["batch"])
         batch = where.batch(submission.id, len(submission.tasks))

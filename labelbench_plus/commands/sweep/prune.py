@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from labelbench_plus.commands.sweep.common import DEFAULT_OUT, DryRun, Holding, Name, Out, open_sweep
+from labelbench_plus.commands.common import DEFAULT_OUT
+from labelbench_plus.commands.sweep.common import DryRun, Holding, Name, Out, open_sweep
 
 
 def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:

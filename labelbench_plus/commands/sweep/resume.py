@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labelbench_plus.commands.common import DEFAULT_OUT, Json, load_plugins, stop
 from labelbench_plus.commands.sweep.common import (
-    DEFAULT_OUT,
-    USAGE,
     Drift,
     DryRun,
     FailFast,
-    Json,
     MaxHours,
     Name,
     OneRun,
@@ -22,7 +20,6 @@ from labelbench_plus.commands.sweep.common import (
     Yes,
     one_of,
     open_sweep,
-    stop,
 )
 from labelbench_plus.commands.sweep.handover import Order, hand_over
 
@@ -56,16 +53,15 @@ def resume(
 
     Example: lbp sweep resume digits --retry-failed --set time=8h
     """
-    from labelbench_plus.plugins import PluginError, load_plugin_file, registry
+    from labelbench_plus.plugins import PluginError, registry
     from labelbench_plus.sweep.profile import ProfileError, load_profile
     from labelbench_plus.sweep.state import State
     from labelbench_plus.sweep.submit import unfinished
 
     where = open_sweep(out, name)
     kept = where.settings()
+    load_plugins(map(Path, kept["plugins"]))
     try:
-        for file in kept["plugins"]:
-            load_plugin_file(Path(file))
         if launcher:
             profile = load_profile(launcher, {}, settings or ())
         elif settings:
@@ -74,7 +70,7 @@ def resume(
         else:
             profile = registry("launchers").build(kept["launcher"])
     except (PluginError, ProfileError) as error:
-        stop(str(error), USAGE)
+        stop(str(error))
     runs = where.runs()
     chosen = {one_of(runs, each).id for each in run or ()}
 

@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.sweep.common import (
-    DEFAULT_OUT,
-    FAILED,
-    INTERRUPTED,
-    KEYS,
-    USAGE,
-    Json,
-    Out,
-    open_sweep,
-    stop,
-)
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, INTERRUPTED, Json, stop
+from labelbench_plus.commands.sweep.common import KEYS, Out, open_sweep
 
 
 def status(
@@ -42,10 +33,10 @@ def status(
 
     names = [name] if name else sorted(path.parent.name for path in (out / "sweeps").glob("*/sweep.json"))
     if not names:
-        stop(f"no sweep in {out}; submit one: lbp sweep submit SUITE.yaml", USAGE)
+        stop(f"no sweep in {out}; submit one: lbp sweep submit SUITE.yaml")
     rows = tuple(part.strip() for part in group_by.split(","))
     if set(rows) - set(KEYS) or not 1 <= len(rows) <= 2:
-        stop(f"--group-by {group_by}: one or two of {', '.join(KEYS)}", USAGE)
+        stop(f"--group-by {group_by}: one or two of {', '.join(KEYS)}")
     bad = False
     everything = []
     for each in names:
@@ -59,7 +50,7 @@ def status(
             try:
                 found = look(where, fresh=fresh)
             except SweepError as error:
-                stop(str(error), USAGE)
+                stop(str(error))
             if as_json:
                 everything.append(as_plain(found))
             elif runs:

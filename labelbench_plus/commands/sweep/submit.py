@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.sweep.common import (
+from labelbench_plus.commands.common import (
     DEFAULT_OUT,
-    USAGE,
+    Json,
+    Overrides,
+    Plugins,
+    SuiteArgument,
+    WandbMode,
+    load_runs,
+    stop,
+)
+from labelbench_plus.commands.sweep.common import (
     Drift,
     DryRun,
     FailFast,
-    Json,
     LauncherOption,
     MaxHours,
     Only,
@@ -22,7 +29,6 @@ from labelbench_plus.commands.sweep.common import (
     Snap,
     Yes,
     filters_of,
-    stop,
 )
 from labelbench_plus.commands.sweep.handover import Order, hand_over
 
@@ -31,13 +37,13 @@ if TYPE_CHECKING:
 
 
 def submit(
-    suite: Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="dotted.path=value, e.g. seeds=0..9")] = None,
+    suite: SuiteArgument,
+    overrides: Overrides = None,
     launcher: LauncherOption = "local",
     settings: Set = None,
     out: Out = DEFAULT_OUT,
-    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins")] = None,
-    wandb: Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to W&B")] = "disabled",
+    plugin: Plugins = None,
+    wandb: WandbMode = "disabled",
     only: Only = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many runs")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also runs that failed")] = False,
@@ -55,22 +61,18 @@ def submit(
     Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
     from labelbench_plus.features.feature_cache import default_cache_dir
-    from labelbench_plus.plugins import PluginError, load_plugin_file
-    from labelbench_plus.suite import SuiteError, load_suite
     from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.profile import ProfileError, load_profile
     from labelbench_plus.sweep.state import State
     from labelbench_plus.sweep.submit import new_only
 
+    loaded, specs = load_runs(suite, overrides, plugin)
     try:
-        for file in plugin or ():
-            load_plugin_file(file)
-        loaded = load_suite(suite, overrides or ())
         extra = [f"max_parallel={max_parallel}"] if max_parallel else []
         profile = load_profile(launcher, loaded.launch, [*(settings or ()), *extra])
-    except (SuiteError, PluginError, ProfileError) as error:
-        stop(str(error), USAGE)
-    runs = [SweepRun.of(spec) for spec in loaded.runs()]
+    except ProfileError as error:
+        stop(str(error))
+    runs = [SweepRun.of(spec) for spec in specs]
     filters = filters_of(only)
     where = Sweep(out, loaded.suite)
     text = suite.read_bytes()

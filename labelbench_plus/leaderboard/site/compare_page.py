@@ -9,7 +9,7 @@ from itertools import combinations
 from markupsafe import Markup
 
 from labelbench_plus.leaderboard.compare import compare_in, compare_over
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.pages import TITLE, Site
 from labelbench_plus.leaderboard.site.render import Page, render
 
@@ -41,7 +41,7 @@ def compare_page(site: Site) -> bytes:
     return render("compare", page, members=site.members, data=data)
 
 
-def _pair(setting: Setting, a: str, b: str) -> list[float | int | None] | None:
+def _pair(setting: BoardSetting, a: str, b: str) -> list[float | int | None] | None:
     found = compare_in(setting, a, b)
     if found is None:
         return None

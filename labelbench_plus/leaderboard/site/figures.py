@@ -23,7 +23,7 @@ from labelbench_plus.leaderboard.formatting import (
     seconds,
 )
 from labelbench_plus.leaderboard.runs import BoardMeta
-from labelbench_plus.leaderboard.setting import Curve, Setting
+from labelbench_plus.leaderboard.setting import BoardSetting, Curve
 from labelbench_plus.leaderboard.statistics import ALPHA, SHARES, Estimate, SavingPoint
 from labelbench_plus.leaderboard.tracks import TrackBoard
 from labelbench_plus.leaderboard.warnings import FEW_SEEDS
@@ -47,7 +47,7 @@ class Figure:
     lines: tuple[tuple[str, ...], ...]
 
 
-def prominent(setting: Setting, baseline: str) -> tuple[str, ...]:
+def prominent(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     """What a crowded chart shows at first: the first three, the first few of the leaders, the baseline, the last."""
     names = setting.tests.names
     if len(names) <= FEW_LINES:
@@ -56,7 +56,7 @@ def prominent(setting: Setting, baseline: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in chosen)
 
 
-def of_setting(setting: Setting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> list[Figure]:
+def of_setting(setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> list[Figure]:
     """All figures of a problem's page; `stem` begins the names of their files."""
     shown = prominent(setting, meta.baseline)
     figures: list[Figure] = []
@@ -144,7 +144,7 @@ def _shared(names: Sequence[str]) -> int:
 
 
 def of_strategy(
-    name: str, settings: Sequence[tuple[str, Setting]], baseline: str, style: Style, stem: str
+    name: str, settings: Sequence[tuple[str, BoardSetting]], baseline: str, style: Style, stem: str
 ) -> Figure | None:
     """The gains of one strategy over the baseline, setting by setting, seeds as dots; None for fewer than two."""
     found = [(label, setting) for label, setting in settings if name in dict(setting.gains)]
@@ -173,7 +173,7 @@ def of_strategy(
 
 
 def _curves(
-    setting: Setting,
+    setting: BoardSetting,
     curves: Sequence[Curve],
     meta: BoardMeta,
     drawn: Mapping[str, Style],
@@ -220,7 +220,7 @@ def _curves(
     )
 
 
-def _gains(setting: Setting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> Figure:
+def _gains(setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> Figure:
     tests = setting.tests
     against = tests.names.index(meta.baseline)
 
@@ -261,7 +261,7 @@ def _gains(setting: Setting, meta: BoardMeta, drawn: Mapping[str, Style], stem: 
 
 
 def _savings(
-    setting: Setting, meta: BoardMeta, drawn: Mapping[str, Style], shown: Collection[str], stem: str
+    setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], shown: Collection[str], stem: str
 ) -> Figure:
     lines = [
         Line(name, tuple((p.level, *_no_less_than(p)) for p in points))
@@ -296,7 +296,7 @@ def _no_less_than(point: SavingPoint) -> tuple[float, float, float]:
     return (point.value, max(point.low, LEAST_SAVING), point.high) if drawn else (math.nan, math.nan, math.nan)
 
 
-def _costs(setting: Setting) -> list[Point]:
+def _costs(setting: BoardSetting) -> list[Point]:
     keys = [column.key for column in setting.table.columns]
     gains = dict(setting.gains)
     points = []
@@ -307,7 +307,9 @@ def _costs(setting: Setting) -> list[Point]:
     return points if len(points) > 1 else []
 
 
-def _pareto(points: list[Point], setting: Setting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> Figure:
+def _pareto(
+    points: list[Point], setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str
+) -> Figure:
     best = {point.strategy: i for i, point in enumerate(frontier(points), start=1)}
     listed = ", ".join(f"{i} {name}" for name, i in best.items())
     alternative = (
@@ -329,7 +331,7 @@ def _pareto(points: list[Point], setting: Setting, meta: BoardMeta, drawn: Mappi
     )
 
 
-def savings_table(setting: Setting) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]] | None:
+def savings_table(setting: BoardSetting) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]] | None:
     """Head and lines of the table of savings at every fixed level, with the raw figure beside the headline."""
     if not any(any(one is not None for one in each) for each in setting.savings.values()):
         return None

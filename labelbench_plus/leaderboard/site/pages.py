@@ -11,7 +11,7 @@ from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.charts.style import Style, styles
 from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
 from labelbench_plus.leaderboard.results import Results
-from labelbench_plus.leaderboard.setting import Setting
+from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
 from labelbench_plus.leaderboard.site.method import definitions
 from labelbench_plus.leaderboard.site.names import slug, slugs
@@ -34,7 +34,7 @@ class Member:
     label: str
     href: str
     board: Board
-    setting: Setting
+    setting: BoardSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Site:
         """The page of a strategy."""
         return f"strategy/{self.strategies[name]}.html"
 
-    def member_of(self, setting: Setting) -> Member:
+    def member_of(self, setting: BoardSetting) -> Member:
         """A setting as others link to it."""
         return next(member for member in self.members if member.setting is setting)
 
@@ -258,13 +258,13 @@ def _stem(href: str) -> str:
     return href.rpartition("/")[2].removesuffix(".html")
 
 
-def _styles(setting: Setting, baseline: str) -> dict[str, Style]:
+def _styles(setting: BoardSetting, baseline: str) -> dict[str, Style]:
     names = setting.table.names()
     shown = prominent(setting, baseline) if setting.tests.names else ()
     return styles([*shown, *(name for name in names if name not in shown)], baseline)
 
 
-def run_ids(setting: Setting) -> list[str]:
+def run_ids(setting: BoardSetting) -> list[str]:
     """The valid runs of a setting."""
     return [run.run_id for by_seed in setting.runs.runs.values() for run in by_seed.values()]
 
@@ -313,7 +313,7 @@ def _heat(board: TrackBoard) -> dict[str, object] | None:
     return {"names": names, "lines": lines, "feet": feet, "n_settings": penalty.n_settings}
 
 
-def _pairs(setting: Setting) -> tuple[tuple[tuple[str, bool], ...], ...]:
+def _pairs(setting: BoardSetting) -> tuple[tuple[tuple[str, bool], ...], ...]:
     # Both halves of the square would say the same: gains stand above the diagonal, p-values below it.
     tests, sign = setting.tests, 1 if setting.higher_is_better else -1
     decimals = decimals_for(gain for _, gain in setting.gains)

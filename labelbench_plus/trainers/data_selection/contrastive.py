@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training  # noqa: F401
 from annotated_types import Ge, Gt
 
-from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
+    from labelbench_plus.algorithms.learners.contrastive import Towers
     from labelbench_plus.problems.image_text import PairData
     from labelbench_plus.seeding import Streams
 
@@ -40,6 +39,10 @@ class Contrastive(Trainer):
     weight_decay: Annotated[float, Ge(0)] = 0.1
 
     def fit(self, data: PairData, streams: Streams, previous: Towers | None) -> Towers:
+        import torch._dynamo  # noqa: F401 torch's optimizers import it: seconds that would be booked as training
+
+        from labelbench_plus.algorithms.learners.contrastive import fit_contrastive
+
         return fit_contrastive(
             data.pairs.images,
             data.pairs.texts,

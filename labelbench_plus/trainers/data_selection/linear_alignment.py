@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Ge
 
-from labelbench_plus.algorithms.learners.linear_alignment import LinearStudent, fit_linear_student
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
+    from labelbench_plus.algorithms.learners.linear_alignment import LinearStudent
     from labelbench_plus.problems.image_text import PairData
     from labelbench_plus.seeding import Streams
 
@@ -31,5 +30,9 @@ class LinearAlignment(Trainer):
     rank: Annotated[int, Ge(1)] = 6
 
     def fit(self, data: PairData, streams: Streams, previous: LinearStudent | None) -> LinearStudent:
+        import torch
+
+        from labelbench_plus.algorithms.learners.linear_alignment import fit_linear_student
+
         images, texts = (torch.from_numpy(side).to(data.device) for side in (data.pairs.images, data.pairs.texts))
         return fit_linear_student(images, texts, self.rank)

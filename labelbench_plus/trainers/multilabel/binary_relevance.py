@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
-from torch import Tensor
 
-from labelbench_plus.algorithms.learners.binary_logistic_regression import BinaryLogisticFit, binary_logistic_regression
 from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 from labelbench_plus.trainers._kept import Keeper
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.learners.binary_logistic_regression import BinaryLogisticFit
     from labelbench_plus.problems.multilabel import MultilabelData
     from labelbench_plus.seeding import Streams
 
@@ -50,6 +51,8 @@ class BinaryRelevance(Trainer):
     def fit(
         self, data: MultilabelData, streams: Streams, previous: BinaryRelevanceModel | None
     ) -> BinaryRelevanceModel:
+        from labelbench_plus.algorithms.learners.binary_logistic_regression import binary_logistic_regression
+
         start = previous.fit if previous else None
         return BinaryRelevanceModel(
             binary_logistic_regression(data.labelled.features, data.labelled.labels, l2=self.l2, start=start)
@@ -63,5 +66,7 @@ class BinaryRelevance(Trainer):
         return model
 
     def restore(self, data: MultilabelData, streams: Streams, checkpoint: Checkpoint) -> BinaryRelevanceModel | None:
+        from labelbench_plus.algorithms.learners.binary_logistic_regression import BinaryLogisticFit
+
         state = Keeper(self, data, streams, checkpoint).kept()
         return None if state is None else BinaryRelevanceModel(BinaryLogisticFit(**state))

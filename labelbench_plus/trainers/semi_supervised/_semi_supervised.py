@@ -5,58 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Ge, Gt
-from torch import Tensor, nn
-from torch.nn import functional
 
-from labelbench_plus.trainers._linear_probe import probed
-from labelbench_plus.trainers._networks import Inputs, NetworkModel, NetworkTrainer, Training, unlabelled_rows
+from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
     from labelbench_plus.trainers._kept import Keeper
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a method makes of its predictions for a batch of unlabelled examples.
-
-    Attributes
-    ----------
-    classes: (b,) long pseudo-labels, or (b, K) distributions.
-    weights: (b,) how much each counts, 0 to leave it out. The loss is divided by b whatever they are.
-    """
-
-    classes: Tensor
-    weights: Tensor
-
-
-class Rule(nn.Module):
-    """How a method turns predictions into targets. What it remembers from step to step lies in buffers."""
-
-    learns_from_weak = False
-    """Whether the loss is taken on the weakly augmented examples themselves; otherwise on strongly augmented ones."""
-
-    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
-        """The targets of a batch.
-
-        Parameters
-        ----------
-        weak_logits: (b, K), detached.
-        items: (b,) numbers of the examples among the unlabelled ones.
-        progress: share of the steps done, from 0 to below 1.
-        """
-        raise NotImplementedError
-
-    def penalty(self, logits: Tensor, targets: Targets) -> Tensor:
-        """What else is added to the unlabelled loss, of the same batch's strong logits (b, K)."""
-        return logits.new_zeros(())
-
-    def labelled_weights(self, logits: Tensor, labels: Tensor, progress: float) -> Tensor | None:
-        """(m,) weights of the labelled examples in their loss, whose mean is over those with weight; None for one."""
-        return None
+    from labelbench_plus.trainers._network_model import NetworkModel
+    from labelbench_plus.trainers._training import Training
+    from labelbench_plus.trainers.semi_supervised._rule import Rule
 
 
 @dataclass(frozen=True)
@@ -84,9 +45,13 @@ class SemiSupervised(NetworkTrainer):
         return self.rule(data.num_classes, len(unlabelled))
 
     def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
+        from labelbench_plus.trainers._batches import NetworkInputs, unlabelled_rows
+        from labelbench_plus.trainers._linear_probe import probed
+        from labelbench_plus.trainers._training import Training
+
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
-        inputs = Inputs(self, data, streams, strong=not rule.learns_from_weak)
+        inputs = NetworkInputs(self, data, streams, strong=not rule.learns_from_weak)
         start = probed(self, data, streams, inputs, self.probe) if self.probe is not None else None
         training = Training(self, data, streams, inputs, keeper, rule, start)
         with training.going_on():
@@ -107,6 +72,11 @@ class SemiSupervised(NetworkTrainer):
         rows: Tensor,
         items: Tensor | None,
     ) -> Tensor:
+        import torch
+        from torch.nn import functional
+
+        from labelbench_plus.trainers.semi_supervised._rule import weighted_cross_entropy
+
         device, inputs, progress = training.device, training.inputs, training.step / self.steps
         labels = data.labelled.labels[rows.to(device)]
         labelled = inputs.weak(data.labelled.rows[rows.to(device)].cpu())
@@ -124,13 +94,6 @@ class SemiSupervised(NetworkTrainer):
             logits = training.logits(torch.cat([labelled, inputs.strong(unlabelled)]))
             supervised, learning = logits[: len(rows)], logits[len(rows) :]
         targets = rule.targets(weak_logits, items.to(device), progress)
-        loss = _weighted(supervised, labels, rule.labelled_weights(supervised.detach(), labels, progress))
+        loss = weighted_cross_entropy(supervised, labels, rule.labelled_weights(supervised.detach(), labels, progress))
         pseudo = functional.cross_entropy(learning, targets.classes, reduction="none")
         return loss + self.unlabelled_weight * (pseudo * targets.weights).mean() + rule.penalty(learning, targets)
-
-
-def _weighted(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    if weights is None:
-        return functional.cross_entropy(logits, labels)
-    losses = functional.cross_entropy(logits, labels, reduction="none")
-    return (losses * weights).sum() / weights.sum().clamp_min(1)

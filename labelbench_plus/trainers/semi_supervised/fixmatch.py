@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
-from torch import Tensor
 
 from labelbench_plus.trainers import trainers
-from labelbench_plus.trainers.semi_supervised._semi_supervised import Rule, SemiSupervised, Targets
+from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
-
-class FixMatchRule(Rule):
-    """The most probable class, where its probability reaches a threshold."""
-
-    def __init__(self, threshold: float) -> None:
-        super().__init__()
-        self.threshold = threshold
-
-    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
-        confidence, classes = weak_logits.softmax(dim=1).max(dim=1)
-        return Targets(classes, (confidence >= self.threshold).float())
+if TYPE_CHECKING:
+    from labelbench_plus.trainers.semi_supervised._fixmatch import FixMatchRule
 
 
 @trainers.register("fixmatch")
@@ -37,4 +27,6 @@ class FixMatch(SemiSupervised):
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
 
     def rule(self, num_classes: int, unlabelled: int) -> FixMatchRule:
+        from labelbench_plus.trainers.semi_supervised._fixmatch import FixMatchRule
+
         return FixMatchRule(self.threshold)

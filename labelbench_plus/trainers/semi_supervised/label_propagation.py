@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import Ge, Interval
-from torch import Tensor
 
-from labelbench_plus.algorithms.learners.label_propagation import Graph, induce, neighbour_graph, propagate
 from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.learners.label_propagation import Graph
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
@@ -26,6 +26,10 @@ class PropagatedLabels:
 
     def probabilities(self, features: Tensor) -> Tensor:
         """(n, K) float32; uniform where no label reaches."""
+        import torch
+
+        from labelbench_plus.algorithms.learners.label_propagation import induce
+
         scores = induce(self.graph, self.values, features)
         total = scores.sum(dim=1, keepdim=True)
         uniform = torch.full_like(scores, 1 / scores.shape[1])
@@ -58,6 +62,8 @@ class LabelPropagation(Trainer):
     alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.8
 
     def fit(self, data: ClassificationData, streams: Streams, previous: PropagatedLabels | None) -> PropagatedLabels:
+        from labelbench_plus.algorithms.learners.label_propagation import neighbour_graph, propagate
+
         graph = previous.graph if previous else None
         if graph is None:
             graph = neighbour_graph(data.pool_features, self.neighbours)

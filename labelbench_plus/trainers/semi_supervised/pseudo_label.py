@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
-from torch import Tensor
 
 from labelbench_plus.trainers import trainers
-from labelbench_plus.trainers.semi_supervised._semi_supervised import Rule, SemiSupervised, Targets
+from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
-
-class PseudoLabelRule(Rule):
-    """The most probable class, where its probability reaches `threshold`; counts more and more until `ramp`."""
-
-    learns_from_weak = True
-
-    def __init__(self, threshold: float, ramp: float) -> None:
-        super().__init__()
-        self.threshold, self.ramp = threshold, ramp
-
-    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
-        confidence, classes = weak_logits.softmax(dim=1).max(dim=1)
-        grown = min(progress / self.ramp, 1.0) if self.ramp else 1.0
-        return Targets(classes, (confidence >= self.threshold).float() * grown)
+if TYPE_CHECKING:
+    from labelbench_plus.trainers.semi_supervised._pseudo_label import PseudoLabelRule
 
 
 @trainers.register("pseudo_label")
@@ -44,4 +31,6 @@ class PseudoLabel(SemiSupervised):
     ramp: Annotated[float, Interval(ge=0, le=1)] = 0.4
 
     def rule(self, num_classes: int, unlabelled: int) -> PseudoLabelRule:
+        from labelbench_plus.trainers.semi_supervised._pseudo_label import PseudoLabelRule
+
         return PseudoLabelRule(self.threshold, self.ramp)

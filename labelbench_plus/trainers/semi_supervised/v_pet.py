@@ -5,35 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from annotated_types import MinLen
-from torch import Tensor
 
 from labelbench_plus.plugins import From
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers.semi_supervised._semi_supervised import Rule, SemiSupervised, Targets
+from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-
-
-class Votes(Rule):
-    """The shares of votes that were settled before the first step; `votes` (T, N) is the class each teacher chose."""
-
-    learns_from_weak = True
-    votes: Tensor
-
-    def __init__(self, votes: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("votes", votes, persistent=False)  # a fit that goes on has asked the teachers again
-
-    def targets(self, weak_logits: Tensor, items: Tensor, progress: float) -> Targets:
-        shares = torch.zeros_like(weak_logits)
-        places = torch.arange(len(items), device=items.device)
-        for chosen in self.votes:
-            shares[places, chosen[items]] += 1 / len(self.votes)
-        return Targets(shares, torch.ones(len(items), device=items.device))
+    from labelbench_plus.trainers.semi_supervised._rule import Rule
 
 
 @trainers.register("v_pet")
@@ -78,6 +61,10 @@ class VPET(SemiSupervised):
         return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))
 
     def rule_for(self, data: ClassificationData, streams: Streams, unlabelled: Tensor) -> Rule:
+        import torch
+
+        from labelbench_plus.trainers.semi_supervised._v_pet import Votes
+
         votes = []
         for number, teacher in enumerate(self.teachers):
             model = teacher.fit(data, streams.round(number), None)

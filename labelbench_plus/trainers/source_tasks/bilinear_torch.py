@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt
-from torch import nn
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel, Recipe, fit_network, perceptron
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel
 
 
 @trainers.register("bilinear_torch")
@@ -42,6 +43,8 @@ class BilinearTorch(Trainer):
     target_ridge: Annotated[float, Ge(0)] = 0.0
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
+        from labelbench_plus.trainers.source_tasks._representation_network import Recipe, fit_network, perceptron
+
         def build(shape: tuple[int, ...]) -> nn.Module:
             return perceptron((shape[0], *self.hidden, data.rank))
 

@@ -6,20 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt
-from torch import nn
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers.source_tasks._representation_network import (
-    NetworkModel,
-    Recipe,
-    fit_network,
-    perceptron,
-    small_convolutions,
-)
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers.source_tasks._representation_network import NetworkModel
 
 
 @trainers.register("joint_torch")
@@ -50,6 +45,13 @@ class JointTorch(Trainer):
     target_ridge: Annotated[float, Ge(0)] = 1 / 300
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
+        from labelbench_plus.trainers.source_tasks._representation_network import (
+            Recipe,
+            fit_network,
+            perceptron,
+            small_convolutions,
+        )
+
         def build(shape: tuple[int, ...]) -> nn.Module:
             if self.representation == "convolutions":
                 return small_convolutions(shape[0], data.rank)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 from annotated_types import Ge
-from torch import Tensor
 
 from labelbench_plus.plugins import From
 from labelbench_plus.problems.classification import Examples
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
@@ -39,6 +39,8 @@ class EnsembleModel:
         return self.members[0].embeddings(features)
 
     def member_probabilities(self, features: Tensor) -> Tensor:
+        import torch
+
         return torch.stack([member.probabilities(features) for member in self.members])
 
 
@@ -82,6 +84,8 @@ class Ensemble(Trainer):
         return self.of.fingerprint()
 
     def fit(self, data: ClassificationData, streams: Streams, previous: EnsembleModel | None) -> EnsembleModel:
+        import torch
+
         size = len(data.labelled.labels)
         models = []
         for number in range(self.members):

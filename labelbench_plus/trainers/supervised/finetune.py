@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 from annotated_types import Ge, Interval
-from torch import Tensor
-from torch.nn import functional
 
 from labelbench_plus.trainers import trainers
-from labelbench_plus.trainers._networks import CHUNK, Inputs, NetworkModel, NetworkTrainer, Training, prepared
+from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._batches import NetworkInputs
     from labelbench_plus.trainers._kept import Keeper
+    from labelbench_plus.trainers._network_model import NetworkModel
+    from labelbench_plus.trainers._training import Training
 
 
 @trainers.register("finetune")
@@ -42,7 +44,10 @@ class Finetune(NetworkTrainer):
         return self.patience > 0
 
     def train(self, data: ClassificationData, streams: Streams, keeper: Keeper) -> NetworkModel:
-        inputs = Inputs(self, data, streams, strong=False)
+        from labelbench_plus.trainers._batches import NetworkInputs
+        from labelbench_plus.trainers._training import Training
+
+        inputs = NetworkInputs(self, data, streams, strong=False)
         training = Training(self, data, streams, inputs, keeper, network=self.start(data, streams, inputs))
         with training.going_on():
             training.network.train()
@@ -56,29 +61,36 @@ class Finetune(NetworkTrainer):
                 training.keep_if_due()
             return training.done(self._best(training))
 
-    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier | None:
+    def start(self, data: ClassificationData, streams: Streams, inputs: NetworkInputs) -> Classifier | None:
         """The network to begin with; None for the trainer's own."""
         return None
 
     def _loss(self, training: Training, inputs: Tensor, labels: Tensor) -> Tensor:
+        from torch.nn import functional
+
         return functional.cross_entropy(training.logits(inputs), labels, label_smoothing=self.label_smoothing)
 
-    @torch.no_grad()
     def _look(self, training: Training, data: ClassificationData) -> None:
         """Note the weights if their loss on the validation set is the lowest so far. A loss of NaN never is."""
+        import torch
+        from torch.nn import functional
+
+        from labelbench_plus.trainers._network_model import CHUNK, prepared
+
         validation = data.validation
         assert validation is not None, "declared by `uses_validation`"
         if self.network.reads == "images":
-            assert data.inputs is not None, "`Inputs` has refused it otherwise"
+            assert data.inputs is not None, "`NetworkInputs` has refused it otherwise"
             read: Any = data.inputs.validation_images(self.network.image_size()).at(validation.rows)
         else:
             read = validation.features
         network, done, total = training.model().network, 0, 0.0
-        for part in read.split(CHUNK[self.network.reads]):
-            labels = validation.labels[done : done + len(part)]
-            logits = network(prepared(part, training.device)).float()
-            total += float(functional.cross_entropy(logits, labels, reduction="sum"))
-            done += len(part)
+        with torch.no_grad():
+            for part in read.split(CHUNK[self.network.reads]):
+                labels = validation.labels[done : done + len(part)]
+                logits = network(prepared(part, training.device)).float()
+                total += float(functional.cross_entropy(logits, labels, reduction="sum"))
+                done += len(part)
         loss, notes = total / done, training.notes
         if loss < notes.get("lowest", float("inf")):
             notes.update(lowest=loss, waited=0, weights={k: v.clone() for k, v in network.state_dict().items()})

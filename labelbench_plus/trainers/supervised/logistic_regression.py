@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
-from torch import Tensor
 
-from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit, logistic_regression
 from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 from labelbench_plus.trainers._kept import Keeper
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
 
@@ -45,6 +46,8 @@ class LogisticRegression(Trainer):
     l2: Annotated[float, Gt(0)] = 0.01
 
     def fit(self, data: ClassificationData, streams: Streams, previous: LinearModel | None) -> LinearModel:
+        from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
+
         labelled = data.labelled
         start = previous.fit if previous else None
         return LinearModel(
@@ -59,5 +62,7 @@ class LogisticRegression(Trainer):
         return model
 
     def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> LinearModel | None:
+        from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit
+
         state = Keeper(self, data, streams, checkpoint).kept()
         return None if state is None else LinearModel(LogisticRegressionFit(**state))

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt
 
 from labelbench_plus.trainers import trainers
-from labelbench_plus.trainers._linear_probe import probed
 from labelbench_plus.trainers.supervised.finetune import Finetune
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._networks import Inputs
+    from labelbench_plus.trainers._batches import NetworkInputs
 
 
 @trainers.register("lp_ft")
@@ -30,5 +29,7 @@ class LPFT(Finetune):
 
     l2: Annotated[float, Gt(0)] = 0.01
 
-    def start(self, data: ClassificationData, streams: Streams, inputs: Inputs) -> Classifier:
+    def start(self, data: ClassificationData, streams: Streams, inputs: NetworkInputs) -> Classifier:
+        from labelbench_plus.trainers._linear_probe import probed
+
         return probed(self, data, streams, inputs, self.l2)

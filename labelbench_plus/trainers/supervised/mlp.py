@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from annotated_types import Ge, Gt, Interval
-from torch import Tensor
-from torch.nn import functional
 
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
-from labelbench_plus.trainers._networks import schedule
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
     from labelbench_plus.seeding import Streams
-
-CHUNK_ROWS = 16_384
-
-
-@dataclass(frozen=True)
-class MLPModel:
-    """A trained perceptron: `layers` of (weight, bias), ReLU between them.
-
-    `masks` (M, hidden) are the dropout masks of the M passes behind `member_probabilities`, already scaled.
-    """
-
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    masks: tuple[Tensor, ...] = ()
-
-    @torch.no_grad()
-    def probabilities(self, features: Tensor) -> Tensor:
-        return torch.cat([_forward(self.layers, part).softmax(dim=1) for part in features.split(CHUNK_ROWS)])
-
-    @torch.no_grad()
-    def member_probabilities(self, features: Tensor) -> Tensor:
-        return torch.stack([self._passed(features, number) for number in range(len(self.masks[0]))])
-
-    def _passed(self, features: Tensor, number: int) -> Tensor:
-        masks = [layer[number] for layer in self.masks]
-        chunks = features.split(CHUNK_ROWS)
-        return torch.cat([_forward(self.layers, part, masks).softmax(dim=1) for part in chunks])
-
-    @torch.no_grad()
-    def embeddings(self, features: Tensor) -> Tensor:
-        return torch.cat([_forward(self.layers[:-1], part).relu() for part in features.split(CHUNK_ROWS)])
+    from labelbench_plus.trainers.supervised._mlp import MLPModel
 
 
 @trainers.register("mlp")
@@ -89,10 +54,17 @@ class MLP(Trainer):
         return always | {"member_probabilities"} if self.dropout else always
 
     def fit(self, data: ClassificationData, streams: Streams, previous: MLPModel | None) -> MLPModel:
+        import torch
+        from torch.nn import functional
+
+        from labelbench_plus.trainers._training import schedule
+        from labelbench_plus.trainers.supervised._mlp import MLPModel, draw_masks, forward, new_layer
+
         features, labels = data.labelled.features, data.labelled.labels
-        widths = [features.shape[1], *[self.hidden] * self.layers, data.num_classes]
+        hidden = [self.hidden] * self.layers
+        widths = [features.shape[1], *hidden, data.num_classes]
         generator = torch_generator(streams.rng("model_init"))
-        layers = [_layer(inputs, outputs, generator, features) for inputs, outputs in pairwise(widths)]
+        layers = [new_layer(inputs, outputs, generator, features) for inputs, outputs in pairwise(widths)]
         optimizer = torch.optim.AdamW([p for layer in layers for p in layer], weight_decay=self.weight_decay)
         order, noise = streams.rng("data_order"), torch_generator(streams.rng("dropout"))
         waiting = torch.empty(0, dtype=torch.long)
@@ -104,31 +76,11 @@ class MLP(Trainer):
                 batch, waiting = waiting[:size].to(labels.device), waiting[size:]
                 for group in optimizer.param_groups:
                     group["lr"] = self.learning_rate * schedule(step, self.steps, self.warmup)
-                masks = self._masks(size, noise, features) if self.dropout else None
-                loss = functional.cross_entropy(_forward(layers, features[batch], masks), labels[batch])
+                masks = draw_masks(size, hidden, self.dropout, noise, features) if self.dropout else None
+                loss = functional.cross_entropy(forward(layers, features[batch], masks), labels[batch])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
         passes = torch_generator(streams.rng("dropout passes"))
-        masks = self._masks(self.passes, passes, features) if self.dropout else []
+        masks = draw_masks(self.passes, hidden, self.dropout, passes, features) if self.dropout else []
         return MLPModel(tuple((weight.detach(), bias.detach()) for weight, bias in layers), tuple(masks))
-
-    def _masks(self, rows: int, generator: torch.Generator, like: Tensor) -> list[Tensor]:
-        """For each hidden layer a mask (rows, hidden) that keeps the expectation."""
-        kept = [torch.rand(rows, self.hidden, generator=generator) >= self.dropout for _ in range(self.layers)]
-        return [mask.to(like) / (1 - self.dropout) for mask in kept]
-
-
-def _forward(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, masks: Sequence[Tensor] | None = None) -> Tensor:
-    for index, (weight, bias) in enumerate(layers):
-        if index:
-            x = x.relu()
-            x = x * masks[index - 1] if masks else x
-        x = functional.linear(x, weight, bias)
-    return x
-
-
-def _layer(inputs: int, outputs: int, generator: torch.Generator, like: Tensor) -> tuple[Tensor, Tensor]:
-    """He initialisation (He et al., 2015) drawn on the CPU, so that it is the same on every device."""
-    weight = torch.randn(outputs, inputs, generator=generator) * (2 / inputs) ** 0.5
-    return weight.to(like).requires_grad_(), torch.zeros(outputs).to(like).requires_grad_()

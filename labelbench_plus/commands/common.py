@@ -1,0 +1,64 @@
+"""What commands share: exit codes, ending with a message, options, loading of plugin files and suites."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.suite import Suite
+
+FAILED, USAGE, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
+"""Exit codes, the same for every command: something failed, it cannot be called so, another process holds what is
+needed, a scheduler does not answer, Ctrl-C."""
+DEFAULT_OUT = Path("outputs")
+DEFAULT_JOBS = os.cpu_count() or 1
+
+SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 seeds=0..9"),
+]
+Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards are kept")]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]
+WandbMode = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
+
+
+def stop(message: str, code: int = USAGE) -> NoReturn:
+    """Say what is wrong and end."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def load_plugins(files: Iterable[Path] | None) -> None:
+    """Run the files that `--plugin` names; one that cannot be loaded ends the command."""
+    from labelbench_plus.plugins import PluginError, load_plugin_file
+
+    for file in files or ():
+        try:
+            load_plugin_file(file)
+        except PluginError as error:
+            stop(str(error))
+
+
+def load_runs(path: Path, overrides: list[str] | None, plugin: list[Path] | None) -> tuple[Suite, list[RunSpec]]:
+    """A suite and its runs; what is wrong with the file ends the command."""
+    from labelbench_plus.suite import SuiteError, load_suite
+
+    load_plugins(plugin)
+    try:
+        suite = load_suite(path, overrides or ())
+    except SuiteError as error:
+        stop(str(error))
+    return suite, suite.runs()

@@ -1,0 +1,161 @@
+"""`lbp leaderboard`: rank strategies, in the terminal or as a site; `lbp compare`: two of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from labelbench_plus.commands.common import (
+    DEFAULT_OUT,
+    FAILED,
+    USAGE,
+    Out,
+    Overrides,
+    Plugins,
+    SuiteArgument,
+    load_runs,
+    stop,
+)
+
+if TYPE_CHECKING:
+    from labelbench_plus.leaderboard.results import Results
+    from labelbench_plus.spec import RunSpec
+    from labelbench_plus.suite import Suite
+
+Sources = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of results (lbp publish), or suite files; all below results/ if left out"),
+]
+
+
+class _ShowByDefault(TyperGroup):
+    """`lbp leaderboard SUITE` is short for `lbp leaderboard show SUITE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+leaderboard = typer.Typer(
+    cls=_ShowByDefault, no_args_is_help=True, help="Rank strategies: in the terminal, or as a site to read offline."
+)
+
+
+@leaderboard.command()
+def show(suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_OUT, plugin: Plugins = None) -> None:
+    """Rank a suite's strategies from the runs that are there, and write its site.
+
+    Example: lbp leaderboard benchmarks/suites/digits.yaml
+    """
+    loaded, runs = load_runs(suite, overrides, plugin)
+    if not show_board(loaded, runs, out):
+        raise typer.Exit(FAILED)
+
+
+@leaderboard.command()
+def build(
+    to: Annotated[Path, typer.Option("--to", help="The folder to write the site to")],
+    sources: Sources = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Write one site over several results: pages that can be read offline, with all data to download.
+
+    Example: lbp leaderboard build results/digits results/fashion_linear --to results/site
+    """
+    from labelbench_plus.leaderboard.reported import reported_among
+    from labelbench_plus.leaderboard.results import ResultsError
+    from labelbench_plus.leaderboard.site import build_site
+
+    results = _results(sources, out, plugin)
+    try:
+        print(f"page: {build_site(results, to, reported_among(sources))}")
+    except (ResultsError, ValueError) as error:
+        stop(str(error))
+
+
+@leaderboard.command()
+def combine(
+    sources: Sources = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The trainer, as tables call it, that stands for plain training")
+    ] = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """What each way of choosing labels gains with each way of training, over each of the two alone.
+
+    Example: lbp leaderboard combine results/fashion_semi_supervised --reference logistic_regression
+    """
+    from labelbench_plus.leaderboard.combinations import report
+
+    for results in _results(sources, out, plugin):
+        try:
+            print(report(results.board(), reference), end="")
+        except ValueError as error:
+            stop(str(error))
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A strategy as tables call it, e.g. margin")],
+    b: Annotated[str, typer.Argument(help="Another one")],
+    sources: Sources = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Is A better than B, by how much, how sure?
+
+    Example: lbp compare margin badge results/digits_all
+    """
+    from labelbench_plus.leaderboard.compare import report
+    from labelbench_plus.leaderboard.tracks import gather
+
+    try:
+        boards = [results.board() for results in _results(sources, out, plugin)]
+    except ValueError as error:
+        stop(str(error))
+    tracks = gather(boards)
+    print(report(tracks, a, b), end="")
+    known = {name for track in tracks for name in track.order}
+    if not {a, b} <= known:
+        raise typer.Exit(USAGE)
+
+
+def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -> list[Results]:
+    """What each source holds: a folder of results, or the runs of a suite below `out`. All of results/ if None."""
+    from labelbench_plus.leaderboard.of_suite import can_rank, results_of_suite
+    from labelbench_plus.leaderboard.reported import REPORTED
+    from labelbench_plus.leaderboard.results import ResultsError, read_results
+
+    if sources:
+        sources = [source for source in sources if not (source / REPORTED).is_file()]
+    elif not (sources := sorted(path.parent for path in Path("results").glob("*/board.json"))):
+        stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
+    found = []
+    for source in sources:
+        if source.is_dir():
+            try:
+                found.append(read_results(source))
+            except ResultsError as error:
+                stop(str(error))
+        else:
+            suite, runs = load_runs(source, None, plugin)
+            found.append(results_of_suite(suite, runs, out))
+            if not can_rank(found[-1]):
+                stop(f"no run of {suite.suite} is done: lbp run {source} --out {out}")
+    return found
+
+
+def show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
+    """Print the leaderboard and write its page. False if there is nothing to rank yet."""
+    from labelbench_plus.leaderboard.of_suite import show_suite
+
+    shown = show_suite(suite, runs, out)
+    print(shown.text)
+    if shown.page:
+        print(f"page: {shown.page}")
+    return shown.page is not None

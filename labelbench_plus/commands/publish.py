@@ -1,0 +1,49 @@
+"""`lbp publish`: finished runs as a folder to commit; `lbp restore`: published runs as if computed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelbench_plus.commands.common import DEFAULT_OUT, Out, Plugins, SuiteArgument, load_runs, stop
+
+
+def publish(
+    suite: SuiteArgument,
+    to: Annotated[Path, typer.Argument(help="A folder, e.g. results/digits")],
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+    details: Annotated[bool, typer.Option("--details", help="Archive what evaluations said beyond scores too")] = False,
+) -> None:
+    """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
+
+    Example: lbp publish benchmarks/suites/digits.yaml results/digits
+    """
+    from labelbench_plus.leaderboard.of_suite import publish_suite
+    from labelbench_plus.store.archive import write_archive
+    from labelbench_plus.store.run_store import RunStore
+
+    loaded, runs = load_runs(suite, None, plugin)
+    stores = [RunStore(out, spec.id) for spec in runs]
+    if missing := sum(not store.done for store in stores):
+        stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
+    publish_suite(loaded, runs, out, to)
+    count = write_archive(stores, to / "runs.jsonl.gz", details=details)
+    print(f"{count} runs and their tables: {to}")
+    print(f"pages: lbp leaderboard build {to} --to FOLDER")
+
+
+def restore(archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT) -> None:
+    """Lay published runs out as if they had been computed here, so that suites go on from them.
+
+    Example: lbp restore results/digits/runs.jsonl.gz
+    """
+    from labelbench_plus.store.archive import restore_archive
+    from labelbench_plus.store.run_store import StoreError
+
+    try:
+        print(f"{restore_archive(archive, out)} runs restored to {out}")
+    except (StoreError, OSError, ValueError, KeyError) as error:
+        stop(f"{archive}: {error}")

@@ -1,0 +1,66 @@
+"""`lbp run`: carry out a suite here."""
+
+from __future__ import annotations
+
+import typer
+
+from labelbench_plus.commands.common import (
+    DEFAULT_JOBS,
+    DEFAULT_OUT,
+    FAILED,
+    INTERRUPTED,
+    Device,
+    Jobs,
+    Out,
+    Overrides,
+    Plugins,
+    SuiteArgument,
+    WandbMode,
+    load_runs,
+    stop,
+)
+from labelbench_plus.commands.leaderboard import show_board
+
+
+def run(
+    suite: SuiteArgument,
+    overrides: Overrides = None,
+    out: Out = DEFAULT_OUT,
+    jobs: Jobs = DEFAULT_JOBS,
+    plugin: Plugins = None,
+    device: Device = "cpu",
+    wandb: WandbMode = "disabled",
+) -> None:
+    """Carry out every run of a suite that is not done yet, then show the leaderboard.
+
+    Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
+    """
+    from labelbench_plus.running.job import Mirror, Where, local_jobs
+    from labelbench_plus.running.local import run_local
+    from labelbench_plus.running.progress import Progress
+
+    loaded, runs = load_runs(suite, overrides, plugin)
+    _check_device(device)
+    where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
+    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate is not None)
+    print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
+    progress = Progress(len(work), len(loaded.budget.amounts()))
+    try:
+        with progress:
+            run_local(work, jobs, progress.event)
+    except KeyboardInterrupt:
+        print(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
+        print("The same command goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    progress.report()
+    show_board(loaded, runs, out)
+    if progress.failed:
+        raise typer.Exit(FAILED)
+
+
+def _check_device(device: str) -> None:
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            stop("--device cuda: this machine has no CUDA device that torch can use; leave the option out")

@@ -1,0 +1,191 @@
+"""A crew: worker processes of one thread each, every one with one piece of work in hand at a time.
+
+One thread each, so that sums are added up in the same order however many workers there are, and results do not depend
+on their number. A worker that dies takes what it has in hand with it and is replaced; the others never notice.
+
+Nothing heavy is imported at the top: a worker sets its thread count before numpy and torch are loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, Literal, TypeVar
+
+HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+W = TypeVar("W")
+Do = Callable[[W, Callable[[Any], None]], Any]
+
+
+@dataclass(frozen=True)
+class Report(Generic[W]):
+    """What became of a piece of work: something was "told" on the way, or it is "done", "failed", or its worker "died".
+
+    Attributes
+    ----------
+    value: what was told, or what came out.
+    message: why it failed ("ValueError: ...") or died, in a line. detail: the traceback of what failed.
+    """
+
+    work: W
+    state: Literal["told", "done", "failed", "died"]
+    value: Any = None
+    message: str = ""
+    detail: str = ""
+
+
+@dataclass
+class _Worker(Generic[W]):
+    process: BaseProcess
+    connection: Connection
+    work: W | None = None
+
+
+class Crew(Generic[W]):
+    """Up to `size` workers, started when there is something to do. Left, it stops those that are at work.
+
+    Parameters
+    ----------
+    do: called in a worker with a piece of work and a function that tells something of it. It is sent to the worker, and
+        the module that defines it must load nothing heavy.
+    patience: seconds that a worker which is to stop may take to leave what it has in hand in order, before it is
+        killed. With 0 it is killed at once: what it has in hand can be cut off anywhere.
+    """
+
+    def __init__(self, do: Do[W], size: int, patience: float = 0.0) -> None:
+        self._do, self._size, self._patience = do, size, patience
+        self._workers: list[_Worker[W]] = []
+
+    def __enter__(self) -> Crew[W]:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:  # all of them, before any is waited for
+            self._ask_to_end(worker)
+        for worker in self._workers:
+            self._end(worker)
+
+    @property
+    def busy(self) -> list[W]:
+        """What workers have in hand."""
+        return [worker.work for worker in self._workers if worker.work is not None]
+
+    @property
+    def free(self) -> bool:
+        """Whether one more piece of work can be handed out."""
+        return len(self.busy) < self._size
+
+    def hand_out(self, work: W) -> None:
+        """Give a piece of work to a worker that has none."""
+        worker = next((each for each in self._workers if each.work is None), None)
+        if worker is None:
+            worker = self._start()
+        worker.work = work
+        with contextlib.suppress(OSError):  # a worker that is dead already is found out by the next `listen`
+            worker.connection.send(work)
+
+    def listen(self, seconds: float | None = None) -> Iterator[Report[W]]:
+        """What workers say, one report a worker that says something; waits so long for the first of them."""
+        busy = [worker for worker in self._workers if worker.work is not None]
+        ready = wait([worker.connection for worker in busy], seconds)
+        for worker in busy:
+            if worker.connection in ready and worker.work is not None:
+                yield self._hear(worker, worker.work)
+
+    def stop(self, work: W) -> None:
+        """Stop the worker that has a piece of work in hand."""
+        worker = next(each for each in self._workers if each.work is work)
+        self._workers.remove(worker)
+        self._ask_to_end(worker)
+        self._end(worker)
+
+    def _hear(self, worker: _Worker[W], work: W) -> Report[W]:
+        try:
+            state, value, message, detail = worker.connection.recv()
+        except (EOFError, OSError):
+            self._workers.remove(worker)
+            worker.process.join()
+            return Report(work, "died", message=_how(worker.process.exitcode or 0))
+        if state != "told":
+            worker.work = None
+        return Report(work, state, value, message, detail)
+
+    def _start(self) -> _Worker[W]:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._do, self._patience > 0), daemon=True)
+        # A signal to the whole group must not kill a worker that is not ready for it yet: `_work` lets them through.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        worker: _Worker[W] = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _ask_to_end(self, worker: _Worker[W]) -> None:
+        if worker.work is None:
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+        elif self._patience:
+            worker.process.terminate()
+
+    def _end(self, worker: _Worker[W]) -> None:
+        """Wait for a worker to end, killing one that is still at work after too long."""
+        if worker.work is not None:
+            worker.process.join(self._patience)
+            if worker.process.exitcode is None:
+                worker.process.kill()
+        worker.process.join()
+
+
+def _how(code: int) -> str:
+    """How a process ended, of its exit code."""
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"{how} (out of memory?)" if code == -signal.SIGKILL else how
+
+
+def _work(connection: Connection, do: Do[Any], stops: bool) -> None:
+    """A worker: does what comes from `connection` until it is told to stop or the other side is gone."""
+    os.environ.update(ONE_THREAD)
+    # Ctrl-C and a scheduler's signals reach the whole group; the parent decides, and it alone tells a worker to stop.
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop if stops else signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("labelbench_plus").setLevel(logging.INFO)  # encoding a data set can take minutes: say how far
+    import torch
+
+    torch.set_num_threads(1)
+
+    def tell(what: Any) -> None:
+        try:
+            connection.send(("told", what, "", ""))
+        except BrokenPipeError:  # the parent is gone: the work is given up, it did not fail
+            raise SystemExit(1) from None
+
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while (work := connection.recv()) is not None:
+            try:
+                answer = ("done", do(work, tell), "", "")
+            except Exception as error:  # whatever a plugin raises is the parent's to report
+                answer = ("failed", None, f"{type(error).__name__}: {error}", traceback.format_exc())
+            connection.send(answer)
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise SystemExit(128 + signum)

@@ -1,0 +1,98 @@
+"""The base of trainers that move a network's weights step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge, Gt, Interval
+
+from labelbench_plus.contracts.augmentations import Augmentation, augmentations
+from labelbench_plus.contracts.networks import Network
+from labelbench_plus.plugins import From
+from labelbench_plus.trainers import Checkpoint, Trainer
+from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
+
+if TYPE_CHECKING:
+    from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._network_model import NetworkModel
+
+
+@dataclass(frozen=True)
+class NetworkTrainer(Trainer):
+    """Base of trainers that move a network's weights step by step, by AdamW.
+
+    The number of steps does not depend on how many labels there are, so that the learning rate's schedule is the same
+    at every budget: linear warm-up, then half a cosine down to zero. Every batch holds exactly `batch` labelled
+    examples: where there are fewer, some come more than once, each time augmented anew.
+
+    Parameters
+    ----------
+    network: what is trained.
+    batch: labelled examples a step.
+    layer_decay: of the learning rate from each layer to the one below it (Clark et al., 2020); 1 for none.
+    warmup: share of the steps.
+    ema: decay of the moving average of the weights that predicts in the end, shorter at the start; 0 for none.
+    augment: how inputs are changed in training; null for not at all.
+    copies: of each example and strength that are encoded, where features of augmented images are trained on.
+    mixed_precision: whether a CUDA device computes the network in bfloat16; a CPU always computes in float32.
+    """
+
+    task = "classification"
+    provides = frozenset({"probabilities", "embeddings"})
+
+    network: Annotated[Network, From("networks")]
+    steps: Annotated[int, Ge(1)] = 500
+    batch: Annotated[int, Ge(1)] = 64
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    weight_decay: Annotated[float, Ge(0)] = 1e-2
+    layer_decay: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    warmup: Annotated[float, Interval(ge=0, lt=1)] = 0.05
+    ema: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    augment: Annotated[Augmentation, From("augmentations")] | None = field(
+        default_factory=lambda: augmentations.build("images")
+    )
+    copies: Annotated[int, Ge(1)] = 4
+    mixed_precision: bool = True
+
+    def __post_init__(self) -> None:
+        if self.augment is not None and self.augment.of == "features" and self.network.reads == "images":
+            raise ValueError(
+                f"augment: {self.augment.name!r} changes features, but network {self.network.name!r} reads images; "
+                "choose 'images' or null"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        read = {self.network.reads, "features" if self.augment is None else self.augment.of}
+        return frozenset(read - {"features"})
+
+    def mirroring(self) -> str | None:
+        return None if self.augment is None else self.augment.mirroring()
+
+    def fingerprint(self) -> str:
+        return self.network.fingerprint()
+
+    def fit(self, data: Any, streams: Streams, previous: Any | None) -> NetworkModel:
+        return self.train(data, streams, Keeper(self, data, streams, NoCheckpoint()))
+
+    def fit_with_checkpoint(
+        self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint
+    ) -> NetworkModel:
+        # What is kept may be done: then the run ended between the last step and the commit of the round.
+        restored = self.restore(data, streams, checkpoint)
+        return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
+        from labelbench_plus.trainers._network_model import NetworkModel, build
+
+        state = Keeper(self, data, streams, checkpoint).kept()
+        if state is None or "model" not in state:
+            return None
+        network = build(self.network, data, streams, tuple(state["shape"]))
+        network.load_state_dict(state["model"])
+        return NetworkModel(network.eval().requires_grad_(False), self.network.reads, self.network.image_size())
+
+    def train(self, data: Any, streams: Streams, keeper: Keeper) -> NetworkModel:
+        """Take all steps, from where `keeper` left off; see `Training`."""
+        raise NotImplementedError
