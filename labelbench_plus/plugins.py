@@ -290,6 +290,12 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     return described
 
 
+def is_built_in(plugin: Plugin) -> bool:
+    """Whether a plugin comes with this package."""
+    known = (found.entries().get(plugin.name) for found in Registry.kinds.values() if isinstance(plugin, found.base))
+    return any(entry is not None and entry.origin == BUILT_IN for entry in known)
+
+
 def label(plugin: Plugin) -> str:
     """What tables call a plugin: its name, and the hyperparameters that differ from their defaults."""
     changed = []

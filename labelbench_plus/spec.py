@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from labelbench_plus.contracts.capabilities import offered_by_problem, offered_by_trainer
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.plugins import describe, label, registry
+from labelbench_plus.plugins import describe, is_built_in, label, registry
 
 PROTOCOL = 1
 """Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""
@@ -148,15 +149,35 @@ def incompatibilities(spec: RunSpec) -> list[str]:
                 f"strategy {chooser.name!r} asks for {chooser.query}, problem {problem.name!r} sells {problem.query}"
             )
             continue
-        offered = problem.provides | trainer.provides if has_model else problem.provides
-        if missing := sorted(chooser.needs - offered):
-            if has_model:
-                who = f"trainer {trainer.name!r} provides {_listed(trainer.provides)}"
-            else:
-                who = "no model exists in the first round; name a strategy for it in 'initial'"
-            reasons.append(f"strategy {chooser.name!r} needs {_listed(missing)}; {who}")
+        reasons += _unmet(chooser, problem, trainer if has_model else None)
     if not reasons and (total := sum(spec.amounts)) > problem.capacity():
         reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
+    return reasons
+
+
+def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
+    """What of a strategy's needs nobody offers, or two do; in a round without a model there is no trainer."""
+    ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer) if trainer is not None else {}
+    offers = f"problem {problem.name!r} offers {_listed(ours)}"
+    reasons = []
+    if missing := chooser.needs - {*ours, *theirs}:
+        needed = f"strategy {chooser.name!r} needs {_listed(missing)}"
+        if trainer is not None:
+            reasons.append(f"{needed}; {offers}, trainer {trainer.name!r} offers {_listed(theirs)}")
+        else:
+            advice = "no model exists in the first round; name a strategy for it in 'initial'"
+            reasons.append(f"{needed}; {advice} ({offers})")
+    if trainer is not None and (twice := (chooser.needs & {*ours} & {*theirs}) - problem.precedence):
+        reasons.append(
+            f"strategy {chooser.name!r} needs {_listed(twice)}, which both problem {problem.name!r} and trainer "
+            f"{trainer.name!r} offer: the problem's `precedence` must say that its own are meant"
+        )
+    told = [name for name in chooser.needs if name in ours and ours[name].hidden]
+    if told and not (chooser.knows_truth and is_built_in(chooser)):
+        reasons.append(
+            f"strategy {chooser.name!r} needs {_listed(told)}, which nobody paid for: only bounds that come with the "
+            "package may (`knows_truth`)"
+        )
     return reasons
 
 

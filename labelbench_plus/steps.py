@@ -9,6 +9,7 @@ from typing import Any
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
+from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
 from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
@@ -71,7 +72,7 @@ class Steps:
         """
         chooser, oracle = self.spec.chooser(number), self.instance.oracle
         money = allowance(self.spec.amounts, number, ledger)
-        view = self.instance.view(chooser.needs, ledger, model, money)
+        view = self.instance.view(Needs(chooser.needs, self.spec.trainer), ledger, model, money)
         rng = Streams(self.spec.seed).round(number).rng("initial" if chooser is self.spec.initial else "strategy")
         try:
             oracle.answer(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Providers = Mapping[str, tuple[str, Callable[[], Any]]]
+"""For each attribute, the capability it belongs to and the function that computes it."""
 
 
 class CapabilityError(Exception):
     """A strategy read something it did not declare."""
 
 
+class UnknownAttributeError(CapabilityError, AttributeError):
+    """A strategy read what nobody provides under that name."""
+
+
 class View:
-    """A gate in front of lazily computed tensors.
+    """A gate in front of lazily computed values: whatever problem and trainer provide, to those who declare it.
+
+    What is handed out is this view's own: arrays are copies that cannot be written to, and tensors never those of
+    inference mode, which could not be watched.
 
     Parameters
     ----------
     needs: the capabilities the strategy declared.
-    providers: for each attribute, the capability it belongs to and the function that computes it: a tensor, or an
-        array that cannot be written to.
+    providers: what can be computed: a tensor that nobody else holds, an array, or a plain value.
     """
 
-    def __init__(self, needs: frozenset[str], providers: Mapping[str, tuple[str, Callable[[], Any]]]) -> None:
-        self._needs, self._providers = needs, providers
+    served_to_all: ClassVar[frozenset[str]] = frozenset()
+    """Provided attributes that need not be declared."""
+
+    def __init__(self, needs: frozenset[str], providers: Providers) -> None:
+        self._needs, self._providers = frozenset(needs), providers
         self._computed: dict[str, tuple[Any, int]] = {}
         self.notes: dict[str, float] = {}
 
@@ -35,9 +49,29 @@ class View:
         """
         self.notes[name] = float(value)
 
-    def _read(self, attribute: str) -> Any:
-        capability, compute = self._providers.get(attribute, (attribute, None))
-        if capability not in self._needs:
+    def __getattr__(self, attribute: str) -> Any:
+        """What problem or trainer provide under a name of their own."""
+        if attribute.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
+        try:
+            return self._read(attribute)
+        except CapabilityError as error:
+            if attribute in self._providers:
+                raise
+            raise UnknownAttributeError(str(error)) from None
+
+    def _read(self, attribute: str, capability: str | None = None) -> Any:
+        """The value of an attribute, which belongs to `capability` where nobody provides it.
+
+        Raises
+        ------
+        CapabilityError
+            The strategy did not declare it, or nobody provides it.
+        RuntimeError
+            Whoever provides it does not have it.
+        """
+        capability, compute = self._providers.get(attribute, (capability or attribute, None))
+        if capability not in self._needs and not (compute is not None and attribute in self.served_to_all):
             declared = ", ".join(sorted(self._needs)) or "nothing"
             raise CapabilityError(
                 f"view.{attribute} was read, but the strategy declares that it needs {declared}; "
@@ -46,52 +80,81 @@ class View:
         if compute is None:
             raise CapabilityError(f"view.{attribute} was read, but neither the problem nor the trainer provides it")
         if attribute not in self._computed:
-            value = compute()
+            try:
+                value = _private(compute())
+            except AttributeError as error:  # or Python takes the view for one without such an attribute
+                raise RuntimeError(f"view.{attribute} cannot be computed: {error}") from error
             self._computed[attribute] = (value, _version(value))
         return self._computed[attribute][0]
+
+    def _show(self, **values: Any) -> None:
+        """Have attributes that are there for everybody from the start, and watch them."""
+        for name, value in values.items():
+            mine = _private(value)
+            setattr(self, name, mine)
+            self._computed[name] = (mine, _version(mine))
 
     def changed(self) -> list[str]:
         """Names of the tensors that were written to in place since they were handed out."""
         return [name for name, (value, version) in self._computed.items() if _version(value) != version]
 
 
+def _private(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_private, value))
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+        return value
+    return value.clone() if hasattr(value, "is_inference") and value.is_inference() else value
+
+
 def _version(value: Any) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_version, value))
     return int(getattr(value, "_version", 0))  # read-only arrays have no count of writes, nor need one
 
 
-class PoolView(View):
-    """A pool as a strategy sees it in one round.
+class ItemView(View):
+    """Items of any kind as a strategy sees them in one round.
 
-    All tensors are private copies: writing to them reaches nobody else, and is reported as a breach of contract.
+    What is private to it, and how it is watched, `View` says. Beside what stands here a view has whatever the problem
+    declares (columns of its data: the task an item belongs to, how unsure a language model was of it) and whatever the
+    trainer does, under their names.
 
     Attributes
     ----------
-    candidates: (n,) long, pool indices that can be bought, ascending. Row i of every (n, ...) tensor is about
+    candidates: (n,) long, pool indices that can be bought, ascending. Row i of every (n, ...) value is about
         `candidates[i]`; a strategy returns entries of `candidates`.
     labelled: (m,) long, pool indices bought so far, in order of purchase.
-    labels: (m,) long, the labels bought for `labelled`.
-        Where a problem has items of no class, these are labelled -1. Of a multi-label problem (m, K) long, 0 or 1.
-    num_classes: K.
-    prices: (n,) float64, what each candidate's label costs. All ones unless the problem prices its items.
+    answers: (m, ...) what was got for `labelled`: a tensor of classes or numbers, an array of texts.
+    prices: (n,) float64, the most that each candidate's answer costs. All ones unless the problem prices its items.
     money: what may be spent in this round.
+    purchases: the items (k,) long bought in each earlier round; None where the problem does not say.
+    round: the number of this round, from 0 on; None where the problem does not say.
     """
+
+    candidates: Tensor
+    labelled: Tensor
+    answers: Tensor | np.ndarray
+    prices: Tensor
+    purchases: tuple[Tensor, ...] | None
 
     def __init__(
         self,
         needs: frozenset[str],
-        providers: Mapping[str, tuple[str, Callable[[], Any]]],
+        providers: Providers,
         candidates: Tensor,
         labelled: Tensor,
-        labels: Tensor,
+        answers: Tensor | np.ndarray,
         prices: Tensor,
-        num_classes: int,
         money: float,
+        purchases: Sequence[Tensor] | None = None,
     ) -> None:
-        own = {"candidates": candidates, "labelled": labelled, "labels": labels, "prices": prices}
         super().__init__(needs, providers)
-        self._computed.update({name: (tensor, _version(tensor)) for name, tensor in own.items()})
-        self.candidates, self.labelled, self.labels = candidates, labelled, labels
-        self.prices, self.num_classes, self.money = prices, num_classes, money
+        self._show(candidates=candidates, labelled=labelled, answers=answers, prices=prices)
+        self._show(purchases=None if purchases is None else tuple(purchases))
+        self.money, self.round = money, None if purchases is None else len(purchases)
 
     @property
     def features(self) -> Tensor:
@@ -101,15 +164,7 @@ class PoolView(View):
     @property
     def labelled_features(self) -> Tensor:
         """(m, d) frozen features of what was bought. Needs "features"."""
-        return self._read("labelled_features")
-
-    @property
-    def token_uncertainty(self) -> Tensor:
-        """(n, 3) float64: how unsure a language model was of its least sure token of each candidate.
-
-        By entropy, least confidence and margin, from data that come with it. Needs "token_uncertainty".
-        """
-        return self._read("token_uncertainty")
+        return self._read("labelled_features", "features")
 
     @property
     def embeddings(self) -> Tensor:
@@ -119,12 +174,85 @@ class PoolView(View):
     @property
     def labelled_embeddings(self) -> Tensor:
         """(m, h) the same of what was bought. Needs "embeddings"."""
-        return self._read("labelled_embeddings")
+        return self._read("labelled_embeddings", "embeddings")
+
+    @property
+    def predictions(self) -> Tensor:
+        """(n,) what the current model expects each candidate's answer to be, a number. Needs "predictions"."""
+        return self._read("predictions")
+
+    @property
+    def labelled_predictions(self) -> Tensor:
+        """(m,) the same of what was bought. Needs "predictions"."""
+        return self._read("labelled_predictions", "predictions")
+
+    @property
+    def variance(self) -> Tensor:
+        """(n,) the current model's variance of its prediction of each candidate. Needs "variance"."""
+        return self._read("variance")
+
+    @property
+    def members(self) -> Tensor:
+        """(M, n) predictions of the candidates by M models that are all plausible. Needs "members"."""
+        return self._read("members")
+
+    @property
+    def truth(self) -> Any:
+        """(n, ...) what the oracle would answer for each candidate, for bounds. Needs "truth"."""
+        return self._read("truth")
+
+
+class PoolView(ItemView):
+    """A pool of items with classes as a strategy sees it in one round.
+
+    Attributes
+    ----------
+    candidates, labelled, prices, money: as of `ItemView`; `answers` are `labels`.
+    """
+
+    served_to_all = frozenset({"labels"})
+
+    def __init__(
+        self,
+        needs: frozenset[str],
+        providers: Providers,
+        candidates: Tensor,
+        labelled: Tensor,
+        labels: Tensor,
+        prices: Tensor,
+        num_classes: int | None = None,
+        money: float | None = None,
+        purchases: Sequence[Tensor] | None = None,
+    ) -> None:
+        if money is None:
+            raise TypeError("PoolView() needs `money`: what may be spent in this round")
+        own: dict[str, tuple[str, Callable[[], Any]]] = {"labels": ("labels", lambda: labels)}
+        if num_classes is not None:
+            own["num_classes"] = ("num_classes", lambda: num_classes)
+        super().__init__(needs, {**own, **providers}, candidates, labelled, labels, prices, money, purchases)
+
+    @property
+    def labels(self) -> Tensor:
+        """(m,) long, the labels bought for `labelled`. Needs "labels".
+
+        Where a problem has items of no class, these are labelled -1. Of a multi-label problem (m, K) long, 0 or 1.
+        """
+        return self._read("labels")
+
+    @property
+    def num_classes(self) -> int:
+        """K. Needs "num_classes"."""
+        return self._read("num_classes")
 
     @property
     def probabilities(self) -> Tensor:
         """(n, K) the current model's class probabilities of the candidates. Needs "probabilities"."""
         return self._read("probabilities")
+
+    @property
+    def labelled_probabilities(self) -> Tensor:
+        """(m, K) the same of what was bought. Needs "probabilities"."""
+        return self._read("labelled_probabilities", "probabilities")
 
     @property
     def label_probabilities(self) -> Tensor:
@@ -133,11 +261,6 @@ class PoolView(View):
         Rows need not sum to one. Needs "label_probabilities".
         """
         return self._read("label_probabilities")
-
-    @property
-    def labelled_probabilities(self) -> Tensor:
-        """(m, K) the same of what was bought. Needs "probabilities"."""
-        return self._read("labelled_probabilities")
 
     @property
     def member_probabilities(self) -> Tensor:

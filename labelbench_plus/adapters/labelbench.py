@@ -22,7 +22,7 @@ SPLITS = ("training", "validation", "test")
 KINDS = ("predictions", "labels", "losses", "embeddings")
 # LabelBench numbers its inputs 3 · kind + split; these are what a strategy here may see, and what it must declare.
 PREDICTIONS, LABELS, EMBEDDINGS = 0, 3, 9
-NEEDED = {PREDICTIONS: frozenset({"probabilities"}), LABELS: frozenset(), EMBEDDINGS: frozenset({"embeddings"})}
+NEEDED = {PREDICTIONS: "probabilities", LABELS: "labels", EMBEDDINGS: "embeddings"}
 
 
 @strategies.register("labelbench")
@@ -49,7 +49,7 @@ class LabelBenchStrategy(PoolStrategy):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset().union(*(NEEDED[kind] for kind in self._inputs()))
+        return frozenset({"num_classes", *(NEEDED[kind] for kind in self._inputs())})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         dataset = TrainSplit(view)

@@ -41,7 +41,7 @@ class SkactivemlStrategy(PoolStrategy):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({self.inputs, "probabilities"} if "clf" in self._asked() else {self.inputs})
+        return frozenset({self.inputs, "labels", *(["probabilities"] if "clf" in self._asked() else [])})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         if check_count(n, len(view.candidates)) == 0:

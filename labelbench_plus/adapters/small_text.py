@@ -40,7 +40,7 @@ class SmallTextStrategy(PoolStrategy):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset() if self.reads == "nothing" else frozenset({self.reads})
+        return frozenset({"labels"} if self.reads == "nothing" else {"labels", self.reads})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         if check_count(n, len(view.candidates)) == 0:

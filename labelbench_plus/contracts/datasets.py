@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import Plugin, Registry
+from labelbench_plus.view import ItemView, PoolView
+
+TAKEN = frozenset({*dir(PoolView), *ItemView.__annotations__, "money", "notes", "round", "inputs", "groups"})
+"""What no column may be called: a view, or what a data set is hashed by, has something else under that name."""
 
 Inputs = np.ndarray | ImageFiles | Texts
 
@@ -51,9 +57,15 @@ class LabelledData:
     """A data set in memory. The split is fixed: it does not depend on a run's seed.
 
     `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
-    `pool_token_uncertainty` (n, 3) float64 says, where items are texts that a language model has read, how unsure it
-    was of its least sure token: by entropy, least confidence and margin (`algorithms.token_uncertainty`).
+    `pool_token_uncertainty` (n, 3) is another way to write `columns["token_uncertainty"]`.
     `templates` are the sentences that a zero-shot head puts class names into: "a photo of a {}.".
+    `columns` (n, ...) by name are what else is public about the pool's items: strategies that need it read it as
+    `view.NAME`. The data set's `provides` names them.
+
+    Raises
+    ------
+    ValueError
+        A column is not about the pool's items.
     """
 
     pool: Split
@@ -63,6 +75,17 @@ class LabelledData:
     pool_prices: np.ndarray | None = None
     pool_token_uncertainty: np.ndarray | None = None
     templates: tuple[str, ...] = ()
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.pool_token_uncertainty is not None:
+            columns = {**self.columns, "token_uncertainty": self.pool_token_uncertainty}
+            object.__setattr__(self, "columns", columns)
+        for name, column in self.columns.items():
+            if not name.isidentifier() or name.startswith("_") or name in TAKEN:
+                raise ValueError(f"column {name!r} would be read as view.{name}, which is taken or no name")
+            if len(column) != (size := len(self.pool.labels)):
+                raise ValueError(f"column {name!r} has {len(column)} rows; the pool has {size} items")
 
 
 class Dataset(Plugin):
@@ -70,12 +93,14 @@ class Dataset(Plugin):
 
     Attributes
     ----------
-    provides: capabilities that views have because these data come with them.
+    provides: capabilities that views have because these data come with them: the names of their `columns`.
+    declares: those of them that are its own, beside the well-known ones.
     mirror_keeps_class: whether an image and its mirror image are of one class. Trainers that mirror what they train on
         are refused where they are not.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()
+    declares: ClassVar[tuple[Capability, ...]] = ()
     mirror_keeps_class: ClassVar[bool] = True
 
     def load(self) -> LabelledData:

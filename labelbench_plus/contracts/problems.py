@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.scores import Scored, Series
 from labelbench_plus.plugins import Plugin, Registry, label
 
@@ -34,7 +35,10 @@ class Instance(Protocol):
         """The only door to the hidden labels."""
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> View:
-        """What a strategy with these `needs` is shown before it may spend `money`."""
+        """What a strategy with these `needs` is shown before it may spend `money`.
+
+        What is needed of the model, `capabilities.providers_of_model` provides.
+        """
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
         """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
@@ -53,7 +57,10 @@ class Problem(Plugin):
     ----------
     query: the kind of question its oracle answers ("pool", "sources").
     task: what its trainers must solve ("classification").
-    provides: capabilities its views offer without a model.
+    provides: capabilities its views offer without a model; those of its task (`capabilities.OF_TASK`) go without
+        saying.
+    declares: those of them that are its own, beside the well-known ones.
+    precedence: those that are served by it even where a trainer provides them too: they come with its data.
     unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
         table of the leaderboard; `primary_metric`, `dataset_name` and `facets` say the rest.
     """
@@ -62,6 +69,8 @@ class Problem(Plugin):
     task: ClassVar[str]
     unit: ClassVar[str] = "labels"
     provides: ClassVar[frozenset[str]] = frozenset()
+    declares: ClassVar[tuple[Capability, ...]] = ()
+    precedence: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def example(cls) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.plugins import Plugin, Registry
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Trainer(Plugin):
     ----------
     task: what it learns ("classification"); a problem poses one task and a trainer solves one.
     provides: capabilities its models offer to strategies. Each is a method of the model by that name, from features
-        (n, d) to a tensor with n rows.
+        (n, d), or whatever its problem has it read, to a tensor or array with n rows, unless it is declared otherwise.
+    declares: those of them that are its own, beside the well-known ones.
     uses_validation: whether it reads validation labels. If not, it is never handed any; if so, their number is
         shown beside the budget.
     continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds,
@@ -51,6 +53,7 @@ class Trainer(Plugin):
 
     task: ClassVar[str]
     provides: ClassVar[frozenset[str]] = frozenset()
+    declares: ClassVar[tuple[Capability, ...]] = ()
     uses_validation: ClassVar[bool] = False
     continues: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -18,6 +18,7 @@ from labelbench_plus.plugins import Infra
 PARTS = ("pool", "validation", "test")
 REQUIRED = tuple(f"{part}_{what}" for part in PARTS for what in ("inputs", "labels"))
 TOKENS = tuple(f"pool_token_{what}" for what in ("lengths", "entropy", "first", "second"))
+COLUMN = "pool_column_"
 OPTIONAL = ("class_names", "pool_prices", *TOKENS)
 
 
@@ -34,6 +35,7 @@ class Arrays(Dataset):
     It may hold `class_names` (K,), without which every class has to occur somewhere; `pool_prices` (n,), what each
     label costs; and, for texts that a language model has read, `pool_token_lengths` (n,) with `pool_token_entropy`,
     `pool_token_first` and `pool_token_second`, one entry a token (`algorithms.token_uncertainty.token_statistics`).
+    Any `pool_column_NAME` (n, ...) of numbers or strings is public: strategies that need NAME read it as `view.NAME`.
 
     Parameters
     ----------
@@ -48,7 +50,9 @@ class Arrays(Dataset):
         if not zipfile.is_zipfile(path):  # what is wrong with it, `load` says
             return frozenset()
         with zipfile.ZipFile(path) as file:
-            return frozenset({"token_uncertainty"}) if f"{TOKENS[0]}.npy" in file.namelist() else frozenset()
+            names = {name.removesuffix(".npy") for name in file.namelist()}
+        columns = {name.removeprefix(COLUMN) for name in names if name.startswith(COLUMN)}
+        return frozenset(columns | ({"token_uncertainty"} if TOKENS[0] in names else set()))
 
     def load(self) -> LabelledData:
         """Read and check the file.
@@ -72,13 +76,16 @@ class Arrays(Dataset):
             classes = 1 + max(int(split.labels.max()) for split in (pool, validation, test))
             names = tuple(map(str, range(classes)))
         prices = content.get("pool_prices")
+        columns = {name.removeprefix(COLUMN): column for name, column in content.items() if name.startswith(COLUMN)}
+        if TOKENS[0] in content:
+            columns["token_uncertainty"] = _token_uncertainty(content)
         return LabelledData(
             pool,
             validation,
             test,
             names,
             pool_prices=None if prices is None else prices.astype(np.float64),
-            pool_token_uncertainty=_token_uncertainty(content) if TOKENS[0] in content else None,
+            columns=columns,
         )
 
     def fingerprint(self) -> str:
@@ -109,8 +116,9 @@ def _problems(content: dict[str, np.ndarray]) -> list[str]:
     problems = []
     if missing := [name for name in REQUIRED if name not in content]:
         problems.append(f"missing: {', '.join(missing)}")
-    if unknown := sorted(set(content) - {*REQUIRED, *OPTIONAL}):
-        problems.append(f"unknown: {', '.join(unknown)} (known: {', '.join((*REQUIRED, *OPTIONAL))})")
+    known = {*REQUIRED, *OPTIONAL}
+    if unknown := sorted(name for name in content if name not in known and not name.startswith(COLUMN)):
+        problems.append(f"unknown: {', '.join(unknown)} (known: {', '.join((*REQUIRED, *OPTIONAL))}, {COLUMN}NAME)")
     for part in PARTS:
         inputs, labels = content.get(f"{part}_inputs"), content.get(f"{part}_labels")
         if inputs is not None:

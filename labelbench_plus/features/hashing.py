@@ -45,8 +45,11 @@ def hash_labelled_data(data: LabelledData) -> str:
             arrays[f"{part}_groups"] = split.groups
     if data.templates:
         arrays["templates"] = _bytes("\0".join(data.templates))
-    extras = {"pool_prices": data.pool_prices, "pool_token_uncertainty": data.pool_token_uncertainty}
-    arrays |= {name: extra for name, extra in extras.items() if extra is not None}
+    if data.pool_prices is not None:
+        arrays["pool_prices"] = data.pool_prices
+    for name in sorted(data.columns):
+        column = data.columns[name]
+        arrays[f"pool_{name}"] = column.astype(str) if column.dtype.hasobject else column
     return hash_arrays({**arrays, "class_names": _bytes("\0".join(data.class_names))})
 
 

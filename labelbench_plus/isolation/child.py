@@ -66,7 +66,8 @@ def _answer(connection: Connection, question: dict[str, Any]) -> None:
             view.note("isolated_peak_bytes", meter.peak_bytes)
         send(connection, notes=view.notes, **questions.of(strategy.query).to_wire(chosen))
     except (QueryError, CapabilityError) as error:
-        send(connection, error=type(error).__name__, message=str(error))
+        kind = QueryError if isinstance(error, QueryError) else CapabilityError
+        send(connection, error=kind.__name__, message=str(error))
     except (BrokenPipeError, ConnectionResetError, EOFError):
         raise
     except Exception as error:
@@ -78,12 +79,10 @@ def _view(question: dict[str, Any], read: Callable[[str], Any]) -> View:
     """The view as it is on the other side, but that what it computes is asked for there."""
     module, _, name = question["view"].partition(":")
     view: View = object.__new__(getattr(importlib.import_module(module), name))
+    providers = {name: (capability, partial(read, name)) for name, capability in question["offers"].items()}
+    View.__init__(view, question["needs"], providers)
     vars(view).update(question["state"])
-    view.notes = {}
-    view._needs = question["needs"]
-    view._providers = {name: (capability, partial(read, name)) for name, capability in question["offers"].items()}
-    own = question["state"]
-    view._computed = {name: (own[name], int(getattr(own[name], "_version", 0))) for name in question["watched"]}
+    view._show(**{name: question["state"][name] for name in question["watched"]})
     return view
 
 
@@ -92,8 +91,6 @@ def _read(connection: Connection, attribute: str) -> Any:
     kind, value = pickle.loads(connection.recv_bytes())
     if kind == "refused":
         raise CapabilityError(value)
-    if isinstance(value, np.ndarray):
-        value.setflags(write=False)
     return value
 
 

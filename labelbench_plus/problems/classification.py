@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import Capability, providers_of_model
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting
 from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.features.columns import Columns, column_providers, columns_of
 from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
-from labelbench_plus.view import PoolView
+from labelbench_plus.view import PoolView, Providers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,6 +104,14 @@ class Classification(Problem):
     def provides(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset({"features"}) | self.dataset.provides
 
+    @property
+    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
+        return self.dataset.declares
+
+    @property
+    def precedence(self) -> frozenset[str]:  # type: ignore[override]
+        return self.dataset.provides
+
     def raw_inputs(self) -> frozenset[str]:
         return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
 
@@ -179,9 +189,7 @@ class ClassificationInstance:
         self._groups = None
         if data.test.groups is not None:
             self._groups = torch.as_tensor(data.test.groups[setting.test.rows], device=device)
-        self._tokens = None
-        if data.pool_token_uncertainty is not None:
-            self._tokens = torch.as_tensor(data.pool_token_uncertainty[setting.pool.rows], device=device)
+        self._columns = columns_of(data.columns, setting.pool.rows, device)
 
     def read_features(self) -> None:
         """Read or compute all features now, so that no round of a run is charged for it."""
@@ -217,8 +225,9 @@ class ClassificationInstance:
         return PoolView(
             needs,
             pool_providers(
+                needs,
                 self._features["pool"],
-                self._tokens,
+                self._columns,
                 candidates.clone(),
                 labelled.clone(),
                 model,
@@ -230,6 +239,7 @@ class ClassificationInstance:
             prices=torch.as_tensor(self._prices[unbought], device=device),
             num_classes=self._num_classes,
             money=money,
+            purchases=[torch.tensor(purchase.items, device=device) for purchase in ledger.purchases],
         )
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
@@ -268,32 +278,24 @@ def reads_images(model: Any) -> bool:
 
 
 def pool_providers(
+    needs: frozenset[str],
     pool: FeatureRows,
-    tokens: Tensor | None,
+    columns: Columns,
     candidates: Tensor,
     labelled: Tensor,
     model: Any | None,
     read: FeatureRows | Images,
-) -> dict[str, tuple[str, Callable[[], Tensor]]]:
+) -> Providers:
     """The functions behind a pool view. A free function: its closures can reach inputs and model, no labels.
 
     `read` is what the model reads of the pool.
     """
-    providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
+    return {
+        **providers_of_model(needs, model, read.at, candidates, labelled),
+        **column_providers(columns, candidates, labelled),
         "features": ("features", lambda: pool.at(candidates)),
         "labelled_features": ("features", lambda: pool.at(labelled)),
     }
-    if tokens is not None:
-        providers["token_uncertainty"] = ("token_uncertainty", lambda: tokens[candidates])
-    if model is not None:
-        providers |= {
-            "probabilities": ("probabilities", lambda: model.probabilities(read.at(candidates))),
-            "labelled_probabilities": ("probabilities", lambda: model.probabilities(read.at(labelled))),
-            "member_probabilities": ("member_probabilities", lambda: model.member_probabilities(read.at(candidates))),
-            "embeddings": ("embeddings", lambda: model.embeddings(read.at(candidates))),
-            "labelled_embeddings": ("embeddings", lambda: model.embeddings(read.at(labelled))),
-        }
-    return providers
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import Capability, providers_of_model
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.features.columns import Columns, column_providers, columns_of
 from labelbench_plus.features.encoded import FEATURES_VERSION, encoded, load
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
-from labelbench_plus.view import PoolView
+from labelbench_plus.view import PoolView, Providers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,13 +72,24 @@ class Multilabel(Problem):
     query = "pool"
     task = "multilabel"
     unit = "label sets"
-    provides = frozenset({"features"})
 
     dataset: Annotated[Dataset, From("datasets")]
     encoder: Annotated[Encoder, From("encoders")]
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, METRICS))
     )
+
+    @property
+    def provides(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({"features"}) | self.dataset.provides
+
+    @property
+    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
+        return self.dataset.declares
+
+    @property
+    def precedence(self) -> frozenset[str]:  # type: ignore[override]
+        return self.dataset.provides
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:
@@ -114,7 +127,7 @@ class Multilabel(Problem):
     def open(self, place: Place, streams: Streams) -> MultilabelInstance:
         truth = _truth(self)
         features = encoded(self.dataset, self.encoder, place.cache).parts
-        return MultilabelInstance(truth, features, self.metrics, place.device)
+        return MultilabelInstance(truth, features, load(self.dataset).columns, self.metrics, place.device)
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,14 @@ def _truth(problem: Multilabel) -> _Truth:
 class MultilabelInstance:
     """A multi-label problem with its data loaded."""
 
-    def __init__(self, truth: _Truth, features: dict[str, np.ndarray], scores: tuple[Metric, ...], device: str) -> None:
+    def __init__(
+        self,
+        truth: _Truth,
+        features: dict[str, np.ndarray],
+        columns: Mapping[str, np.ndarray],
+        scores: tuple[Metric, ...],
+        device: str,
+    ) -> None:
         import torch
 
         def items(part: str, labels: np.ndarray) -> LabelledItems:
@@ -174,6 +194,7 @@ class MultilabelInstance:
         self._sets = torch.as_tensor(truth.sets, dtype=torch.long, device=device)
         self._pool, self._prices = torch.as_tensor(features["pool"], device=device), truth.prices
         self._validation, self._test = items("validation", truth.validation), items("test", truth.test)
+        self._columns = columns_of(columns, np.arange(len(truth.answers)), device)
         self._metrics = scores
 
     def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
@@ -189,16 +210,18 @@ class MultilabelInstance:
         labelled, labels = self._bought(ledger)
         unbought = np.ones(len(self._pool), dtype=bool)
         unbought[ledger.items] = False
-        candidates = torch.as_tensor(np.flatnonzero(unbought), device=self._pool.device)
+        device = self._pool.device
+        candidates = torch.as_tensor(np.flatnonzero(unbought), device=device)
         return PoolView(
             needs,
-            _providers(self._pool, candidates.clone(), labelled.clone(), model),
+            _providers(needs, self._pool, self._columns, candidates.clone(), labelled.clone(), model),
             candidates,
             labelled,
             labels=labels,
-            prices=torch.as_tensor(self._prices[unbought], device=self._pool.device),
+            prices=torch.as_tensor(self._prices[unbought], device=device),
             num_classes=self._sets.shape[1],
             money=money,
+            purchases=[torch.tensor(purchase.items, device=device) for purchase in ledger.purchases],
         )
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> MultilabelData:
@@ -211,17 +234,12 @@ class MultilabelInstance:
 
 
 def _providers(
-    pool: Tensor, candidates: Tensor, labelled: Tensor, model: Any | None
-) -> dict[str, tuple[str, Callable[[], Tensor]]]:
+    needs: frozenset[str], pool: Tensor, columns: Columns, candidates: Tensor, labelled: Tensor, model: Any | None
+) -> Providers:
     """The functions behind a view. A free function: its closures can reach features and model, no labels."""
-    providers: dict[str, tuple[str, Callable[[], Tensor]]] = {
+    return {
+        **providers_of_model(needs, model, pool.__getitem__, candidates, labelled),
+        **column_providers(columns, candidates, labelled),
         "features": ("features", lambda: pool[candidates]),
         "labelled_features": ("features", lambda: pool[labelled]),
     }
-    if model is not None:
-        providers |= {
-            "label_probabilities": ("label_probabilities", lambda: model.label_probabilities(pool[candidates])),
-            "embeddings": ("embeddings", lambda: model.embeddings(pool[candidates])),
-            "labelled_embeddings": ("embeddings", lambda: model.embeddings(pool[labelled])),
-        }
-    return providers

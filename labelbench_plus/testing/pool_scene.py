@@ -10,7 +10,7 @@ from labelbench_plus.view import PoolView
 EVERYTHING = frozenset(
     {
         *("features", "embeddings", "probabilities", "member_probabilities"),
-        *("label_probabilities", "token_uncertainty"),
+        *("label_probabilities", "token_uncertainty", "labels", "num_classes"),
     }
 )
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import OF_TASK, Needs, offered_by_problem
 from labelbench_plus.contracts.datasets import Dataset, LabelledData, Split
 from labelbench_plus.contracts.problems import Instance, Place, Problem
 from labelbench_plus.contracts.strategies import Strategy
@@ -52,7 +53,7 @@ class Game:
     model: Any = None
 
     def view(self, needs: frozenset[str]) -> Any:
-        return self.instance.view(needs, self.ledger, self.model, self.money)
+        return self.instance.view(Needs(needs, self.trainer), self.ledger, self.model, self.money)
 
     def buy(self, query: Any, money: float) -> None:
         """Buy, and train on everything bought so far."""
@@ -91,6 +92,7 @@ def offers(query: str) -> frozenset[str]:
                 elif kind == "problems" or cls.task not in tasks:
                     continue
                 found |= cls.provides if isinstance(cls.provides, frozenset) else set()
+                found |= OF_TASK.get(cls.task, frozenset())
     return frozenset(found)
 
 
@@ -126,7 +128,7 @@ def game_for(strategy: Strategy, seed: int = 0) -> Game:
     """
     for problem in examples(query=strategy.query, seed=seed):
         with contextlib.suppress(Skip):
-            return _started(problem, trainer_for(strategy.needs - problem.provides, problem.task), seed)
+            return _started(problem, trainer_for(strategy.needs - {*offered_by_problem(problem)}, problem.task), seed)
     raise Skip(
         f"no registered problem with an example sells {strategy.query!r} and offers, with a trainer, "
         f"{', '.join(sorted(strategy.needs)) or 'a first round'}"
@@ -266,7 +268,10 @@ def learning_curve(strategy: Strategy, rounds: int = 5, seeds: int = 3) -> tuple
 
     def area(strategy: Strategy, seed: int) -> float:
         problem = blobs_problem(seed, spread=2.0)
-        instance, trainer = opened(problem, seed), trainer_for(strategy.needs - problem.provides, problem.task)
+        instance, trainer = (
+            opened(problem, seed),
+            trainer_for(strategy.needs - {*offered_by_problem(problem)}, problem.task),
+        )
         game = Game(problem, instance, trainer, Streams(seed), 4.0, partial(_with_answers, instance))
         game.buy(np.random.default_rng(seed).permutation(POOL)[:FIRST], FIRST)
         scores = []

@@ -233,7 +233,7 @@ def _written(view: View, twin: View) -> list[str]:
     """Names of what a view no longer shows as its twin does. NumPy writes to a tensor unnoticed, so all is compared."""
     public = {name: value for name, value in vars(twin).items() if not name.startswith("_") and name != "notes"}
     read = {name: value for name, (value, _) in view._computed.items() if name not in public}
-    changed = {name for name, value in public.items() if not _equal(getattr(view, name, None), value)}
+    changed = {name for name, value in public.items() if not same(getattr(view, name, None), value)}
     changed |= {name for name, value in read.items() if not _equal(value, getattr(twin, name))}
     return sorted({*changed, *view.changed()})
 

@@ -38,7 +38,7 @@ def ours(name, n=9, **pool):
 
 def test_a_labelbench_class_runs_unmodified_and_passes_the_checks():
     margin = LabelBenchStrategy(f"{LB}:Margin")
-    assert margin.needs == {"probabilities"}
+    assert margin.needs == {"probabilities", "num_classes"}
     assert picks(margin) == ours("margin")
     # It is LabelBench's contract, not ours, to clamp a budget and to take NaN for a number.
     report = check_strategy(
@@ -49,7 +49,7 @@ def test_a_labelbench_class_runs_unmodified_and_passes_the_checks():
 
 def test_labels_that_were_not_bought_are_masked():
     strategy = LabelBenchStrategy(f"{LB}:WithLabels", config='{"B1": 20}')
-    assert strategy.needs == {"embeddings"}
+    assert strategy.needs == {"embeddings", "labels", "num_classes"}
     view = make_view(needs=strategy.needs)
     strategy.select(view, 5, np.random.default_rng(0))
     seen = lb_shaped.WithLabels.seen
@@ -82,7 +82,7 @@ def test_what_no_strategy_may_see_is_refused_and_a_wrong_count_is_stopped():
 )
 def test_uncertainty_of_scikit_activeml_is_ours(method, name):
     theirs = SkactivemlStrategy("UncertaintySampling", f'{{"method": "{method}"}}')
-    assert theirs.needs == {"features", "probabilities"}
+    assert theirs.needs == {"features", "probabilities", "labels"}
     assert picks(theirs) == ours(name)
 
 

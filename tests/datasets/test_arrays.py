@@ -129,9 +129,8 @@ def test_prices_and_token_statistics_come_along(tmp_path: Path) -> None:
     assert rich.provides == {"token_uncertainty"}
     data = rich.load()
     assert data.pool_prices is not None and data.pool_prices.tolist() == list(range(1, 10))
-    assert data.pool_token_uncertainty is not None
     # Entropy, least confidence and margin of the least sure token; the second text has two tokens.
-    assert data.pool_token_uncertainty[1] == pytest.approx([0.3, 1 - 0.9 + 2 * 0.5 / 9, 1 - (0.8 - 2 * 0.5 / 9)])
+    assert data.columns["token_uncertainty"][1] == pytest.approx([0.3, 1 - 0.9 + 2 * 0.5 / 9, 1 - (0.8 - 2 * 0.5 / 9)])
 
 
 @pytest.mark.parametrize(

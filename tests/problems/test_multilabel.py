@@ -64,7 +64,7 @@ def test_a_unit_buys_an_items_whole_label_set(tmp_path):
     assert data.labelled.labels.tolist() == truth[[7, 3, 149]].tolist()
     assert torch.equal(data.labelled.features, data.pool_features[[7, 3, 149]])
     assert data.validation is None
-    view = instance.view(frozenset({"features"}), ledger, None, 5.0)
+    view = instance.view(frozenset({"features", "num_classes"}), ledger, None, 5.0)
     assert view.labels.tolist() == truth[[7, 3, 149]].tolist()
     assert (len(view.candidates), view.num_classes, view.features.shape) == (147, 5, (147, 12))
     asked = instance.training_data(ledger, with_validation=True)

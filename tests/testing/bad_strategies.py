@@ -291,7 +291,7 @@ class DividesByTheSpread(Bad):
 class WantsTwoClasses(Bad):
     """Compares the two classes bought most often."""
 
-    needs = frozenset({"probabilities"})
+    needs = frozenset({"probabilities", "labels", "num_classes"})
 
     def select(self, view, n, rng):
         counts = torch.bincount(view.labels[view.labels >= 0], minlength=view.num_classes)
@@ -313,6 +313,8 @@ class WantsThreeClasses(Bad):
 @bad("outliers")
 class CountsOutliers(Bad):
     """Uses labels as indices, -1 included."""
+
+    needs = frozenset({"features", "labels", "num_classes"})
 
     def select(self, view, n, rng):
         torch.bincount(view.labels, minlength=view.num_classes)
@@ -397,7 +399,9 @@ class PeeksIntoClosures(Bad):
     """Looks into what the functions behind the view remember."""
 
     def select(self, view, n, rng):
-        cells = [cell for _, compute in view._providers.values() for cell in compute.__closure__ or ()]
+        cells = [
+            cell for _, compute in view._providers.values() for cell in getattr(compute, "__closure__", None) or ()
+        ]
         labels = next((found for cell in cells if (found := labels_of(cell.cell_contents)) is not None), None)
         return self.best(view, n, by_labels(view, labels))
 

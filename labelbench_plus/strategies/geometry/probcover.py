@@ -30,7 +30,7 @@ class ProbCover(PoolStrategy):
     purity: that share.
     """
 
-    needs = frozenset({"features"})
+    needs = frozenset({"features", "num_classes"})
 
     delta: Annotated[float, Gt(0)] | None = None
     purity: Annotated[float, Interval(gt=0, le=1)] = 0.95

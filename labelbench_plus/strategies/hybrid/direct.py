@@ -23,7 +23,7 @@ class Direct(PoolStrategy):
     as answered by the model's prediction; only labels bought earlier are read.
     """
 
-    needs = frozenset({"probabilities"})
+    needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         from labelbench_plus.algorithms.direct import direct

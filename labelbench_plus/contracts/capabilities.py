@@ -1,0 +1,170 @@
+"""Capabilities: what views may show beside what all of them do. Problems, data and trainers offer, strategies need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something a view may show: what is read, when it is there, what reading it takes.
+
+    Attributes
+    ----------
+    name: what strategies put into `needs`, problems, data sets and trainers into `provides`.
+    shape: of what is read, in words: "(n, d) float32". n are the candidates, m what was bought.
+    when: whether it is there in a first round, which has no model.
+    cost: what reading it takes, in words.
+    doc: what it is, in a sentence.
+    asked_with: what the method of a trainer's model that is called as the capability is given: what the problem has
+        its models read, of some items, or nothing.
+    attributes: of the view; if left out, `name`, and what is asked with items has `labelled_NAME` of what was bought.
+    hidden: whether it is what nobody paid for: for bounds that come with the package (`knows_truth`), never for others.
+    """
+
+    name: str
+    shape: str
+    when: Literal["always", "with a model"]
+    cost: str
+    doc: str
+    asked_with: Literal["items", "nothing"] = "items"
+    attributes: tuple[str, ...] = ()
+    hidden: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.attributes:
+            both = (self.name, f"labelled_{self.name}") if self.asked_with == "items" else (self.name,)
+            object.__setattr__(self, "attributes", both)
+
+
+class Offers(Protocol):
+    """A problem or trainer, as far as it says what views show."""
+
+    task: ClassVar[str]
+    provides: ClassVar[frozenset[str]]
+    declares: ClassVar[tuple[Capability, ...]]
+
+
+FREE, FORWARD, MEMBERS = "nothing", "a forward pass over the items", "a forward pass a member over the items"
+WELL_KNOWN: Mapping[str, Capability] = MappingProxyType(
+    {
+        capability.name: capability
+        for capability in (
+            Capability("features", "(n, d) float32", "always", "copying", "frozen features of the items"),
+            Capability("labels", "(m,) long", "always", FREE, "classes that were bought, -1 for none", "nothing"),
+            Capability("num_classes", "int", "always", FREE, "how many classes there are", "nothing"),
+            Capability("embeddings", "(n, h) float", "with a model", FORWARD, "the last hidden representation"),
+            Capability("probabilities", "(n, K) float", "with a model", FORWARD, "class probabilities"),
+            Capability(
+                "member_probabilities", "(M, n, K) float", "with a model", MEMBERS, "those of M models, all plausible"
+            ),
+            Capability("label_probabilities", "(n, K) float", "with a model", FORWARD, "how probable each label is"),
+            Capability("predictions", "(n,) float", "with a model", FORWARD, "the numbers that the model expects"),
+            Capability("variance", "(n,) float", "with a model", FORWARD, "the variance of its predictions"),
+            Capability("members", "(M, n) float", "with a model", MEMBERS, "predictions of M models, all plausible"),
+            Capability("tasks", "(n,)", "always", FREE, "the task each item belongs to, public"),
+            Capability(
+                "token_uncertainty",
+                "(n, 3) float64",
+                "always",
+                FREE,
+                "how unsure a language model was of its least sure token: by entropy, least confidence and margin",
+            ),
+            Capability(
+                "truth", "(n, ...)", "always", FREE, "what the oracle would answer", attributes=("truth",), hidden=True
+            ),
+        )
+    }
+)
+
+OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
+    {task: frozenset({"labels", "num_classes"}) for task in ("classification", "multilabel")}
+)
+"""What the views of every problem of a task show, so that the problem need not say so."""
+
+
+class Needs(frozenset[str]):
+    """What a strategy needs, with what the trainer that made the model says of it. A problem hands it on to its view.
+
+    Attributes
+    ----------
+    offered: of these, what the trainer offers.
+    """
+
+    offered: Mapping[str, Capability]
+
+    def __new__(cls, needs: Iterable[str], trainer: Offers | None) -> Needs:
+        made = super().__new__(cls, needs)
+        offered = offered_by_trainer(trainer) if trainer is not None else {}
+        made.offered = MappingProxyType({name: offered[name] for name in made if name in offered})
+        return made
+
+
+def offered_by_problem(problem: Offers) -> dict[str, Capability]:
+    """What its views show without a model, by name."""
+    return _declared(problem, problem.provides | OF_TASK.get(problem.task, frozenset()), "always")
+
+
+def offered_by_trainer(trainer: Offers) -> dict[str, Capability]:
+    """What views show of its models, by name."""
+    return _declared(trainer, trainer.provides, "with a model")
+
+
+def _declared(plugin: Offers, names: frozenset[str], when: Literal["always", "with a model"]) -> dict[str, Capability]:
+    own = {capability.name: capability for capability in plugin.declares}
+    unknown = {name: Capability(name, "", when, "", "") for name in names}
+    return {name: {**unknown, **WELL_KNOWN, **own}[name] for name in sorted(names)}
+
+
+def providers_of_model(
+    needs: frozenset[str],
+    model: Any | None,
+    inputs: Callable[[Any], Any] | None = None,
+    candidates: Any = None,
+    labelled: Any = None,
+) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """The functions behind what a view shows of a model, of whatever kind, as far as it is needed.
+
+    A capability is the model's method of that name. What is declared says what it is called with; a name that nobody
+    declares is called with items where there are any.
+
+    Parameters
+    ----------
+    needs: as the problem was given them.
+    model: None in a first round, in which nothing is provided.
+    inputs: what the problem has a model read of items (k,) of the pool; None if it is not asked about items.
+    candidates, labelled: (n,) and (m,), the items; nobody else may write to them.
+
+    Raises
+    ------
+    TypeError
+        The model has no such method, though its trainer says that it provides it.
+    """
+    offered: Mapping[str, Capability] = getattr(needs, "offered", {})
+    providers: dict[str, tuple[str, Callable[[], Any]]] = {}
+    for name in sorted(needs) if model is not None else ():
+        method = getattr(model, name, None)
+        if not callable(method):
+            if name in offered:
+                raise TypeError(f"the trainer provides {name!r}, but its {type(model).__name__} has no such method")
+            continue
+        declared = offered.get(name) or WELL_KNOWN.get(name)
+        if inputs is None or (declared is not None and declared.asked_with == "nothing"):
+            providers[name] = (name, partial(_copy_of, method))
+            continue
+        providers[name] = (name, partial(_about, method, inputs, candidates))
+        providers[f"labelled_{name}"] = (name, partial(_about, method, inputs, labelled))
+    return providers
+
+
+def _copy_of(method: Callable[[], Any]) -> Any:
+    value = method()
+    return value.clone() if hasattr(value, "clone") else value
+
+
+def _about(method: Callable[[Any], Any], inputs: Callable[[Any], Any], items: Any) -> Any:
+    return method(inputs(items))
