@@ -44,6 +44,10 @@ class Mosaics(Dataset):
     def example(cls) -> Mapping[str, Any]:
         return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
 
+    @property
+    def mirror_keeps_class(self) -> bool:  # type: ignore[override]
+        return self.dataset.mirror_keeps_class
+
     def load(self) -> LabelledData:
         """Read the other data set and compose.
 

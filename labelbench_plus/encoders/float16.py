@@ -39,6 +39,10 @@ class Float16(Encoder):
     def example(cls) -> Mapping[str, Any]:
         return {"of": "pixels"}
 
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.of.centred
+
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)
 
