@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("fast primitives", ("algorithms",)),
     (
         "core",
-        ("_torchvision_compat", "plugins", "seeding", "answers", "budget", "measure", "oracle", "view", "warm_up"),
+        ("_torchvision_compat", "reference", "plugins", "seeding", "answers", "budget", "measure", "oracle", "view", "warm_up"),
     ),
     ("forms of inputs", ("inputs",)),
     ("contracts: what a plugin of each kind promises", ("contracts",)),
