@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus import _torchvision_compat
 
 if TYPE_CHECKING:
-    from labelbench_plus.api import RunsFailed, learning_curves, ranking, run_suite
+    from labelbench_plus.api import RunsFailed, learning_curves, ranking, run_details, run_suite
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.suite import Suite, SuiteError, load_suite
 
@@ -23,6 +23,7 @@ __all__ = [
     "load_plugin_file",
     "load_suite",
     "ranking",
+    "run_details",
     "run_suite",
 ]
 
@@ -34,6 +35,7 @@ _HOMES = {
     "load_plugin_file": "plugins",
     "load_suite": "suite",
     "ranking": "api",
+    "run_details": "api",
     "run_suite": "api",
 }
 

@@ -65,6 +65,41 @@ def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
     return collect(suite.suite, suite.runs(), Path(out)).curves
 
 
+def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict[str, pd.DataFrame]:
+    """What the evaluation of a round said beyond scores: a table by name, none if it said no more.
+
+    Parameters
+    ----------
+    run: a run's id, or its beginning.
+    number: of the round, from 0; -1 is the last.
+
+    Raises
+    ------
+    LookupError
+        There is no such run, or no such round of it.
+    FileNotFoundError
+        The run was restored from an archive that left its details out.
+    """
+    import pandas as pd
+
+    from labelbench_plus.store.layout import find_run
+    from labelbench_plus.store.run_store import RunStore
+
+    folder = find_run(Path(out), run)
+    store = RunStore(folder.parent.parent, folder.name)
+    records = store.rounds()
+    if not -len(records) <= number < len(records):
+        raise LookupError(f"run {store.id} has no round {number}: {len(records)} are committed, counted from 0")
+    record = records[number]
+    details = store.details(record.number)
+    if record.details is not None and details is None:
+        raise FileNotFoundError(
+            f"{store.folder}: round {record.number} has details, but they are not here: the archive was written "
+            "without (lbp publish --details)"
+        )
+    return {name: pd.DataFrame(table) for name, table in (details or {}).items()}
+
+
 def ranking(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
     """The leaderboard of a suite: one row a strategy, for each problem and trainer.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.measure import Meter
+from labelbench_plus.measure import Meter, noted
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.steps import Select, Steps, select_here
 from labelbench_plus.store.lease import Lease
@@ -48,17 +48,22 @@ def run(
         with Meter(place.device) as training:
             model = steps.fit(number, ledger, previous, checkpoint)
         del previous
-        scores = steps.score(number, model, names)
-        names = scores.keys()
-        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, scores)
+        with Meter(place.device) as evaluation:
+            scored = steps.score(number, model, names)
+        names = scored.scores.keys()
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, dict(scored.scores))
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,
             "train_seconds": checkpoint.earlier_seconds + training.seconds,
             "train_peak_bytes": training.peak_bytes,
+            "evaluate_seconds": evaluation.seconds,
+            "evaluate_peak_bytes": evaluation.peak_bytes,
             "concurrency": place.concurrency,
             **notes,
+            **noted("trainer", getattr(model, "notes", {})),
+            **noted("problem", scored.notes),
         }
-        store.commit(record, costs, lease)
+        record = store.commit(record, costs, lease, scored.details)
         listener(record, costs)
     store.finish(spec)

@@ -39,6 +39,9 @@ class Images(Augmentation):
     operations: Annotated[int, Ge(0)] = 2
     hole: Annotated[float, Interval(ge=0, le=1)] = 0.5
 
+    def mirroring(self) -> str | None:
+        return "flip: false" if self.flip else None
+
     def weak(self, inputs: Tensor, generator: Generator) -> Tensor:
         import torch
 

@@ -44,6 +44,7 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
+    from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
     from labelbench_plus.running.progress import Progress
@@ -67,7 +68,7 @@ def replay(
     if not store.done:
         raise typer.Exit(FAILED)
     last = store.rounds()[-1]
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in last.scores.items())
+    scores = ", ".join(f"{name} {last.scores[name]:.4f}" for name in without_points(last.scores))
     print(f"after {last.spent:g} {spec.problem.unit}: {scores}")
     print(f"all of it: lbp show {spec.id} --out {root}")
 

@@ -58,6 +58,10 @@ class Trainer(Plugin):
     continues: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
 
+    def mirroring(self) -> str | None:
+        """What to write so that it mirrors no image it trains on ("flip: false"); None if it mirrors none."""
+        return None
+
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> Any:
         """Train a model.
 
@@ -67,6 +71,11 @@ class Trainer(Plugin):
         streams: this round's random streams ("model_init", "data_order", "augment", ...), the same for every
             strategy at a seed.
         previous: last round's model if `continues`, else None.
+
+        Returns
+        -------
+        A model. Its `notes`, where it has any, are numbers about the training (tokens, steps, money) by name: they
+        stand beside the round's costs as `trainer.<name>`, and nothing that is compared or ranked depends on them.
         """
         raise NotImplementedError
 

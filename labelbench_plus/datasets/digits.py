@@ -31,6 +31,7 @@ class Digits(Dataset):
 
     title = "Handwritten digits"
     reference = Reference(("Alpaydin", "Kaynak"), 1998, "Optical recognition of handwritten digits", venue="UCI")
+    mirror_keeps_class = False
 
     def load(self) -> LabelledData:
         table = _table()

@@ -43,6 +43,7 @@ class Kuzushiji49(Dataset):
     reference = Reference(
         ("Clanuwat", "others"), 2018, "Deep learning for classical Japanese literature", arxiv="1812.01718"
     )
+    mirror_keeps_class = False
 
     root: Annotated[Path | None, Infra()] = None
 

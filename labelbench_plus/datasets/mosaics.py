@@ -39,6 +39,10 @@ class Mosaics(Dataset):
     validation: Annotated[int, Gt(0)] = 1_000
     test: Annotated[int, Gt(0)] = 2_000
 
+    @property
+    def mirror_keeps_class(self) -> bool:  # type: ignore[override]
+        return self.dataset.mirror_keeps_class
+
     def load(self) -> LabelledData:
         """Read the other data set and compose.
 

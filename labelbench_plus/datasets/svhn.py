@@ -41,6 +41,7 @@ class SVHN(Dataset):
     reference = Reference(
         ("Netzer", "others"), 2011, "Reading digits in natural images with unsupervised feature learning"
     )
+    mirror_keeps_class = False
 
     root: Annotated[Path | None, Infra()] = None
     official: bool = True

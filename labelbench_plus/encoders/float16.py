@@ -35,6 +35,10 @@ class Float16(Encoder):
 
     of: Annotated[Encoder, From("encoders")]
 
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.of.centred
+
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)
 

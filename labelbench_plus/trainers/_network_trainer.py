@@ -67,6 +67,9 @@ class NetworkTrainer(Trainer):
         read = {self.network.reads, "features" if self.augment is None else self.augment.of}
         return frozenset(read - {"features"})
 
+    def mirroring(self) -> str | None:
+        return None if self.augment is None else self.augment.mirroring()
+
     def fingerprint(self) -> str:
         return self.network.fingerprint()
 

@@ -57,6 +57,10 @@ class VPET(SemiSupervised):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return super().needs.union(*(teacher.needs for teacher in self.teachers))
 
+    def mirroring(self) -> str | None:
+        remedies = (trainer.mirroring() for trainer in self.teachers)
+        return super().mirroring() or next(filter(None, remedies), None)
+
     def fingerprint(self) -> str:
         return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))
 

@@ -80,6 +80,9 @@ class Ensemble(Trainer):
     def uses_validation(self) -> bool:  # type: ignore[override]
         return self.of.uses_validation
 
+    def mirroring(self) -> str | None:
+        return self.of.mirroring()
+
     def fingerprint(self) -> str:
         return self.of.fingerprint()
 
