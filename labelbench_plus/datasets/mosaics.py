@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Gt
@@ -42,6 +43,10 @@ class Mosaics(Dataset):
     @property
     def mirror_keeps_class(self) -> bool:  # type: ignore[override]
         return self.dataset.mirror_keeps_class
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
 
     def load(self) -> LabelledData:
         """Read the other data set and compose.

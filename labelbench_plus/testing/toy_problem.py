@@ -201,8 +201,11 @@ def any_trainer(task: str, capabilities: frozenset[str] = frozenset()) -> Traine
     for name in found.entries():
         with contextlib.suppress(PluginError, ValidationError):  # broken, or without defaults
             cls = found.load(name)
-            if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
-                return found.build(name)
+            if cls.task != task or (example := cls.example()) is None:
+                continue
+            trainer: Trainer = found.build({"name": name, **example})
+            if capabilities <= trainer.provides:
+                return trainer
     raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities)) or 'a model'}")
 
 
