@@ -29,6 +29,8 @@ from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from labelbench_plus.reference import Reference
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
 SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
@@ -56,10 +58,14 @@ class Plugin:
     name: under which it is registered; set by the registry.
     version: raised by its author whenever the same hyperparameters would give other results; part of every run's
         identity, so old results are never taken for new ones.
+    title: what people call it ("k-center greedy"); its name if its author says nothing.
+    reference: the publication it comes from, if any.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    title: ClassVar[str]
+    reference: ClassVar[Reference | None] = None
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
@@ -123,6 +129,8 @@ class Registry(Generic[P]):
             if taken is not None and _source_of(taken) != where:
                 raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
             cls.name = name
+            if "title" not in cls.__dict__:  # that of a base is another plugin's
+                cls.title = name
             self._classes[name] = cls
             if expected is None:
                 self._local[name] = Entry(

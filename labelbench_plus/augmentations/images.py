@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Interval
 
 from labelbench_plus.augmentations import Augmentation, augmentations
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -29,6 +30,8 @@ class Images(Augmentation):
     hole: side of the square that is blackened, as a share of the shorter side; 0 for none.
     """
 
+    title = "RandAugment and a hole"
+    reference = Reference(("Sohn", "others"), 2020)
     of = "images"
 
     flip: bool = True

@@ -25,6 +25,8 @@ class RandomPrices(Condition):
     highest: the dearest price possible.
     """
 
+    title = "Random prices"
+
     highest: Annotated[float, Ge(1)]
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:

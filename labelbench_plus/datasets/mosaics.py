@@ -32,6 +32,8 @@ class Mosaics(Dataset):
     pool, validation, test: how many mosaics each part has.
     """
 
+    title = "Mosaics of images"
+
     dataset: Annotated[Dataset, From("datasets")]
     pool: Annotated[int, Gt(0)] = 10_000
     validation: Annotated[int, Gt(0)] = 1_000

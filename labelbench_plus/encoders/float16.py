@@ -30,6 +30,7 @@ class Float16(Encoder):
     of: the encoder.
     """
 
+    title = "Half precision"
     stored = "float16"
 
     of: Annotated[Encoder, From("encoders")]

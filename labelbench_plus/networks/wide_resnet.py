@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 
 from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Generator, nn
@@ -26,6 +27,8 @@ class WideResNet(Network):
     widen: how many times wider than 16, 32 and 64 channels the stages are.
     """
 
+    title = "Wide ResNet"
+    reference = Reference(("Zagoruyko", "Komodakis"), 2016)
     reads = "images"
 
     depth: Annotated[int, Ge(10)] = 28

@@ -84,6 +84,7 @@ class Classification(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Classification"
     query = "pool"
     task = "classification"
 

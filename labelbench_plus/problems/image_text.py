@@ -50,6 +50,7 @@ class ImageText(Problem):
     metric: which score ranks.
     """
 
+    title = "Image-text pairs"
     query = "pairs"
     task = "contrastive"
     unit = "pairs"

@@ -67,6 +67,7 @@ class Multilabel(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Multi-label classification"
     query = "pool"
     task = "multilabel"
     unit = "label sets"

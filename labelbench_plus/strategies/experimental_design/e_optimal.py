@@ -9,6 +9,7 @@ from annotated_types import Gt
 from numpy.random import Generator
 
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._papers import OPTIMAL_DESIGN
 from labelbench_plus.view import PoolView
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class EOptimal(PoolStrategy):
     ridge: weight of the identity, in units of the features' average variance, which is one.
     """
 
+    title = "E-optimal design"
+    reference = OPTIMAL_DESIGN
     needs = frozenset({"features"})
 
     ridge: Annotated[float, Gt(0)] = 1.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 from labelbench_plus.trainers._kept import Keeper
 
@@ -42,6 +43,8 @@ class BinaryRelevance(Trainer):
     Source: the baseline of Tsoumakas, Katakis, Multi-label classification: an overview (2007).
     """
 
+    title = "Binary relevance"
+    reference = Reference(("Tsoumakas", "Katakis"), 2007, "Multi-label classification: an overview")
     task = "multilabel"
     provides = frozenset({"label_probabilities", "embeddings"})
     continues = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Checkpoint, Trainer, trainers
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class LabelPropagation(Trainer):
     alpha: how far labels spread.
     """
 
+    title = "Label propagation"
+    reference = Reference(("Zhou", "others"), 2003, "Learning with local and global consistency", venue="NeurIPS")
     task = "classification"
     provides = frozenset({"probabilities", "embeddings"})
     continues = True

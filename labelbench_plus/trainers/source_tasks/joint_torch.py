@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class JointTorch(Trainer):
     Source: the two fits of Chen, Jamieson, Du (ICML 2022); architectures and settings are ours.
     """
 
+    title = "Joint representation, network"
+    reference = A_MTRL
     task = "source_tasks"
     provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
 

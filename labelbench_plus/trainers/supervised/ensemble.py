@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from labelbench_plus.plugins import From
 from labelbench_plus.problems.classification import Examples
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Ensemble(Trainer):
     members: how many.
     """
 
+    title = "Bagging"
+    reference = Reference(("Breiman",), 1996)
     task = "classification"
     provides = frozenset({"probabilities", "embeddings", "member_probabilities"})
 

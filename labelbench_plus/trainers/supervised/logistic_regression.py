@@ -39,6 +39,7 @@ class LogisticRegression(Trainer):
     Each round starts from the previous round's optimum, which changes the time taken, not the optimum.
     """
 
+    title = "Logistic regression"
     task = "classification"
     provides = frozenset({"probabilities", "embeddings"})
     continues = True

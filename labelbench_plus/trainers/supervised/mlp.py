@@ -36,6 +36,7 @@ class MLP(Trainer):
     passes: how many of them.
     """
 
+    title = "Multi-layer perceptron"
     task = "classification"
 
     hidden: Annotated[int, Ge(1)] = 128
