@@ -17,7 +17,10 @@ from labelbench_plus.testing.witness import same, watched
 
 BATCH, DRAWS = 12, 8
 STRENGTHS = ("weak", "strong")
-SHAPES = {"images": [(3, 32, 32), (1, 8, 8), (3, 17, 9)], "features": [(6,), (1,), (300,)]}
+SHAPES: dict[str, list[tuple[int, ...]]] = {
+    "images": [(3, 32, 32), (1, 8, 8), (3, 17, 9)],
+    "features": [(6,), (1,), (300,)],
+}
 
 
 @dataclass
