@@ -95,7 +95,7 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
         }
         return {**scaled, "mean": mean, "scale": np.float64(scale).reshape(1)}
 
-    what = f"features of {label(dataset)} under {label(encoder)}"
+    what = f"features of {dataset} under {label(encoder)}"
     found = Artefacts(folder).arrays(_key(dataset, encoder), compute, parts, what)
     features = {part: found[part].astype(np.float32, copy=False) for part in PARTS}
     return Features(features, found["mean"], float(found["scale"][0]))
@@ -154,7 +154,7 @@ def encoded_copies(
     key = {**_key(dataset, encoder), **named, "rows": hash_arrays({"rows": rows}), "chunk": CHUNK_IMAGES}
     if isinstance(inputs, ImageFiles):
         key["decoded"] = DECODED_VERSION
-    what = f"features of augmented {label(dataset)} under {label(encoder)}"
+    what = f"features of augmented {dataset} under {label(encoder)}"
     return Artefacts(folder).arrays(key, compute, what=what)["copy"].astype(np.float32, copy=False)
 
 

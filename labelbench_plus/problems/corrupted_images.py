@@ -149,4 +149,4 @@ def _tables(dataset: Dataset, per_task: int, test_size: int, place: Place) -> di
             found[f"test_{name}"] = corrupt(data.test.array[chosen], name, streams.rng(f"test {name}"))
         return found
 
-    return Artefacts(place.cache).arrays(key, compute, what=f"corrupted images of {dataset.name}")
+    return Artefacts(place.cache).arrays(key, compute, what=f"corrupted images of {dataset}")

@@ -142,11 +142,9 @@ def _examples(inputs: Any) -> list[Any]:
     """What examples are told apart by; of images in files their names, which are not decoded for this."""
     if isinstance(inputs, np.ndarray):
         return [row.tobytes() for row in inputs]
-    return (
-        [inputs[row] for row in range(len(inputs))]
-        if isinstance(inputs, Texts)
-        else [inputs.source.name(int(row)) for row in inputs.rows]
-    )
+    if isinstance(inputs, Texts):
+        return [inputs[row] for row in range(len(inputs))]
+    return [inputs.source.name(int(row)) for row in inputs.rows]
 
 
 @CHECKS.add(
