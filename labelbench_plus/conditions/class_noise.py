@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
@@ -26,6 +26,10 @@ class ClassNoise(Condition):
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"rate": 0.2}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         flipped = rng.random(len(setting.answers)) < self.rate

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -26,6 +26,10 @@ class LongTail(Condition):
     """
 
     ratio: Annotated[float, Ge(1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"ratio": 5.0}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         num_classes = len(setting.class_names)

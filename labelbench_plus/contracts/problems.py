@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -67,16 +66,6 @@ class Problem(Plugin):
     provides: ClassVar[frozenset[str]] = frozenset()
     declares: ClassVar[tuple[Capability, ...]] = ()
     precedence: ClassVar[frozenset[str]] = frozenset()
-
-    @classmethod
-    def example(cls) -> Mapping[str, Any] | None:
-        """Hyperparameters of a small one that opens and evaluates within seconds; None if there is none such.
-
-        The conformance kit plays on it: it checks trainers of its task and strategies of its kind of question there.
-        Unless it is said, the defaults are an example if there is a default for everything.
-        """
-        given = [field for field in fields(cls) if field.default is field.default_factory is MISSING]  # type: ignore[arg-type]
-        return None if given else {}
 
     def raw_inputs(self) -> frozenset[str]:
         """The kinds of inputs it has for trainers beside features: may hold "images"."""

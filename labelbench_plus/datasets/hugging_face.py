@@ -52,6 +52,10 @@ class HuggingFace(Dataset):
     inputs: str | None = None
     label: str | None = None
 
+    @classmethod
+    def example(cls) -> None:  # which data set is to be said
+        return None
+
     def load(self) -> LabelledData:
         """Read labels and texts, find images.
 

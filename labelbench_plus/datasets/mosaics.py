@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Gt
@@ -36,6 +37,10 @@ class Mosaics(Dataset):
     pool: Annotated[int, Gt(0)] = 10_000
     validation: Annotated[int, Gt(0)] = 1_000
     test: Annotated[int, Gt(0)] = 2_000
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
 
     def load(self) -> LabelledData:
         """Read the other data set and compose.

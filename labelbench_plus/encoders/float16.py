@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,6 +33,10 @@ class Float16(Encoder):
     stored = "float16"
 
     of: Annotated[Encoder, From("encoders")]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "pixels"}
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -36,6 +36,10 @@ class PCA(Encoder):
     """
 
     dimensions: Annotated[int, Field(ge=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dimensions": 4}
 
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Find the directions.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -46,6 +46,10 @@ class Timm(Encoder):
     image_size: Annotated[int, Field(ge=1)] | None = None
     file: Annotated[Path | None, Infra()] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "tf_efficientnet_lite0", "weights": "random-plumbing-test", "image_size": 32}
 
     def fit(self, pool_inputs: np.ndarray | ImageFiles) -> Callable[[np.ndarray | ImageFiles], np.ndarray]:
         """Load the model; the pool is not looked at.

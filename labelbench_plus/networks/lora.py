@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
@@ -41,6 +42,10 @@ class Lora(Network):
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     modules: tuple[str, ...] = ()
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "perceptron"}
 
     @property
     def reads(self) -> Literal["features", "images"]:  # type: ignore[override]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
 
@@ -45,6 +46,10 @@ class Torchvision(Network):
     tag: str | None = None
     size: Annotated[int, Ge(1)] | None = None
     file: Annotated[Path | None, Infra()] = None
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "mobilenet_v3_small", "weights": "scratch", "size": 32}
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
         from labelbench_plus.networks._image_model import image_classifier

@@ -63,7 +63,7 @@ class Fits:
         return replace(data, labelled=labelled, num_classes=changed.get("num_classes", data.num_classes))
 
 
-CHECKS: Checks[Fits] = Checks()
+CHECKS: Checks[Fits] = Checks(Fits)
 
 
 @CHECKS.add(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
@@ -37,6 +38,10 @@ class Contrastive(Trainer):
     batch: Annotated[int, Ge(2)] = 128
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     weight_decay: Annotated[float, Ge(0)] = 0.1
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: PairData, streams: Streams, previous: Towers | None) -> Towers:
         import torch._dynamo  # noqa: F401 torch's optimizers import it: seconds that would be booked as training

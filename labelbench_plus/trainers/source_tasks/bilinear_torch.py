@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
@@ -41,6 +42,10 @@ class BilinearTorch(Trainer):
     learning_rate: Annotated[float, Gt(0)] = 1e-2
     weight_decay: Annotated[float, Ge(0)] = 1e-4
     target_ridge: Annotated[float, Ge(0)] = 0.0
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
         from labelbench_plus.trainers.source_tasks._representation_network import Recipe, fit_network, perceptron

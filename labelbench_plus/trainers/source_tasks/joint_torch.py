@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
@@ -43,6 +44,10 @@ class JointTorch(Trainer):
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     weight_decay: Annotated[float, Ge(0)] = 1e-4
     target_ridge: Annotated[float, Ge(0)] = 1 / 300
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
         from labelbench_plus.trainers.source_tasks._representation_network import (

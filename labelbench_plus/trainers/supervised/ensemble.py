@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,6 +66,10 @@ class Ensemble(Trainer):
 
     of: Annotated[Trainer, From("trainers")]
     members: Annotated[int, Ge(2)] = 10
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "logistic_regression", "members": 2}
 
     def __post_init__(self) -> None:
         if self.of.task != self.task:
