@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class BilinearTorch(Trainer):
 
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
+    declares = HEADS
 
     hidden: tuple[Annotated[int, Ge(1)], ...] = (10, 10)
     steps: Annotated[int, Ge(1)] = 2000

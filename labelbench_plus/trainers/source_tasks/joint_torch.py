@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class JointTorch(Trainer):
 
     task = "source_tasks"
     provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
+    declares = HEADS
 
     representation: Literal["linear", "mlp", "convolutions"] = "linear"
     hidden: Annotated[int, Ge(1)] = 64
