@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.imports import imports
@@ -37,6 +38,7 @@ for name, group in (
     ("submission", submission),
     ("pairs", pairs),
     ("leaderboard", leaderboard),
+    ("cache", cache),
 ):
     app.add_typer(group, name=name)
 

@@ -158,7 +158,7 @@ def _place() -> Place:
     import torch
 
     from labelbench_plus.contracts.problems import Place
-    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.store.artefacts import default_cache_dir
 
     torch.set_num_threads(1)  # as runs are computed: one thread each
     return Place(default_cache_dir())

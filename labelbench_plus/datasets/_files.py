@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from labelbench_plus.datasets import Dataset
-from labelbench_plus.features.feature_cache import default_cache_dir
 from labelbench_plus.features.hashing import hash_labelled_data
+from labelbench_plus.store.artefacts import default_cache_dir
 
 
 def places(name: str, root: Path | None, *usual: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from labelbench_plus.features.feature_cache import Pieces, Rows, cached_by_pieces
 from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.store.artefacts import Artefacts, Rows
+from labelbench_plus.store.pieces import Pieces
 
 DECODED_VERSION = 1
 PIECE_IMAGES = 4096
@@ -26,20 +27,21 @@ def decoded(images: ImageFiles, size: int, folder: Path) -> np.ndarray:
     much again while they are decoded; of memory they take what is being read.
     """
 
-    def piece(threads: ThreadPoolExecutor, start: int) -> np.ndarray:
+    def piece(start: int) -> np.ndarray:
         rows = range(start, min(start + PIECE_IMAGES, len(images)))
-        return np.stack(list(threads.map(lambda row: square(images.decode(row), size), rows)))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return np.stack(list(threads.map(lambda row: square(images.decode(row), size), rows)))
+
+    def parts() -> dict[str, Callable[[], np.ndarray]]:
+        return {f"images_{start}": partial(piece, start) for start in range(0, len(images), PIECE_IMAGES)}
 
     def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
-        def chunks() -> Iterator[np.ndarray]:
-            with ThreadPoolExecutor(os.cpu_count()) as threads:
-                for start in range(0, len(images), PIECE_IMAGES):
-                    yield pieces.keep(f"images_{start}", partial(piece, threads, start))
-
-        return {"images": Rows((len(images), size, size, 3), np.dtype(np.uint8), chunks())}
+        chunks = (pieces.keep(name, make) for name, make in parts().items())
+        return {"images": Rows((len(images), size, size, 3), np.dtype(np.uint8), chunks)}
 
     key = {"decoded": DECODED_VERSION, "images": images.content_hash(), "size": size}
-    return cached_by_pieces(key, compute, folder)["images"]
+    what = f"{len(images)} images decoded to {size} × {size}"
+    return Artefacts(folder).arrays(key, compute, parts, what)["images"]
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:

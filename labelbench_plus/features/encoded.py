@@ -17,10 +17,11 @@ import numpy as np
 from labelbench_plus.contracts.datasets import Dataset, Inputs, LabelledData
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.features.decoded import DECODED_VERSION, square
-from labelbench_plus.features.feature_cache import Pieces, Rows, cached_by_pieces
 from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.inputs.image_files import ImageFiles, is_images
 from labelbench_plus.plugins import describe, label
+from labelbench_plus.store.artefacts import Artefacts, Rows
+from labelbench_plus.store.pieces import Pieces
 
 FEATURES_VERSION = 1  # raised when the computation between encoder and cache changes
 
@@ -63,16 +64,27 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
 
     The encoder sees `SHARD_ROWS` inputs at a time, and what it made of them is on disk before it sees the next: work
     that was interrupted, by kill -9 too, goes on behind the last finished shard and comes to the same bits. Memory is
-    that of a few shards, however many examples there are. Of several processes that want the same features one
-    computes them and the others wait. On disk there is room needed for the features twice while they are computed.
+    that of a few shards, however many examples there are. Several processes that want the same features encode shards
+    of them side by side. On disk there is room needed for the features twice while they are computed.
 
     Parts of one shard are not kept on the way: there would be nothing in them to save.
     """
 
-    def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
+    @cache
+    def work() -> dict[str, dict[str, Callable[[], np.ndarray]]]:
+        """The shards of each part by name, each as what encodes it."""
         data = load(dataset)
         encode = _fitted_when_needed(encoder, data.pool.inputs)
-        raw = {part: _shards(encode, getattr(data, part).inputs, part, pieces, encoder) for part in PARTS}
+        return {part: _shards(encode, getattr(data, part).inputs, part, encoder) for part in PARTS}
+
+    def parts() -> dict[str, Callable[[], np.ndarray]]:
+        return {name: make for shards in work().values() if len(shards) > 1 for name, make in shards.items()}
+
+    def compute(pieces: Pieces) -> dict[str, np.ndarray | Rows]:
+        raw = {
+            part: [pieces.keep(name, make) if len(shards) > 1 else make() for name, make in shards.items()]
+            for part, shards in work().items()
+        }
         mean, variance = _moments(raw["pool"])
         scale = variance**-0.5 if variance > 0 else 1.0
         scaled: dict[str, np.ndarray | Rows] = {
@@ -80,9 +92,10 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
         }
         return {**scaled, "mean": mean, "scale": np.float64(scale).reshape(1)}
 
-    found = cached_by_pieces(_key(dataset, encoder), compute, folder)
-    parts = {part: found[part].astype(np.float32, copy=False) for part in PARTS}
-    return Features(parts, found["mean"], float(found["scale"][0]))
+    what = f"features of {dataset} under {label(encoder)}"
+    found = Artefacts(folder).arrays(_key(dataset, encoder), compute, parts, what)
+    features = {part: found[part].astype(np.float32, copy=False) for part in PARTS}
+    return Features(features, found["mean"], float(found["scale"][0]))
 
 
 def encoded_copies(
@@ -138,7 +151,8 @@ def encoded_copies(
     key = {**_key(dataset, encoder), **named, "rows": hash_arrays({"rows": rows}), "chunk": CHUNK_IMAGES}
     if isinstance(inputs, ImageFiles):
         key["decoded"] = DECODED_VERSION
-    return cached_by_pieces(key, compute, folder)["copy"].astype(np.float32, copy=False)
+    what = f"features of augmented {dataset} under {label(encoder)}"
+    return Artefacts(folder).arrays(key, compute, what=what)["copy"].astype(np.float32, copy=False)
 
 
 def _reader(inputs: Inputs, encoder: Encoder) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -163,17 +177,17 @@ def _fitted_when_needed(encoder: Encoder, pool_inputs: Inputs) -> Callable[[Inpu
 
 
 def _shards(
-    encode: Callable[[Inputs], np.ndarray], inputs: Inputs, part: str, pieces: Pieces, encoder: Encoder
-) -> list[np.ndarray]:
-    """The raw features of a part's inputs, `SHARD_ROWS` at a time; at least one shard, if an empty one."""
-    if len(inputs) <= SHARD_ROWS:
-        return [encode(inputs)]
-    shards = []
-    for start in range(0, len(inputs), SHARD_ROWS):
-        make = functools.partial(lambda start: encode(inputs[start : start + SHARD_ROWS]), start)
-        shards.append(pieces.keep(f"{part}_{start}", make))
-        logger.info("encoder %r, %s: %d of %d inputs", encoder.name, part, start + len(shards[-1]), len(inputs))
-    return shards
+    encode: Callable[[Inputs], np.ndarray], inputs: Inputs, part: str, encoder: Encoder
+) -> dict[str, Callable[[], np.ndarray]]:
+    """The raw features of a part's inputs, `SHARD_ROWS` at a time, by name; at least one shard, if an empty one."""
+
+    def make(start: int) -> np.ndarray:
+        found = encode(inputs[start : start + SHARD_ROWS] if len(inputs) > SHARD_ROWS else inputs)
+        if len(inputs) > SHARD_ROWS:
+            logger.info("encoder %r, %s: %d of %d inputs", encoder.name, part, start + len(found), len(inputs))
+        return found
+
+    return {f"{part}_{start}": functools.partial(make, start) for start in range(0, max(len(inputs), 1), SHARD_ROWS)}
 
 
 def _moments(shards: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.models.image_model import Backbone, ImageModel
 from labelbench_plus.models.weights import FILE, PLUMBING_TEST, PRETRAINED, SCRATCH, lent_generator, library
+from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
+from labelbench_plus.store.pieces import Pieces
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +109,7 @@ class OpenClipModel(ImageModel):
         """
         import torch
 
-        def compute() -> dict[str, np.ndarray]:
+        def compute(pieces: Pieces) -> dict[str, np.ndarray]:
             weights, bias = self._zero_shot(towers, class_names, templates)
             return {"weights": weights.numpy(), "bias": np.array([bias], dtype=np.float32)}
 
@@ -116,7 +117,8 @@ class OpenClipModel(ImageModel):
             return self._zero_shot(towers, class_names, templates)
         key = {"zero_shot_head": ZERO_SHOT_VERSION, "model": self.model, "tag": self.tag, "weights": self.fingerprint()}
         key |= {"class_names": list(class_names), "templates": list(templates)}
-        found = cached(key, compute, default_cache_dir())
+        what = f"zero-shot head of {self.model}, {len(class_names)} classes"
+        found = Artefacts(default_cache_dir()).arrays(key, compute, what=what)
         return torch.from_numpy(found["weights"]), float(found["bias"][0])
 
     def _zero_shot(self, towers: Any, class_names: Sequence[str], templates: Sequence[str]) -> tuple[Tensor, float]:

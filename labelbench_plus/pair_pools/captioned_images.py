@@ -14,10 +14,11 @@ from annotated_types import Ge, Interval
 
 from labelbench_plus.algorithms.blocks.stream_top_n import UID
 from labelbench_plus.contracts.datasets import Dataset, LabelledData
-from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.plugins import From
 from labelbench_plus.seeding import Streams, torch_generator
+from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
+from labelbench_plus.store.pieces import Pieces
 
 if TYPE_CHECKING:
     from labelbench_plus.algorithms.learners.contrastive import Towers
@@ -218,7 +219,7 @@ def _teacher(dataset: Dataset) -> Towers:
 
     key = {"teacher of captions": CAPTIONS, "settings": TEACHER, "data": dataset.fingerprint()}
 
-    def compute() -> dict[str, np.ndarray]:
+    def compute(pieces: Pieces) -> dict[str, np.ndarray]:
         data = _load(dataset)
         words, streams = _Words(data), Streams(0)
         texts = words.captions(data.validation.array, data.validation.labels, streams.rng("teacher captions"))
@@ -240,7 +241,7 @@ def _teacher(dataset: Dataset) -> Towers:
 
     import torch
 
-    found = cached(key, compute, default_cache_dir())
+    found = Artefacts(default_cache_dir()).arrays(key, compute, what="teacher of captioned images")
     mean, spread = found["standard"].tolist()
     weights = {
         name.replace("__", "."): torch.from_numpy(np.array(v)) for name, v in found.items() if name != "standard"

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import numpy as np
 
-from labelbench_plus.features.feature_cache import cached, default_cache_dir
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.pairs.arrays import file_hash
 from labelbench_plus.pairs.uids import contained, read_uids
 from labelbench_plus.plugins import From, Infra
 from labelbench_plus.seeding import Streams
+from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
 
 
 @pair_pools.register("listed_pairs")
@@ -61,8 +61,10 @@ class _OpenListed(OpenPool):
             "shards": [[shard.name, shard.rows] for shard in whole],
             "first uids": hashlib.sha256(self._pool.uids(0).tobytes()).hexdigest() if whole else "",
         }
-        counts = cached(
-            key, lambda: {"rows": np.array([len(self._rows(i)) for i in range(len(whole))])}, default_cache_dir()
+        counts = Artefacts(default_cache_dir()).arrays(
+            key,
+            lambda pieces: {"rows": np.array([len(self._rows(i)) for i in range(len(whole))])},
+            what=f"rows of pairs listed in {pool.uids}",
         )["rows"]
         self.shards = tuple(Shard(shard.name, int(rows)) for shard, rows in zip(whole, counts, strict=True))
         if not self.rows:

@@ -12,7 +12,6 @@ from annotated_types import Ge, Interval
 
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.datasets.fashion_mnist import FashionMNIST
-from labelbench_plus.features.feature_cache import cached
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.seeding import Streams
@@ -22,6 +21,8 @@ from labelbench_plus.source_tasks.instance import SourceInstance
 from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.source_tasks.problem import SourceProblem
 from labelbench_plus.source_tasks.space import Finite
+from labelbench_plus.store.artefacts import Artefacts
+from labelbench_plus.store.pieces import Pieces
 
 CORRUPTION_VERSION = 1
 CLASSES = 10
@@ -128,7 +129,7 @@ def _tables(dataset: Dataset, per_task: int, test_size: int, place: Place) -> di
         "test": test_size,
     }
 
-    def compute() -> dict[str, np.ndarray]:
+    def compute(pieces: Pieces) -> dict[str, np.ndarray]:
         data, streams = dataset.load(), Streams(CORRUPTION_SEED)
         order = streams.rng("parts").permutation(len(data.pool.labels))
         if len(order) < CLASSES * per_task or len(data.test.labels) < test_size:
@@ -145,4 +146,4 @@ def _tables(dataset: Dataset, per_task: int, test_size: int, place: Place) -> di
             found[f"test_{name}"] = corrupt(data.test.array[chosen], name, streams.rng(f"test {name}"))
         return found
 
-    return cached(key, compute, place.cache)
+    return Artefacts(place.cache).arrays(key, compute, what=f"corrupted images of {dataset}")

@@ -44,7 +44,7 @@ class Where:
     @classmethod
     def here(cls, root: Path, device: str = "cpu", plugin_files: Sequence[Path] = ()) -> Where:
         """This machine, with this user's cache."""
-        from labelbench_plus.features.feature_cache import default_cache_dir
+        from labelbench_plus.store.artefacts import default_cache_dir
 
         return cls(root, default_cache_dir(), device, tuple(path.resolve() for path in plugin_files))
 

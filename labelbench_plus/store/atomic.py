@@ -64,18 +64,26 @@ def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[]
         write(temporary)
         sync_tree(temporary)
         check()
-        try:
-            os.rename(temporary, path)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-                raise
-            return False
+        return rename_folder(temporary, path)
+
+
+def rename_folder(folder: Path, path: Path) -> bool:
+    """Give a folder the name `path`, durably, unless something has it. Returns whether it got it."""
+    try:
+        os.rename(folder, path)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        return False
     sync(path.parent)
     return True
 
 
-def remove_folder(path: Path) -> bool:
-    """Remove a folder: its name goes in one step, so that nobody finds half of it. Returns whether it was there."""
+def remove(path: Path) -> bool:
+    """Remove a folder or file: its name goes in one step, so that nobody finds half of it.
+
+    Whoever has mapped parts of it keeps them. Returns whether it was there.
+    """
     with _temporary(path) as temporary:
         try:
             os.rename(path, temporary)

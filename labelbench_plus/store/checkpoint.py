@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labelbench_plus.store.atomic import publish_folder, remove_folder, replace
+from labelbench_plus.store.atomic import publish_folder, remove, replace
 from labelbench_plus.store.lease import Lease, LeaseLost
 
 EVERY_SECONDS = 60.0
@@ -85,7 +85,7 @@ class CheckpointFile:
         if not publish_folder(new, fill, self._lease.check):  # GBs take so long that the lease may be lost meanwhile
             raise LeaseLost(f"{self._folder.parent.name}: somebody else keeps the training of round {self._number}")
         for folder in earlier:
-            remove_folder(folder)
+            remove(folder)
         self._written(before)
 
     def _seconds(self, now: float) -> float:
@@ -109,7 +109,4 @@ def remove_before(folder: Path, number: int) -> None:
     """Remove the checkpoints of rounds before `number`."""
     for path in folder.glob("[0-9]*"):
         if (found := re.match(r"\d+", path.name)) and int(found[0]) < number:
-            if path.is_dir():
-                remove_folder(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)

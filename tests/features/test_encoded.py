@@ -218,8 +218,8 @@ def test_eight_processes_share_the_work_of_one_and_of_one_that_was_killed(tmp_pa
     assert all(reader.returncode == 0 for reader in readers)
     (found,) = hashes
     noted = [line.split() for line in calls.read_text().splitlines()[4:]]
-    assert [int(rows) for _, rows in noted] == [100, 100, 100, 100, 100, 100, 50, 5, 5]
-    assert len({process for process, _ in noted}) == 1
+    # each shard by one of them, whoever came first; the parts that are one shard by the one that puts all together
+    assert sorted(int(rows) for _, rows in noted) == [5, 5, 50, 100, 100, 100, 100, 100, 100]
     assert not list(folder.glob(".*.pieces"))
     assert start("quick", tmp_path / "fresh" / "cache").communicate(timeout=60)[0] == found
 

@@ -7,7 +7,7 @@ from labelbench_plus.store.atomic import (
     TEMPORARY,
     publish,
     publish_folder,
-    remove_folder,
+    remove,
     replace,
     sweep_temporaries,
 )
@@ -69,6 +69,6 @@ def test_a_folder_is_published_whole_and_once(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     (tmp_path / f"{TEMPORARY}half").mkdir()
     sweep_temporaries(tmp_path)
-    assert remove_folder(tmp_path / "model")
-    assert not remove_folder(tmp_path / "model")
+    assert remove(tmp_path / "model")
+    assert not remove(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -117,7 +117,7 @@ def test_a_folder_is_kept_whole_or_not_at_all(tmp_path, clock):
 
 def test_between_a_folder_and_the_one_before_it_the_latest_counts(tmp_path, monkeypatch):
     """Killed when the new one is there and the old one not yet gone."""
-    monkeypatch.setattr(checkpoint_module, "remove_folder", lambda path: None)
+    monkeypatch.setattr(checkpoint_module, "remove", lambda path: None)
     for word in map(str, range(12)):
         CheckpointFile(tmp_path, 0, Held()).save_folder(write(word))
     assert read(CheckpointFile(tmp_path, 0, Held()).load_folder()) == "11"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from labelbench_plus.features.feature_cache import default_cache_dir
 from labelbench_plus.leaderboard.results import read_results
 from labelbench_plus.problems import Place
+from labelbench_plus.store.artefacts import default_cache_dir
 from labelbench_plus.submission.bundle import SUBMISSION
 from labelbench_plus.submission.check import check, is_imported
 

@@ -26,7 +26,7 @@ def doctor(
 
     Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
     """
-    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.sweep.doctor import check_files, check_wandb
     from labelbench_plus.sweep.probe import probe as look_from_a_job
     from labelbench_plus.sweep.profile import ProfileError, load_profile

@@ -60,7 +60,7 @@ def submit(
 
     Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
-    from labelbench_plus.features.feature_cache import default_cache_dir
+    from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.profile import ProfileError, load_profile
     from labelbench_plus.sweep.state import State

@@ -1,0 +1,127 @@
+"""`lbp cache`: what took long and was kept, and making room."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelbench_plus.commands.common import Json, stop
+
+if TYPE_CHECKING:
+    from labelbench_plus.store.prune import Entry
+
+cache = typer.Typer(help="Artefacts that are made once: features, texts, models.", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option("--cache", help="The cache; $LBP_CACHE or ~/.cache if left out")]
+
+
+@cache.command("list")
+def list_entries(folder: Folder = None, as_json: Json = False) -> None:
+    """List what is kept, what was used last at the end: kind, size, age, last use, what it is.
+
+    Example: lbp cache list
+    """
+    from labelbench_plus.store.prune import entries
+
+    where = _folder(folder)
+    found = entries(where)
+    if as_json:
+        print(json.dumps([_record(entry) for entry in found], indent=1))
+        return
+    if found:
+        _print_table(found)
+    print(f"{_sum(found)}, in {where}")
+
+
+@cache.command()
+def prune(
+    to: Annotated[str | None, typer.Option(help="How much may stay, e.g. 10GB; $LBP_CACHE_BUDGET if left out")] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", help="What was not used for so long goes, e.g. 30d, 12h, 2w")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it")] = False,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Remove what was not used for longest, until the rest fits. What a process uses now stays, whatever it is.
+
+    Example: lbp cache prune --to 100GB --older-than 30d --dry-run
+    """
+    from labelbench_plus.store.prune import BUDGET, age, budget, size
+    from labelbench_plus.store.prune import prune as prune_cache
+
+    try:
+        limit = budget() if to is None else size(to)
+        seconds = None if older_than is None else age(older_than)
+    except ValueError as error:
+        stop(str(error))
+    if limit is None and seconds is None:
+        stop(f"nothing says what may go: give --to 10GB or --older-than 30d, or set {BUDGET}")
+    where = _folder(folder)
+    gone = prune_cache(where, to=limit, older_than=seconds, dry_run=dry_run)
+    if as_json:
+        print(json.dumps({"dry_run": dry_run, "removed": [_record(entry) for entry in gone]}, indent=1))
+        return
+    if gone:
+        _print_table(gone)
+    done = "would be removed from" if dry_run else "removed from"
+    print(f"{_sum(gone)}, {done} {where}")
+
+
+def _folder(folder: Path | None) -> Path:
+    from labelbench_plus.store.artefacts import default_cache_dir
+
+    return folder.expanduser() if folder is not None else default_cache_dir()
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    about = entry.about
+    return {"id": entry.id, "kind": entry.kind, "path": str(entry.path), "key": entry.key, **vars(about)}
+
+
+def _print_table(found: list[Entry]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("artefact", "kind"):
+        table.add_column(name, no_wrap=True)
+    for name in ("size", "made", "last use"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("what")
+    for entry in found:
+        about = entry.about
+        what = about.what or (json.dumps(entry.key) if entry.key else "")
+        cells = (entry.id[:12], entry.kind, _size(entry.bytes), _ago(about.made), _ago(about.last_use), what[:200])
+        table.add_row(*map(Text, cells))
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width that a line would have to fit into
+        console = Console(width=200)
+    console.print(table)
+
+
+def _sum(found: list[Entry]) -> str:
+    return f"{len(found)} artefact{'s' * (len(found) != 1)}, {_size(sum(entry.bytes for entry in found))}"
+
+
+def _size(count: int) -> str:
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def _ago(then: float) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = max(time.time() - then, 0.0)
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "now"
