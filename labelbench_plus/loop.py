@@ -16,7 +16,14 @@ Listener = Callable[[RoundRecord, dict[str, float | None]], None]
 
 
 def run(
-    spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Listener, select: Select = select_here
+    spec: RunSpec,
+    store: RunStore,
+    lease: Lease,
+    place: Place,
+    listener: Listener,
+    select: Select = select_here,
+    *,
+    keep_model: bool = False,
 ) -> None:
     """Carry a run from its last committed round to its end.
 
@@ -27,6 +34,7 @@ def run(
     ----------
     listener: called with every committed round and its costs, those of earlier attempts included.
     select: has a strategy choose, here or elsewhere; it does not matter for the outcome.
+    keep_model: leave the last model in the run's folder, if its trainer saves models. It is no part of the run.
     """
     steps, ledger, model = Steps.of(spec, place), Ledger(), None
     committed = store.rounds()
@@ -35,7 +43,8 @@ def run(
     for record, costs in zip(committed, store.costs(), strict=True):
         ledger.record(record.purchase)
         listener(record, costs)
-    if 0 < len(committed) < len(spec.amounts):
+    keep_model = keep_model and not store.model_folder.exists()
+    if committed and (keep_model or len(committed) < len(spec.amounts)):
         model = steps.model_after(ledger.purchases, lambda number: store.checkpoint(number, lease))
 
     names: Collection[str] | None = committed[0].scores if committed else None
@@ -66,4 +75,6 @@ def run(
         }
         record = store.commit(record, costs, lease, scored.details)
         listener(record, costs)
+    if keep_model:
+        store.keep_model(lambda folder: spec.trainer.save_model(model, folder), lease)
     store.finish(spec)

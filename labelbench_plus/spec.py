@@ -152,7 +152,7 @@ def incompatibilities(spec: RunSpec) -> list[str]:
         reasons += _unmet(chooser, problem, trainer if has_model else None)
     if not reasons and (total := sum(spec.amounts)) > problem.capacity():
         reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:

@@ -20,6 +20,7 @@ TOP = {
     "SuiteError",
     "__version__",
     "learning_curves",
+    "load_model",
     "load_plugin_file",
     "load_suite",
     "ranking",

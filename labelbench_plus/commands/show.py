@@ -54,6 +54,8 @@ def show(
         print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
         chosen = json.loads((store.folder / "manifest.json").read_bytes())["selection"]
         print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
+    if store.model_folder.exists():
+        print(f"  its last model: {store.model_folder}")
     for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""

@@ -40,13 +40,13 @@ class Mosaics(Dataset):
     validation: Annotated[int, Gt(0)] = 1_000
     test: Annotated[int, Gt(0)] = 2_000
 
-    @classmethod
-    def example(cls) -> Mapping[str, Any]:
-        return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
-
     @property
     def mirror_keeps_class(self) -> bool:  # type: ignore[override]
         return self.dataset.mirror_keeps_class
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
 
     def load(self) -> LabelledData:
         """Read the other data set and compose.

@@ -35,13 +35,13 @@ class Float16(Encoder):
 
     of: Annotated[Encoder, From("encoders")]
 
-    @classmethod
-    def example(cls) -> Mapping[str, Any]:
-        return {"of": "pixels"}
-
     @property
     def centred(self) -> bool:  # type: ignore[override]
         return self.of.centred
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "pixels"}
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)

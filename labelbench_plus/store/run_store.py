@@ -7,6 +7,7 @@ costs/0000.json …   what the round cost in seconds and memory: differs from ma
 details/0000.json.gz …  what an evaluation says beyond scores, where it does; the round names its hash (see details.py)
 attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
 checkpoints/0000.pt a training under way, or done (see checkpoint.py); gone when the next round is committed
+model/              the last model, if it was to be kept; no part of the run
 result.json         written last: a run is done if and only if it is there
 """
 
@@ -16,7 +17,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store import details as details_files
-from labelbench_plus.store.atomic import publish, replace, sweep_temporaries
+from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import Judge, Lease, acquire
@@ -213,6 +214,21 @@ class RunStore:
     def checkpoint(self, number: int, lease: Lease) -> CheckpointFile:
         """Where the training of a round may keep its state."""
         return CheckpointFile(self.folder / "checkpoints", number, lease)
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the last model lies, if it was to be kept."""
+        return self.folder / "model"
+
+    def keep_model(self, write: Callable[[Path], None], lease: Lease) -> None:
+        """Keep the last model: what `write` puts into the folder it is handed, whole or not at all.
+
+        Raises
+        ------
+        LeaseLost
+            Another process took the run over.
+        """
+        publish_folder(self.model_folder, write, lease.check)
 
     def finish(self, spec: RunSpec) -> None:
         """Write `result.json`, after which the run is done."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from annotated_types import Gt
-from numpy.random import Generator
-
-from labelbench_plus.strategies import PoolStrategy, strategies
-from labelbench_plus.strategies._papers import OPTIMAL_DESIGN
-from labelbench_plus.view import PoolView
+from labelbench_plus.strategies import strategies
+from labelbench_plus.strategies.experimental_design._design import GreedyDesignStrategy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
 @strategies.register("g_optimal")
 @dataclass(frozen=True)
-class GOptimal(PoolStrategy):
+class GOptimal(GreedyDesignStrategy):
     """Minimise the largest variance of a prediction over the pool, greedily.
 
     The information matrix is ridge · identity plus the outer products of the frozen features of what is chosen, and of
@@ -31,14 +29,8 @@ class GOptimal(PoolStrategy):
     """
 
     title = "G-optimal design"
-    reference = OPTIMAL_DESIGN
-    needs = frozenset({"features"})
 
-    ridge: Annotated[float, Gt(0)] = 1.0
-
-    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+    def greedy(self) -> Callable[..., Tensor]:
         from labelbench_plus.algorithms.design.greedy_design import g_optimal
 
-        return view.candidates[
-            g_optimal(view.features, n, ridge=self.ridge, labelled=view.labelled_features, prices=view.prices)
-        ]
+        return g_optimal

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.source_tasks.papers import TASK_SPACE
+from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class BilinearTorch(Trainer):
     reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
+    declares = HEADS
 
     hidden: tuple[Annotated[int, Ge(1)], ...] = (10, 10)
     steps: Annotated[int, Ge(1)] = 2000

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
 from labelbench_plus.source_tasks.papers import A_MTRL
+from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class JointTorch(Trainer):
     reference = A_MTRL
     task = "source_tasks"
     provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
+    declares = HEADS
 
     representation: Literal["linear", "mlp", "convolutions"] = "linear"
     hidden: Annotated[int, Ge(1)] = 64

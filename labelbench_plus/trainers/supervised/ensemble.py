@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
@@ -87,6 +88,18 @@ class Ensemble(Trainer):
 
     def mirroring(self) -> str | None:
         return self.of.mirroring()
+
+    @property
+    def saves_models(self) -> bool:  # type: ignore[override]
+        return self.of.saves_models
+
+    def save_model(self, model: EnsembleModel, folder: Path) -> None:
+        for number, member in enumerate(model.members):
+            (folder / str(number)).mkdir()
+            self.of.save_model(member, folder / str(number))
+
+    def load_model(self, folder: Path) -> EnsembleModel:
+        return EnsembleModel(tuple(self.of.load_model(folder / str(number)) for number in range(self.members)))
 
     def fingerprint(self) -> str:
         return self.of.fingerprint()
