@@ -86,6 +86,7 @@ class Classification(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Classification"
     query = "pool"
     task = "classification"
 
@@ -132,10 +133,16 @@ class Classification(Problem):
         return self.metrics[0].name, self.metrics[0].higher_is_better
 
     def dataset_name(self) -> str:
-        return self.dataset.name
+        return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {"encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+
+    def knows_truth(self) -> bool:
+        return self.dataset.knows_truth()
+
+    def mirror_keeps_class(self) -> bool:
+        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
         instance = self.open_to_check(place, streams)

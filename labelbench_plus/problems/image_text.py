@@ -16,7 +16,7 @@ from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
 from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.oracle import Again, Oracle, QueryError, check_again
-from labelbench_plus.pairs.view import Chosen, PairView
+from labelbench_plus.pairs.view import COLUMNS, Chosen, PairView
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
@@ -51,10 +51,12 @@ class ImageText(Problem):
     metric: which score ranks.
     """
 
+    title = "Image-text pairs"
     query = "pairs"
     task = "contrastive"
     unit = "pairs"
     provides = frozenset({"images", "texts", "targets", "scores", "metadata", "truth"})
+    declares = COLUMNS
 
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"

@@ -70,6 +70,7 @@ class Multilabel(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Multi-label classification"
     query = "pool"
     task = "multilabel"
     unit = "label sets"
@@ -114,10 +115,16 @@ class Multilabel(Problem):
         return self.metrics[0].name, self.metrics[0].higher_is_better
 
     def dataset_name(self) -> str:
-        return self.dataset.name
+        return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {"encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+
+    def knows_truth(self) -> bool:
+        return self.dataset.knows_truth()
+
+    def mirror_keeps_class(self) -> bool:
+        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> MultilabelInstance:
         truth = _truth(self)
