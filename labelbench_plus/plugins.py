@@ -29,6 +29,8 @@ from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from labelbench_plus.reference import Reference
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
 SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
@@ -48,6 +50,21 @@ class Infra:
     """
 
 
+@dataclasses.dataclass(frozen=True)
+class Since:
+    """Marks a field that a published plugin got later: at its default it takes no part in identity *nor* description.
+
+    Use it as `margin: Annotated[float, Since("0.2")] = 0.0`, with the default that is what the plugin did before. Ids
+    and configs of what was published then stay what they are, and are built as ever. The default may never change.
+
+    Parameters
+    ----------
+    version: of the package, the first that had the field. For readers.
+    """
+
+    version: str
+
+
 class Plugin:
     """Base of everything a suite can name: a frozen dataclass whose fields are its hyperparameters.
 
@@ -56,10 +73,14 @@ class Plugin:
     name: under which it is registered; set by the registry.
     version: raised by its author whenever the same hyperparameters would give other results; part of every run's
         identity, so old results are never taken for new ones.
+    title: what people call it ("k-center greedy"); its name if its author says nothing.
+    reference: the publication it comes from, if any.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    title: ClassVar[str]
+    reference: ClassVar[Reference | None] = None
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     @classmethod
@@ -134,6 +155,8 @@ class Registry(Generic[P]):
             if taken is not None and _source_of(taken) != where:
                 raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
             cls.name = name
+            if "title" not in cls.__dict__:  # that of a base is another plugin's
+                cls.title = name
             self._classes[name] = cls
             if expected is None:
                 self._local[name] = Entry(
@@ -291,13 +314,17 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     """The mapping that `Registry.build` turns back into an equal plugin: name, version, every hyperparameter.
 
     With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
+    Fields marked `Since` are left out at their defaults, always.
     """
     described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
     hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
-        marks = getattr(hints[field.name], "__metadata__", ())
-        if not (semantic_only and any(isinstance(mark, Infra) for mark in marks)):
-            described[field.name] = _plain(getattr(plugin, field.name), semantic_only)
+        marks, value = getattr(hints[field.name], "__metadata__", ()), getattr(plugin, field.name)
+        if semantic_only and any(isinstance(mark, Infra) for mark in marks):
+            continue
+        if any(isinstance(mark, Since) for mark in marks) and value == _default(field):
+            continue
+        described[field.name] = _plain(value, semantic_only)
     return described
 
 
@@ -312,11 +339,13 @@ def label(plugin: Plugin) -> str:
     changed = []
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
         value = getattr(plugin, field.name)
-        factory = field.default_factory
-        default = factory() if factory is not dataclasses.MISSING else field.default
-        if value != default:
+        if value != _default(field):
             changed.append(label(value) if isinstance(value, Plugin) else f"{field.name}={_shown(value)}")
     return f"{plugin.name}({', '.join(changed)})" if changed else plugin.name
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
 
 def _shown(value: Any) -> str:

@@ -152,7 +152,7 @@ def incompatibilities(spec: RunSpec) -> list[str]:
         reasons += _unmet(chooser, problem, trainer if has_model else None)
     if not reasons and (total := sum(spec.amounts)) > problem.capacity():
         reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
@@ -188,6 +188,11 @@ def _misfit(trainer: Trainer, problem: Problem) -> list[str]:
         return [
             f"trainer {trainer.name!r} reads or augments {_listed(missing)}, which problem {problem.name!r} does not "
             "have; choose a network that reads features, and augment: noise or augment: null"
+        ]
+    if (remedy := trainer.mirroring()) and not problem.mirror_keeps_class():
+        return [
+            f"trainer {trainer.name!r} mirrors images, which changes their class in problem {problem.name!r} on "
+            f"{problem.dataset_name()}: write {remedy}"
         ]
     if trainer.uses_validation and not problem.validation_labels():
         return [f"trainer {trainer.name!r} reads validation labels, of which problem {problem.name!r} has none"]

@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
+from labelbench_plus.contracts.capabilities import HIDDEN
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
@@ -192,7 +193,7 @@ def _impossible(suite: Suite, source: Source) -> Iterator[str]:
         if run.seed == suite.seeds[0]:  # no reason depends on the seed
             where = f"problem {run.problem.name!r}"
             try:
-                found = incompatibilities(run)
+                found = [*incompatibilities(run), *(_not_isolated(run) if suite.isolate else ())]
                 if not found:
                     where = f"problem {run.problem.name!r} with trainer {run.trainer.name!r}"
                     run.identity  # noqa: B018 asks for the data's hash and the first weights'
@@ -201,6 +202,12 @@ def _impossible(suite: Suite, source: Source) -> Iterator[str]:
             reasons.update(dict.fromkeys(found))
     for reason in reasons:
         yield f"{source.name}: {reason}"
+
+
+def _not_isolated(run: RunSpec) -> Iterator[str]:
+    for chooser in dict.fromkeys((run.chooser(0), run.strategy)):
+        if told := sorted(chooser.needs & HIDDEN):
+            yield f"strategy {chooser.name!r} needs {', '.join(told)} and cannot be isolated; leave out `isolate`"
 
 
 def _read(path: Path, overrides: Sequence[str]) -> Source:

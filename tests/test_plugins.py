@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import ValidationError
 
-from labelbench_plus.plugins import Infra, PluginError, describe, kinds, label, load_plugin_file, registry
+from labelbench_plus.plugins import Infra, PluginError, Since, describe, kinds, label, load_plugin_file, registry
 from labelbench_plus.strategies import PoolStrategy, Strategy, strategies
 
 
@@ -134,6 +135,30 @@ def test_hyperparameters_are_validated_and_described(scratch):
         strategies.build({"name": "tuned", "pwer": 2})
     with pytest.raises(ValidationError, match="valid number"):
         strategies.build({"name": "tuned", "power": "high"})
+
+
+def test_a_field_added_later_is_silent_at_its_default(scratch):
+    """Ids and configs of what was published before it stay what they are, to the byte."""
+
+    @scratch.register("grown")
+    @dataclass(frozen=True)
+    class Grown(scratch.base):
+        """Has learned something."""
+
+        size: int = 3
+        margin: Annotated[float, Since("0.2")] = 0.5
+        parts: Annotated[tuple[int, ...], Since("0.2")] = dataclasses.field(default_factory=tuple)
+
+    published = {"name": "grown", "version": 1, "size": 3}
+    for semantic_only in (False, True):
+        assert describe(Grown(), semantic_only=semantic_only) == published
+        assert describe(Grown(margin=0.75, parts=(1,)), semantic_only=semantic_only) == {
+            **published, "margin": 0.75, "parts": [1],
+        }  # fmt: skip
+    assert scratch.build(published) == scratch.build("grown") == Grown()
+    assert scratch.build({**published, "margin": 0.5}) == Grown()
+    assert scratch.build({**published, "margin": 0.75}).margin == 0.75
+    assert label(Grown(margin=0.75)) == "grown(margin=0.75)"
 
 
 def test_a_result_of_another_version_is_not_taken_for_this_one():

@@ -20,9 +20,11 @@ TOP = {
     "SuiteError",
     "__version__",
     "learning_curves",
+    "load_model",
     "load_plugin_file",
     "load_suite",
     "ranking",
+    "run_details",
     "run_suite",
 }
 
@@ -33,7 +35,7 @@ CONTRACTS = {
     "encoders": {"Encoder", "encoders"},
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "Side", "pair_pools"},
-    "problems": {"Instance", "Place", "Problem", "problems"},
+    "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},

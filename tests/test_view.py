@@ -1,3 +1,4 @@
+import copy
 import gc
 import types
 
@@ -9,7 +10,7 @@ from labelbench_plus.budget import Ledger
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place
 from labelbench_plus.seeding import Streams
-from labelbench_plus.view import CapabilityError
+from labelbench_plus.view import CapabilityError, ItemView, PoolView
 
 
 @pytest.fixture
@@ -63,6 +64,89 @@ def test_writing_to_a_view_reaches_nobody_else_and_is_noticed(instance):
     view.features.zero_()
     assert view.changed() == ["features"]
     assert torch.equal(instance.view(frozenset({"features"}), Ledger(), None, 1.0).features, before)
+
+
+def by_hand(needs=(), provided=None, answers=None, **more):
+    """A view of ten items of which 7 and 2 were bought."""
+    labelled = torch.tensor([7, 2])
+    candidates = torch.tensor([i for i in range(10) if i not in (7, 2)])
+    answers = np.array(["a dog", "a cat\0"], dtype=object) if answers is None else answers
+    providers = {name: (name, compute) for name, compute in (provided or {}).items()}
+    prices = torch.ones(8, dtype=torch.float64)
+    return ItemView(frozenset(needs), providers, candidates, labelled, answers, prices, 3.0, **more)
+
+
+def test_items_of_any_kind_have_answers_rounds_and_purchases_but_no_classes():
+    view = by_hand(purchases=[torch.tensor([7]), torch.tensor([2])])
+    assert view.answers.tolist() == ["a dog", "a cat\0"]
+    assert (view.round, [items.tolist() for items in view.purchases], view.money) == (2, [[7], [2]], 3.0)
+    assert by_hand().round is by_hand().purchases is None
+    with pytest.raises(CapabilityError, match=r"view.labels was read, but the strategy declares that it needs nothing"):
+        _ = view.labels
+    with pytest.raises(CapabilityError, match=r"view.num_classes was read.*neither the problem nor the trainer"):
+        _ = by_hand({"num_classes"}).num_classes
+
+
+def test_labels_are_served_to_all_where_there_are_any_and_the_number_of_classes_to_those_who_need_it():
+    def view(*needs, **more):
+        parts = torch.arange(3), torch.tensor([3]), torch.tensor([1]), torch.ones(3)
+        return PoolView(frozenset(needs), {}, *parts, money=1.0, **more)
+
+    assert view().labels.tolist() == view("labels").answers.tolist() == [1]
+    assert view("num_classes", num_classes=4).num_classes == 4
+    with pytest.raises(CapabilityError, match="add 'num_classes' to its `needs`"):
+        _ = view(num_classes=4).num_classes
+    with pytest.raises(CapabilityError, match="neither the problem nor the trainer provides it"):
+        _ = view("num_classes").num_classes
+    with pytest.raises(TypeError, match="needs `money`"):
+        PoolView(frozenset(), {}, torch.arange(3), torch.arange(0), torch.arange(0), torch.ones(3))
+
+
+def test_whatever_is_provided_is_served_under_its_name_to_those_who_declare_it():
+    provided = {"region": lambda: np.array(["north"] * 8)}
+    assert by_hand({"region"}, provided).region[0] == "north"
+    with pytest.raises(CapabilityError, match=r"view.region was read.*add 'region' to its `needs`"):
+        _ = by_hand((), provided).region
+    with pytest.raises(CapabilityError, match=r"view.regoin was read"):
+        _ = by_hand({"region"}, provided).regoin
+    assert not hasattr(by_hand({"region"}, provided), "regoin")  # who feels his way is not stopped
+    with pytest.raises(AttributeError, match="'ItemView' object has no attribute '_instance'"):
+        _ = by_hand()._instance
+    assert copy.copy(by_hand()).money == 3.0
+
+
+def test_arrays_are_copies_that_cannot_be_written_to():
+    column, answers = np.arange(8.0), np.array(["a", "b"], dtype=object)
+    view = by_hand({"column"}, {"column": lambda: column}, answers)
+    for array in (view.column, view.answers):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 5
+    column[0], answers[0] = 9.0, "z"
+    assert (view.column[0], view.answers[0]) == (0.0, "a")
+
+
+def test_a_tensor_of_inference_mode_is_handed_out_as_one_that_can_be_watched():
+    with torch.inference_mode():
+        made = torch.ones(8)
+    view = by_hand({"variance"}, {"variance": lambda: made})
+    assert not view.variance.is_inference()
+    assert view.changed() == []
+    view.variance.add_(1.0)
+    assert view.changed() == ["variance"]
+
+
+def test_writing_to_what_was_bought_is_noticed():
+    view = by_hand(purchases=[torch.tensor([7]), torch.tensor([2])])
+    view.purchases[1].zero_()
+    view.candidates.zero_()
+    assert view.changed() == ["candidates", "purchases"]
+
+
+def test_an_attribute_missing_behind_a_provider_is_no_missing_attribute_of_the_view():
+    view = by_hand({"features", "own"}, {"features": lambda: object().tensor, "own": lambda: None.shape})
+    for name in ("features", "own"):
+        with pytest.raises(RuntimeError, match=f"view.{name} cannot be computed: .* has no attribute"):
+            getattr(view, name)
 
 
 def test_hidden_labels_and_test_data_cannot_be_reached_from_a_view(instance):

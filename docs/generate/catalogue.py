@@ -14,6 +14,7 @@ from prose import cell, markdown, summary
 
 from labelbench_plus.plugins import From, Infra, kinds, registry
 from labelbench_plus.questions import QUESTIONS
+from labelbench_plus.reference import Reference
 
 IN_PARENTHESES = re.compile(r"\(([^()]*?(?:\b(?:19|20)\d\d\b|arXiv)[^()]*)\)")
 AUTHOR_YEAR = re.compile(r"[A-Z][\w-]+(?: et al\.| (?:and|&) [A-Z][\w-]+)? \((?:19|20)\d\d\)")
@@ -43,11 +44,12 @@ def methods() -> str:
             "|---|---|---|---|---|",
         ]
         for name, cls in chosen.items():
-            papers, served = cell("; ".join(papers_of(cls))) or "–", ", ".join(served_by(cls)) or "–"
-            lines.append(f"| [{name}](#{name}) | {cell(summary(cls))} | {papers} | {cell(needs_of(cls))} | {served} |")
+            papers, served = papers_of(cls) or "–", ", ".join(served_by(cls)) or "–"
+            method = f"[{cell(cls.title)}](#{name})<br>`{name}`"
+            lines.append(f"| {method} | {cell(summary(cls))} | {papers} | {cell(needs_of(cls))} | {served} |")
         lines.append("")
         for name, cls in chosen.items():
-            lines += [f"### {name} {{ #{name} }}", "", markdown(cls.__doc__ or ""), ""]
+            lines += [f"### {name} {{ #{name} }}", "", *introduced(cls)]
             lines += [*hyperparameters(cls), *facts(cls), ""]
     return "\n".join(lines)
 
@@ -60,7 +62,7 @@ def plugins() -> str:
             continue
         lines += ["", f"## {title(kind)}", ""]
         for name, cls in loaded(kind).items():
-            lines += [f"### {name} {{ #{kind}-{name} }}", "", markdown(cls.__doc__ or ""), "", *hyperparameters(cls)]
+            lines += [f"### {name} {{ #{kind}-{name} }}", "", *introduced(cls), *hyperparameters(cls)]
             if kind == "trainers":
                 lines += [f"*Learns:* {cls.task}. *Offers to strategies:* {offered(cls)}.", ""]
             if kind == "problems":
@@ -83,7 +85,23 @@ def loaded(kind: str) -> dict[str, type[Any]]:
     }
 
 
-def papers_of(cls: type[Any]) -> list[str]:
+def introduced(cls: type[Any]) -> list[str]:
+    """Title, publication and docstring of a plugin."""
+    lines = [f"**{cell(cls.title)}**", "", markdown(cls.__doc__ or ""), ""]
+    return [*lines, f"*Reference:* {linked(cls.reference, cls.reference.in_full())}", ""] if cls.reference else lines
+
+
+def linked(reference: Reference, text: str) -> str:
+    """The text, as a link to the publication where it is known where that can be read."""
+    return f"[{cell(text)}]({reference.url})" if reference.url else cell(text)
+
+
+def papers_of(cls: type[Any]) -> str:
+    """The publication that a plugin declares, or else what its docstring cites."""
+    return linked(cls.reference, str(cls.reference)) if cls.reference else cell("; ".join(cited_by(cls)))
+
+
+def cited_by(cls: type[Any]) -> list[str]:
     """What a docstring cites: its "Source:" paragraph, or else the references in its prose."""
     text = inspect.getdoc(cls) or ""
     if source := re.search(r"Source: ((?:[^.]|\.(?!\s|$))*)", text):

@@ -10,6 +10,7 @@ from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     FeaturePoints,
     float64_blocks,
+    inner_products,
     product_error,
     row_chunks,
     row_mean,
@@ -62,12 +63,12 @@ def frank_wolfe(features: Tensor, n: int, *, chunk_bytes: int = DEFAULT_CHUNK_BY
     total = float(norms.sum())
     missing = row_mean(points.features) * len(points) if n else points.squared_norms[:0]
     goal = missing.clone()
-    free = torch.ones(len(points), dtype=torch.bool, device=norms.device)
+    directions = _Directions(points, norms, chunk_bytes)
     picks: list[int] = []
     while len(picks) < n:
-        row = _steepest(points, norms, missing, free, chunk_bytes)
+        row = directions.steepest(missing)
         picks.append(row)
-        free[row] = False
+        directions.close(row)
         corner = points.features[row].to(torch.float64)
         if float(norms[row]) > 0:
             corner = corner * (total / float(norms[row]))
@@ -80,23 +81,36 @@ def frank_wolfe(features: Tensor, n: int, *, chunk_bytes: int = DEFAULT_CHUNK_BY
     return torch.tensor(picks, dtype=torch.int64, device=features.device)
 
 
-def _steepest(points: FeaturePoints, norms: Tensor, missing: Tensor, free: Tensor, chunk_bytes: int) -> int:
-    """The free row whose direction has the largest product with what is missing, the lowest of equals."""
-    # Scaled to length one, that products stay in the range of single precision.
-    size = float(missing.norm())
-    wanted = missing / size if size > 0 else missing
-    rough = torch.empty(len(points), dtype=torch.float64, device=free.device)
-    single = wanted.to(points.dtype)
-    for rows in row_chunks(len(points), points.row_bytes, chunk_bytes):
-        rough[rows] = (points.features[rows].to(points.dtype) @ single).to(torch.float64)
-    lengths = norms.clamp(min=torch.finfo(torch.float64).tiny)
-    rough = (rough / lengths).masked_fill_(~free, -torch.inf)
-    # What `wanted` loses by rounding comes on top of the product's own error, and underflow on top of both.
-    error = product_error(points.features, points.dtype) + 2 * torch.finfo(points.dtype).eps
-    slack = error + TIE + points.absolute_error / lengths
-    able = true_indices(rough + slack >= (rough - slack).max())
-    exact = torch.empty(len(able), dtype=torch.float64, device=free.device)
-    for some in float64_blocks(len(able), points.features.shape[1], free.device):
-        exact[some] = row_sums(points.features[able[some]].to(torch.float64) * wanted)
-    exact /= lengths[able]
-    return int(able[(exact >= exact.max() - TIE).nonzero()[0]])
+class _Directions:
+    """The rows scaled to length one, as far as their products with something are asked for."""
+
+    def __init__(self, points: FeaturePoints, lengths: Tensor, chunk_bytes: int) -> None:
+        self._points, self._chunk_bytes = points, chunk_bytes
+        self._lengths = lengths.clamp(min=torch.finfo(torch.float64).tiny)
+        limits = torch.finfo(points.dtype)
+        self._inverse = (1 / self._lengths).clamp_(max=limits.max / 4).to(points.dtype)
+        # Besides the product, both factors, the scaling and the sums are rounded; underflow comes on top. A product of
+        # two directions is off by no more than two.
+        error = product_error(points.features, points.dtype) + 8 * limits.eps + TIE
+        self._slack = (error + points.absolute_error / self._lengths).clamp_(max=2).to(points.dtype)
+        self._closed = torch.zeros_like(self._slack)
+
+    def close(self, row: int) -> None:
+        """Leave a row out from now on."""
+        self._closed[row] = -torch.inf
+
+    def steepest(self, missing: Tensor) -> int:
+        """The open row with the largest product with what is missing, the lowest of equals."""
+        points, size = self._points, float(missing.norm())
+        wanted = missing / size if size > 0 else missing
+        rough = torch.empty_like(self._slack)
+        target = wanted.to(points.dtype)[None]
+        for rows in row_chunks(len(points), points.row_bytes, self._chunk_bytes):
+            rough[rows] = inner_products(points.features[rows].to(points.dtype), target)[:, 0]
+        rough = torch.addcmul(self._closed, rough, self._inverse)
+        able = true_indices(rough + self._slack >= (rough - self._slack).max())
+        exact = torch.empty(len(able), dtype=torch.float64, device=rough.device)
+        for some in float64_blocks(len(able), points.features.shape[1], rough.device):
+            exact[some] = row_sums(points.features[able[some]].to(torch.float64) * wanted)
+        exact /= self._lengths[able]
+        return int(able[(exact >= exact.max() - TIE).nonzero()[0]])

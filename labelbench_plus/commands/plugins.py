@@ -34,8 +34,9 @@ def list_plugins(
             line = f"  {entry.name:<{width}}  {entry.origin}"
             if verify:
                 try:
-                    summary = (found.load(entry.name).__doc__ or "").strip().partition("\n")[0]
-                    line += f"  {summary}"
+                    cls = found.load(entry.name)
+                    summary = (cls.__doc__ or "").strip().partition("\n")[0]
+                    line += f"  {cls.title}: {summary}"
                 except PluginError as error:
                     broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
             print(line)

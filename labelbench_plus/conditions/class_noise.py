@@ -11,6 +11,7 @@ from annotated_types import Interval
 from numpy.random import Generator
 
 from labelbench_plus.conditions import Condition, Setting, conditions, with_answers
+from labelbench_plus.reference import Reference
 
 
 @conditions.register("class_noise")
@@ -23,6 +24,8 @@ class ClassNoise(Condition):
     rate: share of wrong answers expected in each class.
     """
 
+    title = "Class-dependent label noise"
+    reference = Reference(("Patrini", "others"), 2017)
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]

@@ -25,6 +25,8 @@ class ClassSubset(Condition):
     classes: K of the new problem.
     """
 
+    title = "Fewer classes"
+
     classes: Annotated[int, Ge(2)]
 
     @classmethod

@@ -23,6 +23,8 @@ class Duplicates(Condition):
     share: of the pool that becomes copies.
     """
 
+    title = "Duplicates"
+
     share: Annotated[float, Interval(ge=0, lt=1)]
 
     @classmethod

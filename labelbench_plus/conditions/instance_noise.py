@@ -11,6 +11,7 @@ from annotated_types import Interval
 from numpy.random import Generator
 
 from labelbench_plus.conditions import OUTLIER, Condition, Setting, conditions, with_answers
+from labelbench_plus.reference import Reference
 
 SPREAD = 0.1
 
@@ -29,6 +30,8 @@ class InstanceNoise(Condition):
     rate: centre of the items' rates of wrong answers.
     """
 
+    title = "Instance-dependent label noise"
+    reference = Reference(("Xia", "others"), 2020)
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]

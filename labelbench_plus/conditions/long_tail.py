@@ -11,6 +11,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 
 from labelbench_plus.conditions import Condition, Setting, conditions, keep_pool
+from labelbench_plus.reference import Reference
 
 
 @conditions.register("long_tail")
@@ -24,6 +25,9 @@ class LongTail(Condition):
     ----------
     ratio: how many times rarer the last class is than the first.
     """
+
+    title = "Long tail"
+    reference = Reference(("Cui", "others"), 2019)
 
     ratio: Annotated[float, Ge(1)]
 

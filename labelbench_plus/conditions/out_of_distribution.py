@@ -26,6 +26,8 @@ class OutOfDistribution(Condition):
     share: of the resulting pool that are outliers; items of either kind are dropped at random to reach it.
     """
 
+    title = "Items of no class"
+
     classes: Annotated[tuple[int, ...], MinLen(1)]
     share: Annotated[float, Interval(gt=0, lt=1)]
 

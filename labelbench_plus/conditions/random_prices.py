@@ -25,6 +25,8 @@ class RandomPrices(Condition):
     highest: the dearest price possible.
     """
 
+    title = "Random prices"
+
     highest: Annotated[float, Ge(1)]
 
     @classmethod

@@ -23,6 +23,8 @@ class Subset(Condition):
     size: of the pool that is left.
     """
 
+    title = "Smaller pool"
+
     size: Annotated[int, Ge(1)]
 
     @classmethod

@@ -23,6 +23,7 @@ class UniformNoise(Condition):
     rate: share of wrong answers expected.
     """
 
+    title = "Uniform label noise"
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]

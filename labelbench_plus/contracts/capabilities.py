@@ -81,6 +81,8 @@ WELL_KNOWN: Mapping[str, Capability] = MappingProxyType(
     }
 )
 
+HIDDEN = frozenset(name for name, capability in WELL_KNOWN.items() if capability.hidden)
+
 OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
     {task: frozenset({"labels", "num_classes"}) for task in ("classification", "multilabel")}
 )
@@ -138,33 +140,32 @@ def providers_of_model(
     model: None in a first round, in which nothing is provided.
     inputs: what the problem has a model read of items (k,) of the pool; None if it is not asked about items.
     candidates, labelled: (n,) and (m,), the items; nobody else may write to them.
-
-    Raises
-    ------
-    TypeError
-        The model has no such method, though its trainer says that it provides it.
     """
     offered: Mapping[str, Capability] = getattr(needs, "offered", {})
     providers: dict[str, tuple[str, Callable[[], Any]]] = {}
     for name in sorted(needs) if model is not None else ():
-        method = getattr(model, name, None)
-        if not callable(method):
-            if name in offered:
-                raise TypeError(f"the trainer provides {name!r}, but its {type(model).__name__} has no such method")
+        if name not in offered and not callable(getattr(model, name, None)):
             continue
         declared = offered.get(name) or WELL_KNOWN.get(name)
         if inputs is None or (declared is not None and declared.asked_with == "nothing"):
-            providers[name] = (name, partial(_copy_of, method))
+            providers[name] = (name, partial(_said, model, name))
             continue
-        providers[name] = (name, partial(_about, method, inputs, candidates))
-        providers[f"labelled_{name}"] = (name, partial(_about, method, inputs, labelled))
+        providers[name] = (name, partial(_said_of, model, name, inputs, candidates))
+        providers[f"labelled_{name}"] = (name, partial(_said_of, model, name, inputs, labelled))
     return providers
 
 
-def _copy_of(method: Callable[[], Any]) -> Any:
-    value = method()
-    return value.clone() if hasattr(value, "clone") else value
+def _said(model: Any, name: str) -> Any:
+    value = _method(model, name)()
+    return value.clone() if hasattr(value, "clone") else value  # the model may go on using its own
 
 
-def _about(method: Callable[[Any], Any], inputs: Callable[[Any], Any], items: Any) -> Any:
-    return method(inputs(items))
+def _said_of(model: Any, name: str, inputs: Callable[[Any], Any], items: Any) -> Any:
+    return _method(model, name)(inputs(items))
+
+
+def _method(model: Any, name: str) -> Callable[..., Any]:
+    method = getattr(model, name, None)
+    if not callable(method):
+        raise TypeError(f"its trainer provides {name!r}, but {type(model).__name__} has no method of that name")
+    return method

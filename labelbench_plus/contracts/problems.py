@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from labelbench_plus.contracts.capabilities import Capability
+from labelbench_plus.contracts.scores import Scored, Series
 from labelbench_plus.plugins import Plugin, Registry, label
 
 if TYPE_CHECKING:
@@ -41,8 +43,11 @@ class Instance(Protocol):
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
         """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
 
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """Scores on the test set, which nothing else sees."""
+    def evaluate(self, model: Any) -> Mapping[str, float] | Scored:
+        """Scores on the test set, which nothing else sees: finite numbers, in every round under the same names.
+
+        With details or notes of what it cost, a `Scored`.
+        """
 
 
 class Problem(Plugin):
@@ -98,6 +103,21 @@ class Problem(Plugin):
     def facets(self) -> dict[str, str]:
         """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
         return {}
+
+    def series(self) -> tuple[Series, ...]:
+        """Which scores belong on one curve: for each point an ordinary score of that name (`Series.score`)."""
+        return ()
+
+    def knows_truth(self) -> bool:
+        """Whether what it shows holds what no learner can know, as views rendered from the true scene do.
+
+        Its results are a bound: they are shown as one, and stand in no ranking.
+        """
+        return False
+
+    def mirror_keeps_class(self) -> bool:
+        """Whether its images may be mirrored in training."""
+        return True
 
     def open(self, place: Place, streams: Streams) -> Instance:
         """Load the data and make the problem ready for the run with these random streams."""

@@ -42,6 +42,8 @@ class HuggingFace(Dataset):
     Images are identified by their names, their sizes in bytes and their order; texts by themselves.
     """
 
+    title = "Hugging Face hub"
+
     hub: str | None = None
     folder: Annotated[Path | None, Infra()] = None
     config: str | None = None

@@ -33,10 +33,16 @@ class Mosaics(Dataset):
     pool, validation, test: how many mosaics each part has.
     """
 
+    title = "Mosaics of images"
+
     dataset: Annotated[Dataset, From("datasets")]
     pool: Annotated[int, Gt(0)] = 10_000
     validation: Annotated[int, Gt(0)] = 1_000
     test: Annotated[int, Gt(0)] = 2_000
+
+    @property
+    def mirror_keeps_class(self) -> bool:  # type: ignore[override]
+        return self.dataset.mirror_keeps_class
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

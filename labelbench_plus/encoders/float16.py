@@ -30,9 +30,14 @@ class Float16(Encoder):
     of: the encoder.
     """
 
+    title = "Half precision"
     stored = "float16"
 
     of: Annotated[Encoder, From("encoders")]
+
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.of.centred
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

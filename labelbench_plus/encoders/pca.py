@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import is_vectors, shown
 from labelbench_plus.inputs.image_files import is_images
+from labelbench_plus.reference import Reference
 
 CHUNK_BYTES = 32 * 2**20
 
@@ -34,6 +35,9 @@ class PCA(Encoder):
 
     Source: K. Pearson, On lines and planes of closest fit to systems of points in space (1901).
     """
+
+    title = "Principal components"
+    reference = Reference(("Pearson",), 1901, "On lines and planes of closest fit to systems of points in space")
 
     dimensions: Annotated[int, Field(ge=1)]
 

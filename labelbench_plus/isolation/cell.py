@@ -37,6 +37,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from labelbench_plus import questions
+from labelbench_plus.contracts.capabilities import HIDDEN
 from labelbench_plus.isolation.wire import receive
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import describe
@@ -101,6 +102,10 @@ class Cell:
         if kind.not_isolated:
             raise IsolationError(
                 f"strategies that ask for {kind.name!r} cannot be isolated; leave out `isolate`: {kind.not_isolated}"
+            )
+        if told := sorted(strategy.needs & HIDDEN):
+            raise IsolationError(
+                f"strategy {strategy.name!r} is told {', '.join(told)} and cannot be isolated; leave out `isolate`"
             )
         state = {name: value for name, value in vars(view).items() if name not in GATE}
         if kept := sorted(name for name in state if name.startswith("_")):

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 from labelbench_plus.models.weights import lent_generator, library
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import From
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,9 @@ class Lora(Network):
     modules: which of its parts are changed, by the ends of their names ("attn.qkv", "mlp.fc1"); all linear and
         attention layers if empty.
     """
+
+    title = "LoRA"
+    reference = Reference(("Hu", "others"), 2021, "LoRA: low-rank adaptation of large language models")
 
     of: Annotated[Network, From("networks")]
     rank: Annotated[int, Ge(1)] = 8

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge
 
 from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Generator, nn
@@ -27,6 +28,8 @@ class WideResNet(Network):
     widen: how many times wider than 16, 32 and 64 channels the stages are.
     """
 
+    title = "Wide ResNet"
+    reference = Reference(("Zagoruyko", "Komodakis"), 2016)
     version = 2  # 1 counted the ReLU and the mean at the end as layers, so that `layer_decay` slowed all others twice
     reads = "images"
 

@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.view import CapabilityError, View
 
 if TYPE_CHECKING:
     from labelbench_plus.algorithms.blocks.stream_top_n import Cut
     from labelbench_plus.contracts.pair_pools import OpenPool
+
+
+COLUMNS = tuple(
+    Capability(name, shape, "always", "reading the shard", what, "nothing")
+    for name, shape, what in (
+        ("images", "(rows, d) float", "the teacher's vectors of images"),
+        ("texts", "(rows, d) float", "the teacher's vectors of texts"),
+        ("targets", "(t, d) float", "vectors of what the choice is for"),
+        ("scores", "(rows,) float32", "scores that come with the pool"),
+        ("metadata", "(rows,)", "captions, languages, sizes"),
+        ("truth", "(rows,) str", "what each pair really is, for bounds"),
+    )
+)
+"""What a strategy may read of a pool of pairs, shard by shard."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class PairView(View):
 
     def __init__(self, needs: frozenset[str], keep: Callable[[Any, int, int], Chosen]) -> None:
         super().__init__(needs, {})
-        self._needed, self._keep = needs, keep
+        self._keep = keep
 
     def best(self, strategy: Any, n: int, seed: int) -> Chosen:
         """The `n` pairs that a strategy keeps.
@@ -60,6 +75,6 @@ class PairView(View):
         CapabilityError
             The strategy reads what was not declared.
         """
-        if undeclared := strategy.needs - self._needed:
+        if undeclared := strategy.needs - self._needs:
             raise CapabilityError(f"{', '.join(sorted(undeclared))} were not declared to be needed")
         return self._keep(strategy, n, seed)

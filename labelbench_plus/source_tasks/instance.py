@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.source_tasks.data import Samples, SourceModel, SourceTaskData
 from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.source_tasks.space import Finite, Space
 from labelbench_plus.source_tasks.view import SourceView
+from labelbench_plus.view import Providers
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,14 @@ class SourceInstance:
             remaining = np.full(len(bought), np.inf)
         return SourceView(
             needs,
-            source_providers(space, self.targets, model, self.truth),
+            source_providers(needs, space, self.targets, model, self.truth),
             space,
             sources,
             bought,
             prices,
             opening,
             remaining,
-            self.passive_sources.copy(),
+            self.passive_sources,
             self.rank,
             money,
             unpriced,
@@ -90,17 +92,21 @@ class SourceInstance:
 
 
 def source_providers(
-    space: Space, targets: tuple[Samples, ...], model: SourceModel | None, truth: Truth | None
-) -> dict[str, tuple[str, Callable[[], np.ndarray]]]:
+    needs: frozenset[str],
+    space: Space,
+    targets: tuple[Samples, ...],
+    model: SourceModel | None,
+    truth: Truth | None,
+) -> Providers:
     """The functions behind a source view. A free function: its closures reach no oracle and no test data."""
-    providers: dict[str, tuple[str, Callable[[], np.ndarray]]] = {}
+    providers = providers_of_model(needs, model)
     if model is not None:
         gauge: list[np.ndarray] = []
 
         def whitened(heads: np.ndarray) -> np.ndarray:
             if not gauge:
                 gauge.append(whitening(model.representation(np.concatenate([part.inputs for part in targets]))))
-            return _sealed(gauge[0] @ heads)
+            return np.asarray(gauge[0] @ heads)
 
         def source_heads() -> np.ndarray:
             if not isinstance(space, Finite):
@@ -109,7 +115,7 @@ def source_providers(
 
         def head_noise() -> np.ndarray:
             sizes = np.array([len(part.labels) for part in targets])
-            return _sealed(len(model.target_heads) * model.target_variance / sizes)
+            return np.asarray(len(model.target_heads) * model.target_variance / sizes)
 
         providers |= {
             "source_heads": ("source_heads", source_heads),
@@ -125,7 +131,7 @@ def source_providers(
         }
         for name, value in known.items():
             if value is not None:
-                providers[name] = ("true_heads", partial(_copied, value))
+                providers[name] = ("true_heads", partial(np.asarray, value))
     return providers
 
 
@@ -133,12 +139,3 @@ def whitening(representation: np.ndarray) -> np.ndarray:
     """Σ^(1/2) (k, k) with Σ = mean φφᵀ of rows φ (n, k): multiplies heads, so that lengths become risks."""
     values, vectors = np.linalg.eigh(representation.T @ representation / len(representation))
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
-
-
-def _copied(array: np.ndarray) -> np.ndarray:
-    return _sealed(array.copy())
-
-
-def _sealed(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array

@@ -9,6 +9,7 @@ import numpy as np
 
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.source_tasks.data import SourceModel
+from labelbench_plus.source_tasks.view import TRUE_HEADS
 
 
 class SourceProblem(Problem):
@@ -23,6 +24,7 @@ class SourceProblem(Problem):
 
     query = "sources"
     unit = "source labels"
+    declares = TRUE_HEADS
     ranks_by: ClassVar[str] = "excess_risk"
 
     def capacity(self) -> float:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.source_tasks.space import Space
-from labelbench_plus.view import View
+from labelbench_plus.view import Providers, View
+
+HEADS = (
+    Capability(
+        "source_heads", "(k, S)", "with a model", "a product of matrices", "the model's head of every source", "nothing"
+    ),
+    Capability("target_heads", "(k, T)", "with a model", "a product of matrices", "those of every target", "nothing"),
+    Capability("head_noise", "(T,)", "with a model", "nothing", "what is noise in a target's head", "nothing"),
+    Capability("task_map", "(k, p)", "with a model", "a product of matrices", "from descriptors to heads", "nothing"),
+)
+"""What trainers of source tasks may offer."""
+TRUE_HEADS = (
+    Capability(
+        "true_heads",
+        "(k, S), (k, T), (k, p)",
+        "always",
+        "nothing",
+        "the true heads, for bounds",
+        attributes=("true_source_heads", "true_target_heads", "true_task_map"),
+    ),
+)
 
 
 class SourceView(View):
     """What may be known of sources and targets.
 
-    All arrays are private copies; the computed ones cannot be written to.
+    All arrays are private copies that cannot be written to. What a trainer declares beyond the attributes below is
+    served under its name.
 
     Attributes
     ----------
@@ -30,10 +49,17 @@ class SourceView(View):
     unpriced: whether every label costs one unit and opening costs nothing, so that n labels cost n.
     """
 
+    sources: np.ndarray
+    bought: np.ndarray
+    prices: np.ndarray
+    opening_prices: np.ndarray
+    remaining: np.ndarray
+    passive_sources: np.ndarray
+
     def __init__(
         self,
         needs: frozenset[str],
-        providers: Mapping[str, tuple[str, Callable[[], Any]]],
+        providers: Providers,
         space: Space,
         sources: np.ndarray,
         bought: np.ndarray,
@@ -46,9 +72,9 @@ class SourceView(View):
         unpriced: bool,
     ) -> None:
         super().__init__(needs, providers)
-        self.space, self.sources, self.bought = space, sources, bought
-        self.prices, self.opening_prices, self.remaining = prices, opening_prices, remaining
-        self.passive_sources, self.rank, self.money, self.unpriced = passive_sources, rank, money, unpriced
+        self._show(sources=sources, bought=bought, prices=prices, opening_prices=opening_prices)
+        self._show(remaining=remaining, passive_sources=passive_sources)
+        self.space, self.rank, self.money, self.unpriced = space, rank, money, unpriced
 
     @property
     def source_heads(self) -> np.ndarray:
@@ -57,34 +83,34 @@ class SourceView(View):
         Those make E φφᵀ the identity over the targets' inputs, so that ‖W ν − w‖² is a risk of prediction. A source
         never bought from has head zero. Needs "source_heads".
         """
-        return np.asarray(self._read("source_heads"))
+        return self._read("source_heads")
 
     @property
     def target_heads(self) -> np.ndarray:
         """(k, T) the same of every target. Needs "target_heads"."""
-        return np.asarray(self._read("target_heads"))
+        return self._read("target_heads")
 
     @property
     def head_noise(self) -> np.ndarray:
         """(T,) k σ̂² / n: the squared length of what is noise in a target's head. Needs "head_noise"."""
-        return np.asarray(self._read("head_noise"))
+        return self._read("head_noise")
 
     @property
     def task_map(self) -> np.ndarray:
         """(k, p) the map from a descriptor ψ(w) to the source's head, whitened. Needs "task_map"."""
-        return np.asarray(self._read("task_map"))
+        return self._read("task_map")
 
     @property
     def true_source_heads(self) -> np.ndarray:
         """(k, S) the true heads. Needs "true_heads"."""
-        return np.asarray(self._read("true_source_heads"))
+        return self._read("true_source_heads", "true_heads")
 
     @property
     def true_target_heads(self) -> np.ndarray:
         """(k, T) the same of the targets. Needs "true_heads"."""
-        return np.asarray(self._read("true_target_heads"))
+        return self._read("true_target_heads", "true_heads")
 
     @property
     def true_task_map(self) -> np.ndarray:
         """(k, p) the true map from descriptors to heads. Needs "true_heads"."""
-        return np.asarray(self._read("true_task_map"))
+        return self._read("true_task_map", "true_heads")

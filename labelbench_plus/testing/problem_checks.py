@@ -19,6 +19,7 @@ from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.capabilities import Needs, offered_by_problem, offered_by_trainer
 from labelbench_plus.contracts.problems import Place, Problem
+from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.seeding import Streams
@@ -261,18 +262,26 @@ def _training_data(opened: Opened) -> None:
 
 @CHECKS.add(
     "evaluates",
-    "its scores are finite, the same when asked again, and hold the one that ranks",
-    "`evaluate` returns a dict of floats with primary_metric()[0] in it",
+    "its scores are finite, the same when asked again, and hold the one that ranks and those of its series",
+    "`evaluate` returns a dict of floats with primary_metric()[0] in it, or a `Scored` whose details JSON can hold",
 )
 def _evaluates(opened: Opened) -> str:
-    scores, again = opened.instance.evaluate(opened.model), opened.instance.evaluate(opened.model)
+    try:
+        scored, again = (Scored.of(opened.instance.evaluate(opened.model)).checked(None) for _ in range(2))
+    except UnusableScore as error:
+        raise Failure("evaluates", str(error)) from error
+    scores = scored.scores
     metric, _ = opened.problem.primary_metric()
     if metric not in scores:
         raise Failure("evaluates", f"it ranks by {metric!r}, but scores {', '.join(scores)}")
-    if bad := [name for name, value in scores.items() if not isinstance(value, float) or not math.isfinite(value)]:
-        raise Failure("evaluates", f"not finite floats: {', '.join(bad)}")
-    if scores != again:
-        raise Failure("evaluates", f"first {scores}, then {again}")
+    for series in opened.problem.series():
+        due = [series.score(column.name, at) for column in series.columns for at in series.at]
+        if missing := [name for name in due if name not in scores]:
+            raise Failure("evaluates", f"it declares the series {series.name!r}, but has no score {missing[0]!r}")
+    if scores != again.scores:
+        raise Failure("evaluates", f"first {scores}, then {again.scores}")
+    if scored.details != again.details:
+        raise Failure("evaluates", "its details come out otherwise when asked again")
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
@@ -286,7 +295,7 @@ def _repeatable(opened: Opened) -> None:
     again.oracle.answer(opened.query(again, ledger), opened.money, ledger)
     if ledger.purchases[0].as_json() != opened.ledger.purchases[0].as_json():
         raise Failure("repeatable", "the same query to another instance of the same seed bought something else")
-    if again.evaluate(opened.model) != opened.instance.evaluate(opened.model):
+    if Scored.of(again.evaluate(opened.model)).scores != Scored.of(opened.instance.evaluate(opened.model)).scores:
         raise Failure("repeatable", "another instance of the same seed scores the same model otherwise")
 
 

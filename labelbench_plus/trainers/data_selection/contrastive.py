@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
 
@@ -30,6 +31,10 @@ class Contrastive(Trainer):
     width: of the common space. hidden: of the hidden layers.
     """
 
+    title = "Small CLIP"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
     task = "contrastive"
 
     width: Annotated[int, Ge(1)] = 32

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.papers import TASK_SPACE
+from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ class BilinearTorch(Trainer):
     Source: the general instance of Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023), a network of 10-10-10-4.
     """
 
+    title = "Bilinear model, network"
+    reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
+    declares = HEADS
 
     hidden: tuple[Annotated[int, Ge(1)], ...] = (10, 10)
     steps: Annotated[int, Ge(1)] = 2000
