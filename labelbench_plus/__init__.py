@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus import _torchvision_compat
 
 if TYPE_CHECKING:
-    from labelbench_plus.api import RunsFailed, learning_curves, ranking, run_suite
+    from labelbench_plus.api import RunsFailed, learning_curves, load_model, ranking, run_details, run_suite
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.suite import Suite, SuiteError, load_suite
 
@@ -20,9 +20,11 @@ __all__ = [
     "SuiteError",
     "__version__",
     "learning_curves",
+    "load_model",
     "load_plugin_file",
     "load_suite",
     "ranking",
+    "run_details",
     "run_suite",
 ]
 
@@ -31,9 +33,11 @@ _HOMES = {
     "Suite": "suite",
     "SuiteError": "suite",
     "learning_curves": "api",
+    "load_model": "api",
     "load_plugin_file": "plugins",
     "load_suite": "suite",
     "ranking": "api",
+    "run_details": "api",
     "run_suite": "api",
 }
 

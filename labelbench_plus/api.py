@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from labelbench_plus.running.job import Where, local_jobs
+from labelbench_plus.running.job import Where, local_jobs, why_no_models
 from labelbench_plus.running.local import Event, run_local
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def run_suite(
     workers: int = 1,
     device: Literal["cpu", "cuda"] = "cpu",
     plugin_files: Sequence[Path] = (),
+    keep_models: bool = False,
 ) -> None:
     """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
 
@@ -35,11 +37,14 @@ def run_suite(
     workers: processes, of one thread each. What comes out does not depend on their number.
     plugin_files: Python files that register plugins the suite names. Runs are carried out by other processes, which
         know nothing of a class that a notebook has defined.
+    keep_models: leave each run's last model in its folder, for `load_model`.
 
     Raises
     ------
     RunsFailed
         After all runs have ended, if any failed.
+    ValueError
+        A model is to be kept, but its trainer cannot save any.
     """
     failed = []
 
@@ -47,11 +52,37 @@ def run_suite(
         if event.state == "failed":
             failed.append(f"{event.job.title}: {event.message}")
 
+    runs = suite.runs()
+    if keep_models and (reason := why_no_models(runs)):
+        raise ValueError(reason)
     where = Where.here(Path(out), device, plugin_files)
-    jobs = local_jobs(suite.runs(), where, workers, isolate=suite.isolate is not None)
+    jobs = local_jobs(runs, where, workers, isolate=suite.isolate is not None, keep_models=keep_models)
     run_local(jobs, workers, listen)
     if failed:
         raise RunsFailed("\n".join(failed))
+
+
+def load_model(run: Path | str) -> Any:
+    """The last model of a run that kept it, on the CPU: what the run's trainer returned.
+
+    A classifier has `probabilities`, from features that are scaled as the problem scales them, or from images.
+
+    Parameters
+    ----------
+    run: the run's folder, `OUT/runs/ID`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such run, or it kept no model.
+    """
+    from labelbench_plus.plugins import registry
+
+    folder = Path(run)
+    config = json.loads((folder / "config.json").read_bytes())
+    if not (folder / "model").is_dir():
+        raise FileNotFoundError(f"{folder}: no model was kept; call the command again with --keep-models")
+    return registry("trainers").build(config["trainer"]).load_model(folder / "model")
 
 
 def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
@@ -63,6 +94,41 @@ def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
     from labelbench_plus.store.collect import collect
 
     return collect(suite.suite, suite.runs(), Path(out)).curves
+
+
+def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict[str, pd.DataFrame]:
+    """What the evaluation of a round said beyond scores: a table by name, none if it said no more.
+
+    Parameters
+    ----------
+    run: a run's id, or its beginning.
+    number: of the round, from 0; -1 is the last.
+
+    Raises
+    ------
+    LookupError
+        There is no such run, or no such round of it.
+    FileNotFoundError
+        The run was restored from an archive that left its details out.
+    """
+    import pandas as pd
+
+    from labelbench_plus.store.layout import find_run
+    from labelbench_plus.store.run_store import RunStore
+
+    folder = find_run(Path(out), run)
+    store = RunStore(folder.parent.parent, folder.name)
+    records = store.rounds()
+    if not -len(records) <= number < len(records):
+        raise LookupError(f"run {store.id} has no round {number}: {len(records)} are committed, counted from 0")
+    record = records[number]
+    details = store.details(record.number)
+    if record.details is not None and details is None:
+        raise FileNotFoundError(
+            f"{store.folder}: round {record.number} has details, but they are not here: the archive was written "
+            "without (lbp publish --details)"
+        )
+    return {name: pd.DataFrame(table) for name, table in (details or {}).items()}
 
 
 def ranking(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:

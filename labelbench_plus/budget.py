@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from labelbench_plus.answers import (
+    AnswerError,
+    AnswerKind,
+    check_unnamed,
+    kind_of,
+    read_unnamed,
+    same,
+    shown,
+    written,
+)
+
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one round bought.
+    """What one round bought. It comes back from a file exactly: dtype, shape and text of every answer.
 
     Attributes
     ----------
     items: what was asked: (n,) pool indices in the order chosen; of an allocation, (n,) ids of sources or (n, d)
         descriptors of them.
     prices: (n,) money paid for each.
-    answers: (n,) what was got for each: a label, or of a source what its oracle leaves to recognise the labels by.
+    answers: (n, ...) what was got for each: a label, or of a source what its oracle leaves to recognise the labels by.
     counts: (n,) labels got from each source; None where each item is one label.
+    asked: of a generated pool, what each item was (canonical JSON): its number means nothing where the text is not.
+    kind: of the answers, which decides how they are held and written (`labelbench_plus.answers`); None of those that
+        numbers or strings say enough about, and of a record that names none.
+    answered: (n,) bool, False where there is no answer: billed, but nothing can be learned from it. None if all were
+        answered.
     """
 
     items: np.ndarray
     prices: np.ndarray
     answers: np.ndarray
     counts: np.ndarray | None = None
+    asked: tuple[str, ...] | None = None
+    kind: AnswerKind | None = None
+    answered: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is not None:
+            answers, answered = self.kind.held(self.answers)
+        elif self.answers.dtype.kind in "OU":
+            answers, answered = _held_unnamed(self.answers)
+        else:
+            return
+        object.__setattr__(self, "answers", answers)
+        if answered is not None:
+            both = answered if self.answered is None else answered & self.answered
+            object.__setattr__(self, "answered", both)
 
     @property
     def cost(self) -> float:
@@ -35,22 +67,111 @@ class Purchase:
         """How many labels were bought."""
         return len(self.items) if self.counts is None else int(self.counts.sum())
 
-    def as_json(self) -> dict[str, list[Any]]:
-        record = {
+    def check(self) -> None:
+        """Refuse what could not be written down and read back.
+
+        Raises
+        ------
+        AnswerError
+            Names the field, the item and the value.
+        """
+        count = len(self.items)
+        for name in ("prices", "answers", "counts", "asked", "answered"):
+            value = getattr(self, name)
+            if value is not None and len(value) != count:
+                raise AnswerError(f"{name}: expected one for each of {count} items, got {len(value)}")
+        items = self.items.tolist()
+        whole = self.items.dtype.kind in "iu"
+        for item in () if whole else items:
+            if self.items.dtype.kind != "f" or not np.isfinite(item).all():
+                raise AnswerError(f"items: expected whole numbers or finite descriptors, got {shown(item)}")
+        for item, price in zip(items, self.prices.tolist(), strict=True):
+            if not 0 <= price < np.inf:
+                raise AnswerError(f"prices: item {item}: expected at least 0, got {shown(price)}")
+        for item, text in zip(items, self.asked or (), strict=self.asked is not None):
+            try:
+                text.encode()
+            except (AttributeError, UnicodeEncodeError) as error:
+                raise AnswerError(
+                    f"asked: item {item}: expected text that UTF-8 can hold, got {shown(text)}"
+                ) from error
+        if self.kind is None:
+            check_unnamed(self.answers, self.answered, items)
+        else:
+            self.kind.check(self.answers, self.answered, items)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values from which `from_json` makes it again, without the problem it was bought from.
+
+        Kind, dtype and shape are named only where the values do not show them, so that classes bought from a pool say
+        nothing of them.
+        """
+        record: dict[str, Any] = {
             "items": self.items.tolist(),
             "prices": self.prices.tolist(),
-            "answers": self.answers.tolist(),
+            "answers": written(self.answers, self.answered),
         }
-        return record if self.counts is None else {**record, "counts": self.counts.tolist()}
+        if self.counts is not None:
+            record["counts"] = self.counts.tolist()
+        if self.asked is not None:
+            record["asked"] = list(self.asked)
+        if self.kind is not None and self.kind.named:
+            record["kind"] = self.kind.name
+        if self.answers.dtype.kind == "f" and self.answers.dtype != np.float64:
+            record["dtype"] = self.answers.dtype.name
+        fields = {"items": self.items, "answers": self.answers}
+        if shapes := {name: list(array.shape) for name, array in fields.items() if array.ndim > 1 and not array.size}:
+            record["shape"] = shapes
+        return record
 
     @classmethod
-    def from_json(cls, record: dict[str, list[Any]]) -> Purchase:
+    def from_json(cls, record: dict[str, Any]) -> Purchase:
+        """Build a purchase from `as_json`.
+
+        Raises
+        ------
+        ValueError
+            Of a kind or dtype that there is not, or answers that are not of theirs.
+        """
+        kind = kind_of(record["kind"]) if "kind" in record else None
+        read = read_unnamed if kind is None else kind.read
+        answers, answered = read(record["answers"], record.get("dtype"))
+        items = np.asarray(record["items"]) if record["items"] else np.empty(0, dtype=np.int64)
+        shape = record.get("shape", {})
+        if "items" in shape:
+            items = np.empty(shape["items"], dtype=np.float64)
+        if "answers" in shape:
+            answers = np.empty(shape["answers"], dtype=answers.dtype)
         return cls(
-            np.asarray(record["items"]) if record["items"] else np.empty(0, dtype=np.int64),
+            items,
             np.asarray(record["prices"], dtype=np.float64),
-            np.asarray(record["answers"]) if record["answers"] else np.empty(0, dtype=np.int64),
+            answers,
             np.asarray(record["counts"], dtype=np.int64) if "counts" in record else None,
+            tuple(record["asked"]) if "asked" in record else None,
+            kind,
+            answered,
         )
+
+    def differences(self, other: Purchase) -> list[str]:
+        """The fields in which another purchase is not this one. A kind that is not named is taken to be the same."""
+        wrong = {
+            name
+            for name in ("items", "prices", "counts", "asked")
+            if not np.array_equal(getattr(self, name), getattr(other, name))
+        }
+        if other.kind not in (None, self.kind):
+            wrong.add("kind")
+        alike = self.answers.shape == other.answers.shape and (self.answers.dtype == other.answers.dtype)
+        if len(self.answers) + len(other.answers) and not (alike and same(self.answers, other.answers).all()):
+            wrong.add("answers")
+        return sorted(wrong)
+
+
+def _held_unnamed(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        return read_unnamed(answers.tolist())
+    except ValueError:  # lists of different lengths, which have a kind: `check` says so
+        return answers, None
 
 
 @dataclass
@@ -60,6 +181,14 @@ class Ledger:
     purchases: list[Purchase] = field(default_factory=list)
 
     def record(self, purchase: Purchase) -> None:
+        """Add a purchase.
+
+        Raises
+        ------
+        AnswerError
+            It could not be written down and read back; nothing was recorded.
+        """
+        purchase.check()
         self.purchases.append(purchase)
 
     @property
@@ -69,13 +198,35 @@ class Ledger:
 
     @property
     def items(self) -> np.ndarray:
-        """(n, ...): what was bought, in order of purchase."""
-        return np.concatenate([p.items for p in self.purchases] or [np.empty(0, dtype=np.int64)])
+        """(n, ...): what was bought, in order of purchase, answered or not."""
+        return _joined(purchase.items for purchase in self.purchases)
 
     @property
     def answers(self) -> np.ndarray:
-        """(n,): the answers to `items`."""
-        return np.concatenate([p.answers for p in self.purchases] or [np.empty(0, dtype=np.int64)])
+        """(n, ...): the answers to `items`, with their kind's filler where there is none."""
+        return _joined(purchase.answers for purchase in self.purchases)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """(n,) bool: which of `items` have an answer."""
+        masks = [np.ones(len(p.items), dtype=bool) if p.answered is None else p.answered for p in self.purchases]
+        return np.concatenate(masks or [np.empty(0, dtype=bool)])
+
+    @property
+    def answered_items(self) -> np.ndarray:
+        """(m, ...): what was bought and answered: what can be learned from."""
+        return self.items[self.answered]
+
+    @property
+    def answered_answers(self) -> np.ndarray:
+        """(m, ...): the answers to `answered_items`."""
+        return self.answers[self.answered]
+
+
+def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Arrays after each other. One without rows has no say in shape or dtype, unless there is nothing else."""
+    every = list(parts)
+    return np.concatenate([part for part in every if len(part)] or every[-1:] or [np.empty(0, dtype=np.int64)])
 
 
 def allowance(amounts: tuple[float, ...], round_number: int, ledger: Ledger) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.measure import Meter
+from labelbench_plus.measure import Meter, noted
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.steps import Select, Steps, select_here
 from labelbench_plus.store.lease import Lease
@@ -16,7 +16,14 @@ Listener = Callable[[RoundRecord, dict[str, float | None]], None]
 
 
 def run(
-    spec: RunSpec, store: RunStore, lease: Lease, place: Place, listener: Listener, select: Select = select_here
+    spec: RunSpec,
+    store: RunStore,
+    lease: Lease,
+    place: Place,
+    listener: Listener,
+    select: Select = select_here,
+    *,
+    keep_model: bool = False,
 ) -> None:
     """Carry a run from its last committed round to its end.
 
@@ -27,6 +34,7 @@ def run(
     ----------
     listener: called with every committed round and its costs, those of earlier attempts included.
     select: has a strategy choose, here or elsewhere; it does not matter for the outcome.
+    keep_model: leave the last model in the run's folder, if its trainer saves models. It is no part of the run.
     """
     steps, ledger, model = Steps.of(spec, place), Ledger(), None
     committed = store.rounds()
@@ -35,7 +43,8 @@ def run(
     for record, costs in zip(committed, store.costs(), strict=True):
         ledger.record(record.purchase)
         listener(record, costs)
-    if 0 < len(committed) < len(spec.amounts):
+    keep_model = keep_model and not store.model_folder.exists()
+    if committed and (keep_model or len(committed) < len(spec.amounts)):
         model = steps.model_after(ledger.purchases, lambda number: store.checkpoint(number, lease))
 
     names: Collection[str] | None = committed[0].scores if committed else None
@@ -48,17 +57,24 @@ def run(
         with Meter(place.device) as training:
             model = steps.fit(number, ledger, previous, checkpoint)
         del previous
-        scores = steps.score(number, model, names)
-        names = scores.keys()
-        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, scores)
+        with Meter(place.device) as evaluation:
+            scored = steps.score(number, model, names)
+        names = scored.scores.keys()
+        record = RoundRecord(number, ledger.purchases[-1], ledger.spent, dict(scored.scores))
         costs = {
             "select_seconds": selection.seconds,
             "select_peak_bytes": selection.peak_bytes,
             "train_seconds": checkpoint.earlier_seconds + training.seconds,
             "train_peak_bytes": training.peak_bytes,
+            "evaluate_seconds": evaluation.seconds,
+            "evaluate_peak_bytes": evaluation.peak_bytes,
             "concurrency": place.concurrency,
             **notes,
+            **noted("trainer", getattr(model, "notes", {})),
+            **noted("problem", scored.notes),
         }
-        store.commit(record, costs, lease)
+        record = store.commit(record, costs, lease, scored.details)
         listener(record, costs)
+    if keep_model:
+        store.keep_model(lambda folder: spec.trainer.save_model(model, folder), lease)
     store.finish(spec)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -50,6 +52,12 @@ class Meter:
         with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # sets the process's high-water mark back to what is resident now
         return float(psutil.Process().memory_info().rss)
+
+
+def noted(who: str, notes: Mapping[str, float]) -> dict[str, float | None]:
+    """Notes as they stand among a round's costs: `who.name`; None for what is no finite number."""
+    values = {f"{who}.{name}": float(value) for name, value in notes.items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _resident_peak() -> float | None:

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+from labelbench_plus.answers import CLASS, AnswerKind, inferred
 from labelbench_plus.budget import Ledger, Purchase
 
 ROUNDING = 1e-9
 """Share of an allowance by which sums of fractional prices may be off without costing a label."""
+
+Settle = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(items, answers) -> what each is charged in the end."""
 
 
 class QueryError(Exception):
     """A query breaks the contract. The message says what was expected, what came, and the first offenders."""
 
 
-class Oracle(Protocol):
-    """What the loop asks of a problem's oracle, whatever the family."""
+class Oracle:
+    """What the loop asks of a problem's oracle, whatever the family.
+
+    Attributes
+    ----------
+    kind: of its answers; None where it says so purchase by purchase, or leaves it to what numbers and texts show.
+    paid: whether somebody is paid for an answer, or asked who would rather not be asked twice. Checks and replays then
+        ask what it `sells`, and never have it answer.
+    """
+
+    kind: AnswerKind | None = None
+    paid: bool = False
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
         """How much a strategy is to ask for with `allowance` money: items of a pool, or labels over all sources."""
+        raise NotImplementedError
+
+    def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+        """What `answer` would sell, and the most it would cost: items (n, ...) and prices (n,).
+
+        Nothing is revealed, charged or recorded.
+
+        Raises
+        ------
+        QueryError
+            The query breaks the contract.
+        """
+        raise NotImplementedError
 
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
         """Check `query`, charge it to `ledger`, record it there with its answers.
+
+        Whatever can be written down is recorded, a purchase of nothing too.
 
         Raises
         ------
         QueryError
             The query breaks the contract; nothing was charged or revealed.
+        AnswerError
+            An answer cannot be written down; nothing was charged or recorded.
         """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -62,52 +95,131 @@ def check_again(query: Any, found: Purchase) -> None:
     QueryError
         `query` is an `Again`, and `found`, which is about to be recorded, is not what it asks for.
     """
-    if isinstance(query, Again) and (now := found.as_json()) != (then := query.purchase.as_json()):
-        wrong = ", ".join(sorted(name for name in then if now.get(name) != then[name]))
-        raise QueryError(f"expected to sell what the run with the proxy bought, but its {wrong} are others")
+    if isinstance(query, Again) and (wrong := found.differences(query.purchase)):
+        raise QueryError(f"expected to sell what the run with the proxy bought, but its {', '.join(wrong)} are others")
 
 
-class PoolOracle:
-    """Sells the labels of a pool's items.
+class ItemOracle(Oracle):
+    """Sells answers about items of a pool.
 
     A query lists items, best first. When prices differ, a strategy cannot know how many fit: it is asked for as many
     as the money could buy at the lowest prices, and the oracle goes down the list buying what still fits.
 
     Parameters
     ----------
-    labels: (N,) what is revealed on purchase. Held here alone: no view and no training data refers to it.
-    prices: (N,) what each label costs, positive; one unit each if left out.
+    prices: (N,) what each answer costs at most, positive.
+    settle: what is charged in the end where that depends on the answer, from zero to the item's price. The problem then
+        declares `settles_prices`.
     """
 
-    def __init__(self, labels: np.ndarray, prices: np.ndarray | None = None) -> None:
-        self.__labels = labels
-        self._prices = np.ones(len(labels)) if prices is None else prices.astype(np.float64)
+    def __init__(self, prices: np.ndarray, settle: Settle | None = None) -> None:
+        self._prices, self._settle = prices.astype(np.float64), settle
+
+    def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Answers (n, ...) to items (n,), and which of them were answered: (n,) bool, None for all."""
+        raise NotImplementedError
+
+    def candidates(self, ledger: Ledger) -> np.ndarray:
+        """(n,) int64, ascending: what can be bought now, everything that was not bought yet.
+
+        An oracle that may be asked about an item again says so here, by keeping it among them.
+        """
+        left = np.ones(len(self._prices), dtype=bool)
+        left[ledger.items] = False
+        return np.flatnonzero(left)
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
-        left = np.delete(self._prices, ledger.items)
-        return int(np.searchsorted(np.cumsum(np.sort(left)), allowance * (1 + ROUNDING), side="right"))
+        left = np.sort(self._prices[self.candidates(ledger)])
+        return int(np.searchsorted(np.cumsum(left), allowance * (1 + ROUNDING), side="right"))
 
-    def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+    def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+        candidates = self.candidates(ledger)
         if isinstance(query, StratifiedDraw):
-            query = self._stratified(query.rng, ledger)[: self.ask_for(allowance, ledger)]
+            query = self._stratified(query.rng, candidates)[: self.ask_for(allowance, ledger)]
         if isinstance(query, Again):  # of dear items, fewer were bought than had been asked for
             items, expected = query.purchase.items, len(query.purchase.items)
         else:
             items, expected = as_items(query), self.ask_for(allowance, ledger)
-        check_items(items, expected, len(self.__labels), ledger.items)
+        check_items(items, expected, len(self._prices), np.setdiff1d(ledger.items, candidates))
+        if len(others := items[~np.isin(items, candidates)]):
+            raise QueryError(f"expected items that can be bought now, but {_first(others)} cannot")
         items = items[affordable(self._prices[items], allowance)]
-        purchase = Purchase(items, self._prices[items], self.__labels[items])
+        return items, self._prices[items]
+
+    def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+        items, prices = self.sells(query, allowance, ledger)
+        answers, answered = self.reveal(items)
+        if self._settle is not None:
+            prices = settled(self._settle(items, answers), prices, items)
+        purchase = Purchase(items, prices, answers, kind=self.kind, answered=answered)
         check_again(query, purchase)
         ledger.record(purchase)
 
-    def _stratified(self, rng: Generator, ledger: Ledger) -> np.ndarray:
-        """Everything not bought yet, classes taking turns, in random order within a class and a turn."""
-        items = rng.permutation(np.setdiff1d(np.arange(len(self.__labels)), ledger.items))
+    def _stratified(self, rng: Generator, candidates: np.ndarray) -> np.ndarray:
+        """Everything that can be bought, classes taking turns."""
+        raise QueryError("expected items: only an oracle that holds classes draws by class")
+
+
+class PoolOracle(ItemOracle):
+    """Sells the labels of a pool's items, which it holds.
+
+    Parameters
+    ----------
+    labels: (N, ...) what is revealed on purchase, None in an object array for an item that nobody can answer. Held here
+        alone: no view and no training data refers to it.
+    prices, settle: see `ItemOracle`; one unit each if left out.
+    kind: of the labels; as they show themselves if left out (`answers.inferred`).
+    """
+
+    kind: AnswerKind
+
+    def __init__(
+        self,
+        labels: Any,
+        prices: np.ndarray | None = None,
+        *,
+        kind: AnswerKind | None = None,
+        settle: Settle | None = None,
+    ) -> None:
+        super().__init__(np.ones(len(labels)) if prices is None else prices, settle)
+        self.kind = inferred(labels) if kind is None else kind
+        self.__labels, self._answered = self.kind.held(labels)
+
+    def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        answered = None if self._answered is None or self._answered[items].all() else self._answered[items]
+        return self.__labels[items], answered
+
+    def _stratified(self, rng: Generator, candidates: np.ndarray) -> np.ndarray:
+        """Everything that can be bought, classes taking turns, in random order within a class and a turn."""
+        if self.kind is not CLASS or self.__labels.ndim > 1:
+            raise QueryError(f"expected items: a draw by class needs classes, and answers here are {self.kind.name!r}")
+        items = rng.permutation(candidates)
         turn = np.empty(len(items), dtype=np.int64)
         for label in np.unique(self.__labels):
             of_class = self.__labels[items] == label
             turn[of_class] = np.arange(of_class.sum())
         return items[np.argsort(turn, kind="stable")]
+
+
+def settled(charged: np.ndarray, most: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """(n,) float64, what was charged, where that is no more than was known before.
+
+    Parameters
+    ----------
+    charged, most: (n,) the prices in the end, and those the query was checked against.
+
+    Raises
+    ------
+    ValueError
+        A price below zero or above the most it could be.
+    """
+    prices = np.asarray(charged, dtype=np.float64)
+    if prices.shape != most.shape:
+        raise ValueError(f"settle: expected a price for each of {len(most)} items, got shape {prices.shape}")
+    if len(wrong := np.flatnonzero(~((prices >= 0) & (prices <= most)))):
+        first = wrong[0]
+        raise ValueError(f"settle: item {items[first]}: expected 0 to {most[first]:g}, got {prices[first]:g}")
+    return prices
 
 
 def affordable(prices: np.ndarray, allowance: float) -> np.ndarray:

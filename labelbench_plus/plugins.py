@@ -29,6 +29,8 @@ from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from labelbench_plus.reference import Reference
+
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
 SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
@@ -71,11 +73,26 @@ class Plugin:
     name: under which it is registered; set by the registry.
     version: raised by its author whenever the same hyperparameters would give other results; part of every run's
         identity, so old results are never taken for new ones.
+    title: what people call it ("k-center greedy"); its name if its author says nothing.
+    reference: the publication it comes from, if any.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    title: ClassVar[str]
+    reference: ClassVar[Reference | None] = None
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any] | None:
+        """Hyperparameters of a small one that is made and used within seconds; None if there is none such.
+
+        The conformance kit checks a class by it, and plays on the examples of problems. Unless a class says it, the
+        defaults are an example where everything has one.
+        """
+        required = dataclasses.MISSING
+        given = any(field.default is field.default_factory is required for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+        return None if given else {}
 
 
 P = TypeVar("P", bound=Plugin)
@@ -138,6 +155,8 @@ class Registry(Generic[P]):
             if taken is not None and _source_of(taken) != where:
                 raise PluginError(f"{self.kind} {name!r} is defined twice: {_source_of(taken)} and {where}")
             cls.name = name
+            if "title" not in cls.__dict__:  # that of a base is another plugin's
+                cls.title = name
             self._classes[name] = cls
             if expected is None:
                 self._local[name] = Entry(

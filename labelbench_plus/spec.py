@@ -189,6 +189,11 @@ def _misfit(trainer: Trainer, problem: Problem) -> list[str]:
             f"trainer {trainer.name!r} reads or augments {_listed(missing)}, which problem {problem.name!r} does not "
             "have; choose a network that reads features, and augment: noise or augment: null"
         ]
+    if (remedy := trainer.mirroring()) and not problem.mirror_keeps_class():
+        return [
+            f"trainer {trainer.name!r} mirrors images, which changes their class in problem {problem.name!r} on "
+            f"{problem.dataset_name()}: write {remedy}"
+        ]
     if trainer.uses_validation and not problem.validation_labels():
         return [f"trainer {trainer.name!r} reads validation labels, of which problem {problem.name!r} has none"]
     return []

@@ -11,9 +11,10 @@ from numpy.random import Generator
 from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
-from labelbench_plus.contracts.scores import ScoreError, UnusableScore, check_scores
+from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
+from labelbench_plus.measure import noted
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.plugins import label
 from labelbench_plus.seeding import Streams
@@ -77,7 +78,7 @@ class Steps:
             oracle.answer(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)
         except (QueryError, CapabilityError) as error:
             raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
-        return {f"strategy.{name}": value for name, value in view.notes.items()}
+        return noted("strategy", view.notes)
 
     def fit(self, number: int, ledger: Ledger, previous: Any | None, checkpoint: Checkpoint | None = None) -> Any:
         """The model of a round, whose purchase is the ledger's last, from the previous one's if the trainer wants it.
@@ -106,7 +107,7 @@ class Steps:
                 model = self.fit(number, Ledger([*purchases[: number + 1]]), model, checkpoint(number))
         return model
 
-    def score(self, number: int, model: Any, names: Collection[str] | None) -> dict[str, float]:
+    def score(self, number: int, model: Any, names: Collection[str] | None) -> Scored:
         """What the problem says of the model of a round.
 
         Parameters
@@ -119,11 +120,9 @@ class Steps:
             A score is not finite, other scores came than before, or the model's predictions cannot be scored.
         """
         try:
-            scores = self.instance.evaluate(model)
-            check_scores(scores, names)
+            return Scored.of(self.instance.evaluate(model)).checked(names)
         except UnusableScore as error:
             raise ScoreError(f"trainer {label(self.spec.trainer)!r}, round {number}: {error}") from error
-        return scores
 
     def _data(self, ledger: Ledger) -> Any:
         return self.instance.training_data(ledger, with_validation=self.spec.trainer.uses_validation)

@@ -7,11 +7,14 @@ import numpy as np
 import torch
 
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.scores import Scored, Series, SeriesColumn, point
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.problems import Place, Problem, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.trainers import Trainer, trainers
 from labelbench_plus.view import PoolView
+
+FRONT = Series("front", "weight", tuple(map(point, (0, 0.5, 1))), (SeriesColumn("loss", higher_is_better=False),))
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,10 @@ class Share:
 
     count: int
     value: float
+
+    @property
+    def notes(self) -> dict[str, float]:
+        return {"items": self.count, "lost": float("nan")}
 
 
 @trainers.register("share")
@@ -46,7 +53,7 @@ class Telling(Problem):
     query = "pool"
     task = "telling"
 
-    says: Literal["number", "nan", "inf", "text", "more", "other"] = "number"
+    says: Literal["number", "nan", "inf", "text", "more", "other", "details", "bad details"] = "number"
 
     def fingerprint(self) -> str:
         return "made from the seed"
@@ -59,6 +66,9 @@ class Telling(Problem):
 
     def primary_metric(self) -> tuple[str, bool]:
         return "error", False
+
+    def series(self) -> tuple[Series, ...]:
+        return (FRONT,) if self.says == "details" else ()
 
     def open(self, place: Place, streams: Streams) -> "TellingInstance":
         return TellingInstance(streams.rng("telling").integers(2, size=60), self.says)
@@ -88,6 +98,8 @@ class TellingInstance:
 
     def evaluate(self, model: Share) -> Any:
         error = abs(model.value - float(self._labels.mean()))
+        if self._says.endswith("details"):
+            return self._in_full(model, error)
         if model.count <= 10:
             return {"error": error}
         odd = {
@@ -98,3 +110,16 @@ class TellingInstance:
             "other": {"other": error},
         }
         return odd.get(self._says, {"error": error})
+
+    def _in_full(self, model: Share, error: float) -> Scored:
+        margin = torch.full((60,), model.value, dtype=torch.float32)
+        if self._says == "bad details" and model.count > 10:
+            margin[7] = float("nan")
+        return Scored(
+            {"error": error, **{FRONT.score("loss", at): abs(float(at) - error) for at in FRONT.at}},
+            details={
+                "per item": {"label": self._labels, "margin": margin, "said": [f"é\0{model.count}"] * 60},
+                "generations": [{"prompt": "p", "answers": ["a", None], "length": 2}],
+            },
+            notes={"tokens": 7 * model.count},
+        )

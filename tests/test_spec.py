@@ -6,7 +6,7 @@ import pytest
 
 from labelbench_plus.plugins import registry
 from labelbench_plus.spec import PROTOCOL, RunSpec, canonical, incompatibilities
-from labelbench_plus.suite import Suite, load_suite
+from labelbench_plus.suite import Suite, SuiteError, load_suite
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_ids.json").read_text())
 
@@ -83,6 +83,32 @@ def test_early_stopping_needs_validation_labels(spec, monkeypatch):
     monkeypatch.setattr(type(spec.problem), "validation_labels", lambda problem: 0)
     (reason,) = incompatibilities(dataclasses.replace(spec, trainer=early))
     assert "reads validation labels, of which problem 'classification' has none" in reason
+
+
+@pytest.mark.parametrize("trainer", ["finetune", "ensemble", "v_pet"])
+def test_what_changes_the_class_may_not_be_mirrored(suite_file, trainer):
+    wrapped = {
+        "finetune": "{{name: finetune, network: linear, augment: {augment}}}",
+        "ensemble": "{{name: ensemble, of: {{name: finetune, network: linear, augment: {augment}}}}}",
+        "v_pet": "{{name: v_pet, network: linear, augment: noise, teachers: [mlp, {{name: finetune, network: linear, "
+        "augment: {augment}}}]}}",
+    }[trainer]
+    with pytest.raises(SuiteError) as refused:
+        load_suite(suite_file(("[logistic_regression]", f"[{wrapped.format(augment='images')}]")))
+    assert str(refused.value).endswith(
+        f"trainer '{trainer}' mirrors images, which changes their class in problem 'classification' on digits: "
+        "write flip: false"
+    )
+    for harmless in ("{name: images, flip: false}", "noise", "null"):
+        load_suite(suite_file(("[logistic_regression]", f"[{wrapped.format(augment=harmless)}]")))
+
+
+def test_mirrored_clothes_are_clothes():
+    known = registry("datasets")
+    changed = {name for name in known.entries() if known.load(name).mirror_keeps_class is False}
+    assert {"digits", "svhn", "kuzushiji49"} <= changed and not {"fashion_mnist", "cifar10", "imagenet"} & changed
+    mosaics = known.build({"name": "mosaics", "dataset": "digits"})
+    assert not mosaics.mirror_keeps_class and known.build({"name": "mosaics", "dataset": "cifar10"}).mirror_keeps_class
 
 
 def test_no_field_of_a_run_can_be_left_out_of_its_identity_by_accident(spec):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from labelbench_plus import load_suite, measure
-from labelbench_plus.running.job import carry_out, local_jobs
+from labelbench_plus.running.job import Where, carry_out, local_jobs
 
 enter, leave = measure.Meter.__enter__, measure.Meter.__exit__
 late = set()
@@ -24,8 +24,7 @@ def left(meter, *error):
     leave(meter, *error)
 
 measure.Meter.__enter__, measure.Meter.__exit__ = entered, left
-suite, root = load_suite(Path(sys.argv[1])), Path(sys.argv[2])
-(job,) = local_jobs(suite.suite, suite.runs(), root, 1)
+(job,) = local_jobs(load_suite(Path(sys.argv[1])).runs(), Where.here(Path(sys.argv[2])), 1)
 carry_out(job, lambda rounds: None)
 # Libraries load small parts of themselves as they need them; torch's optimizers, one that takes seconds.
 late = {name for name in late if "." not in name or name.startswith("labelbench_plus") or name == "torch._dynamo"}

@@ -1,4 +1,4 @@
-"""The one synthetic pool that every speed figure is measured on, a function of its arguments and seed alone."""
+"""The synthetic pools that speed figures are measured on, functions of their arguments and seed alone."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ class SpeedPool:
         logits = self.probabilities.clamp(min=1e-12).log()
         noise = torch.randn(count, *logits.shape, generator=generator)
         return (noise + logits).softmax(dim=-1)
+
+
+def flat_pool(n: int, d: int = 512, classes: int = CLASSES, labelled: int = 500, seed: int = 0) -> SpeedPool:
+    """A cloud without clusters, of intrinsic dimension d, on which laziness gains least; arguments as `speed_pool`.
+
+    Standard normal features (not of unit norm), probabilities and classes that have nothing to do with them.
+    """
+    rng = np.random.default_rng(seed)
+    logits = rng.standard_normal((n, classes), dtype=np.float32)
+    return SpeedPool(
+        features=torch.from_numpy(rng.standard_normal((n, d), dtype=np.float32)),
+        probabilities=torch.from_numpy(logits).softmax(dim=1),
+        labels=torch.from_numpy(rng.integers(classes, size=n)),
+        labelled=torch.from_numpy(rng.standard_normal((labelled, d), dtype=np.float32)),
+        labelled_classes=torch.from_numpy(rng.integers(classes, size=labelled)),
+    )
 
 
 def speed_pool(n: int, d: int = 512, classes: int = CLASSES, labelled: int = 500, seed: int = 0) -> SpeedPool:

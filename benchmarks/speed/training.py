@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from labelbench_plus.features.feature_cache import default_cache_dir
 from torch import Tensor, nn
 
 import labelbench_plus  # noqa: F401 first, so that torchvision can be imported where its extension cannot
@@ -37,7 +38,6 @@ from benchmarks.speed import plain_training as plain
 from benchmarks.speed.frame import Measurement, environment, limited_threads, measure, table
 from labelbench_plus.algorithms.learners.logistic_regression import logistic_regression
 from labelbench_plus.budget import Ledger
-from labelbench_plus.features.feature_cache import default_cache_dir
 from labelbench_plus.features.training_inputs import Images
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place

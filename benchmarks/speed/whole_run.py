@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from labelbench_plus.features.feature_cache import default_cache_dir
+
 from labelbench_plus.loop import run
 from labelbench_plus.plugins import registry
 from labelbench_plus.problems import Place

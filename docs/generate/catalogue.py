@@ -15,6 +15,7 @@ from prose import cell, markdown, summary
 from labelbench_plus.contracts.capabilities import OF_TASK, WELL_KNOWN, Capability
 from labelbench_plus.plugins import From, Infra, kinds, registry
 from labelbench_plus.questions import QUESTIONS
+from labelbench_plus.reference import Reference
 
 WITH_A_MODEL = {name for name, capability in WELL_KNOWN.items() if capability.when == "with a model"}
 IN_PARENTHESES = re.compile(r"\(([^()]*?(?:\b(?:19|20)\d\d\b|arXiv)[^()]*)\)")
@@ -45,11 +46,12 @@ def methods() -> str:
             "|---|---|---|---|---|",
         ]
         for name, cls in chosen.items():
-            papers, served = cell("; ".join(papers_of(cls))) or "–", ", ".join(served_by(cls)) or "–"
-            lines.append(f"| [{name}](#{name}) | {cell(summary(cls))} | {papers} | {cell(needs_of(cls))} | {served} |")
+            papers, served = papers_of(cls) or "–", ", ".join(served_by(cls)) or "–"
+            method = f"[{cell(cls.title)}](#{name})<br>`{name}`"
+            lines.append(f"| {method} | {cell(summary(cls))} | {papers} | {cell(needs_of(cls))} | {served} |")
         lines.append("")
         for name, cls in chosen.items():
-            lines += [f"### {name} {{ #{name} }}", "", markdown(cls.__doc__ or ""), ""]
+            lines += [f"### {name} {{ #{name} }}", "", *introduced(cls)]
             lines += [*hyperparameters(cls), *facts(cls), ""]
     return "\n".join(lines)
 
@@ -62,7 +64,7 @@ def plugins() -> str:
             continue
         lines += ["", f"## {title(kind)}", ""]
         for name, cls in loaded(kind).items():
-            lines += [f"### {name} {{ #{kind}-{name} }}", "", markdown(cls.__doc__ or ""), "", *hyperparameters(cls)]
+            lines += [f"### {name} {{ #{kind}-{name} }}", "", *introduced(cls), *hyperparameters(cls)]
             if kind == "trainers":
                 lines += [f"*Learns:* {cls.task}. *Offers to strategies:* {offered(cls)}.", ""]
             if kind == "problems":
@@ -106,35 +108,6 @@ def shown_in_views() -> list[str]:
     ]
 
 
-def title(kind: str) -> str:
-    """What people call a kind: the words with which its room begins ("Data sets: one file each. ...")."""
-    return (importlib.import_module(f"labelbench_plus.{kind}").__doc__ or kind).partition(":")[0]
-
-
-def shown_in_views() -> list[str]:
-    """A table of what views may show: the well-known capabilities and those that plugins declare."""
-    offers = {kind: loaded(kind) for kind in ("problems", "datasets", "trainers")}
-    known = dict(WELL_KNOWN)
-    by: dict[str, list[str]] = {}
-    for classes in offers.values():
-        for name, cls in classes.items():
-            declared = () if isinstance(cls.declares, property) else cls.declares
-            known |= {capability.name: capability for capability in declared if capability.name not in known}
-            task = OF_TASK.get(cls.task, frozenset()) if hasattr(cls, "query") else frozenset()
-            for capability in (capabilities(cls, "provides") or frozenset()) | task:
-                by.setdefault(capability, []).append(name)
-    return [
-        "| capability | read as | shape | when | reading it takes | what it is | offered by |",
-        "|---|---|---|---|---|---|---|",
-        *(
-            f"| `{name}` | {', '.join(f'`view.{attribute}`' for attribute in each.attributes)} | {cell(each.shape)} | "
-            f"{each.when} | {cell(each.cost)} | {cell(each.doc)} | {', '.join(by.get(name, [])) or '–'} |"
-            for name, each in sorted(known.items())
-        ),
-        "",
-    ]
-
-
 def loaded(kind: str) -> dict[str, type[Any]]:
     """What comes with this package: built in, or, for the adapters to other projects, by its own entry points."""
     known = registry(kind)
@@ -145,7 +118,23 @@ def loaded(kind: str) -> dict[str, type[Any]]:
     }
 
 
-def papers_of(cls: type[Any]) -> list[str]:
+def introduced(cls: type[Any]) -> list[str]:
+    """Title, publication and docstring of a plugin."""
+    lines = [f"**{cell(cls.title)}**", "", markdown(cls.__doc__ or ""), ""]
+    return [*lines, f"*Reference:* {linked(cls.reference, cls.reference.in_full())}", ""] if cls.reference else lines
+
+
+def linked(reference: Reference, text: str) -> str:
+    """The text, as a link to the publication where it is known where that can be read."""
+    return f"[{cell(text)}]({reference.url})" if reference.url else cell(text)
+
+
+def papers_of(cls: type[Any]) -> str:
+    """The publication that a plugin declares, or else what its docstring cites."""
+    return linked(cls.reference, str(cls.reference)) if cls.reference else cell("; ".join(cited_by(cls)))
+
+
+def cited_by(cls: type[Any]) -> list[str]:
     """What a docstring cites: its "Source:" paragraph, or else the references in its prose."""
     text = inspect.getdoc(cls) or ""
     if source := re.search(r"Source: ((?:[^.]|\.(?!\s|$))*)", text):

@@ -16,6 +16,7 @@ from torch import Tensor
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
 SPLITS = ("training", "validation", "test")
@@ -42,6 +43,9 @@ class LabelBenchStrategy(PoolStrategy):
     config: its `strategy_config`, a JSON object.
     checkout: a folder to import from, such as a checkout of LabelBench.
     """
+
+    title = "LabelBench's strategies"
+    reference = Reference(("Zhang", "others"), 2023, arxiv="2306.09910")
 
     target: str
     config: str = "{}"

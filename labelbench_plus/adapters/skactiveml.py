@@ -14,6 +14,7 @@ from torch import Tensor
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
+from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
 PACKAGE = "scikit-activeml (pip install 'labelbench-plus[adapters]')"
@@ -34,6 +35,9 @@ class SkactivemlStrategy(PoolStrategy):
     arguments: of its constructor, a JSON object, e.g. '{"method": "margin_sampling"}'.
     inputs: what X is.
     """
+
+    title = "scikit-activeml's strategies"
+    reference = Reference(("Kottke", "others"), 2021)
 
     strategy: str
     arguments: str = "{}"

@@ -13,6 +13,7 @@ from torch import Tensor
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
+from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
 PACKAGE = "small-text (pip install 'labelbench-plus[adapters]')"
@@ -33,6 +34,9 @@ class SmallTextStrategy(PoolStrategy):
     reads: what it asks of the classifier.
     arguments: of its constructor, a JSON object, e.g. '{"normalize": false}'.
     """
+
+    title = "small-text's strategies"
+    reference = Reference(("Schröder", "others"), 2023)
 
     strategy: str
     reads: Literal["probabilities", "embeddings", "nothing"] = "probabilities"

@@ -8,9 +8,9 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
-    LazyDistances,
     Points,
     feature_points,
     nearest_squared_distances,

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     FeaturePoints,
-    LazyDistances,
     exact_squared_distances,
     row_chunks,
     row_mean,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
-    LazyDistances,
     Points,
     exact_squared_distances,
     feature_points,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Interval
 
 from labelbench_plus.augmentations import Augmentation, augmentations
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -29,12 +30,17 @@ class Images(Augmentation):
     hole: side of the square that is blackened, as a share of the shorter side; 0 for none.
     """
 
+    title = "RandAugment and a hole"
+    reference = Reference(("Sohn", "others"), 2020)
     of = "images"
 
     flip: bool = True
     margin: Annotated[float, Interval(ge=0, le=0.5)] = 0.125
     operations: Annotated[int, Ge(0)] = 2
     hole: Annotated[float, Interval(ge=0, le=1)] = 0.5
+
+    def mirroring(self) -> str | None:
+        return "flip: false" if self.flip else None
 
     def weak(self, inputs: Tensor, generator: Generator) -> Tensor:
         import torch

@@ -23,6 +23,7 @@ class Noise(Augmentation):
     scaled up so that a feature's expectation stays (Srivastava et al., 2014).
     """
 
+    title = "Feature noise"
     of = "features"
 
     weak_deviation: Annotated[float, Ge(0)] = 0.05

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import FAILED, load_plugins, stop
+from labelbench_plus.testing.kit import CHECKED
 
 if TYPE_CHECKING:
     from labelbench_plus.testing.report import Report
-
-CHECKED = ("strategies", "trainers", "problems", "encoders")
 
 
 def check(
@@ -100,7 +99,7 @@ def _unknown(subject: str) -> str:
     from labelbench_plus.plugins import registry
 
     if subject.endswith(".py"):
-        return f"{subject}: registers no strategy, trainer, problem or encoder"
+        return f"{subject}: registers no plugin of a kind that can be checked ({', '.join(CHECKED)})"
     known = [name for kind in CHECKED for name in registry(kind).entries()]
     close = difflib.get_close_matches(subject, known, n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
@@ -108,18 +107,11 @@ def _unknown(subject: str) -> str:
 
 
 def _report(kind: str, name: str, given: str | None, expected: dict[str, str], quick: bool) -> Report:
-    from labelbench_plus import testing
     from labelbench_plus.plugins import PluginError
+    from labelbench_plus.testing.kit import check_plugin
 
     try:
-        subject = _built(kind, name, given)
-        if kind == "strategies":
-            return testing.check_strategy(subject, expected_failures=expected, quick=quick)
-        if kind == "trainers":
-            return testing.check_trainer(subject, expected_failures=expected)
-        if kind == "problems":
-            return testing.check_problem(subject, expected_failures=expected)
-        return testing.check_encoder(subject, expected_failures=expected)
+        return check_plugin(kind, _built(kind, name, given), expected_failures=expected, quick=quick)
     except (PluginError, ValueError, TypeError) as error:
         stop(f"{name}: {error}; hyperparameters are given by --with" if isinstance(error, TypeError) else str(error))
 

@@ -34,6 +34,8 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]
 WandbMode = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
 
+KeepModels = Annotated[bool, typer.Option("--keep-models", help="Leave each run's last model in its folder")]
+
 
 def stop(message: str, code: int = USAGE) -> NoReturn:
     """Say what is wrong and end."""
@@ -50,6 +52,14 @@ def load_plugins(files: Iterable[Path] | None) -> None:
             load_plugin_file(file)
         except PluginError as error:
             stop(str(error))
+
+
+def check_models_can_be_kept(runs: Iterable[RunSpec]) -> None:
+    """End the command where a trainer cannot save its models; before any work."""
+    from labelbench_plus.running.job import why_no_models
+
+    if reason := why_no_models(runs):
+        stop(reason)
 
 
 def load_runs(path: Path, overrides: list[str] | None, plugin: list[Path] | None) -> tuple[Suite, list[RunSpec]]:

@@ -37,7 +37,7 @@ def list_plugins(
                 try:
                     cls = found.load(entry.name)
                     summary, declared = (cls.__doc__ or "").strip().partition("\n")[0], in_words(each, cls)
-                    line += f"  {summary}" + (f" [{declared}]" if declared else "")
+                    line += f"  {cls.title}: {summary}" + (f" [{declared}]" if declared else "")
                 except PluginError as error:
                     broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
             print(line)

@@ -15,6 +15,7 @@ def publish(
     to: Annotated[Path, typer.Argument(help="A folder, e.g. results/digits")],
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
+    details: Annotated[bool, typer.Option("--details", help="Archive what evaluations said beyond scores too")] = False,
 ) -> None:
     """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
@@ -29,7 +30,7 @@ def publish(
     if missing := sum(not store.done for store in stores):
         stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
     publish_suite(loaded, runs, out, to)
-    count = write_archive(stores, to / "runs.jsonl.gz")
+    count = write_archive(stores, to / "runs.jsonl.gz", details=details)
     print(f"{count} runs and their tables: {to}")
     print(f"pages: lbp leaderboard build {to} --to FOLDER")
 

@@ -15,9 +15,11 @@ from labelbench_plus.commands.common import (
     FAILED,
     INTERRUPTED,
     Device,
+    KeepModels,
     Out,
     Plugins,
     WandbMode,
+    check_models_can_be_kept,
     load_plugins,
     stop,
 )
@@ -36,6 +38,7 @@ def replay(
     plugin: Plugins = None,
     device: Device = "cpu",
     wandb: WandbMode = "disabled",
+    keep_models: KeepModels = False,
 ) -> None:
     """Train another trainer on the labels that a run bought, round by round, as a run of its own beside it.
 
@@ -44,6 +47,7 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
+    from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
     from labelbench_plus.running.progress import Progress
@@ -53,8 +57,11 @@ def replay(
     chosen, root = _spec_of(run, out)
     spec = replace(chosen, trainer=_built(trainer), proxy=chosen.proxy or chosen.trainer)
     _check(spec)
+    if keep_models:
+        check_models_can_be_kept([spec])
     print(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
-    work = local_jobs([spec], Where.here(root, device, plugin or ()), 1, Mirror("replays", wandb))
+    where, mirror = Where.here(root, device, plugin or ()), Mirror("replays", wandb)
+    work = local_jobs([spec], where, 1, mirror, keep_models=keep_models)
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:
@@ -67,7 +74,7 @@ def replay(
     if not store.done:
         raise typer.Exit(FAILED)
     last = store.rounds()[-1]
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in last.scores.items())
+    scores = ", ".join(f"{name} {last.scores[name]:.4f}" for name in without_points(last.scores))
     print(f"after {last.spent:g} {spec.problem.unit}: {scores}")
     print(f"all of it: lbp show {spec.id} --out {root}")
 

@@ -11,11 +11,13 @@ from labelbench_plus.commands.common import (
     INTERRUPTED,
     Device,
     Jobs,
+    KeepModels,
     Out,
     Overrides,
     Plugins,
     SuiteArgument,
     WandbMode,
+    check_models_can_be_kept,
     load_runs,
     stop,
 )
@@ -30,6 +32,7 @@ def run(
     plugin: Plugins = None,
     device: Device = "cpu",
     wandb: WandbMode = "disabled",
+    keep_models: KeepModels = False,
 ) -> None:
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
@@ -41,8 +44,10 @@ def run(
 
     loaded, runs = load_runs(suite, overrides, plugin)
     _check_device(device)
+    if keep_models:
+        check_models_can_be_kept(runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
-    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate is not None)
+    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate is not None, keep_models=keep_models)
     print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:

@@ -1,23 +1,34 @@
-"""`lbp show`: one run."""
+"""`lbp show`: one run, or what its evaluation said beyond scores."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, Out, stop
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labelbench_plus.store.run_store import RunStore
+
+MOST_ROWS, WIDEST = 10, 40
+
 
 def show(
     run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
     out: Out = DEFAULT_OUT,
+    details: Annotated[bool, typer.Option("--details", help="Only what the evaluation said beyond scores")] = False,
+    number: Annotated[int, typer.Option("--round", help="Of which round, with --details; -1 is the last")] = -1,
 ) -> None:
-    """Show one run: what it is, what it bought, how it scored, where it was computed.
+    """Show one run: what it is, what it bought, how it scored, what it cost, where it was computed.
 
-    Example: lbp show 3fa1
+    Example: lbp show 3fa1 --details
     """
+    from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.store.layout import find_run
     from labelbench_plus.store.lease import attempts
     from labelbench_plus.store.run_store import RunStore, StoreError
@@ -27,6 +38,9 @@ def show(
     except LookupError as error:
         stop(str(error.args[0]))
     store = RunStore(folder.parent.parent, folder.name)
+    if details:
+        _show_details(store, number)
+        return
     try:
         rounds, costs = store.rounds(), store.costs()
     except (StoreError, OSError) as error:
@@ -40,20 +54,47 @@ def show(
         print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
         chosen = json.loads((store.folder / "manifest.json").read_bytes())["selection"]
         print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
+    if store.model_folder.exists():
+        print(f"  its last model: {store.model_folder}")
     for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""
         print(f"  attempt {number} on {attempt['host']}, {ended}{detail}")
     if rounds:
-        names = list(rounds[0].scores)
+        names = without_points(rounds[0].scores)
         print(
             "  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"])
         )
     for record, cost in zip(rounds, costs, strict=True):
-        seconds = (cost["select_seconds"] or 0) + (cost["train_seconds"] or 0)
+        seconds = sum(cost.get(f"{part}_seconds") or 0 for part in ("select", "train", "evaluate"))
         cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
         cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
         notes = [
-            f"{name}={value:.4g}" for name, value in cost.items() if name.startswith("strategy.") and value is not None
+            f"{name}={value:.4g}"
+            for name, value in cost.items()
+            if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
         ]
         print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
+
+
+def _show_details(store: RunStore, number: int) -> None:
+    from labelbench_plus.api import run_details
+    from labelbench_plus.store.run_store import StoreError
+
+    try:
+        tables = run_details(store.id, store.folder.parent.parent, number)
+    except (LookupError, StoreError, OSError) as error:
+        stop(str(error))
+    print(_beginnings(tables) or f"run {store.id}: its evaluation said no more than its scores")
+
+
+def _beginnings(tables: Mapping[str, pd.DataFrame]) -> str:
+    """The first rows of each table, and how long it is."""
+    blocks = []
+    for name, table in tables.items():
+        text = table.head(MOST_ROWS).to_string(max_colwidth=WIDEST)
+        lines = [f"{name}: {len(table):,} rows", *(f"  {line}" for line in text.splitlines())]
+        if len(table) > MOST_ROWS:
+            lines.append(f"  and {len(table) - MOST_ROWS:,} more: labelbench_plus.run_details has them all")
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)

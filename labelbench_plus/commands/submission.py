@@ -45,6 +45,7 @@ def pack_command(
     ] = None,
     runs_in: Annotated[Path, typer.Option("--runs", help="Where the runs are")] = Path("outputs"),
     plugin: Plugins = None,
+    details: Annotated[bool, typer.Option("--details", help="Pack what evaluations said beyond scores too")] = False,
 ) -> None:
     """Pack finished runs of a suite into a folder that can be sent in by pull request.
 
@@ -63,7 +64,8 @@ def pack_command(
     chosen = [spec for spec in specs if not ids or any(spec.id.startswith(prefix) for prefix in ids)]
     try:
         count = pack(
-            loaded, chosen, runs_in, to, who=who, contact=contact, what=what, differences=difference or ()
+            loaded, chosen, runs_in, to, who=who, contact=contact, what=what, differences=difference or (),
+            details=details,
         )  # fmt: skip
     except ValidationError as error:
         stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -25,7 +25,13 @@ class ClassSubset(Condition):
     classes: K of the new problem.
     """
 
+    title = "Fewer classes"
+
     classes: Annotated[int, Ge(2)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"classes": 3}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         if self.classes > len(setting.class_names):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
@@ -23,7 +23,13 @@ class Duplicates(Condition):
     share: of the pool that becomes copies.
     """
 
+    title = "Duplicates"
+
     share: Annotated[float, Interval(ge=0, lt=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"share": 0.2}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         size = len(setting.answers)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
 from numpy.random import Generator
 
 from labelbench_plus.conditions import OUTLIER, Condition, Setting, conditions, with_answers
+from labelbench_plus.reference import Reference
 
 SPREAD = 0.1
 
@@ -29,9 +30,15 @@ class InstanceNoise(Condition):
     rate: centre of the items' rates of wrong answers.
     """
 
+    title = "Instance-dependent label noise"
+    reference = Reference(("Xia", "others"), 2020)
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"rate": 0.2}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         from scipy.special import softmax

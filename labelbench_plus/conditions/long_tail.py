@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
 from numpy.random import Generator
 
 from labelbench_plus.conditions import Condition, Setting, conditions, keep_pool
+from labelbench_plus.reference import Reference
 
 
 @conditions.register("long_tail")
@@ -25,7 +26,14 @@ class LongTail(Condition):
     ratio: how many times rarer the last class is than the first.
     """
 
+    title = "Long tail"
+    reference = Reference(("Cui", "others"), 2019)
+
     ratio: Annotated[float, Ge(1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"ratio": 5.0}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         num_classes = len(setting.class_names)

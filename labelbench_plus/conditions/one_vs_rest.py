@@ -25,6 +25,8 @@ class OneVersusRest(Condition):
     classes: K of the new problem.
     """
 
+    title = "One class against the rest"
+
     classes: Annotated[int, Ge(2)] = 2
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval, MinLen
@@ -26,8 +26,14 @@ class OutOfDistribution(Condition):
     share: of the resulting pool that are outliers; items of either kind are dropped at random to reach it.
     """
 
+    title = "Items of no class"
+
     classes: Annotated[tuple[int, ...], MinLen(1)]
     share: Annotated[float, Interval(gt=0, lt=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"classes": [3], "share": 0.2}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         old, gone = len(setting.class_names), set(self.classes)

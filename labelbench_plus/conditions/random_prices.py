@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -25,7 +25,13 @@ class RandomPrices(Condition):
     highest: the dearest price possible.
     """
 
+    title = "Random prices"
+
     highest: Annotated[float, Ge(1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"highest": 4.0}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         return replace(setting, prices=self.highest ** rng.random(len(setting.answers)))

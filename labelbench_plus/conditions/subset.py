@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -23,7 +23,13 @@ class Subset(Condition):
     size: of the pool that is left.
     """
 
+    title = "Smaller pool"
+
     size: Annotated[int, Ge(1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"size": 80}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         if self.size > (available := len(setting.answers)):

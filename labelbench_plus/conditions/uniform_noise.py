@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
@@ -23,9 +23,14 @@ class UniformNoise(Condition):
     rate: share of wrong answers expected.
     """
 
+    title = "Uniform label noise"
     per_run = True
 
     rate: Annotated[float, Interval(ge=0, lt=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"rate": 0.2}
 
     def apply(self, setting: Setting, features: Callable[[], np.ndarray], rng: Generator) -> Setting:
         num_classes, size = len(setting.class_names), len(setting.answers)

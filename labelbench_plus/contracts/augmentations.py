@@ -21,6 +21,10 @@ class Augmentation(Plugin):
 
     of: ClassVar[Literal["images", "features"]]
 
+    def mirroring(self) -> str | None:
+        """What to write so that nothing is mirrored ("flip: false"); None if nothing is."""
+        return None
+
     def weak(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         """A batch of the same shape, changed a little. All that is drawn comes from `generator`, a CPU one."""
         raise NotImplementedError

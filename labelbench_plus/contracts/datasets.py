@@ -95,10 +95,13 @@ class Dataset(Plugin):
     ----------
     provides: capabilities that views have because these data come with them: the names of their `columns`.
     declares: those of them that are its own, beside the well-known ones.
+    mirror_keeps_class: whether an image and its mirror image are of one class. Trainers that mirror what they train on
+        are refused where they are not.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()
     declares: ClassVar[tuple[Capability, ...]] = ()
+    mirror_keeps_class: ClassVar[bool] = True
 
     def load(self) -> LabelledData:
         """Read the examples, or where they are read when asked for.
@@ -109,6 +112,21 @@ class Dataset(Plugin):
             The data are not on this machine; the message lists every way to get them.
         """
         raise NotImplementedError
+
+    def dataset_name(self) -> str:
+        """The data behind it: one that shows the examples of another in its own way says that one's name.
+
+        Problems on the same data count as one wherever results are averaged over data sets.
+        """
+        return self.name
+
+    def facets(self) -> dict[str, str]:
+        """What else must be equal for results on it to share a table: `{"views": "exact"}`. Not "encoder"."""
+        return {}
+
+    def knows_truth(self) -> bool:
+        """Whether its inputs hold what no learner can know: see `Problem.knows_truth`."""
+        return False
 
     def fingerprint(self) -> str:
         """Hash of the examples, labels and split, so that a run's identity changes with its data."""

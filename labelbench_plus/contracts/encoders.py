@@ -16,9 +16,12 @@ class Encoder(Plugin):
     Attributes
     ----------
     stored: the type in which the cache keeps the scaled features. They are read as float32 either way.
+    centred: whether features are shifted by the pool's mean. False where zero means something: a threshold, an answer
+        that is as likely as not. They are divided by one number either way.
     """
 
     stored: ClassVar[Literal["float32", "float16"]] = "float32"
+    centred: ClassVar[bool] = True
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         """Return the function from inputs to features (n, d) float32.

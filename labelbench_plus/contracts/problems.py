@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from labelbench_plus.contracts.capabilities import Capability
+from labelbench_plus.contracts.scores import Scored, Series
 from labelbench_plus.plugins import Plugin, Registry, label
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ class Instance(Protocol):
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
         """What a trainer is shown: never a label that was not bought, validation labels only if declared."""
 
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """Scores on the test set, which nothing else sees."""
+    def evaluate(self, model: Any) -> Mapping[str, float] | Scored:
+        """Scores on the test set, which nothing else sees: finite numbers, in every round under the same names.
+
+        With details or notes of what it cost, a `Scored`.
+        """
 
 
 class Problem(Plugin):
@@ -67,16 +71,6 @@ class Problem(Plugin):
     provides: ClassVar[frozenset[str]] = frozenset()
     declares: ClassVar[tuple[Capability, ...]] = ()
     precedence: ClassVar[frozenset[str]] = frozenset()
-
-    @classmethod
-    def example(cls) -> Mapping[str, Any] | None:
-        """Hyperparameters of a small one that opens and evaluates within seconds; None if there is none such.
-
-        The conformance kit plays on it: it checks trainers of its task and strategies of its kind of question there.
-        Unless it is said, the defaults are an example if there is a default for everything.
-        """
-        given = [field for field in fields(cls) if field.default is field.default_factory is MISSING]  # type: ignore[arg-type]
-        return None if given else {}
 
     def raw_inputs(self) -> frozenset[str]:
         """The kinds of inputs it has for trainers beside features: may hold "images"."""
@@ -109,6 +103,21 @@ class Problem(Plugin):
     def facets(self) -> dict[str, str]:
         """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
         return {}
+
+    def series(self) -> tuple[Series, ...]:
+        """Which scores belong on one curve: for each point an ordinary score of that name (`Series.score`)."""
+        return ()
+
+    def knows_truth(self) -> bool:
+        """Whether what it shows holds what no learner can know, as views rendered from the true scene do.
+
+        Its results are a bound: they are shown as one, and stand in no ranking.
+        """
+        return False
+
+    def mirror_keeps_class(self) -> bool:
+        """Whether its images may be mirrored in training."""
+        return True
 
     def open(self, place: Place, streams: Streams) -> Instance:
         """Load the data and make the problem ready for the run with these random streams."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Details = Mapping[str, Any]
+"""Tables by name. A table is a mapping of columns to lists or arrays of one length, or a list of records."""
 
 
 class ScoreError(Exception):
@@ -16,6 +20,43 @@ class ScoreError(Exception):
 
 class UnusableScore(ValueError):
     """A score, or what it would be made of, says nothing. Whoever knows trainer and round makes it a `ScoreError`."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All that an evaluation says. One that returns a dict says scores alone.
+
+    Attributes
+    ----------
+    scores: numbers by name, one of which ranks. A run has the same names in every round.
+    details: what does not rank: per item, per group, generations. They are kept in a file of their own whose hash the
+        round names, so they must come out the same when the round is computed again.
+    notes: what it cost beside time and memory (tokens, money), kept beside the round's costs as `problem.<name>`.
+    """
+
+    scores: Mapping[str, float]
+    details: Details = field(default_factory=dict)
+    notes: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Scored | Mapping[str, float]) -> Scored:
+        """What `Instance.evaluate` returned, in either of its forms."""
+        return found if isinstance(found, Scored) else cls(found)
+
+    def checked(self, names: Collection[str] | None) -> Scored:
+        """The same with details as plain JSON values.
+
+        Parameters
+        ----------
+        names: of the scores of an earlier round, which are those of the whole run; None in the first round.
+
+        Raises
+        ------
+        UnusableScore
+            A score is no finite number, or none of the run's; a detail is not what a file can hold.
+        """
+        _check_scores(self.scores, names)
+        return Scored(dict(self.scores), plain_details(self.details), self.notes)
 
 
 def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
@@ -39,18 +80,47 @@ def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
         )
 
 
-def check_scores(scores: Mapping[str, float], names: Collection[str] | None) -> None:
-    """Refuse scores that are no finite numbers, or not those of the rounds before.
-
-    Parameters
-    ----------
-    names: of the scores of an earlier round, which are those of the whole run; None in the first round.
+def plain_details(details: Details) -> dict[str, Any]:
+    """Details as JSON can hold them: arrays and tensors become lists.
 
     Raises
     ------
     UnusableScore
-        The message names the score.
+        Something is not finite, of a type that JSON lacks, text that UTF-8 lacks, or a table's columns differ in
+        length. The message names the place.
     """
+    found = {name: _plain(table, f"detail {name!r}") for name, table in details.items()}
+    for name, table in found.items():
+        if isinstance(table, dict):
+            lengths = {column: len(cells) if isinstance(cells, list) else None for column, cells in table.items()}
+            if None in lengths.values() or len(set(lengths.values())) > 1:
+                raise UnusableScore(f"detail {name!r}: expected columns of one length, got {lengths}")
+        elif not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
+            raise UnusableScore(f"detail {name!r}: expected columns by name, or a list of records")
+    return found
+
+
+def _plain(value: Any, place: str) -> Any:
+    if isinstance(value, Mapping):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise UnusableScore(f"{place}: expected text for keys, got {odd[0]!r}")
+        return {_plain(key, place): _plain(each, f"{place}, {key!r}") for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, f"{place}, {number}") for number, each in enumerate(value)]
+    if isinstance(value, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise UnusableScore(f"{place}: half of a surrogate pair, which no file can hold: {value[:60]!r}")
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnusableScore(f"{place} is not finite: {value}")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if listed := getattr(value, "tolist", None):  # of numpy and torch
+        return _plain(listed(), place)
+    raise UnusableScore(f"{place}: expected numbers, text, lists or mappings, got {type(value).__name__}")
+
+
+def _check_scores(scores: Mapping[str, float], names: Collection[str] | None) -> None:
     for name, value in scores.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UnusableScore(f"score {name!r}: expected a number, got {type(value).__name__}")
@@ -61,6 +131,75 @@ def check_scores(scores: Mapping[str, float], names: Collection[str] | None) -> 
     if names is not None and (odd := sorted(set(names) ^ set(scores))):
         how = "is missing, but the rounds before have it" if odd[0] in names else "is new: the rounds before lack it"
         raise UnusableScore(f"score {odd[0]!r} {how}; the names of a run's scores are the same in every round")
+
+
+@dataclass(frozen=True)
+class SeriesColumn:
+    """One of the numbers that each point of a series has."""
+
+    name: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Series:
+    """Scores that belong on one curve: a front is one, with a point for every weighting.
+
+    A point is an ordinary score of the round, `<name>.<column>@<at>`; it stands in no menu of metrics.
+
+    Attributes
+    ----------
+    parameter: what tells the points apart ("weight").
+    at: the points, as `point` writes them.
+    columns: what each has.
+    chart: two of the columns, or the parameter and a column, that a chart shows; None for a table alone.
+    """
+
+    name: str
+    parameter: str
+    at: tuple[str, ...]
+    columns: tuple[SeriesColumn, ...]
+    chart: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        for name in (self.name, *names):
+            if not name or "@" in name:
+                raise ValueError(f"series {self.name!r}: {name!r} is no name: expected text without '@'")
+        if "." in self.name:
+            raise ValueError(f"series {self.name!r}: its name may hold no '.', which ends it in a score's name")
+        for what, values in (("points", self.at), ("columns", tuple(names))):
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"series {self.name!r}: expected different {what}, at least one, got {values}")
+        if self.chart is not None and (odd := set(self.chart) - {*names, self.parameter}):
+            raise ValueError(f"series {self.name!r}: its chart shows {sorted(odd)}, which it does not have")
+
+    def score(self, column: str, at: str) -> str:
+        """The name of the score that a point's column is."""
+        return f"{self.name}.{column}@{at}"
+
+
+def point(at: float | Iterable[float]) -> str:
+    """The one text of a point: `0.25`, `1`, `0.5:0.5`. What is equal has equal text, and only that.
+
+    Raises
+    ------
+    ValueError
+        It is not finite.
+    """
+    if not isinstance(at, int | float):
+        return ":".join(map(point, at))
+    value = float(at) + 0.0  # no minus before a zero
+    if not math.isfinite(value):
+        raise ValueError(f"a point of a series is finite, got {value}")
+    return repr(value).removesuffix(".0")
+
+
+def split_point(score: str) -> tuple[str, str, str] | None:
+    """Series, column and point of a score's name; None for an ordinary score."""
+    before, at, value = score.rpartition("@")
+    series, dot, column = before.partition(".")
+    return (series, column, value) if at and dot and series and column and value else None
 
 
 def _named(scores: Collection[str]) -> str:

@@ -49,6 +49,7 @@ class Trainer(Plugin):
     continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds,
         unless `restore` knows better.
     needs: kinds of inputs that its problem must have beside features ("images").
+    saves_models: whether it has `save_model` and `load_model`.
     """
 
     task: ClassVar[str]
@@ -57,6 +58,11 @@ class Trainer(Plugin):
     uses_validation: ClassVar[bool] = False
     continues: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset()
+    saves_models: ClassVar[bool] = False
+
+    def mirroring(self) -> str | None:
+        """What to write so that it mirrors no image it trains on ("flip: false"); None if it mirrors none."""
+        return None
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> Any:
         """Train a model.
@@ -67,6 +73,11 @@ class Trainer(Plugin):
         streams: this round's random streams ("model_init", "data_order", "augment", ...), the same for every
             strategy at a seed.
         previous: last round's model if `continues`, else None.
+
+        Returns
+        -------
+        A model. Its `notes`, where it has any, are numbers about the training (tokens, steps, money) by name: they
+        stand beside the round's costs as `trainer.<name>`, and nothing that is compared or ranked depends on them.
         """
         raise NotImplementedError
 
@@ -85,6 +96,14 @@ class Trainer(Plugin):
         trainer that restores has `fit_with_checkpoint` keep the finished model.
         """
         return None
+
+    def save_model(self, model: Any, folder: Path) -> None:
+        """Write one of its models into an empty folder, for `load_model`."""
+        raise NotImplementedError
+
+    def load_model(self, folder: Path) -> Any:
+        """The model that `save_model` wrote there, on the CPU."""
+        raise NotImplementedError
 
     def fingerprint(self) -> str:
         """Hash of weights it starts from, beyond its hyperparameters; part of a run's identity; empty if none."""

@@ -42,6 +42,8 @@ class Arrays(Dataset):
     path: the file. What counts for a run's identity is its content, not where it lies.
     """
 
+    title = "Your own arrays"
+
     path: Annotated[Path, Infra()]
 
     @property

@@ -14,6 +14,7 @@ from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._labelbench_splits import eighty_ten_ten
 from labelbench_plus.inputs.prompts import IMAGENET
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 FOLDER = "256_ObjectCategories"
 CLUTTER = "257.clutter"
@@ -34,6 +35,9 @@ class Caltech256(Dataset):
 
     Source: Griffin, Holub, Perona, Caltech-256 object category dataset (2007). CC BY 4.0.
     """
+
+    title = "Caltech-256"
+    reference = Reference(("Griffin", "Holub", "Perona"), 2007, "Caltech-256 object category dataset")
 
     root: Annotated[Path | None, Infra()] = None
 

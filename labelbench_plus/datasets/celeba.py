@@ -12,6 +12,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 ATTRIBUTES, PARTITION, IMAGES = "list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba"
 
@@ -30,6 +31,11 @@ class CelebA(Dataset):
 
     Source: Liu, Luo, Wang, Tang, Deep learning face attributes in the wild, ICCV 2015.
     """
+
+    title = "CelebA"
+    reference = Reference(
+        ("Liu", "Luo", "Wang", "Tang"), 2015, "Deep learning face attributes in the wild", venue="ICCV"
+    )
 
     root: Annotated[Path | None, Infra()] = None
 

@@ -10,6 +10,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, datasets
 from labelbench_plus.datasets._cifar import read
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -36,6 +37,9 @@ class CIFAR10(Dataset):
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
     """
+
+    title = "CIFAR-10"
+    reference = Reference(("Krizhevsky",), 2009, "Learning multiple layers of features from tiny images")
 
     root: Annotated[Path | None, Infra()] = None
     official: bool = True

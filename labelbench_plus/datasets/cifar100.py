@@ -10,6 +10,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, datasets
 from labelbench_plus.datasets._cifar import read
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 MD5 = {
     "train": "16019d7e3df5f24257cddd939b257f8d",
@@ -33,6 +34,9 @@ class CIFAR100(Dataset):
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
     """
+
+    title = "CIFAR-100"
+    reference = Reference(("Krizhevsky",), 2009, "Learning multiple layers of features from tiny images")
 
     root: Annotated[Path | None, Infra()] = None
     official: bool = True

@@ -15,6 +15,7 @@ from labelbench_plus.datasets._labelbench_splits import quarter_and_rest
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @datasets.register("coco")
@@ -34,6 +35,9 @@ class COCO(Dataset):
 
     Source: Lin et al., Microsoft COCO: common objects in context, ECCV 2014.
     """
+
+    title = "MS COCO"
+    reference = Reference(("Lin", "others"), 2014, "Microsoft COCO: common objects in context", venue="ECCV")
 
     year: Literal[2014, 2017] = 2014
     root: Annotated[Path | None, Infra()] = None

@@ -12,6 +12,7 @@ import numpy as np
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.features.hashing import hash_labelled_data
+from labelbench_plus.reference import Reference
 
 SIZES = (1097, 200, 500)
 SPLIT_SEED = 0
@@ -27,6 +28,10 @@ class Digits(Dataset):
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), its test part.
     """
+
+    title = "Handwritten digits"
+    reference = Reference(("Alpaydin", "Kaynak"), 1998, "Optical recognition of handwritten digits", venue="UCI")
+    mirror_keeps_class = False
 
     def load(self) -> LabelledData:
         table = _table()

@@ -19,6 +19,7 @@ from labelbench_plus.datasets._files import places
 from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 SIZES = (55_000, 5_000)
 SPLIT_SEED = 0
@@ -55,6 +56,9 @@ class FashionMNIST(Dataset):
 
     Source: Xiao, Rasul, Vollgraf, arXiv 1708.07747 (2017). MIT licence.
     """
+
+    title = "Fashion-MNIST"
+    reference = Reference(("Xiao", "Rasul", "Vollgraf"), 2017, arxiv="1708.07747")
 
     root: Annotated[Path | None, Infra()] = None
     download: Annotated[bool, Infra()] = False

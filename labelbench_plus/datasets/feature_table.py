@@ -44,6 +44,8 @@ class FeatureTable(Dataset):
     validation_share, test_share: of the rows, where there is no column `split`.
     """
 
+    title = "Your own features"
+
     path: Annotated[Path, Infra()]
     label: str = "label"
     features: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.inputs.prompts import FMOW
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @datasets.register("fmow")
@@ -32,6 +33,9 @@ class FMoW(Dataset):
 
     Source: Christie et al., Functional map of the world, CVPR 2018; Koh et al., WILDS, arXiv 2012.07421 (2021).
     """
+
+    title = "FMoW of WILDS"
+    reference = Reference(("Christie", "others"), 2018, "Functional map of the world", venue="CVPR")
 
     shift: _wilds.Shift = "id"
     root: Annotated[Path | None, Infra()] = None

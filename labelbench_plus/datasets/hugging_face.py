@@ -42,6 +42,8 @@ class HuggingFace(Dataset):
     Images are identified by their names, their sizes in bytes and their order; texts by themselves.
     """
 
+    title = "Hugging Face hub"
+
     hub: str | None = None
     folder: Annotated[Path | None, Infra()] = None
     config: str | None = None
@@ -51,6 +53,10 @@ class HuggingFace(Dataset):
     test: str = "test"
     inputs: str | None = None
     label: str | None = None
+
+    @classmethod
+    def example(cls) -> None:  # which data set is to be said
+        return None
 
     def load(self) -> LabelledData:
         """Read labels and texts, find images.

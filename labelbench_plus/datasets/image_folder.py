@@ -35,6 +35,8 @@ class ImageFolder(Dataset):
     validation_share, test_share: of what is divided. A part that has its own folder is that folder.
     """
 
+    title = "Your own images"
+
     path: Annotated[Path, Infra()]
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2

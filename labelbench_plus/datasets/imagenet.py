@@ -17,6 +17,7 @@ from labelbench_plus.datasets._labelbench_splits import quarter_and_rest
 from labelbench_plus.inputs.image_files import ImageFiles, ParquetImages
 from labelbench_plus.inputs.prompts import IMAGENET
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @datasets.register("imagenet")
@@ -43,6 +44,11 @@ class ImageNet(Dataset):
 
     Source: Russakovsky et al., ImageNet large scale visual recognition challenge, IJCV 115 (2015).
     """
+
+    title = "ImageNet"
+    reference = Reference(
+        ("Russakovsky", "others"), 2015, "ImageNet large scale visual recognition challenge", venue="IJCV"
+    )
 
     root: Annotated[Path | None, Infra()] = None
     class_names: Annotated[Path | None, Infra()] = None

@@ -11,6 +11,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.inputs.prompts import IWILDCAM
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @datasets.register("iwildcam")
@@ -30,6 +31,9 @@ class IWildCam(Dataset):
 
     Source: Beery, Cole, Gjoka, arXiv 2004.10340 (2020); Koh et al., WILDS, arXiv 2012.07421 (2021).
     """
+
+    title = "iWildCam of WILDS"
+    reference = Reference(("Beery", "Cole", "Gjoka"), 2020, arxiv="2004.10340")
 
     shift: _wilds.Shift = "id"
     root: Annotated[Path | None, Infra()] = None

@@ -15,6 +15,7 @@ from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 # In the order of their code points, as the data set's k49_classmap.csv has them: 48 hiragana and the iteration mark.
 CLASS_NAMES = tuple(
@@ -37,6 +38,12 @@ class Kuzushiji49(Dataset):
 
     Source: Clanuwat et al., Deep learning for classical Japanese literature, arXiv 1812.01718 (2018). CC BY-SA 4.0.
     """
+
+    title = "Kuzushiji-49"
+    reference = Reference(
+        ("Clanuwat", "others"), 2018, "Deep learning for classical Japanese literature", arxiv="1812.01718"
+    )
+    mirror_keeps_class = False
 
     root: Annotated[Path | None, Infra()] = None
 

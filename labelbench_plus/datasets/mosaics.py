@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Gt
@@ -32,10 +33,20 @@ class Mosaics(Dataset):
     pool, validation, test: how many mosaics each part has.
     """
 
+    title = "Mosaics of images"
+
     dataset: Annotated[Dataset, From("datasets")]
     pool: Annotated[int, Gt(0)] = 10_000
     validation: Annotated[int, Gt(0)] = 1_000
     test: Annotated[int, Gt(0)] = 2_000
+
+    @property
+    def mirror_keeps_class(self) -> bool:  # type: ignore[override]
+        return self.dataset.mirror_keeps_class
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dataset": "digits", "pool": 60, "validation": 20, "test": 30}
 
     def load(self) -> LabelledData:
         """Read the other data set and compose.

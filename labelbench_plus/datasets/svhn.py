@@ -12,6 +12,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import check_md5, fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 MD5 = {
     "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
@@ -35,6 +36,12 @@ class SVHN(Dataset):
 
     Source: Netzer et al., Reading digits in natural images with unsupervised feature learning (2011).
     """
+
+    title = "SVHN"
+    reference = Reference(
+        ("Netzer", "others"), 2011, "Reading digits in natural images with unsupervised feature learning"
+    )
+    mirror_keeps_class = False
 
     root: Annotated[Path | None, Infra()] = None
     official: bool = True

@@ -15,6 +15,7 @@ from labelbench_plus.datasets._labelbench_splits import parts
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -39,6 +40,9 @@ class VOC(Dataset):
 
     Source: Everingham et al., The PASCAL visual object classes challenge, IJCV 88 (2010).
     """
+
+    title = "PASCAL VOC"
+    reference = Reference(("Everingham", "others"), 2010, "The PASCAL visual object classes challenge", venue="IJCV")
 
     year: Literal[2007, 2012] = 2012
     pool: Annotated[int, Gt(0)] = 10_000

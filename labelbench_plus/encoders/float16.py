@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -30,9 +30,18 @@ class Float16(Encoder):
     of: the encoder.
     """
 
+    title = "Half precision"
     stored = "float16"
 
     of: Annotated[Encoder, From("encoders")]
+
+    @property
+    def centred(self) -> bool:  # type: ignore[override]
+        return self.of.centred
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "pixels"}
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         return self.of.fit(pool_inputs)

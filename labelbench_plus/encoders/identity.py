@@ -16,6 +16,8 @@ from labelbench_plus.encoders._inputs import is_vectors, shown
 class Identity(Encoder):
     """Inputs that are vectors (n, d) already, rounded to float32."""
 
+    title = "Vectors as they are"
+
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Raises ValueError where the inputs are not vectors, or too large for float32."""
         _as_float32(pool_inputs[:1])

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from labelbench_plus.encoders import Encoder, encoders
-from labelbench_plus.encoders._inputs import check_images
-from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.encoders import encoders
+from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 
 @encoders.register("open_clip")
 @dataclass(frozen=True)
-class OpenClip(Encoder):
+class OpenClip(PretrainedEncoder):
     """Image embeddings of a CLIP model, or one of its kind, in float32. Needs the extra `clip`.
 
     Images are prepared as for the encoder `timm`, with the mean and standard deviation of the weights. Features are
@@ -41,6 +39,11 @@ class OpenClip(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "open_clip models"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
+
     model: str
     weights: Literal["pretrained", "file", "random-plumbing-test"]
     tag: str | None = None
@@ -49,27 +52,8 @@ class OpenClip(Encoder):
     file: Annotated[Path | None, Infra()] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
-    def fit(self, pool_inputs: np.ndarray | ImageFiles) -> Callable[[np.ndarray | ImageFiles], np.ndarray]:
-        """Load the model; the pool is not looked at.
+    def normalised(self) -> bool:
+        return self.normalise
 
-        Raises
-        ------
-        ValueError
-            The inputs are no images, open_clip has no such model or tag, or the weights are not of this model.
-        FileNotFoundError
-            open_clip is not installed, or the weights cannot be had; the message lists the ways to get them.
-        """
-        from labelbench_plus.encoders._images import encode_images
-
-        check_images(pool_inputs, self.name)
-        return encode_images(self.name, self._found().load(), self.device, normalised=self.normalise)
-
-    def side(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        """Hash of the file of weights; where the hub keeps it or there is none, of the loaded tensors by name."""
-        return self._found().fingerprint()
-
-    def _found(self) -> OpenClipModel:
+    def found(self) -> OpenClipModel:
         return OpenClipModel(self.model, self.weights, self.image_size, self.file, self.tag)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import is_vectors, shown
 from labelbench_plus.inputs.image_files import is_images
+from labelbench_plus.reference import Reference
 
 CHUNK_BYTES = 32 * 2**20
 
@@ -35,7 +36,14 @@ class PCA(Encoder):
     Source: K. Pearson, On lines and planes of closest fit to systems of points in space (1901).
     """
 
+    title = "Principal components"
+    reference = Reference(("Pearson",), 1901, "On lines and planes of closest fit to systems of points in space")
+
     dimensions: Annotated[int, Field(ge=1)]
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"dimensions": 4}
 
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Find the directions.

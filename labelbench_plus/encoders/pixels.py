@@ -22,6 +22,8 @@ class Pixels(Encoder):
     features of an image do not depend on the others.
     """
 
+    title = "Raw pixels"
+
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Raises ValueError where the inputs are not uint8 images."""
         _flatten(pool_inputs[:1])

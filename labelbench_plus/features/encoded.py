@@ -40,6 +40,7 @@ class Features:
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
     that penalties mean the same for every encoder while angles and ratios of distances stay as the encoder made them.
+    Those of an encoder that is not `centred` are divided alone.
 
     Attributes
     ----------
@@ -86,6 +87,8 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
             for part, shards in work().items()
         }
         mean, variance = _moments(raw["pool"])
+        if not encoder.centred:
+            mean = np.zeros_like(mean)
         scale = variance**-0.5 if variance > 0 else 1.0
         scaled: dict[str, np.ndarray | Rows] = {
             part: _scaled(shards, mean, scale, encoder.stored) for part, shards in raw.items()
@@ -238,4 +241,5 @@ def _key(dataset: Dataset, encoder: Encoder) -> dict[str, Any]:
         "data": dataset.fingerprint(),
         "encoder": describe(encoder, semantic_only=True),
         "weights": encoder.fingerprint(),
+        **({} if encoder.centred else {"centred": False}),
     }

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from labelbench_plus.leaderboard.results import Results, write_results
-from labelbench_plus.leaderboard.runs import COLUMNS, About, BoardMeta
+from labelbench_plus.leaderboard.runs import COLUMNS, LATER_COSTS, About, BoardMeta
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import replace
 
@@ -125,7 +125,8 @@ def as_results(
     records = {
         run.id: {"config": dict(run.config), "manifest": {**run.source, "defects": list(run.defects)}} for run in runs
     }
-    return Results(pd.DataFrame(rows, columns=[*COLUMNS, *known]), meta, records)
+    later = [name for name in LATER_COSTS if any(name in run.costs for run in runs)]
+    return Results(pd.DataFrame(rows, columns=[*COLUMNS, *later, *known]), meta, records)
 
 
 def write_import(results: Results, folder: Path, licence: bytes = b"") -> None:

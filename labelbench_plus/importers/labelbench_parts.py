@@ -63,8 +63,6 @@ DIFFERS = {
 }
 CODE_ONLY = ("num_workers", "test_batch_size", "inference_batch_size", "working_memory_GB", "fs")
 """Keys that say how fast something is computed, never what."""
-MIRRORED = ("svhn", "kuzushiji49")
-"""Data sets whose classes mirroring changes."""
 
 
 class Remarks:

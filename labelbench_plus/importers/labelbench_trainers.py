@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelbench_plus.importers.imported import ImportRefused
-from labelbench_plus.importers.labelbench_parts import CODE_ONLY, MIRRORED, TRAINERS, Part, Remarks, network
+from labelbench_plus.importers.labelbench_parts import CODE_ONLY, TRAINERS, Part, Remarks, network
+from labelbench_plus.plugins import registry
 
 Config = Mapping[str, Any]
 SMOOTHED = "LabelSmoothingCrossEntropy"
@@ -174,7 +175,9 @@ def _loss(config: Config, semi: bool, found: Part, remarks: Remarks) -> None:
 
 def _augmentation(backbone: str, dataset: str, semi: bool, found: Part, remarks: Remarks) -> None:
     """Weak views are what the model's own preprocessing gives there: CLIP's draws nothing, CoCa's crops at random."""
-    images: Part = {"name": "images", **({"flip": False} if dataset in MIRRORED else {})}
+    known = registry("datasets")
+    mirrored = dataset not in known.entries() or known.load(dataset).mirror_keeps_class
+    images: Part = {"name": "images", **({} if mirrored else {"flip": False})}
     if semi and found["name"] != TRAINERS["pseudolabel"]:
         found["augment"] = images
         remarks("augment", "views as in FixMatch here; there the model's own preprocessing, and RandAugment with it")
@@ -184,7 +187,7 @@ def _augmentation(backbone: str, dataset: str, semi: bool, found: Part, remarks:
     else:
         found["augment"] = None
         remarks("augment", "as there, where the preprocessing of the images is the same each time")
-    if found["augment"] and dataset in MIRRORED:
+    if found["augment"] and not mirrored:
         remarks("augment", "nothing is mirrored: that would change the class")
 
 

@@ -24,7 +24,7 @@ from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Readi
 from labelbench_plus.importers.labelbench import LABELS, UNKNOWN, Place, as_run
 from labelbench_plus.inputs.plain_pickle import PickleRefused
 from labelbench_plus.leaderboard.results import Results
-from labelbench_plus.leaderboard.runs import COLUMNS, PROXY_SECONDS, About
+from labelbench_plus.leaderboard.runs import COLUMNS, LATER_COSTS, PROXY_SECONDS, About
 from labelbench_plus.plugins import PluginError, label, registry
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.tracking.wandb_mirror import LAST_ROUND
@@ -218,7 +218,7 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
     try:
         spec = RunSpec.from_json(config)
         names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
-        about = About(spec.problem.task, spec.problem.unit, spec.problem.dataset_name(), spec.problem.facets())
+        about = About.of(spec.problem)
         validation = spec.validation_labels
         ranked_by = spec.problem.primary_metric()[0]
     except (PluginError, ValidationError, ValueError, KeyError, TypeError, OSError) as error:
@@ -228,7 +228,7 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
     if len(lines) != len(amounts):
         defects.append(f"{len(lines)} of {len(amounts)} rounds are there")
     metrics = sorted({key for line in lines for key in line if key.startswith("test/")})
-    costs = sorted(name for name in COLUMNS if any(f"cost/{name}" in line for line in lines))
+    costs = sorted(name for name in (*COLUMNS, *LATER_COSTS) if any(f"cost/{name}" in line for line in lines))
     known = re.fullmatch("[0-9a-f]{16}", str(config.get("run_id")))
     return ImportedRun(
         id=config["run_id"] if known else run_id({"importer": "wandb", "run": source["from"]}),

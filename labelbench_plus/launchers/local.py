@@ -28,6 +28,7 @@ class Local(Launcher):
     not taken for it.
     """
 
+    title = "This machine"
     reports = "processes"
 
     processes: Annotated[int, Ge(1)] = os.cpu_count() or 1

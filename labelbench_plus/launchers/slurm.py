@@ -80,6 +80,7 @@ class Slurm(Launcher):
     options: any other option of `sbatch`, by its long name.
     """
 
+    title = "SLURM"
     orders_jobs = True
 
     time: Duration

@@ -18,7 +18,8 @@ def render(board: Board) -> str:
     for setting in board.settings:
         blocks += _setting(setting, board.meta.baseline)
     if board.settings:
-        shown = [column for column in columns_of(board.meta) if not column.detail]
+        had = {column.key for setting in board.settings for column in setting.table.columns}
+        shown = [column for column in columns_of(board.meta) if column.key in had and not column.detail]
         blocks.append("## Definitions")
         blocks.append("\n".join(f"* **{_escape(c.label)}**: {_escape(c.about)}." for c in shown))
     return "\n\n".join(blocks) + "\n"

@@ -35,6 +35,8 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         notes.append(f"the first round was chosen by {label(suite.initial)}, which uses labels nobody paid for")
     if knowing := [label(strategy) for strategy in suite.strategies if strategy.knows_truth]:
         notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
+    if bounds := [label(problem) for problem in suite.problems if problem.knows_truth()]:
+        notes.append(f"{', '.join(bounds)}: shows what no learner can know, so its results are a bound, and not ranked")
     if found.missing:
         notes.append(f"{len(found.missing)} of {len(runs)} runs have no round yet")
     metric, higher_is_better = suite.primary_metric()
@@ -48,10 +50,7 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         slack={label(problem): problem.dearest() for problem in suite.problems if problem.dearest() > 1},
         shared_start=suite.initial is not None,
         notes=tuple(notes),
-        problems={
-            label(problem): About(problem.task, problem.unit, problem.dataset_name(), problem.facets())
-            for problem in suite.problems
-        },
+        problems={label(problem): About.of(problem) for problem in suite.problems},
     )
     ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
     records = {

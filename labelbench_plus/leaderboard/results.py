@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from labelbench_plus.contracts.scores import Series, SeriesColumn
 from labelbench_plus.leaderboard import markdown
 from labelbench_plus.leaderboard.badges import read_badges
 from labelbench_plus.leaderboard.board import Board, build_board
@@ -95,7 +96,12 @@ def read_results(folder: Path) -> Results:
 
 def meta_as_json(meta: BoardMeta) -> bytes:
     """board.json: sorted, indented, ending in a newline."""
-    return (json.dumps({"format": FORMAT, **dataclasses.asdict(meta)}, indent=1, sort_keys=True) + "\n").encode()
+    record = {"format": FORMAT, **dataclasses.asdict(meta)}
+    for about in record["problems"].values():
+        for later in ("series", "knows_truth"):  # boards were published before there were any
+            if not about[later]:
+                del about[later]
+    return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
 def digest(content: bytes) -> str:
@@ -107,9 +113,23 @@ def _meta(record: dict[str, Any]) -> BoardMeta:
     if record.pop("format") != FORMAT:
         raise ValueError("another format")
     record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
-    record["problems"] = {problem: About(**about) for problem, about in record.get("problems", {}).items()}
+    record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
     record["notes"] = tuple(record.get("notes", ()))
     return BoardMeta(**record)
+
+
+def _about(record: dict[str, Any]) -> About:
+    series = tuple(
+        Series(
+            each["name"],
+            each["parameter"],
+            tuple(each["at"]),
+            tuple(SeriesColumn(**column) for column in each["columns"]),
+            tuple(each["chart"]) if each["chart"] else None,
+        )
+        for each in record.get("series", ())
+    )
+    return About(**{**record, "series": series})
 
 
 def _numbers(curves: Path) -> dict[str, list[str]]:

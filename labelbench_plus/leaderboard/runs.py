@@ -12,6 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.contracts.scores import Series
+
 COLUMNS = (
     "run_id",
     "suite",
@@ -30,6 +33,8 @@ COLUMNS = (
     "complete",
 )
 
+LATER_COSTS = ("evaluate_seconds", "evaluate_peak_bytes")
+"""Columns that runs have since evaluations are metered; nobody knows them of older and of imported runs."""
 
 PROXY_SECONDS = "strategy.proxy_seconds"
 """A column that runs with a proxy have: what their labels cost to choose, in the run that chose them."""
@@ -43,12 +48,27 @@ class About:
 
     `task`: what its trainers solve. `unit`: what a budget counts, as a plural. `dataset`: problems on the same data
     count as one wherever results are averaged over data sets. `facets`: what else must be equal ("encoder": "pixels").
+    `series`: which scores are points of one curve. `knows_truth`: its results are a bound, and are not ranked.
     """
 
     task: str
     unit: str
     dataset: str
     facets: Mapping[str, str] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
+    knows_truth: bool = False
+
+    @classmethod
+    def of(cls, problem: Problem) -> About:
+        """What a problem declares."""
+        return cls(
+            problem.task,
+            problem.unit,
+            problem.dataset_name(),
+            problem.facets(),
+            problem.series(),
+            problem.knows_truth(),
+        )
 
 
 @dataclass(frozen=True)
@@ -113,6 +133,8 @@ class Run:
     train_seconds: float
     select_peak_bytes: float
     train_peak_bytes: float
+    evaluate_seconds: float = math.nan
+    evaluate_peak_bytes: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +166,7 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     order = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
     ordered = curves.sort_values(order, kind="stable")
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
-    extra = [name for name in ("concurrency", PROXY_SECONDS) if name in curves.columns]
+    extra = [name for name in ("concurrency", PROXY_SECONDS, *LATER_COSTS) if name in curves.columns]
     for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *extra]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
@@ -218,10 +240,10 @@ def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequ
 def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], metric: str) -> Run:
     def known(name: str) -> NDArray[np.float64]:
         # A round that selects nothing (the initial set) has no selection time.
-        values = rows[name].astype(np.float64)
+        values = rows[name].astype(np.float64) if name in rows else np.empty(0)
         return values[~np.isnan(values)]
 
-    alone = "concurrency" not in rows or not (known("concurrency") > 1).any()
+    alone = not (known("concurrency") > 1).any()
 
     def total(name: str) -> float:
         return float(known(name).sum()) if alone and len(known(name)) else math.nan
@@ -237,8 +259,10 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         labels=rows["labels"].astype(np.int64),
         values=rows[metric].astype(np.float64),
         validation_labels=int(declared.max()) if len(declared) else None,
-        select_seconds=total("select_seconds") + (float(known(PROXY_SECONDS).sum()) if PROXY_SECONDS in rows else 0.0),
+        select_seconds=total("select_seconds") + float(known(PROXY_SECONDS).sum()),
         train_seconds=total("train_seconds"),
         select_peak_bytes=most("select_peak_bytes"),
         train_peak_bytes=most("train_peak_bytes"),
+        evaluate_seconds=total("evaluate_seconds"),
+        evaluate_peak_bytes=most("evaluate_peak_bytes"),
     )

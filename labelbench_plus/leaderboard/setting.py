@@ -59,9 +59,10 @@ class BoardSetting:
     baseline at each budget, above zero is better), `gains` (the same in AUBC), `savings` (one for each of `SHARES`,
     None where undefined) and `saving_curves`. `penalty`: who beats whom at the `tested_rounds`, as published and with
     tests adjusted over all pairs of a budget. `areas`, `finals`: strategy -> seed -> AUBC and final value.
-    No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than the
-    baseline. `unit` is what a budget counts. `seeds_needed` would separate the first two in the table (infinite if
-    none would, NaN if unknown). `validation_labels` is None where runs disagree.
+    No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than
+    the baseline. Where the problem knows the truth there are neither, nor ranks. `unit` is what a budget counts.
+    `seeds_needed` would separate the first two in the table (infinite if none would, NaN if unknown).
+    `validation_labels` is None where runs disagree.
     """
 
     problem: str
@@ -108,6 +109,7 @@ class BoardSetting:
 def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
     """Work out everything that is said of a setting."""
     sign = 1 if meta.higher_is_better else -1
+    about = meta.about(of.problem)
     areas = {
         strategy: {seed: area_under_budget_curve(of.budgets, run.values) for seed, run in by_seed.items()}
         for strategy, by_seed in of.runs.items()
@@ -130,26 +132,30 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         return (ranks[strategy].best, ranks[strategy].worst, -sign * mean)
 
     order = sorted(of.runs, key=lambda strategy: (reading_order(strategy), strategy))
-    rows = []
+    rows: list[dict[str, Cell]] = []
     for strategy in order:
         runs = list(of.runs[strategy].values())
         cells: dict[str, Cell] = {"strategy": strategy, "seeds": len(runs)}
         if runs:
             cells |= _costs(runs)
-            cells["rank"] = ranks[strategy]
+            cells["rank"] = ranks[strategy] if not about.knows_truth else None
             cells["aubc"] = t_interval(list(areas[strategy].values()))
             cells["gain"] = gains.get(strategy)
             cells["saving"] = savings[strategy][SHARES.index(HEADLINE_SHARE)] if strategy in savings else None
             cells["final"] = t_interval([run.values[-1] for run in runs])
             if of.budgets[0] > 0:
                 cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
-        rows.append(tuple(cells.get(column.key) for column in columns_of(meta)))
+        rows.append(cells)
+    columns = tuple(
+        column
+        for column in columns_of(meta)
+        if not column.later or any(cells.get(column.key) is not None for cells in rows)
+    )
     seen = [strategy for strategy in order if strategy in compared]
     validation = {run.validation_labels for by_seed in of.runs.values() for run in by_seed.values()}
     items_are_budget = all(
         np.array_equal(run.labels, of.budgets) for by_seed in of.runs.values() for run in by_seed.values()
     )
-    about = meta.about(of.problem)
     values = {name: {seed: run.values for seed, run in of.runs[name].items()} for name in seen}
     mean_of_baseline = _mean_curve(of.runs.get(meta.baseline, {}), len(of.budgets))
     rounds = rounds_to_test(mean_of_baseline, meta.higher_is_better)
@@ -162,7 +168,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         unit=about.unit if items_are_budget else "units of money",
         validation_labels=validation.pop() if len(validation) == 1 else None,
         runs=of,
-        table=Table(columns_of(meta), tuple(rows)),
+        table=Table(columns, tuple(tuple(cells.get(column.key) for column in columns) for cells in rows)),
         curves=tuple(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
         gain_curves=tuple(
             Curve(strategy, _gain_points(of.runs[strategy], of.runs[meta.baseline], sign))
@@ -178,8 +184,8 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         penalty=penalty_matrix(values, rounds, meta.higher_is_better),
         penalty_adjusted=penalty_matrix(values, rounds, meta.higher_is_better, adjusted=True),
         tested_rounds=rounds,
-        leaders=tuple(strategy for strategy in seen if ranks[strategy].best == 1),
-        beats_baseline=tuple(s for s in seen if _beats(tests, s, meta)),
+        leaders=tuple(s for s in seen if ranks[s].best == 1) if not about.knows_truth else (),
+        beats_baseline=tuple(s for s in seen if _beats(tests, s, meta)) if not about.knows_truth else (),
         seeds_needed=seeds_to_separate(paired_differences(compared[seen[0]], compared[seen[1]]))
         if len(seen) > 1
         else math.nan,
@@ -233,6 +239,13 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
         Column("select_seconds", "select (s)", "seconds", "seconds of selection in a whole run, mean over runs"),
         Column("train_seconds", "train (s)", "seconds", "seconds of training in a whole run, mean over runs"),
         Column(
+            "evaluate_seconds",
+            "evaluate (s)",
+            "seconds",
+            "seconds of evaluation in a whole run, mean over runs",
+            later=True,
+        ),
+        Column(
             "log_aubc",
             "log-budget AUBC",
             "score",
@@ -252,6 +265,14 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             "bytes",
             "peak memory of training: the largest over all rounds and runs",
             detail=True,
+        ),
+        Column(
+            "evaluate_peak_bytes",
+            "evaluate memory",
+            "bytes",
+            "peak memory of evaluation: the largest over all rounds and runs",
+            detail=True,
+            later=True,
         ),
     )
 
@@ -302,10 +323,12 @@ def _costs(runs: Sequence[Run]) -> dict[str, Cell]:
     seconds = {
         "select_seconds": known([run.select_seconds for run in runs]),
         "train_seconds": known([run.train_seconds for run in runs]),
+        "evaluate_seconds": known([run.evaluate_seconds for run in runs]),
     }
     peaks = {
         "select_peak_bytes": known([run.select_peak_bytes for run in runs]),
         "train_peak_bytes": known([run.train_peak_bytes for run in runs]),
+        "evaluate_peak_bytes": known([run.evaluate_peak_bytes for run in runs]),
     }
     costs: dict[str, Cell] = {key: float(np.mean(values)) for key, values in seconds.items() if values}
     return costs | {key: max(values) for key, values in peaks.items() if values}

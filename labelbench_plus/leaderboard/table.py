@@ -18,7 +18,8 @@ class Column:
     """One column: `key` names it in CSV, `label` heads it, `about` defines it in one sentence.
 
     `kind` says how its cells are shown. `detail` columns are left out where there is little room (terminal,
-    Markdown, overview).
+    Markdown, overview). `later` columns came when results were published already: a table that knows nothing of one
+    does not have it.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Column:
     kind: Kind
     about: str
     detail: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ def render(board: Board) -> str:
 
 def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     """What the tests say, in sentences: who leads, and who beats the baseline."""
+    if setting.about.knows_truth:
+        return ("A bound: the problem shows what no learner can know, so nothing is ranked.",)
     n = len(setting.tests.names)
     sentences = []
     if len(setting.leaders) == 1 < n:

@@ -81,6 +81,7 @@ class TrackBoard:
 
 def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
     """The track that a setting belongs to."""
+    bound = {"bound": "knows the truth"} if setting.about.knows_truth else {}  # shares no table with what must learn it
     decade = 10 ** math.ceil(math.log10(setting.budgets[-1]) - 1e-9) if setting.budgets[-1] > 0 else 0
     return Track(
         task=setting.about.task,
@@ -90,7 +91,7 @@ def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
         higher_is_better=meta.higher_is_better,
         baseline=meta.baseline,
         trainer=setting.trainer,
-        facets=tuple(sorted(setting.about.facets.items())),
+        facets=tuple(sorted({**setting.about.facets, **bound}.items())),
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Accuracy(Metric):
     """Share of examples whose most probable class is the true one."""
 
+    title = "Accuracy"
     higher_is_better = True
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:

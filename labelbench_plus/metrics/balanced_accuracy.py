@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class BalancedAccuracy(Metric):
     """Mean recall over the classes that occur in the labels; a class without examples says nothing and is left out."""
 
+    title = "Balanced accuracy"
     higher_is_better = True
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 class ExpectedCalibrationError(Metric):
     """How far confidence is from accuracy, averaged over equal-width bins of confidence (Guo et al., 2017, eq. 3)."""
 
+    title = "Expected calibration error"
+    reference = Reference(("Guo", "others"), 2017)
     higher_is_better = False
 
     bins: int = 15

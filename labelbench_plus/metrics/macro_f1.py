@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class MacroF1(Metric):
     """Mean F1 over the classes that occur in labels or predictions (as scikit-learn's `f1_score(average="macro")`)."""
 
+    title = "Macro F1"
     higher_is_better = True
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:

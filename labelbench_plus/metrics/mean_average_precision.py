@@ -20,6 +20,7 @@ class MeanAveragePrecision(Metric):
     are one threshold, nothing is interpolated. Raises ValueError where no label occurs.
     """
 
+    title = "Mean average precision"
     higher_is_better = True
     task = "multilabel"
 

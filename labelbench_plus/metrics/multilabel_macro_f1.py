@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class MultilabelMacroF1(Metric):
     """Mean F1 over the labels that are true or predicted somewhere; predicted is what has probability 1/2 or more."""
 
+    title = "Multi-label macro F1"
     higher_is_better = True
     task = "multilabel"
 

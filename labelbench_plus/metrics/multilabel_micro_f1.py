@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class MultilabelMicroF1(Metric):
     """2 TP / (2 TP + FP + FN) over all pairs of example and label; predicted is what has probability 1/2 or more."""
 
+    title = "Multi-label micro F1"
     higher_is_better = True
     task = "multilabel"
 

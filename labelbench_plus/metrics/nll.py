@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class NegativeLogLikelihood(Metric):
     """Mean negative log-likelihood of the true classes, in nats; probabilities below 1e-12 count as 1e-12."""
 
+    title = "Negative log-likelihood"
     higher_is_better = False
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:

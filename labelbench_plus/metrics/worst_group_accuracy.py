@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +20,8 @@ class WorstGroupAccuracy(Metric):
     Examples of no group (a negative number) do not count. Raises ValueError where no example is in a group.
     """
 
+    title = "Worst-group accuracy"
+    reference = Reference(("Koh", "others"), 2021, "WILDS", arxiv="2012.07421")
     higher_is_better = True
     needs_groups = True
 

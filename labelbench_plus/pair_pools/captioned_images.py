@@ -59,6 +59,8 @@ class CaptionedImages(PairPool):
     target_rows: at most so many target vectors.
     """
 
+    title = "Captioned images"
+
     dataset: Annotated[Dataset, From("datasets")]
     wanted: tuple[Annotated[int, Ge(0)], ...] = (0, 2, 3, 4, 6)
     pairs: Annotated[int, Ge(1)] = 6000

@@ -21,6 +21,7 @@ from labelbench_plus.pairs.arrays import (
     member_rows,
     member_shape,
 )
+from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.uids import uids_from_hex
 from labelbench_plus.plugins import Infra
 from labelbench_plus.seeding import Streams
@@ -58,6 +59,9 @@ class DataComp(PairPool):
 
     What counts for a run's identity are the files' checksums, not where they lie.
     """
+
+    title = "DataComp"
+    reference = DATACOMP
 
     folder: Annotated[Path, Infra()]
     teacher: Teacher = "l14"

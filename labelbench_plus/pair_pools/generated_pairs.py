@@ -44,6 +44,8 @@ class GeneratedPairs(PairPool):
     test_pairs: agree fully and show target concepts only, all alike; their classes are the axes' two ends.
     """
 
+    title = "Generated pairs"
+
     rows: Annotated[int, Ge(1)] = 20_000
     shards: Annotated[int, Ge(1)] = 4
     width: Annotated[int, Ge(2)] = 64

@@ -33,6 +33,8 @@ class ListedPairs(PairPool):
     uids: a uid file: another filter's selection, or what could be downloaded.
     """
 
+    title = "Listed pairs"
+
     pool: Annotated[PairPool, From("pair_pools")]
     uids: Annotated[Path, Infra()]
 

@@ -35,6 +35,8 @@ class PairArrays(PairPool):
     shard_rows: rows of a shard, within which negCLIPLoss draws its batches.
     """
 
+    title = "Your own pairs"
+
     images: Annotated[Path, Infra()]
     texts: Annotated[Path, Infra()]
     uids: Annotated[Path | None, Infra()] = None

@@ -1,10 +1,15 @@
 """Problems: one file a family. A problem is a pool, the oracle that hides its labels, and an evaluation."""
 
 from labelbench_plus.contracts.problems import Instance, Place, Problem, problems
+from labelbench_plus.contracts.scores import Scored, Series, SeriesColumn, point
 
 __all__ = [
     "Instance",
     "Place",
     "Problem",
+    "Scored",
+    "Series",
+    "SeriesColumn",
+    "point",
     "problems",
 ]

@@ -86,6 +86,7 @@ class Classification(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Classification"
     query = "pool"
     task = "classification"
 
@@ -132,10 +133,16 @@ class Classification(Problem):
         return self.metrics[0].name, self.metrics[0].higher_is_better
 
     def dataset_name(self) -> str:
-        return self.dataset.name
+        return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {"encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+
+    def knows_truth(self) -> bool:
+        return self.dataset.knows_truth()
+
+    def mirror_keeps_class(self) -> bool:
+        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
         instance = self.open_to_check(place, streams)
@@ -211,11 +218,9 @@ class ClassificationInstance:
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
         import torch
 
-        device, bought = self._device, ledger.items
-        unbought = np.ones(len(self._prices), dtype=bool)
-        unbought[bought] = False
-        candidates = torch.as_tensor(np.flatnonzero(unbought), device=device)
-        labelled = torch.as_tensor(bought, device=device)
+        device, can_be_bought = self._device, self.oracle.candidates(ledger)
+        candidates = torch.as_tensor(can_be_bought, device=device)
+        labelled = torch.as_tensor(ledger.answered_items, device=device)
         return PoolView(
             needs,
             pool_providers(
@@ -229,8 +234,8 @@ class ClassificationInstance:
             ),
             candidates,
             labelled,
-            labels=torch.as_tensor(ledger.answers, dtype=torch.long, device=device),
-            prices=torch.as_tensor(self._prices[unbought], device=device),
+            labels=torch.as_tensor(ledger.answered_answers, dtype=torch.long, device=device),
+            prices=torch.as_tensor(self._prices[can_be_bought], device=device),
             num_classes=self._num_classes,
             money=money,
             purchases=[torch.tensor(purchase.items, device=device) for purchase in ledger.purchases],
@@ -239,17 +244,18 @@ class ClassificationInstance:
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
         import torch
 
-        of_a_class = ledger.answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
+        bought, answers = ledger.answered_items, ledger.answered_answers
+        of_a_class = answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
         if len(of_a_class) and not of_a_class.any():
             raise ValueError(
                 f"all {len(of_a_class)} items bought are outliers, so there is nothing to learn from; buy more in the "
                 "first round"
             )
-        items = torch.as_tensor(ledger.items[of_a_class], device=self._device)
-        labels = torch.as_tensor(ledger.answers[of_a_class], dtype=torch.long, device=self._device)
+        items = torch.as_tensor(bought[of_a_class], device=self._device)
+        labels = torch.as_tensor(answers[of_a_class], dtype=torch.long, device=self._device)
         validation = self._validation if with_validation else None
         labelled = Examples(self._pool[items], labels, items)
-        outliers = torch.as_tensor(ledger.items[~of_a_class], device=self._device)
+        outliers = torch.as_tensor(bought[~of_a_class], device=self._device)
         return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs, outliers)
 
     def evaluate(self, model: Any) -> dict[str, float]:

@@ -19,6 +19,7 @@ from labelbench_plus.source_tasks.corruptions import CORRUPTIONS, corrupt
 from labelbench_plus.source_tasks.data import Samples, SourceModel
 from labelbench_plus.source_tasks.instance import SourceInstance
 from labelbench_plus.source_tasks.oracle import SourceOracle
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.problem import SourceProblem
 from labelbench_plus.source_tasks.space import Finite
 from labelbench_plus.store.artefacts import Artefacts
@@ -53,6 +54,8 @@ class CorruptedImages(SourceProblem):
     Fashion-MNIST and with corruptions of our own.
     """
 
+    title = "Fashion-MNIST-C"
+    reference = A_MTRL
     task = "source_tasks"
     ranks_by = "test_mse"
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from labelbench_plus.answers import MASK
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.pair_pools import Evaluation, Inputs, OpenPool, PairPool
 from labelbench_plus.contracts.scores import check_predictions
-from labelbench_plus.oracle import Again, QueryError, check_again
+from labelbench_plus.oracle import Again, Oracle, QueryError, check_again
 from labelbench_plus.pairs.view import COLUMNS, Chosen, PairView
 from labelbench_plus.plugins import From, label
 from labelbench_plus.problems import Place, Problem, problems
@@ -50,6 +51,7 @@ class ImageText(Problem):
     metric: which score ranks.
     """
 
+    title = "Image-text pairs"
     query = "pairs"
     task = "contrastive"
     unit = "pairs"
@@ -135,7 +137,7 @@ class ImageTextInstance:
         return found
 
 
-class PairOracle:
+class PairOracle(Oracle):
     """Sells pairs, one unit each.
 
     A purchase lists the shards: how many of each one's pairs were bought, and as the answer which ones they are, a
@@ -146,13 +148,28 @@ class PairOracle:
     rows: of each shard.
     """
 
+    kind = MASK
+
     def __init__(self, rows: Sequence[int]) -> None:
         self._rows = list(rows)
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
         return min(int(allowance), sum(self._rows) - sum(purchase.labels for purchase in ledger.purchases))
 
+    def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+        masks = self._checked(query, allowance, ledger)
+        return np.arange(len(masks)), np.array([mask.sum() for mask in masks], dtype=np.float64)
+
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+        masks = self._checked(query, allowance, ledger)
+        counts = np.array([int(mask.sum()) for mask in masks], dtype=np.int64)
+        answers = np.array([_packed(mask) for mask in masks], dtype=object)
+        purchase = Purchase(np.arange(len(masks)), counts.astype(np.float64), answers, counts, kind=self.kind)
+        check_again(query, purchase)
+        ledger.record(purchase)
+
+    def _checked(self, query: Any, allowance: float, ledger: Ledger) -> list[np.ndarray]:
+        """For each shard (rows,) bool, the pairs of a query that is in order."""
         asked = query
         if isinstance(query, Again):
             asked = Chosen([_unpacked(*each) for each in zip(query.purchase.answers.tolist(), self._rows, strict=True)])
@@ -167,11 +184,7 @@ class PairOracle:
         for shard, (mask, before) in enumerate(zip(masks, self.bought(ledger), strict=True)):
             if again := int((mask & before).sum()):
                 raise QueryError(f"expected pairs not bought before, but {again} of shard {shard} were")
-        counts = np.array([int(mask.sum()) for mask in masks], dtype=np.int64)
-        answers = np.array([_packed(mask) for mask in masks])
-        purchase = Purchase(np.arange(len(masks)), counts.astype(np.float64), answers, counts)
-        check_again(query, purchase)
-        ledger.record(purchase)
+        return list(masks)
 
     def bought(self, ledger: Ledger) -> list[np.ndarray]:
         """For each shard (rows,) bool, what was bought so far."""

@@ -23,6 +23,7 @@ class LinearAlignmentProblem(ImageText):
     `retrieval` the share of images and texts that find their partner first among 128.
     """
 
+    title = "Linear image-text alignment"
     task = "linear_alignment"
 
     pool: Annotated[PairPool, From("pair_pools")]

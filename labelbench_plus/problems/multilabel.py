@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from labelbench_plus.answers import LABEL_SET
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.capabilities import Capability, providers_of_model
 from labelbench_plus.contracts.datasets import Dataset
@@ -69,6 +70,7 @@ class Multilabel(Problem):
     metrics: scores on the test set; the first one ranks.
     """
 
+    title = "Multi-label classification"
     query = "pool"
     task = "multilabel"
     unit = "label sets"
@@ -113,10 +115,16 @@ class Multilabel(Problem):
         return self.metrics[0].name, self.metrics[0].higher_is_better
 
     def dataset_name(self) -> str:
-        return self.dataset.name
+        return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {"encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+
+    def knows_truth(self) -> bool:
+        return self.dataset.knows_truth()
+
+    def mirror_keeps_class(self) -> bool:
+        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> MultilabelInstance:
         truth = _truth(self)
@@ -184,7 +192,7 @@ class MultilabelInstance:
         def items(part: str, labels: np.ndarray) -> LabelledItems:
             return LabelledItems(torch.as_tensor(features[part], device=device), torch.as_tensor(labels, device=device))
 
-        self.oracle = PoolOracle(truth.answers, truth.prices)
+        self.oracle = PoolOracle(truth.answers, truth.prices, kind=LABEL_SET)
         self._sets = torch.as_tensor(truth.sets, dtype=torch.long, device=device)
         self._pool, self._prices = torch.as_tensor(features["pool"], device=device), truth.prices
         self._validation, self._test = items("validation", truth.validation), items("test", truth.test)
@@ -192,27 +200,25 @@ class MultilabelInstance:
         self._metrics = scores
 
     def _bought(self, ledger: Ledger) -> tuple[Tensor, Tensor]:
-        """Items (m,) and their labels (m, K)."""
+        """Items (m,) that were answered and their labels (m, K)."""
         import torch
 
-        items = torch.as_tensor(ledger.items, dtype=torch.long, device=self._pool.device)
-        return items, self._sets[torch.as_tensor(ledger.answers, dtype=torch.long, device=self._pool.device)]
+        items = torch.as_tensor(ledger.answered_items, dtype=torch.long, device=self._pool.device)
+        return items, self._sets[torch.as_tensor(ledger.answered_answers, dtype=torch.long, device=self._pool.device)]
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
         import torch
 
         labelled, labels = self._bought(ledger)
-        unbought = np.ones(len(self._pool), dtype=bool)
-        unbought[ledger.items] = False
-        device = self._pool.device
-        candidates = torch.as_tensor(np.flatnonzero(unbought), device=device)
+        device, can_be_bought = self._pool.device, self.oracle.candidates(ledger)
+        candidates = torch.as_tensor(can_be_bought, device=device)
         return PoolView(
             needs,
             _providers(needs, self._pool, self._columns, candidates.clone(), labelled.clone(), model),
             candidates,
             labelled,
             labels=labels,
-            prices=torch.as_tensor(self._prices[unbought], device=device),
+            prices=torch.as_tensor(self._prices[can_be_bought], device=device),
             num_classes=self._sets.shape[1],
             money=money,
             purchases=[torch.tensor(purchase.items, device=device) for purchase in ledger.purchases],

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Lt
 from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.plugins import Infra
 from labelbench_plus.problems import Place, problems
+from labelbench_plus.reference import Reference
 from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import Samples, SourceModel
 from labelbench_plus.source_tasks.flight_logs import AXES, Flight, read_flights
@@ -49,6 +50,10 @@ class NeuralFly(SourceProblem):
     logs; Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023) for the tasks. The share and the features are ours.
     """
 
+    title = "Neural-Fly"
+    reference = Reference(
+        ("O'Connell", "Shi", "others"), 2022, "Neural-Fly enables rapid learning for agile flight in strong winds"
+    )
     task = "source_tasks"
     ranks_by = "test_mse"
 

@@ -13,6 +13,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import Samples, SourceModel
 from labelbench_plus.source_tasks.instance import SourceInstance, Truth
 from labelbench_plus.source_tasks.oracle import SourceOracle
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.pendulum_physics import HELD, control_error, explore, residual_force, task_features
 from labelbench_plus.source_tasks.problem import SourceProblem, excess_scores
 from labelbench_plus.source_tasks.space import Box
@@ -53,6 +54,8 @@ class Pendulum(SourceProblem):
     Source: Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023) and the authors' program.
     """
 
+    title = "Pendulum in the wind"
+    reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"true_heads"})
 

@@ -14,6 +14,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import Samples, SourceModel
 from labelbench_plus.source_tasks.instance import SourceInstance, Truth
 from labelbench_plus.source_tasks.oracle import SourceOracle
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.problem import SourceProblem, excess_scores
 from labelbench_plus.source_tasks.space import Finite
 
@@ -45,6 +46,8 @@ class SyntheticSources(SourceProblem):
     (ICML 2023).
     """
 
+    title = "Synthetic source tasks"
+    reference = A_MTRL
     task = "source_tasks"
     provides = frozenset({"true_heads"})
 

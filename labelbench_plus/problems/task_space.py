@@ -14,6 +14,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import Samples, SourceModel
 from labelbench_plus.source_tasks.instance import SourceInstance, Truth, whitening
 from labelbench_plus.source_tasks.oracle import SourceOracle
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.problem import SourceProblem, excess_scores
 from labelbench_plus.source_tasks.space import Ball, Box, Finite, Space
 
@@ -49,6 +50,8 @@ class TaskSpace(SourceProblem):
     corners are five times as long.
     """
 
+    title = "Synthetic task space"
+    reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"true_heads"})
 

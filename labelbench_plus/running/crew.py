@@ -28,7 +28,7 @@ Do = Callable[[W, Callable[[Any], None]], Any]
 
 
 @dataclass(frozen=True)
-class Report(Generic[W]):
+class WorkReport(Generic[W]):
     """What became of a piece of work: something was "told" on the way, or it is "done", "failed", or its worker "died".
 
     Attributes
@@ -94,7 +94,7 @@ class Crew(Generic[W]):
         with contextlib.suppress(OSError):  # a worker that is dead already is found out by the next `listen`
             worker.connection.send(work)
 
-    def listen(self, seconds: float | None = None) -> Iterator[Report[W]]:
+    def listen(self, seconds: float | None = None) -> Iterator[WorkReport[W]]:
         """What workers say, one report a worker that says something; waits so long for the first of them."""
         busy = [worker for worker in self._workers if worker.work is not None]
         ready = wait([worker.connection for worker in busy], seconds)
@@ -109,16 +109,16 @@ class Crew(Generic[W]):
         self._ask_to_end(worker)
         self._end(worker)
 
-    def _hear(self, worker: _Worker[W], work: W) -> Report[W]:
+    def _hear(self, worker: _Worker[W], work: W) -> WorkReport[W]:
         try:
             state, value, message, detail = worker.connection.recv()
         except (EOFError, OSError):
             self._workers.remove(worker)
             worker.process.join()
-            return Report(work, "died", message=_how(worker.process.exitcode or 0))
+            return WorkReport(work, "died", message=_how(worker.process.exitcode or 0))
         if state != "told":
             worker.work = None
-        return Report(work, state, value, message, detail)
+        return WorkReport(work, state, value, message, detail)
 
     def _start(self) -> _Worker[W]:
         context = multiprocessing.get_context("spawn")

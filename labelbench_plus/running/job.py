@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,6 +88,7 @@ class Job:
     ----------
     run_id, spec, title: what to run (`RunSpec.as_json`), and what people call it.
     isolate: have strategies choose in a process that never receives a hidden label.
+    keep_model: leave the last model in the run's folder; of a run that is done, train it again on what was bought.
     """
 
     run_id: str
@@ -97,11 +98,29 @@ class Job:
     mirror: Mirror = NOT_MIRRORED
     noted: Noted = field(default_factory=Noted)
     isolate: bool = False
+    keep_model: bool = False
 
     @classmethod
-    def of(cls, spec: RunSpec, where: Where, mirror: Mirror = NOT_MIRRORED, *, isolate: bool = False) -> Job:
+    def of(
+        cls,
+        spec: RunSpec,
+        where: Where,
+        mirror: Mirror = NOT_MIRRORED,
+        *,
+        isolate: bool = False,
+        keep_model: bool = False,
+    ) -> Job:
         """The run of a spec, printing to the terminal."""
-        return cls(spec.id, spec.as_json(), str(spec), where, mirror, isolate=isolate)
+        return cls(spec.id, spec.as_json(), str(spec), where, mirror, isolate=isolate, keep_model=keep_model)
+
+
+def why_no_models(runs: Iterable[RunSpec]) -> str:
+    """Why the models of these runs cannot be kept, before any work; empty if they can."""
+    unable = sorted({spec.trainer.name for spec in runs if not spec.trainer.saves_models})
+    if not unable:
+        return ""
+    names = f"trainer{'s' * (len(unable) > 1)} {', '.join(map(repr, unable))}"
+    return f"no model of {names} can be kept: there is no save_model; leave --keep-models out, or choose another"
 
 
 def sharing(workers: int, device: str, cores: int) -> int:
@@ -110,17 +129,27 @@ def sharing(workers: int, device: str, cores: int) -> int:
 
 
 def local_jobs(
-    runs: Sequence[RunSpec], where: Where, workers: int, mirror: Mirror = NOT_MIRRORED, *, isolate: bool = False
+    runs: Sequence[RunSpec],
+    where: Where,
+    workers: int,
+    mirror: Mirror = NOT_MIRRORED,
+    *,
+    isolate: bool = False,
+    keep_models: bool = False,
 ) -> list[Job]:
     """A job for each of `runs` that is left to do by `workers` processes of this machine.
 
-    A run that is done is left out, unless it is to be mirrored to W&B.
+    A run that is done is left out, unless it is to be mirrored to W&B or its model is wanted and not there.
     """
     from labelbench_plus.store.run_store import RunStore
 
-    todo = [spec for spec in runs if mirror.mode != "disabled" or not RunStore(where.root, spec.id).done]
+    def left(store: RunStore) -> bool:
+        return not store.done or mirror.mode != "disabled" or (keep_models and not store.model_folder.exists())
+
+    todo = [spec for spec in runs if left(RunStore(where.root, spec.id))]
     shared = sharing(max(1, min(workers, len(todo))), where.device, os.cpu_count() or 1)
-    return [Job.of(spec, replace(where, concurrency=shared), mirror, isolate=isolate) for spec in todo]
+    where = replace(where, concurrency=shared)
+    return [Job.of(spec, where, mirror, isolate=isolate, keep_model=keep_models) for spec in todo]
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
@@ -153,7 +182,9 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     store = RunStore(where.root, job.run_id)
     if store.done:
         mirror_from_files(Subject.of(spec), store, mirrored.suite, mirrored.mode, mirrored.not_before)
-        return "already done"
+        if not job.keep_model or store.model_folder.exists():
+            return "already done"
+        mirrored = NOT_MIRRORED
     chosen = _chosen(job, spec, store, on_round)
     mirror = WandbMirror(Subject.of(spec), store.folder, mirrored.suite, mirrored.mode, mirrored.not_before)
 
@@ -176,7 +207,8 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
                 chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
             warm_up(spec.strategy, spec.initial, spec.trainer)
-            run(spec, store, lease, Place(where.cache, where.device, shared), listener, select)
+            place = Place(where.cache, where.device, shared)
+            run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
@@ -205,7 +237,7 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
     from labelbench_plus.store.run_store import RunStore
 
     first = spec.selection
-    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), mirror=NOT_MIRRORED)
+    work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), mirror=NOT_MIRRORED, keep_model=False)
     try:
         while carry_out(work, lambda rounds: on_round(0)) == "busy":
             on_round(0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labelbench_plus.contracts.scores import ScoreError
-from labelbench_plus.running.crew import Crew, Report
+from labelbench_plus.running.crew import Crew, WorkReport
 from labelbench_plus.running.job import Job, carry_out
 
 WORKER_DIED = "the worker process died"
@@ -74,7 +74,7 @@ def run_local(
                         on_event(Event(job, "revoked", rounds[job.run_id]))
 
 
-def _event(report: Report[Job], rounds: int) -> Event:
+def _event(report: WorkReport[Job], rounds: int) -> Event:
     if report.state == "told":
         return Event(report.work, "round", rounds)
     if report.state == "done":

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from labelbench_plus.answers import DIGEST
 from labelbench_plus.budget import Ledger, Purchase
-from labelbench_plus.oracle import ROUNDING, Again, QueryError, check_again
+from labelbench_plus.oracle import ROUNDING, Again, Oracle, QueryError, check_again
 from labelbench_plus.source_tasks.allocation import Allocation, as_counts
 from labelbench_plus.source_tasks.data import Samples
 from labelbench_plus.source_tasks.space import Finite, Space
@@ -18,7 +19,7 @@ Draw = Callable[[Any, int, int], tuple[np.ndarray, np.ndarray]]
 """(source, first, count) -> inputs and labels of that many blocks of the source's stream, from block `first` on."""
 
 
-class SourceOracle:
+class SourceOracle(Oracle):
     """Sells the labels of sources.
 
     Every source has a fixed stream of labelled examples: the k-th label bought of it is the same whoever buys it, in
@@ -33,6 +34,8 @@ class SourceOracle:
     opening: (S,) what the first purchase from a source costs on top.
     capacity: (S,) labels each source has; without end if left out.
     """
+
+    kind = DIGEST
 
     def __init__(
         self,
@@ -88,7 +91,22 @@ class SourceOracle:
             money, count = money - labels * prices[source], count + int(labels)
         return count
 
+    def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+        sources, costs, _ = self._checked(query, allowance, ledger)
+        return sources, costs
+
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
+        sources, costs, counts = self._checked(query, allowance, ledger)
+        owned, digests = self.owned(ledger), []
+        for source, count in zip(sources, counts.tolist(), strict=True):
+            start = owned.get(self.space.key(source), 0)
+            digests.append(_digest(self._stream(source, start + count).labels[start:]))
+        purchase = Purchase(sources, costs, np.array(digests, dtype=object), counts, kind=self.kind)
+        check_again(query, purchase)
+        ledger.record(purchase)
+
+    def _checked(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The sources of a query that is in order, what they cost, and how many labels of each."""
         asked = query
         if isinstance(query, Again):
             assert query.purchase.counts is not None
@@ -96,7 +114,6 @@ class SourceOracle:
         counts = as_counts(asked)
         sources = self.space.check(asked.sources)
         sources, counts = sources[counts > 0], counts[counts > 0]
-        owned = self.owned(ledger)
         costs = counts.astype(np.float64)
         if isinstance(self.space, Finite):
             prices, opening, remaining = self.terms(ledger)
@@ -107,13 +124,7 @@ class SourceOracle:
                 )
             costs = counts * prices[sources] + opening[sources]
         self._check_cost(float(costs.sum()), int(counts.sum()), allowance, ledger)
-        digests = []
-        for source, count in zip(sources, counts.tolist(), strict=True):
-            start = owned.get(self.space.key(source), 0)
-            digests.append(_digest(self._stream(source, start + count).labels[start:]))
-        purchase = Purchase(sources, costs, np.array(digests, dtype="U16"), counts)
-        check_again(query, purchase)
-        ledger.record(purchase)
+        return sources, costs, counts
 
     def sold(self, ledger: Ledger) -> tuple[np.ndarray, tuple[Samples, ...]]:
         """The sources bought from, in the order of their first purchase, and everything bought of each.

@@ -17,11 +17,15 @@ ARCHIVE = "runs.jsonl.gz"
 """The name of an archive in a folder of results."""
 
 
-def write_archive(stores: Iterable[RunStore], path: Path) -> int:
+def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = False) -> int:
     """Write finished runs to `path`, one JSON line a run, gzip-compressed. Returns how many.
 
     A line holds the run's manifest, its rounds (what was bought, what was answered, what was scored, each with the
     hash of the one before), their costs and its result. The same runs give the same bytes.
+
+    Parameters
+    ----------
+    details: hold what evaluations said beyond scores too: for each round its tables, null where there are none.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def write_archive(stores: Iterable[RunStore], path: Path) -> int:
         for store in sorted(stores, key=lambda store: store.id):
             if not store.done:
                 raise StoreError(f"{store.folder}: the run is not finished, so it cannot be archived")
-            store.rounds()  # raises if the chain of hashes is broken
+            records = store.rounds()  # raises if the chain of hashes is broken
             line = {
                 "run": store.id,
                 "manifest": json.loads((store.folder / "manifest.json").read_bytes()),
@@ -42,6 +46,8 @@ def write_archive(stores: Iterable[RunStore], path: Path) -> int:
                 "costs": store.costs(),
                 "result": json.loads((store.folder / "result.json").read_bytes()),
             }
+            if details and any(record.details for record in records):
+                line["details"] = [store.details(record.number) for record in records]
             file.write(canonical(line) + b"\n")
             count += 1
     replace(path, buffer.getvalue())
@@ -56,7 +62,8 @@ def restore_archive(path: Path, root: Path) -> int:
     Raises
     ------
     StoreError
-        A run below `root` differs from the archive's, a line's id is none, or a line was imported and has no rounds.
+        A run below `root` differs from the archive's, a line's id is none, a line was imported and has no rounds, or
+        details are not those that a round was committed with.
     """
     count = 0
     with gzip.open(path, "rb") as lines:
@@ -80,6 +87,10 @@ def restore_archive(path: Path, root: Path) -> int:
             manifest = json.dumps(line["manifest"], indent=1, sort_keys=True).encode() + b"\n"
             if not (folder / "manifest.json").exists():
                 replace(folder / "manifest.json", manifest)
-            RunStore(root, line["run"]).rounds()
+            store = RunStore(root, line["run"])
+            store.rounds()
+            for number, details in enumerate(line.get("details", [])):
+                if details is not None:
+                    store.restore_details(number, details)
             count += 1
     return count

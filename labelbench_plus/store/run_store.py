@@ -4,23 +4,28 @@ config.json         the resolved spec
 manifest.json       where the run comes from: code, versions, machine (written before round 0)
 rounds/0000.json …  what was bought and what the model scored; each names the hash of the one before
 costs/0000.json …   what the round cost in seconds and memory: differs from machine to machine
+details/0000.json.gz …  what an evaluation says beyond scores, where it does; the round names its hash (see details.py)
 attempts/0001.json  who worked on the run, and the right to do so (see lease.py)
 checkpoints/0000.pt a training under way, or done (see checkpoint.py); gone when the next round is committed
+model/              the last model, if it was to be kept; no part of the run
 result.json         written last: a run is done if and only if it is there
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
-from labelbench_plus.store.atomic import publish, replace, sweep_temporaries
+from labelbench_plus.store import details as details_files
+from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import Judge, Lease, acquire
@@ -44,12 +49,14 @@ class RoundRecord:
     purchase: what was bought.
     spent: money spent up to and including this round.
     scores: of the model trained on everything bought so far.
+    details: the hash of what its evaluation said beyond scores; None if it said no more.
     """
 
     number: int
     purchase: Purchase
     spent: float
     scores: dict[str, float]
+    details: str | None = None
 
 
 class RunStore:
@@ -83,7 +90,7 @@ class RunStore:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         lease = acquire(self.folder / "attempts", judge, **about)
         try:
-            for part in (".", "rounds", "costs", "attempts", "checkpoints"):
+            for part in (".", "rounds", "costs", "attempts", "checkpoints", details_files.FOLDER):
                 sweep_temporaries(self.folder / part)
             replace(self.folder / "config.json", canonical(spec.as_json()) + b"\n")
             publish(self.folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
@@ -116,7 +123,8 @@ class RunStore:
                 if record["previous"] != previous:
                     raise StoreError(f"{path}: follows {record['previous']}, but the round before it is {previous}")
                 purchase = Purchase.from_json(record["purchase"])
-                records.append(RoundRecord(record["round"], purchase, record["spent"], record["scores"]))
+                said = record.get("details")
+                records.append(RoundRecord(record["round"], purchase, record["spent"], record["scores"], said))
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(f"{path}: not a round file: {error}") from error
             previous = hashlib.sha256(content).hexdigest()
@@ -127,8 +135,52 @@ class RunStore:
         files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
         return hashlib.sha256(files[-1].read_bytes()).hexdigest() if files else self.id
 
-    def commit(self, record: RoundRecord, costs: dict[str, float | None], lease: Lease) -> None:
-        """Make a round part of the run, once and for all.
+    def details(self, number: int) -> dict[str, Any] | None:
+        """What the evaluation of a committed round said beyond scores: tables by name.
+
+        None if it said no more, or if the file is not here: archives hold details only where asked to.
+
+        Raises
+        ------
+        LookupError
+            The round is not committed.
+        StoreError
+            The file is not what the round was committed with.
+        """
+        records = self.rounds()
+        if not 0 <= number < len(records):
+            raise LookupError(f"run {self.id} has no round {number}: {len(records)} are committed, counted from 0")
+        said = records[number].details
+        try:
+            return details_files.read(self.folder, number, said) if said is not None else None
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+
+    def restore_details(self, number: int, details: Mapping[str, Any]) -> None:
+        """Lay a committed round's details beside it.
+
+        Raises
+        ------
+        StoreError
+            The round was committed with others, or with none.
+        """
+        said = self.rounds()[number].details
+        if details_files.digest(details) != said:
+            raise StoreError(f"{self.folder}: round {number} was committed with other details, whose hash is {said}")
+        details_files.write(self.folder, number, details)
+
+    def commit(
+        self,
+        record: RoundRecord,
+        costs: dict[str, float | None],
+        lease: Lease,
+        details: Mapping[str, Any] | None = None,
+    ) -> RoundRecord:
+        """Make a round part of the run, once and for all. Returns it with the hash of its details.
+
+        Parameters
+        ----------
+        details: what its evaluation said beyond scores, as plain JSON values.
 
         Raises
         ------
@@ -139,6 +191,7 @@ class RunStore:
         """
         lease.check()
         name = f"{record.number:04d}.json"
+        record = dataclasses.replace(record, details=details_files.digest(details) if details else None)
         content = canonical(
             {
                 "round": record.number,
@@ -146,17 +199,36 @@ class RunStore:
                 "purchase": record.purchase.as_json(),
                 "spent": record.spent,
                 "scores": record.scores,
+                **({"details": record.details} if details else {}),
             }
         )
+        if details and not (self.folder / "rounds" / name).exists():  # else what is there belongs to that round
+            details_files.write(self.folder, record.number, details)
         # Costs first: once the round is there it counts, and a round without its costs would be a hole for ever.
         replace(self.folder / "costs" / name, canonical({**costs, "attempt": lease.number}) + b"\n")
         _publish_once(self.folder / "rounds" / name, content + b"\n")
         # The last round's stays: the next round's strategy needs that model, and a resumed run would train it again.
         remove_before(self.folder / "checkpoints", record.number)
+        return record
 
     def checkpoint(self, number: int, lease: Lease) -> CheckpointFile:
         """Where the training of a round may keep its state."""
         return CheckpointFile(self.folder / "checkpoints", number, lease)
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the last model lies, if it was to be kept."""
+        return self.folder / "model"
+
+    def keep_model(self, write: Callable[[Path], None], lease: Lease) -> None:
+        """Keep the last model: what `write` puts into the folder it is handed, whole or not at all.
+
+        Raises
+        ------
+        LeaseLost
+            Another process took the run over.
+        """
+        publish_folder(self.model_folder, write, lease.check)
 
     def finish(self, spec: RunSpec) -> None:
         """Write `result.json`, after which the run is done."""

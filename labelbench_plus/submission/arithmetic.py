@@ -10,6 +10,7 @@ from typing import Any
 from labelbench_plus.oracle import ROUNDING
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.store.details import digest
 from labelbench_plus.submission.findings import Finding, some
 
 BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
@@ -19,7 +20,8 @@ NOT_BELOW_0 = ("nll", "risk", "loss")
 
 def check_run(run: dict[str, Any]) -> list[Finding]:
     """Everything that contradicts itself in one line of the archive, whose form is right."""
-    return [*_identity(run), *_chain(run), *_money(run), *_items(run), *_scores(run), *_result(run)]
+    checks = (_identity, _chain, _money, _items, _scores, _details, _result)
+    return [finding for check in checks for finding in check(run)]
 
 
 def _found(run: dict[str, Any], field: str, what: str, expected: Any = "", actual: Any = "") -> Finding:
@@ -139,6 +141,18 @@ def _scores(run: dict[str, Any]) -> Iterator[Finding]:
                 yield _found(run, place, "out of its range", "0 to 1", value)
             elif name.endswith(NOT_BELOW_0) and value < 0:
                 yield _found(run, place, "out of its range", "0 or more", value)
+
+
+def _details(run: dict[str, Any]) -> Iterator[Finding]:
+    details = run.get("details")
+    if details is None:
+        return
+    if len(details) != len(run["rounds"]):
+        yield _found(run, "details", "not one entry for each round", len(run["rounds"]), len(details))
+    for number, (record, tables) in enumerate(zip(run["rounds"], details, strict=False)):
+        said = record.get("details")
+        if tables is not None and (found := digest(tables)) != said:
+            yield _found(run, f"details.{number}", "are not those that the round names by their hash", said, found)
 
 
 def _result(run: dict[str, Any]) -> Iterator[Finding]:

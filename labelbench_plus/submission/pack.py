@@ -19,7 +19,7 @@ from labelbench_plus.suite import Suite
 
 def pack(
     suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path, *, who: str, contact: str, what: str,
-    differences: Sequence[str] = (),
+    differences: Sequence[str] = (), details: bool = False,
 ) -> int:  # fmt: skip
     """Write finished runs of a suite as a submission. The same runs and words give the same bytes. Returns how many.
 
@@ -27,6 +27,7 @@ def pack(
     ----------
     runs: which of the suite's; all of them are below `root`.
     who, contact, what, differences: see `schema.Submission`.
+    details: see `store.archive.write_archive`.
 
     Raises
     ------
@@ -56,6 +57,6 @@ def pack(
         }
     )
     write_results(results_of_suite(suite, runs, root), folder)
-    count = write_archive(stores, folder / "runs.jsonl.gz")
+    count = write_archive(stores, folder / "runs.jsonl.gz", details=details)
     replace(folder / SUBMISSION, (json.dumps(submission.model_dump(), indent=1, sort_keys=True) + "\n").encode())
     return count

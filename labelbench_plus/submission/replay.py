@@ -25,6 +25,7 @@ from labelbench_plus.running.chosen import Chosen
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.steps import Steps, select_here
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.store.details import digest
 from labelbench_plus.store.manifest import machine, manifest
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.submission.findings import Finding, some
@@ -114,11 +115,12 @@ class _Again:
         steps = Steps.of(self._spec, self._place)
         model = steps.model_after(self._purchases[: number + 1])
         try:
-            scores = steps.score(number, model, self._run["rounds"][0]["scores"])
+            scored = steps.score(number, model, self._run["rounds"][0]["scores"])
         except ScoreError as error:
             self._tell("cannot be scored when it is retrained", f"rounds.{number}.scores", "finite scores", str(error))
             return
-        self._compare(number, scores, "retrained")
+        self._compare(number, scored.scores, "retrained")
+        self._compare_details(number, digest(scored.details) if scored.details else None, "retrained")
         self._note(self._done.replayed, f"retrained round {number}, {self._how()}")
 
     def choose(self, number: int) -> None:
@@ -146,6 +148,7 @@ class _Again:
                 if not agreed:
                     break  # what follows from another choice is another run
                 self._compare(record.number, record.scores, "run again")
+                self._compare_details(record.number, record.details, "run again")
         if agreed:
             self._note(self._done.rerun, f"ran again whole, {self._how()}")
 
@@ -169,6 +172,12 @@ class _Again:
                 self._tell(
                     f"not what comes out when it is {how}", f"rounds.{number}.scores.{name}", f"{found}{within}", said
                 )
+
+    def _compare_details(self, number: int, found: str | None, how: str) -> None:
+        """Details have no tolerance: off the run's own machine one rounding makes another hash."""
+        said = self._run["rounds"][number].get("details")
+        if self._alike and found != said:
+            self._tell(f"not what comes out when it is {how}", f"rounds.{number}.details", found, said)
 
     def _same_items(self, number: int, found: np.ndarray, how: str) -> bool:
         said = self._purchases[number].items

@@ -66,6 +66,7 @@ class Round(_Strict):
     purchase: RoundPurchase
     spent: FiniteFloat
     scores: dict[str, FiniteFloat] = Field(min_length=1)
+    details: Sha256 | None = Field(default=None, description="Hash of what its evaluation said beyond scores")
 
 
 class Result(_Strict):
@@ -124,6 +125,9 @@ class RunLine(_Strict):
     rounds: list[Round] = Field(min_length=1)
     costs: list[dict[str, FiniteFloat | None]]
     result: Result
+    details: list[dict[str, Any] | None] | None = Field(
+        default=None, description="For each round what its evaluation said beyond scores; null where that is left out"
+    )
 
 
 def json_schema() -> bytes:

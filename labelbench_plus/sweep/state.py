@@ -365,7 +365,8 @@ def _seconds(folder: Path) -> float | None:
     """What the rounds of a run took together."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         costs = [json.loads((folder / "costs" / name).read_bytes()) for name in _numbered(folder / "costs")]
-        return sum((cost["select_seconds"] or 0) + (cost["train_seconds"] or 0) for cost in costs)
+        parts = ("select_seconds", "train_seconds", "evaluate_seconds")  # old runs do not know the last
+        return sum(cost.get(part) or 0 for cost in costs for part in parts)
     return None
 
 

@@ -152,6 +152,7 @@ class SweepTask:
             mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
             noted=Noted(self.about, log=True),
             isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
+            keep_model=settings.get("keep_models", False),
         )
 
     def _may_start(self, job: Job) -> bool:

@@ -1,7 +1,8 @@
 """The conformance kit: what guarantees that a plugin behaves, for built-in ones and a stranger's alike.
 
-`check_strategy`, `check_trainer`, `check_problem` and `check_encoder` return a `Report`; `parametrize_checks` makes a
-test of every check; `lbp check` is the same from the command line.
+`check_strategy`, `check_trainer`, `check_problem`, `check_encoder`, `check_dataset`, `check_metric`, `check_condition`,
+`check_network` and `check_augmentation` return a `Report`; `parametrize_checks` makes a test of every check;
+`lbp check` is the same from the command line.
 """
 
 from __future__ import annotations
@@ -9,7 +10,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from labelbench_plus.testing.kit import check_encoder, check_problem, check_strategy, check_trainer
+from labelbench_plus.testing.kit import (
+    check_augmentation,
+    check_condition,
+    check_dataset,
+    check_encoder,
+    check_metric,
+    check_network,
+    check_problem,
+    check_strategy,
+    check_trainer,
+)
 from labelbench_plus.testing.report import ConformanceError, Outcome, Report
 
 if TYPE_CHECKING:
@@ -20,7 +31,12 @@ __all__ = [
     "ConformanceError",
     "Outcome",
     "Report",
+    "check_augmentation",
+    "check_condition",
+    "check_dataset",
     "check_encoder",
+    "check_metric",
+    "check_network",
     "check_problem",
     "check_strategy",
     "check_trainer",

@@ -21,6 +21,7 @@ class Check(Generic[Context]):
     id, meaning, fix: see `Outcome`.
     body: returns what was found, for those who read the report, or nothing.
     essential: without it the checks after it have nothing to say.
+    slow: whether it takes seconds, so that who is in a hurry leaves it out.
     """
 
     id: str
@@ -28,27 +29,34 @@ class Check(Generic[Context]):
     fix: str
     body: Callable[[Context], str | None]
     essential: bool = False
+    slow: bool = False
 
 
 class Checks(Generic[Context]):
-    """A list of checks that functions add themselves to."""
+    """A list of checks that functions add themselves to.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    context: makes of a plugin what the checks' bodies are given.
+    """
+
+    def __init__(self, context: Callable[..., Context]) -> None:
+        self.context = context
         self.all: list[Check[Context]] = []
 
     def add(
-        self, name: str, meaning: str, fix: str, *, essential: bool = False
+        self, name: str, meaning: str, fix: str, *, essential: bool = False, slow: bool = False
     ) -> Callable[[Callable[[Context], str | None]], None]:
         """Decorator that makes a function the body of a new check."""
 
         def keep(body: Callable[[Context], str | None]) -> None:
-            self.all.append(Check(name, meaning, fix, body, essential))
+            self.all.append(Check(name, meaning, fix, body, essential, slow))
 
         return keep
 
-    @property
-    def ids(self) -> list[str]:
-        return [check.id for check in self.all]
+    def chosen(self, *, quick: bool) -> list[Check[Context]]:
+        """All of them, or those that take no seconds."""
+        return [check for check in self.all if not (quick and check.slow)]
 
 
 def carry_out(

@@ -55,7 +55,7 @@ class Encoding:
         raise Failure("encodes", f"it takes no inputs: {'; '.join(refusals)}")
 
 
-CHECKS: Checks[Encoding] = Checks()
+CHECKS: Checks[Encoding] = Checks(Encoding)
 
 
 @CHECKS.add("declaration", "it is a registered frozen dataclass with a docstring", "see the built-in `identity`")

@@ -6,12 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labelbench_plus.contracts.encoders import Encoder
-from labelbench_plus.contracts.problems import Problem
-from labelbench_plus.contracts.strategies import Strategy
-from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.testing import encoder_checks, problem_checks, strategy_checks, trainer_checks
-from labelbench_plus.testing.kit import check_encoder, check_problem, check_strategy, check_trainer
+from labelbench_plus.plugins import registry
+from labelbench_plus.testing.kit import CHECKED, check_plugin, checks_of
 from labelbench_plus.testing.report import ConformanceError, Report
 
 
@@ -58,30 +54,21 @@ def parametrize_checks(
 
     Parameters
     ----------
-    subject: a class whose hyperparameters all have defaults, or an instance.
+    subject: a class whose hyperparameters all have defaults or that declares an `example`, or an instance.
     expected_failures, quick: see `check_strategy`.
 
     Raises
     ------
     TypeError
-        No strategy, trainer, problem or encoder.
+        A plugin of a kind that there are no checks of, or no plugin.
     """
     import pytest
 
-    expected = dict(expected_failures or {})
     cls = subject if isinstance(subject, type) else type(subject)
-
-    def of_strategy() -> Report:
-        return check_strategy(subject, expected_failures=expected, quick=quick)
-
-    kinds: tuple[tuple[type, list[str], Callable[[], Report]], ...] = (
-        (Strategy, strategy_checks.ids(quick=quick), of_strategy),
-        (Trainer, trainer_checks.CHECKS.ids, lambda: check_trainer(subject, expected_failures=expected)),
-        (Problem, problem_checks.CHECKS.ids, lambda: check_problem(subject, expected_failures=expected)),
-        (Encoder, encoder_checks.CHECKS.ids, lambda: check_encoder(subject, expected_failures=expected)),
-    )
-    for base, ids, make in kinds:
-        if issubclass(cls, base):
-            source = _Lazily(make)
-            return pytest.mark.parametrize("check", [CheckOf(name, source) for name in ids], ids=ids)
-    raise TypeError(f"{cls.__name__} is no strategy, trainer, problem or encoder: there are no checks of it")
+    kind = next((kind for kind in CHECKED if issubclass(cls, registry(kind).base)), None)
+    if kind is None:
+        raise TypeError(f"{cls.__name__} is of none of the kinds {', '.join(CHECKED)}: there are no checks of it")
+    expected = dict(expected_failures or {})
+    source = _Lazily(lambda: check_plugin(kind, subject, expected_failures=expected, quick=quick))
+    ids = [check.id for check in checks_of(kind).chosen(quick=quick)]
+    return pytest.mark.parametrize("check", [CheckOf(name, source) for name in ids], ids=ids)

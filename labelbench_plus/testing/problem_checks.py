@@ -18,10 +18,14 @@ import torch
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.problems import Place, Problem
+from labelbench_plus.contracts.scores import Scored, UnusableScore
+from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.seeding import Streams
+from labelbench_plus.spec import RunSpec
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure
+from labelbench_plus.testing.resume import check_resumes
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import any_trainer, first_strategy, trainer_for
 from labelbench_plus.testing.witness import watched
@@ -29,6 +33,7 @@ from labelbench_plus.view import CapabilityError
 
 SHARE = 0.05  # of a finite pool's price that the first round spends
 MONEY = 200.0  # what it spends where the pool has no end
+ROUNDS = 4
 
 
 @dataclass
@@ -64,13 +69,17 @@ class Opened:
         return ledger
 
     @cached_property
+    def trainer(self) -> Trainer:
+        """A quick one of its task."""
+        return trainer_for(frozenset(), self.problem.task) or any_trainer(self.problem.task)
+
+    @cached_property
     def model(self) -> Any:
-        trainer = trainer_for(frozenset(), self.problem.task) or any_trainer(self.problem.task)
-        data = self.instance.training_data(self.ledger, with_validation=trainer.uses_validation)
-        return trainer.fit(data, Streams(0).round(0), None)
+        data = self.instance.training_data(self.ledger, with_validation=self.trainer.uses_validation)
+        return self.trainer.fit(data, Streams(0).round(0), None)
 
 
-CHECKS: Checks[Opened] = Checks()
+CHECKS: Checks[Opened] = Checks(Opened)
 
 
 @CHECKS.add(
@@ -233,18 +242,26 @@ def _training_data(opened: Opened) -> None:
 
 @CHECKS.add(
     "evaluates",
-    "its scores are finite, the same when asked again, and hold the one that ranks",
-    "`evaluate` returns a dict of floats with primary_metric()[0] in it",
+    "its scores are finite, the same when asked again, and hold the one that ranks and those of its series",
+    "`evaluate` returns a dict of floats with primary_metric()[0] in it, or a `Scored` whose details JSON can hold",
 )
 def _evaluates(opened: Opened) -> str:
-    scores, again = opened.instance.evaluate(opened.model), opened.instance.evaluate(opened.model)
+    try:
+        scored, again = (Scored.of(opened.instance.evaluate(opened.model)).checked(None) for _ in range(2))
+    except UnusableScore as error:
+        raise Failure("evaluates", str(error)) from error
+    scores = scored.scores
     metric, _ = opened.problem.primary_metric()
     if metric not in scores:
         raise Failure("evaluates", f"it ranks by {metric!r}, but scores {', '.join(scores)}")
-    if bad := [name for name, value in scores.items() if not isinstance(value, float) or not math.isfinite(value)]:
-        raise Failure("evaluates", f"not finite floats: {', '.join(bad)}")
-    if scores != again:
-        raise Failure("evaluates", f"first {scores}, then {again}")
+    for series in opened.problem.series():
+        due = [series.score(column.name, at) for column in series.columns for at in series.at]
+        if missing := [name for name in due if name not in scores]:
+            raise Failure("evaluates", f"it declares the series {series.name!r}, but has no score {missing[0]!r}")
+    if scores != again.scores:
+        raise Failure("evaluates", f"first {scores}, then {again.scores}")
+    if scored.details != again.details:
+        raise Failure("evaluates", "its details come out otherwise when asked again")
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
@@ -258,8 +275,21 @@ def _repeatable(opened: Opened) -> None:
     again.oracle.answer(opened.query(again, ledger), opened.money, ledger)
     if ledger.purchases[0].as_json() != opened.ledger.purchases[0].as_json():
         raise Failure("repeatable", "the same query to another instance of the same seed bought something else")
-    if again.evaluate(opened.model) != opened.instance.evaluate(opened.model):
+    if Scored.of(again.evaluate(opened.model)).scores != Scored.of(opened.instance.evaluate(opened.model)).scores:
         raise Failure("repeatable", "another instance of the same seed scores the same model otherwise")
+
+
+@CHECKS.add(
+    "resume",
+    "a run that is cut after every round and goes on from its files commits the same bytes as one that is not",
+    "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
+)
+def _resume(opened: Opened) -> str:
+    rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
+    amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)
+    with tempfile.TemporaryDirectory() as folder:
+        check_resumes(RunSpec(opened.problem, opened.trainer, chooser, None, amounts, seed=0), Path(folder))
+    return f"{rounds} rounds"
 
 
 @CHECKS.add(

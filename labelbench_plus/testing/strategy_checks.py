@@ -25,7 +25,6 @@ from labelbench_plus.testing.subject import check_declaration, check_hyperparame
 from labelbench_plus.testing.toy_problem import Game, game_for, learning_curve, offers
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
-SLOW = frozenset({"cost", "curve"})
 BY_ROW = ("features", "embeddings", "probabilities", "label_probabilities", "token_uncertainty")
 WHOLE = frozenset({"labels", "num_classes"})  # of what is read, the whole numbers
 N = 9
@@ -77,12 +76,7 @@ class Trial:
         return self.pick(draw=draw, strategy=strategy) if self.by_hand else self.play(draw, strategy)
 
 
-CHECKS: Checks[Trial] = Checks()
-
-
-def ids(*, quick: bool) -> list[str]:
-    """Ids of the checks; without those that take seconds if `quick`."""
-    return [name for name in CHECKS.ids if not (quick and name in SLOW)]
+CHECKS: Checks[Trial] = Checks(Trial)
 
 
 @CHECKS.add(
@@ -539,6 +533,7 @@ def _survives(trial: Trial, check: str, what: str, **pool: Any) -> None:
     "cost",
     "50 of 50,000 candidates with 512 features are chosen within the declared seconds and megabytes",
     "work in chunks and without arrays of n × n; if that is what it takes, declare it: cost = Cost(seconds=300)",
+    slow=True,
 )
 def _cost(trial: Trial) -> str:
     trial.need_pool()
@@ -553,7 +548,9 @@ def _cost(trial: Trial) -> str:
     return f"{found.seconds:.2f} s, {megabytes:.0f} MB"
 
 
-@CHECKS.add("curve", "for information: accuracy over five rounds on a toy problem, beside random sampling's", "")
+@CHECKS.add(
+    "curve", "for information: accuracy over five rounds on a toy problem, beside random sampling's", "", slow=True
+)
 def _curve(trial: Trial) -> str:
     trial.need_pool()
     own, other = learning_curve(trial.strategy)

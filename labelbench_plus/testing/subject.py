@@ -18,26 +18,31 @@ from labelbench_plus.testing.report import Failure
 
 
 def as_plugin(subject: Any, kind: str) -> Any:
-    """The plugin to check: an instance as it is, a class or a registered name with its default hyperparameters.
+    """The plugin to check: an instance as it is; of a class or a registered name its example, or else its defaults.
 
     Raises
     ------
     PluginError
         An unknown name.
     TypeError
-        Not a plugin of this kind, or a class that cannot be built without hyperparameters.
+        Not a plugin of this kind, or a class that cannot be built without hyperparameters and has no example.
     """
     found: Registry[Any] = registry(kind)
-    cls = found.load(subject) if isinstance(subject, str) else subject if isinstance(subject, type) else type(subject)
+    cls: Any = (
+        found.load(subject) if isinstance(subject, str) else subject if isinstance(subject, type) else type(subject)
+    )
     if not issubclass(cls, found.base):
         raise TypeError(f"{cls.__name__} is no {found.kind}: it does not derive from {found.base.__name__}")
     _register_if_installed(cls, found)
     if isinstance(subject, found.base):
         return subject
+    if hasattr(cls, "name") and (example := cls.example()) is not None:
+        return found.build({"name": cls.name, **example})
     try:
         return cls()
     except TypeError as error:
-        raise TypeError(f"{cls.__name__} has no default for everything; check an instance of it: {error}") from error
+        what = f"{cls.__name__} has no default for everything and no example; check an instance of it: {error}"
+        raise TypeError(what) from error
 
 
 def _register_if_installed(cls: type, found: Registry[Any]) -> None:

@@ -69,7 +69,7 @@ def examples(*, query: str | None = None, task: str | None = None, seed: int = 0
     known = registry("problems")
     best = [question.problem for question in questions.QUESTIONS]
     for name in sorted(known.entries(), key=lambda name: (name not in best, name)):
-        with contextlib.suppress(PluginError):  # a broken plugin harms only itself
+        with contextlib.suppress(PluginError, ValidationError):  # a broken plugin harms only itself
             cls = known.load(name)
             if query in (None, cls.query) and task in (None, cls.task):
                 if name == TOLD_APART:
@@ -201,8 +201,11 @@ def any_trainer(task: str, capabilities: frozenset[str] = frozenset()) -> Traine
     for name in found.entries():
         with contextlib.suppress(PluginError, ValidationError):  # broken, or without defaults
             cls = found.load(name)
-            if cls.task == task and isinstance(cls.provides, frozenset) and capabilities <= cls.provides:
-                return found.build(name)
+            if cls.task != task or (example := cls.example()) is None:
+                continue
+            trainer: Trainer = found.build({"name": name, **example})
+            if capabilities <= trainer.provides:
+                return trainer
     raise Skip(f"no installed trainer of {task} offers {', '.join(sorted(capabilities)) or 'a model'}")
 
 
@@ -250,8 +253,17 @@ def blobs(seed: int = 0, hidden: np.ndarray | None = None, spread: float = 1.0) 
 
 
 def opened(problem: Problem, seed: int) -> Any:
-    """A problem made ready for a run with this seed."""
-    return problem.open(Place(Path(_cache().name)), Streams(seed))
+    """A problem made ready for a run with this seed.
+
+    Raises
+    ------
+    Skip
+        Its data are not on this machine.
+    """
+    try:
+        return problem.open(Place(Path(_cache().name)), Streams(seed))
+    except FileNotFoundError as error:
+        raise Skip(f"the example of {problem.name!r} cannot be opened: {error}") from error
 
 
 def far_apart() -> Game:

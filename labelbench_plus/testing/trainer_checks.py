@@ -13,7 +13,9 @@ from torch import Tensor
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
+from labelbench_plus.measure import noted
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure, Skip
@@ -51,8 +53,7 @@ class Fits:
             return trainer.fit(data, Streams(seed).round(0), previous)
 
     def scores(self, model: Any) -> dict[str, float]:
-        scores: dict[str, float] = self.game.instance.evaluate(model)
-        return scores
+        return dict(Scored.of(self.game.instance.evaluate(model)).scores)
 
     def odd(self, **changed: Any) -> Any:
         """The data of classes with parts replaced: `features` and `labels` of what was bought, `num_classes`."""
@@ -63,7 +64,7 @@ class Fits:
         return replace(data, labelled=labelled, num_classes=changed.get("num_classes", data.num_classes))
 
 
-CHECKS: Checks[Fits] = Checks()
+CHECKS: Checks[Fits] = Checks(Fits)
 
 
 @CHECKS.add(
@@ -94,13 +95,16 @@ def _hyperparameters(fits: Fits) -> str:
 
 @CHECKS.add(
     "evaluated",
-    "the problem can evaluate its model, and all scores are finite",
-    "the model must offer what `evaluate` of the problem calls",
+    "the problem can evaluate its model, all scores are finite, and what it notes are numbers",
+    "the model must offer what `evaluate` of the problem calls; its `notes`, if any, are numbers by name",
 )
 def _evaluated(fits: Fits) -> str:
-    scores = fits.scores(fits.fit())
-    if bad := sorted(name for name, value in scores.items() if not np.isfinite(value)):
-        raise Failure("evaluated", f"not finite: {', '.join(bad)}")
+    model = fits.fit()
+    try:
+        scores = Scored.of(fits.game.instance.evaluate(model)).checked(None).scores
+        noted("trainer", getattr(model, "notes", {}))
+    except (UnusableScore, TypeError, ValueError, AttributeError) as error:
+        raise Failure("evaluated", str(error)) from error
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 

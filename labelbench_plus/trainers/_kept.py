@@ -1,4 +1,4 @@
-"""What trainers keep of a fit, under way or done, and take up again only if it is of that very fit."""
+"""What trainers keep: of a fit, to take it up again if it is that very fit; of a model, for good."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.plugins import describe
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEPT_VERSION = 3  # raised when what is kept of a training changes
+KEPT_VERSION = 4  # raised when what is kept of a training changes
+MODEL_FILE = "model.pt"
 
 
 class Keeper:
@@ -55,6 +57,43 @@ class Keeper:
             logger.warning("a checkpoint cannot be read (%s); training starts again", error)
             return None
         return state if state.pop("signature", None) == self._signature else None
+
+
+class SavesState(Trainer):
+    """Base of trainers whose model is a state: tensors, numbers, strings and containers of these, by name."""
+
+    saves_models = True
+
+    def state_of(self, model: Any) -> dict[str, Any]:
+        """What makes the model what it is."""
+        raise NotImplementedError
+
+    def model_of(self, state: dict[str, Any]) -> Any:
+        """The model with this state, on the device of its tensors."""
+        raise NotImplementedError
+
+    def save_model(self, model: Any, folder: Path) -> None:
+        import torch
+
+        torch.save(self.state_of(model), folder / MODEL_FILE)
+
+    def load_model(self, folder: Path) -> Any:
+        import torch
+
+        return self.model_of(torch.load(folder / MODEL_FILE, map_location="cpu", weights_only=True))
+
+
+class RestoresState(SavesState):
+    """Base of those that continue: the state of every round's model is kept, so that none is fitted again."""
+
+    def fit_with_checkpoint(self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint) -> Any:
+        model = self.fit(data, streams, previous)
+        Keeper(self, data, streams, checkpoint).keep(self.state_of(model))
+        return model
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> Any | None:
+        state = Keeper(self, data, streams, checkpoint).kept()
+        return None if state is None else self.model_of(state)
 
 
 def signature(trainer: Trainer, data: Any, streams: Streams) -> str:

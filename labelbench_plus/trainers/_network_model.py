@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from labelbench_plus.contracts.networks import Network, Task
 from labelbench_plus.features.training_inputs import Images
-from labelbench_plus.seeding import torch_generator
+from labelbench_plus.seeding import Streams, torch_generator
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
     from labelbench_plus.problems.classification import ClassificationData
-    from labelbench_plus.seeding import Streams
 
 CHUNK = {"features": 16_384, "images": 256}
 
@@ -29,11 +28,13 @@ class NetworkModel:
     ----------
     reads: "features" or "images": what the problem hands it.
     image_size: as of `Network.image_size`.
+    task: what the network was built for.
     """
 
     network: Classifier
     reads: str
     image_size: int | None
+    task: Task
 
     @torch.no_grad()
     def probabilities(self, inputs: Tensor | Images) -> Tensor:
@@ -59,10 +60,40 @@ def prepared(inputs: Tensor, device: torch.device) -> Tensor:
 
 def build(network: Network, data: ClassificationData, streams: Streams, shape: tuple[int, ...]) -> Classifier:
     """A network as it is before its first step, on the data's device."""
-    names = data.inputs.class_names if data.inputs is not None else ()
-    templates = data.inputs.templates if data.inputs is not None else ()
-    task = Task(shape, data.num_classes, names, templates)
-    built = network.build(task, torch_generator(streams.rng("model_init")))
+    built = network.build(task_of(data, shape), torch_generator(streams.rng("model_init")))
+    return laid_out(built, network).to(device=data.pool_features.device)
+
+
+def task_of(data: ClassificationData, shape: tuple[int, ...]) -> Task:
+    """What a network of this data is built for."""
+    if data.inputs is None:
+        return Task(shape, data.num_classes)
+    return Task(shape, data.num_classes, data.inputs.class_names, data.inputs.templates)
+
+
+def laid_out(built: Classifier, network: Network) -> Classifier:
+    """Its weights as they lie in memory for what it reads."""
     if network.reads == "images":
-        built = built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return built.to(device=data.pool_features.device)
+        return built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return built
+
+
+def of_state(network: Network, state: dict[str, Any]) -> NetworkModel:
+    """The model that `state_of` describes, on the device of its tensors."""
+    task = Task(tuple(state["shape"]), state["num_classes"], tuple(state["class_names"]), tuple(state["templates"]))
+    weights = state["weights"]
+    built = laid_out(network.build(task, torch_generator(Streams(0).rng("model_init"))), network)  # overwritten below
+    built = built.to(device=next(iter(weights.values())).device)
+    built.load_state_dict(weights)
+    return NetworkModel(built.eval().requires_grad_(False), network.reads, network.image_size(), task)
+
+
+def state_of(model: NetworkModel) -> dict[str, Any]:
+    """What makes the model what it is: its weights, and what they were built for."""
+    return {
+        "weights": model.network.state_dict(),
+        "shape": list(model.task.shape),
+        "num_classes": model.task.num_classes,
+        "class_names": list(model.task.class_names),
+        "templates": list(model.task.templates),
+    }

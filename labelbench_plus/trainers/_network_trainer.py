@@ -10,8 +10,8 @@ from annotated_types import Ge, Gt, Interval
 from labelbench_plus.contracts.augmentations import Augmentation, augmentations
 from labelbench_plus.contracts.networks import Network
 from labelbench_plus.plugins import From
-from labelbench_plus.trainers import Checkpoint, Trainer
-from labelbench_plus.trainers._kept import Keeper, NoCheckpoint
+from labelbench_plus.trainers import Checkpoint
+from labelbench_plus.trainers._kept import Keeper, NoCheckpoint, SavesState
 
 if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NetworkTrainer(Trainer):
+class NetworkTrainer(SavesState):
     """Base of trainers that move a network's weights step by step, by AdamW.
 
     The number of steps does not depend on how many labels there are, so that the learning rate's schedule is the same
@@ -67,6 +67,9 @@ class NetworkTrainer(Trainer):
         read = {self.network.reads, "features" if self.augment is None else self.augment.of}
         return frozenset(read - {"features"})
 
+    def mirroring(self) -> str | None:
+        return None if self.augment is None else self.augment.mirroring()
+
     def fingerprint(self) -> str:
         return self.network.fingerprint()
 
@@ -81,14 +84,18 @@ class NetworkTrainer(Trainer):
         return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
 
     def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
-        from labelbench_plus.trainers._network_model import NetworkModel, build
-
         state = Keeper(self, data, streams, checkpoint).kept()
-        if state is None or "model" not in state:
-            return None
-        network = build(self.network, data, streams, tuple(state["shape"]))
-        network.load_state_dict(state["model"])
-        return NetworkModel(network.eval().requires_grad_(False), self.network.reads, self.network.image_size())
+        return self.model_of(state["model"]) if state is not None and "model" in state else None
+
+    def state_of(self, model: NetworkModel) -> dict[str, Any]:
+        from labelbench_plus.trainers._network_model import state_of
+
+        return state_of(model)
+
+    def model_of(self, state: dict[str, Any]) -> NetworkModel:
+        from labelbench_plus.trainers._network_model import of_state
+
+        return of_state(self.network, state)
 
     def train(self, data: Any, streams: Streams, keeper: Keeper) -> NetworkModel:
         """Take all steps, from where `keeper` left off; see `Training`."""

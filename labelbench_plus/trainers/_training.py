@@ -13,7 +13,7 @@ import torch._dynamo  # torch's optimizers import it at their first step: second
 from torch import Tensor, nn
 
 from labelbench_plus.trainers._batches import NetworkInputs, Shuffled, unlabelled_rows
-from labelbench_plus.trainers._network_model import NetworkModel, build
+from labelbench_plus.trainers._network_model import NetworkModel, build, task_of
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.classifier import Classifier
@@ -49,6 +49,7 @@ class Training:
         self.device = data.pool_features.device
         self.step = 0
         self.notes: dict[str, Any] = {}
+        self._task = task_of(data, inputs.shape)
         self.kept, self._noise = False, streams.rng("dropout")
         self.network = network or build(trainer.network, data, streams, inputs.shape)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if trainer.ema else None
@@ -83,7 +84,8 @@ class Training:
         """What has been learned so far, as a model of its own."""
         trained = self.network if self.average is None else self.average
         frozen = copy.deepcopy(trained).eval().requires_grad_(False)
-        return NetworkModel(frozen, self.trainer.network.reads, self.trainer.network.image_size())
+        network = self.trainer.network
+        return NetworkModel(frozen, network.reads, network.image_size(), self._task)
 
     def _keep(self) -> None:
         self.kept = True
@@ -145,7 +147,7 @@ class Training:
     def done(self, model: NetworkModel) -> NetworkModel:
         """The model that came of it, kept if the training took so long that some of it was, or the next needs it."""
         if self.kept or self.trainer.continues:
-            self._keeper.keep({"model": model.network.state_dict(), "shape": list(self.inputs.shape)})
+            self._keeper.keep({"model": self.trainer.state_of(model)})
         return model
 
 

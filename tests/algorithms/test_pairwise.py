@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.pairwise import (
     FeaturePoints,
-    LazyDistances,
     exact_squared_distances,
     feature_points,
     folded_row_sums,

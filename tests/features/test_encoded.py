@@ -97,6 +97,27 @@ def test_features_are_scaled_as_one_array_would_be(width: int, tmp_path: Path) -
     assert [len(found.parts[part]) for part in ("pool", "validation", "test")] == [333, 51, 8]
 
 
+@encoders.register("zero_means_something")
+@dataclass(frozen=True)
+class ZeroMeansSomething(Counting):
+    """Inputs as they are, to be left where they are."""
+
+    centred = False
+
+
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+def test_what_is_not_centred_is_scaled_alone(stored: str, tmp_path: Path) -> None:
+    inner = ZeroMeansSomething()
+    encoder = inner if stored == "float32" else encoders.build({"name": "float16", "of": "zero_means_something"})
+    found = encoded(FarVectors(), encoder, tmp_path)
+    raw = FarVectors().load().pool.array.astype(np.float32)
+    scale = raw.var(axis=0, dtype=np.float64).mean() ** -0.5
+    np.testing.assert_array_equal(found.mean, np.zeros(7))
+    np.testing.assert_array_equal(found.parts["pool"], (raw * scale).astype(stored).astype(np.float32))
+    assert module._key(FarVectors(), encoder)["centred"] is False
+    assert "centred" not in module._key(FarVectors(), Counting())  # caches filled before there was a choice stay valid
+
+
 SHARDS = [50, 50, 50, 50, 50, 50, 33, 50, 1, 8]
 
 

@@ -37,5 +37,7 @@ def test_a_hundred_failures_make_a_few_groups():
     assert [len(each.runs) for each in groups] == [34, 33, 33]
     assert groups[0].kind == "resources"
     assert "lower the trainer's batch size" in groups[0].suggestion
+    (diverged,) = group([("a", {"detail": "ScoreError: trainer 'mlp', round 0: score 'nll' is not finite: nan"})])
+    assert diverged.kind == "code" and "a smaller learning rate" in diverged.suggestion
     (nameless,) = group([("a", {"detail": "the worker process died: killed by SIGKILL (out of memory?)"})])
     assert "`memory`" in nameless.suggestion

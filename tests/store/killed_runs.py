@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+import tests.telling  # noqa: F401 registers what a suite may name
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store import atomic, checkpoint
 from labelbench_plus.suite import load_suite
@@ -95,7 +96,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     """The files that must not vary, by name."""
-    kept = [*folder.glob("rounds/*"), folder / "result.json", folder / "config.json"]
+    kept = [*folder.glob("rounds/*"), *folder.glob("details/*"), folder / "result.json", folder / "config.json"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 

@@ -37,3 +37,14 @@ def test_killed_at_random_moments(suite_file, tmp_path):
     report = killed("random", suite_file(("[random, margin]", "[badge]"), ("rounds: 3", "rounds: 8")), tmp_path)
     assert report["kills"] > 20
     assert report["differing"] == {}
+
+
+def test_killed_between_details_and_round(tmp_path):
+    suite = tmp_path / "told.yaml"
+    suite.write_text(
+        "suite: told\nproblems: [{name: telling, says: details}]\ntrainers: [share]\nstrategies: [random]\n"
+        "budget: {first: 10, batch: 5, rounds: 2}\nseeds: [0]\n"
+    )
+    report = killed("boundaries", suite, tmp_path / "runs")
+    assert report["kills"] > 60  # three files a round
+    assert report["differing"] == {}

@@ -13,6 +13,7 @@ import torch
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.strategies import strategies
 from labelbench_plus.testing import check_strategy, cost
+from labelbench_plus.testing.kit import checks_of
 
 FILE = Path(__file__).parent / "bad_strategies.py"
 
@@ -54,9 +55,7 @@ def test_each_is_caught_by_exactly_its_check(name, monkeypatch):
 
 
 def test_there_are_more_than_twenty_of_them_and_every_check_has_one():
-    from labelbench_plus.testing.strategy_checks import ids
-
     caught = {registry("strategies").load(name).caught_by for name in bad_ones()}
     assert len(bad_ones()) > 20
     never_alone = {"accepted", "curve"}  # for other kinds of queries, and for information
-    assert set(ids(quick=False)) - caught == never_alone
+    assert {check.id for check in checks_of("strategies").all} - caught == never_alone

@@ -7,39 +7,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from labelbench_plus.plugins import BUILT_IN, registry
-from labelbench_plus.testing import Report, check_encoder, check_problem, check_strategy, check_trainer
+from labelbench_plus.testing import (
+    Report,
+    check_augmentation,
+    check_condition,
+    check_dataset,
+    check_encoder,
+    check_metric,
+    check_network,
+    check_problem,
+    check_strategy,
+    check_trainer,
+)
 
 # On the toy problem's vectors there are no images to augment.
 NETWORK = {"network": "linear", "augment": "noise", "steps": 30, "learning_rate": 0.2, "batch": 16}
 
-# Hyperparameters of those that have no defaults, or train longer than a test can wait.
+# Hyperparameters of those that declare no example and have no defaults, or train longer than a test can wait.
 GIVEN: dict[str, dict[str, Any]] = {
-    "pca": {"dimensions": 4},
-    "ensemble": {"of": "logistic_regression", "members": 2},
     "mlp": {"hidden": 16, "steps": 200, "dropout": 0.1, "passes": 3},
     **dict.fromkeys(("finetune", "lp_ft"), NETWORK),
     **dict.fromkeys(("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch"), NETWORK | {"ratio": 1}),
     "v_pet": NETWORK | {"ratio": 1, "teachers": ["logistic_regression", "label_propagation"]},
-    "contrastive": {"steps": 20},
-    "joint_torch": {"steps": 20},
-    "bilinear_torch": {"steps": 20},
-    "pendulum": {"features": 20, "target_labels": 500, "test_size": 500},
-    "corrupted_images": {
-        "corruption": "fog",
-        "label": 3,
-        "per_task": 20,
-        "target_labels": 20,
-        "test_size": 50,
-        "rank": 3,
-        "dataset": "digits",
-    },
-    "timm": {"model": "tf_efficientnet_lite0", "weights": "random-plumbing-test", "image_size": 32},
-    "torchvision": {"model": "mobilenet_v3_small", "weights": "random-plumbing-test", "image_size": 32},
-    "float16": {"of": "pixels"},
 }
 # Left to `lbp check NAME`, as opening or evaluating them is a simulation or a training of its own.
 LONG = {"pendulum": "it simulates control for a minute", "corrupted_images": "it trains a reference for ten seconds"}
@@ -51,11 +44,10 @@ def built_in(kind: str) -> list[str]:
 
 def build(kind: str, name: str) -> Any:
     known = registry(kind)
-    given = (known.load(name).example() if kind == "problems" else None) or GIVEN.get(name, {})
-    try:
-        return known.build({"name": name, **given})
-    except ValidationError as error:
-        pytest.skip(f"it has no default for everything, and GIVEN has none for it: {error.error_count()} missing")
+    given = GIVEN.get(name, known.load(name).example())
+    if given is None:
+        pytest.skip("it declares no example, and GIVEN has none for it")
+    return known.build({"name": name, **given})
 
 
 def fine(report: Report) -> None:
@@ -91,3 +83,51 @@ def test_problems(name):
 @pytest.mark.parametrize("name", built_in("encoders"))
 def test_encoders(name):
     fine(check_encoder(build("encoders", name)))
+
+
+@pytest.mark.parametrize("name", built_in("metrics"))
+def test_metrics(name):
+    fine(check_metric(build("metrics", name)))
+
+
+@pytest.mark.parametrize("name", built_in("conditions"))
+def test_conditions(name):
+    fine(check_condition(build("conditions", name)))
+
+
+@pytest.mark.parametrize("name", built_in("networks"))
+def test_networks(name):
+    fine(check_network(build("networks", name)))
+
+
+@pytest.mark.parametrize("name", built_in("augmentations"))
+def test_augmentations(name):
+    fine(check_augmentation(build("augmentations", name)))
+
+
+@pytest.mark.parametrize("name", built_in("datasets"))
+def test_datasets(name):
+    report = check_dataset(build("datasets", name))
+    fine(report)
+    if report["loads"].status == "skipped":
+        pytest.skip(report["loads"].detail)
+
+
+def test_data_sets_of_your_own_files(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.standard_normal((90, 3)).astype(np.float32), np.arange(90) % 3
+    parts = {"pool": slice(0, 50), "validation": slice(50, 60), "test": slice(60, 90)}
+    arrays = {
+        f"{part}_{what}": value[rows]
+        for part, rows in parts.items()
+        for what, value in (("inputs", inputs), ("labels", labels))
+    }
+    np.savez(tmp_path / "mine.npz", **arrays)
+    fine(check_dataset(registry("datasets").build({"name": "arrays", "path": str(tmp_path / "mine.npz")})))
+    rows = [",".join([*map(str, row), f"class {label}"]) for row, label in zip(inputs, labels, strict=True)]
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,c,label", *rows]))
+    fine(
+        check_dataset(
+            registry("datasets").build({"name": "feature_table", "path": str(tmp_path / "mine.csv"), "label": "label"})
+        )
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.speed.case import Case, SpeedSetting
+from benchmarks.speed.bmdal import bmdal
+from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.design.greedy_design import d_optimal
 
 RIDGE = 1e-2
@@ -52,4 +53,5 @@ CASE = Case(
     quality=lambda s, picks: float(torch.linalg.slogdet(information(s, picks)).logabsdet),
     quality_name="log det M (more is better)",
     same_picks=True,
+    rivals={"bmdal": Rival(lambda s: bmdal("maxdet", s, sigma=RIDGE**0.5), work=50_000_000)},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from benchmarks.speed.bmdal import bmdal
 from benchmarks.speed.case import Case, Rival, SpeedSetting
 from labelbench_plus.algorithms.k_center import covering_radius, k_center_greedy
 
@@ -53,5 +54,9 @@ CASE = Case(
     quality=radius,
     quality_name="covering radius (less is better)",
     same_picks=True,
-    rivals={"scikit-activeml": Rival(scikit_activeml, work=10_000_000), "small-text": Rival(small_text, work=200_000)},
+    rivals={
+        "bmdal": Rival(lambda s: bmdal("maxdist", s), work=50_000_000),
+        "scikit-activeml": Rival(scikit_activeml, work=10_000_000),
+        "small-text": Rival(small_text, work=200_000),
+    },
 )

@@ -1,10 +1,10 @@
-"""Squared Euclidean distances: in chunks, exactly, and to the nearest of a growing set of centres."""
+"""Squared Euclidean distances: in chunks, exactly, and to the nearest of several centres."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -279,15 +279,37 @@ def nearest_squared_distances(points: Points, centres: Points, known: Tensor, ch
     (n,) float64, at most `known`. O(n m d) time.
     """
     result = known.clone()
+    for rows, point, _, squared in _nearest_pairs(points, centres, known, chunk_bytes):
+        result[rows].scatter_reduce_(0, point, squared, "amin")
+    return result
+
+
+def nearest_centres(points: Points, centres: Points, chunk_bytes: int) -> tuple[Tensor, Tensor]:
+    """Exact squared distance of each point to its nearest centre, (n,) float64, and which that is, (n,) int64.
+
+    Of centres that are equally near the first. There is at least one centre. O(n m d) time.
+    """
+    distance = torch.full_like(points.squared_norms, torch.inf)
+    owner = torch.full_like(distance, len(centres), dtype=torch.int64)
+    for rows, point, centre, squared in _nearest_pairs(points, centres, distance, chunk_bytes):
+        nearest = distance[rows].scatter_reduce_(0, point, squared, "amin")
+        hit = squared == nearest[point]
+        owner[rows].scatter_reduce_(0, point[hit], centre[hit], "amin")
+    return distance, owner
+
+
+def _nearest_pairs(
+    points: Points, centres: Points, known: Tensor, chunk_bytes: int
+) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+    """For some rows at a time the pairs (point, centre) that can be nearest, and their exact squared distances."""
     if len(centres) == 0:
-        return result
+        return
     for rows in row_chunks(len(points), 8 * len(centres), chunk_bytes):
         chunk = points.take(rows)
         upper, shift = _upper_bounds(chunk, centres)
         at_most = torch.minimum(known[rows], upper.amin(dim=1) + shift)
         point, centre = _pairs_within(chunk, centres, upper, shift, at_most)
-        result[rows].scatter_reduce_(0, point, chunk.exact(point, centres, centre), "amin")
-    return result
+        yield rows, point, centre, chunk.exact(point, centres, centre)
 
 
 def squared_distance_bounds(points: Points, centres: Points) -> tuple[Tensor, Tensor]:
@@ -297,7 +319,7 @@ def squared_distance_bounds(points: Points, centres: Points) -> tuple[Tensor, Te
     """
     upper, shift = _upper_bounds(points, centres)
     high = upper.to(torch.float64) + shift[:, None]
-    relative, absolute = _errors(points)
+    relative, absolute = product_slack(points)
     norms = points.squared_norms[:, None] + centres.squared_norms
     return (high - norms.mul_(2 * relative).add_(4 * absolute)).clamp_(min=0), high
 
@@ -327,13 +349,14 @@ def squared_distances_below(points: Points, centres: Points, known: Tensor) -> T
 # more roundings stand for all additions and conversions on the way.
 
 
-def _errors(points: Points) -> tuple[float, float]:
+def product_slack(points: Points) -> tuple[float, float]:
+    """e and t as above."""
     return points.relative_error + 8 * torch.finfo(torch.float32).eps, points.absolute_error
 
 
 def _upper_bounds(points: Points, centres: Points) -> tuple[Tensor, Tensor]:
     """Upper bounds on the squared distances: a (n, m) matrix, to which a (n,) vector is still to be added."""
-    relative, absolute = _errors(points)
+    relative, absolute = product_slack(points)
     products = points.products(centres)
     norms = (centres.squared_norms * (1 + relative)).to(products.dtype)
     shift = points.squared_norms * (1 + relative) + 2 * absolute
@@ -346,7 +369,7 @@ def _pairs_within(
     """All pairs (point, centre) whose squared distance may be at most `at_most` of the point."""
     # ‖c‖² <= 2 ‖x‖² + 2 ‖x − c‖²: a few centres of large norm do not widen the slack of the others.
     norms = torch.minimum(2 * (points.squared_norms + at_most), centres.squared_norms.max())
-    relative, absolute = _errors(points)
+    relative, absolute = product_slack(points)
     slack = (points.squared_norms + norms) * (2 * relative) + 4 * absolute
     limit = (at_most + slack - shift).to(upper.dtype)
     if upper.device.type != "cpu":
@@ -359,7 +382,7 @@ def _pairs_within(
 
 
 def feature_points(features: Tensor, centers: Tensor | None) -> tuple[FeaturePoints, FeaturePoints]:
-    """A pool and its given centres (none for None) as points of one precision; of equal centres one is kept.
+    """A pool and its given centres (none for None) as points of one precision; of equal centres the first is kept.
 
     Raises
     ------
@@ -373,59 +396,22 @@ def feature_points(features: Tensor, centers: Tensor | None) -> tuple[FeaturePoi
     if centers.shape[1] != features.shape[1]:
         raise ValueError(f"centers must have the {features.shape[1]} columns of features, got {centers.shape[1]}")
     # Equal centres would tie for every point, and every tie is decided exactly.
-    given = FeaturePoints.of(centers.to(features.device).unique(dim=0), "centers")
+    centers = centers.detach().to(features.device)
+    given = FeaturePoints.of(centers[_first_of_equals(centers)], "centers")
     dtype = torch.promote_types(pool.dtype, given.dtype) if len(given) else pool.dtype
     return replace(pool, dtype=dtype), replace(given, dtype=dtype)
 
 
-class LazyDistances(Generic[PointsT]):
-    """Squared distances of a pool to the nearest of a growing set of centres, brought up to date on demand.
+def _first_of_equals(rows: Tensor) -> Tensor:
+    """Ascending indices of the rows that equal none before them."""
+    group = rows.unique(dim=0, return_inverse=True)[1]
+    numbers = torch.arange(len(rows), device=rows.device)
+    first = torch.full_like(numbers, len(rows)).scatter_reduce_(0, group, numbers, "amin")
+    return (first[group] == numbers).nonzero()[:, 0]
 
-    A distance to the nearest centre only shrinks when centres are added, so a stale value is an upper bound.
 
-    Attributes
-    ----------
-    bound: (N,) float64, at least the squared distance to the nearest centre.
-    seen: (N,) int64, how many of the centres are accounted for: the bound is exact once that is all of them.
-    centres: all centres so far.
-    """
-
-    def __init__(self, points: PointsT, centres: PointsT, bound: Tensor, chunk_bytes: int) -> None:
-        """Start from any upper bounds (infinity will do); no distance is computed."""
-        self.points, self.centres, self.chunk_bytes = points, centres, chunk_bytes
-        self.bound = bound.clone()
-        self.seen = torch.zeros(len(points), dtype=torch.int64, device=bound.device)
-
-    @classmethod
-    def exact(cls, points: PointsT, centres: PointsT, chunk_bytes: int) -> Self:
-        """Start from the exact distances to the given centres, infinite if there are none."""
-        unknown = torch.full_like(points.squared_norms, torch.inf)
-        lazy = cls(points, centres, nearest_squared_distances(points, centres, unknown, chunk_bytes), chunk_bytes)
-        lazy.seen += len(centres)
-        return lazy
-
-    def add(self, centres: PointsT) -> None:
-        """Add centres; no distance is computed."""
-        self.centres = self.centres.join(centres)
-
-    def refresh(self, rows: Tensor) -> None:
-        """Make `bound[rows]` exact, with no more than twice the distances that the rows have missed."""
-        missed = len(self.centres) - self.seen[rows]
-        magnitude = (missed > 0).to(torch.int32)
-        if len(rows) and len(rows) * int(missed.max()) > 2 * int(missed.sum()):
-            # One product for all would waste most of it on rows that are nearly up to date: one for each magnitude.
-            magnitude *= torch.frexp(missed.to(torch.float64)).exponent
-        for group in magnitude.unique().tolist():
-            if group == 0:
-                continue
-            members = rows[magnitude == group]
-            first = int(self.seen[members].min())
-            recent = self.centres.take(slice(first, len(self.centres)))
-            for part in row_chunks(len(members), self.points.row_bytes, self.chunk_bytes):
-                some = members[part]
-                self.bound[some] = self.nearest(self.points.take(some), recent, self.bound[some])
-        self.seen[rows] = len(self.centres)
-
-    def nearest(self, points: PointsT, centres: PointsT, known: Tensor) -> Tensor:
-        """(n,) exact squared distance of each point to its nearest centre, or `known` where that is less."""
-        return nearest_squared_distances(points, centres, known, self.chunk_bytes)
+def true_indices(mask: Tensor) -> Tensor:
+    """(k,) int64 ascending indices of the true entries of a (n,) mask."""
+    if mask.device.type == "cpu":  # NumPy scans several times faster than torch
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.nonzero()[:, 0]

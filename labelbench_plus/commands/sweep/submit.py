@@ -10,10 +10,12 @@ import typer
 from labelbench_plus.commands.common import (
     DEFAULT_OUT,
     Json,
+    KeepModels,
     Overrides,
     Plugins,
     SuiteArgument,
     WandbMode,
+    check_models_can_be_kept,
     load_runs,
     stop,
 )
@@ -44,6 +46,7 @@ def submit(
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
     wandb: WandbMode = "disabled",
+    keep_models: KeepModels = False,
     only: Only = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many runs")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also runs that failed")] = False,
@@ -67,6 +70,8 @@ def submit(
     from labelbench_plus.sweep.submit import new_only
 
     loaded, specs = load_runs(suite, overrides, plugin)
+    if keep_models:
+        check_models_can_be_kept(specs)
     try:
         extra = [f"max_parallel={max_parallel}"] if max_parallel else []
         profile = load_profile(launcher, loaded.launch, [*(settings or ()), *extra])
@@ -84,6 +89,7 @@ def submit(
         "allow_code_drift": allow_code_drift,
         "snapshot": snapshot,
         "isolate": loaded.isolate,
+        "keep_models": keep_models,
     }
 
     def wanted(each: RunStatus) -> bool:

@@ -50,6 +50,7 @@ def _runs_page(
         Column("final", f"final {meta.metric}", "number", f"{meta.metric} when the whole budget is spent"),
         Column("select_seconds", "select (s)", "seconds", "seconds of selection in the whole run"),
         Column("train_seconds", "train (s)", "seconds", "seconds of training in the whole run"),
+        Column("evaluate_seconds", "evaluate (s)", "seconds", "seconds of evaluation in the whole run"),
         Column("badge", "trust", "text", "what was done to trust it"),
         Column("differs", "differs in", "text", "in what it differs from what all runs share"),
     )
@@ -67,6 +68,7 @@ def _runs_page(
                     float(run.values[-1]),
                     run.select_seconds if math.isfinite(run.select_seconds) else None,
                     run.train_seconds if math.isfinite(run.train_seconds) else None,
+                    run.evaluate_seconds if math.isfinite(run.evaluate_seconds) else None,
                     meta.badge_of(run.run_id),
                     each[run.run_id] or None,
                 )

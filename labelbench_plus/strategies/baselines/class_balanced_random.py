@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class ClassBalancedRandom(PoolStrategy):
     """Query at random, but as many items of each *predicted* class as can be: no label is looked at."""
 
+    title = "Class-balanced random"
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Random(PoolStrategy):
     """Query items uniformly at random, without replacement: what every other strategy is measured against."""
 
+    title = "Random"
+
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         import torch
 

@@ -20,6 +20,7 @@ class Stratified(Strategy):
     for every strategy, and results say that it did.
     """
 
+    title = "Stratified by hidden labels"
     query = "pool"
     uses_hidden_labels = True
 

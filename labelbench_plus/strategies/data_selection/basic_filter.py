@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from labelbench_plus.pairs.captions import captions, in_english
+from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
@@ -33,6 +34,8 @@ class BasicFilter(PairStrategy):
     aspect: longer over shorter side, at most; None for any.
     """
 
+    title = "DataComp's basic filter"
+    reference = DATACOMP
     needs = frozenset({"metadata"})
 
     language: str | None = "language"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelbench_plus.pairs.strategy import PairStrategy, State
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import strategies
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class ClipScore(PairStrategy):
     Computed from the stored vectors; `score_column` takes the values that come with the pool.
     """
 
+    title = "CLIP score"
+    reference = Reference(("Hessel", "others"), 2021)
     needs = frozenset({"images", "texts"})
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:

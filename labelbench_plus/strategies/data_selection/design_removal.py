@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from labelbench_plus.pairs.papers import VAS
 from labelbench_plus.pairs.resident import resident_images, split_rounds
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
@@ -28,6 +29,8 @@ class DesignRemoval(PairStrategy):
     rounds: T. ridge: weight of the identity in the information matrix.
     """
 
+    title = "Optimal designs by removal"
+    reference = VAS
     whole_pool = True
 
     criterion: Literal["a", "d", "v"] = "v"

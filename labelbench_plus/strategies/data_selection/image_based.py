@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
@@ -32,6 +33,8 @@ class ImageBased(PairStrategy):
     sample: so many of the pool's images, drawn at random, make the clusters.
     """
 
+    title = "DataComp's image-based filter"
+    reference = DATACOMP
     needs = frozenset({"images", "targets"})
 
     clusters: Annotated[int, Ge(1)] = 1000

@@ -24,6 +24,7 @@ class KnownClean(PairStrategy):
     wanted: kinds as the pool names them.
     """
 
+    title = "Pairs known to be clean"
     needs = frozenset({"truth"})
     knows_truth = True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
@@ -27,6 +28,8 @@ class NearestTargets(PairStrategy):
     groups: ranks are averaged over so many disjoint groups of targets.
     """
 
+    title = "Nearest targets"
+    reference = NEG_CLIP_LOSS
     needs = frozenset({"images", "targets"})
 
     groups: Annotated[int, Ge(1)] = 5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
@@ -34,6 +35,8 @@ class NegClipLoss(PairStrategy):
         all batches of a shard to the same size.
     """
 
+    title = "negCLIPLoss"
+    reference = NEG_CLIP_LOSS
     needs = frozenset({"images", "texts"})
 
     temperature: Annotated[float, Gt(0)] = 0.01

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.strategies import strategies
 
@@ -31,6 +32,8 @@ class NegClipLossBank(PairStrategy):
     batch: the size of the batch that the references stand for.
     """
 
+    title = "negCLIPLoss, one bank"
+    reference = NEG_CLIP_LOSS
     needs = frozenset({"images", "texts"})
 
     temperature: Annotated[float, Gt(0)] = 0.01

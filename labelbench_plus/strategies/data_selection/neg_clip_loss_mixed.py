@@ -30,6 +30,8 @@ class NegClipLossMixed(NegClipLoss):
     mix: how many shards.
     """
 
+    title = "negCLIPLoss, mixed shards"
+
     mix: Annotated[int, Ge(1)] = 4
 
     def units(self, shards: Sequence[str], seed: int) -> list[list[int]]:

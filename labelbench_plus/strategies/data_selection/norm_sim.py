@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
@@ -29,6 +30,8 @@ class NormSim(PairStrategy):
     norm: p, or "inf" for the largest similarity.
     """
 
+    title = "NormSim"
+    reference = NEG_CLIP_LOSS
     needs = frozenset({"images", "targets"})
 
     norm: Annotated[float, Ge(1)] | Literal["inf"] = "inf"

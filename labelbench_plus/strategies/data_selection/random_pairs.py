@@ -19,5 +19,7 @@ if TYPE_CHECKING:
 class RandomPairs(PairStrategy):
     """Every pair is as likely to be kept as any other."""
 
+    title = "Random pairs"
+
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
         return shard.rng(0).random(shard.rows, dtype=np.float32)

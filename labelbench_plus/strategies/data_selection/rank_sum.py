@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, State
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
@@ -29,6 +30,8 @@ class RankSum(PairStrategy):
     first, second: strategies of one stage that score shard by shard.
     """
 
+    title = "Sum of ranks"
+    reference = NEG_CLIP_LOSS
     whole_pool = True
 
     first: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("neg_clip_loss"))

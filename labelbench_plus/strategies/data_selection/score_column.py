@@ -28,6 +28,7 @@ class ScoreColumn(PairStrategy):
     column: a column of the pool; "clip_score" is that of the pool's teacher.
     """
 
+    title = "Stored score"
     needs = frozenset({"scores"})
 
     column: str = "clip_score"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from labelbench_plus.pairs.captions import captions, in_english
+from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
 from labelbench_plus.plugins import Infra
 from labelbench_plus.strategies import strategies
@@ -39,6 +40,8 @@ class TextBased(PairStrategy):
     language: the column of the metadata that names each caption's language ("en"); None leaves languages out.
     """
 
+    title = "DataComp's text-based filter"
+    reference = DATACOMP
     needs = frozenset({"metadata"})
 
     words: Annotated[Path, Infra()]

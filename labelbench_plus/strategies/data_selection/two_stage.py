@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Interval
 
+from labelbench_plus.pairs.papers import NEG_CLIP_LOSS
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From
 from labelbench_plus.strategies import Strategy, strategies
@@ -32,6 +33,9 @@ class TwoStage(PairStrategy):
     fraction: of the pool, kept by the first.
     at_least: a score that the first must give, instead of a fraction.
     """
+
+    title = "Two stages"
+    reference = NEG_CLIP_LOSS
 
     first: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("neg_clip_loss"))
     second: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("norm_sim"))

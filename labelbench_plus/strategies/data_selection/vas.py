@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from labelbench_plus.pairs.papers import VAS
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
 
@@ -26,6 +27,9 @@ class Vas(PairStrategy):
     ----------
     against: h, the image itself or its text.
     """
+
+    title = "Variance alignment score"
+    reference = VAS
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
+from labelbench_plus.pairs.papers import VAS
 from labelbench_plus.pairs.resident import resident_images, split_rounds
 from labelbench_plus.pairs.strategy import PairStrategy, State, as_arrays
 from labelbench_plus.strategies import strategies
@@ -33,6 +34,8 @@ class VasD(PairStrategy):
     lazy: score again only those whose bounds leave it open whether they go. It changes the time alone.
     """
 
+    title = "VAS-D"
+    reference = VAS
     needs = frozenset({"images"})
     whole_pool = True
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from annotated_types import Gt
-from numpy.random import Generator
-
-from labelbench_plus.strategies import PoolStrategy, strategies
-from labelbench_plus.view import PoolView
+from labelbench_plus.strategies import strategies
+from labelbench_plus.strategies.experimental_design._design import GreedyDesignStrategy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
 @strategies.register("e_optimal")
 @dataclass(frozen=True)
-class EOptimal(PoolStrategy):
+class EOptimal(GreedyDesignStrategy):
     """Maximise the smallest eigenvalue of the information matrix: the worst direction, greedily.
 
     The information matrix is ridge · identity plus the outer products of the frozen features of what is chosen, and of
@@ -29,13 +28,9 @@ class EOptimal(PoolStrategy):
     ridge: weight of the identity, in units of the features' average variance, which is one.
     """
 
-    needs = frozenset({"features"})
+    title = "E-optimal design"
 
-    ridge: Annotated[float, Gt(0)] = 1.0
-
-    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+    def greedy(self) -> Callable[..., Tensor]:
         from labelbench_plus.algorithms.design.greedy_design import e_optimal
 
-        return view.candidates[
-            e_optimal(view.features, n, ridge=self.ridge, labelled=view.labelled_features, prices=view.prices)
-        ]
+        return e_optimal

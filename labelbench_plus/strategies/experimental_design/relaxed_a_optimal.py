@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from annotated_types import Gt
-from numpy.random import Generator
-
-from labelbench_plus.strategies import PoolStrategy, strategies
-from labelbench_plus.strategies.experimental_design._relaxed import relax_and_round
-from labelbench_plus.view import PoolView
+from labelbench_plus.strategies import strategies
+from labelbench_plus.strategies.experimental_design._design import RelaxedDesignStrategy
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
+
+    from labelbench_plus.algorithms.design.design_rounding import RoundedDesign
+    from labelbench_plus.algorithms.design.relaxed_design import RelaxedDesign
 
 
 @strategies.register("relaxed_a_optimal")
 @dataclass(frozen=True)
-class RelaxedAOptimal(PoolStrategy):
+class RelaxedAOptimal(RelaxedDesignStrategy):
     """Minimise the trace of the inverse information matrix: the mean variance of the coefficients, through weights.
 
     Weights of at most one that sum to the batch size are optimised up to a duality gap of 0.01 % and rounded to
@@ -30,12 +29,10 @@ class RelaxedAOptimal(PoolStrategy):
     ridge: weight of the identity, in units of the features' average variance, which is one.
     """
 
-    needs = frozenset({"features"})
+    title = "A-optimal design, relaxed"
 
-    ridge: Annotated[float, Gt(0)] = 1.0
-
-    def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
+    def relaxation(self) -> tuple[Callable[..., RelaxedDesign], Callable[..., RoundedDesign]]:
         from labelbench_plus.algorithms.design.design_rounding import round_a_optimal
         from labelbench_plus.algorithms.design.relaxed_design import relaxed_a_optimal
 
-        return relax_and_round(view, n, self.ridge, relaxed_a_optimal, round_a_optimal)
+        return relaxed_a_optimal, round_a_optimal

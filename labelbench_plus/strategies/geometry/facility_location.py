@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
@@ -29,6 +30,8 @@ class FacilityLocationStrategy(PoolStrategy):
     scale: width of the Gaussian similarity exp(−‖x − y‖² / γ), as γ over the mean squared distance of two items.
     """
 
+    title = "Facility location"
+    reference = Reference(("Nemhauser", "Wolsey", "Fisher"), 1978)
     needs = frozenset({"features"})
 
     scale: Annotated[float, Gt(0)] = 0.1

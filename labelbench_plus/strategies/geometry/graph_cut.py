@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
@@ -30,6 +31,8 @@ class GraphCutStrategy(PoolStrategy):
         monotone.
     """
 
+    title = "Graph cut"
+    reference = Reference(("Iyer", "Bilmes"), 2013)
     needs = frozenset({"features"})
 
     scale: Annotated[float, Gt(0)] = 0.1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,10 @@ class KCenter(PoolStrategy):
     Distances are Euclidean in the frozen features, so that it also works before any model exists.
     """
 
+    title = "k-center greedy"
+    reference = Reference(
+        ("Sener", "Savarese"), 2018, "Active learning for convolutional neural networks: a core-set approach"
+    )
     needs = frozenset({"features"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

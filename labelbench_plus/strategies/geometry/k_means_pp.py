@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,8 @@ class KMeansPlusPlus(PoolStrategy):
     Each item is drawn with a probability proportional to its squared distance from what has been chosen so far.
     """
 
+    title = "k-means++"
+    reference = Reference(("Arthur", "Vassilvitskii"), 2007, "k-means++: the advantages of careful seeding")
     needs = frozenset({"features"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

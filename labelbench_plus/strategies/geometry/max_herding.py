@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -28,6 +29,8 @@ class MaxHerding(PoolStrategy):
     gamma: γ of the kernel exp(−‖x − y‖² / γ).
     """
 
+    title = "MaxHerding"
+    reference = Reference(("Bae", "Noh", "Sutherland"), 2024, arxiv="2407.12212")
     needs = frozenset({"features"})
 
     gamma: Annotated[float, Gt(0)] = 1.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt, Interval
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
@@ -30,6 +31,8 @@ class ProbCover(PoolStrategy):
     purity: that share.
     """
 
+    title = "ProbCover"
+    reference = Reference(("Yehuda", "others"), 2022, arxiv="2205.11320")
     needs = frozenset({"features", "num_classes"})
 
     delta: Annotated[float, Gt(0)] | None = None

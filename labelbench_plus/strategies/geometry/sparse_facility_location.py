@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge, Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.strategies._knapsack import pick_or_buy
 from labelbench_plus.view import PoolView
@@ -29,6 +30,8 @@ class SparseFacilityLocationStrategy(PoolStrategy):
     neighbours: how many of each item count; similarity to all others is taken as zero.
     """
 
+    title = "Sparse facility location"
+    reference = Reference(("Wei", "Iyer", "Bilmes"), 2014, "Fast multi-stage submodular maximization")
     needs = frozenset({"features"})
 
     scale: Annotated[float, Gt(0)] = 0.1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -26,6 +27,8 @@ class TypiClust(PoolStrategy):
     max_clusters: upper bound on the number of clusters, which otherwise is labelled items + batch.
     """
 
+    title = "TypiClust"
+    reference = Reference(("Hacohen", "Dekel", "Weinshall"), 2022, arxiv="2202.02794")
     needs = frozenset({"features"})
 
     neighbours: Annotated[int, Ge(1)] = 20

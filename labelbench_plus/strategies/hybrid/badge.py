@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 class Badge(PoolStrategy):
     """D² sampling of the last layer's gradients at the predicted labels (Ash et al., 2020, algorithm 1)."""
 
+    title = "BADGE"
+    reference = Reference(
+        ("Ash", "Zhang", "Krishnamurthy", "Langford", "Agarwal"),
+        2020,
+        "Deep batch active learning by diverse, uncertain gradient lower bounds",
+    )
     needs = frozenset({"probabilities", "embeddings"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

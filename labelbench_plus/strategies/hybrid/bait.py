@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -28,6 +29,8 @@ class Bait(PoolStrategy):
     ridge: weight of the identity in the information of what is labelled.
     """
 
+    title = "BAIT"
+    reference = Reference(("Ash", "others"), 2021, arxiv="2106.09675")
     needs = frozenset({"probabilities", "embeddings"})
 
     ridge: Annotated[float, Gt(0)] = 1.0

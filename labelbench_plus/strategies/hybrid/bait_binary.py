@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Gt
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -27,6 +28,8 @@ class BaitBinary(PoolStrategy):
     ridge: weight of the identity in the information of what is labelled.
     """
 
+    title = "BAIT, binary likelihood"
+    reference = Reference(("Huseljic", "others"), 2024, arxiv="2404.08981")
     needs = frozenset({"probabilities", "embeddings"})
 
     ridge: Annotated[float, Gt(0)] = 1.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,8 @@ class Clue(PoolStrategy):
     Clustering Uncertainty-weighted Embeddings (Prabhu et al., 2021, equation 4).
     """
 
+    title = "CLUE"
+    reference = Reference(("Prabhu", "others"), 2021, arxiv="2010.08666")
     needs = frozenset({"probabilities", "embeddings"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

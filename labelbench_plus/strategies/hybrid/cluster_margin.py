@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -30,6 +31,8 @@ class ClusterMargin(PoolStrategy):
     shortlist: how many items of small margin are looked at, in batches.
     """
 
+    title = "Cluster-Margin"
+    reference = Reference(("Citovsky", "others"), 2021, arxiv="2107.14263")
     needs = frozenset({"probabilities", "features"})
 
     clusters: Annotated[int, Ge(1)] = 100

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -23,6 +24,8 @@ class Galaxy(PoolStrategy):
     as answered by the model's prediction; only labels bought earlier are read.
     """
 
+    title = "GALAXY"
+    reference = Reference(("Zhang", "Katz-Samuels", "Nowak"), 2022, arxiv="2202.01402")
     needs = frozenset({"probabilities", "labels"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

@@ -29,6 +29,7 @@ class WeightedFacilityLocation(PoolStrategy):
     scale: width of the Gaussian similarity exp(−‖x − y‖² / γ), as γ over the mean squared distance of two items.
     """
 
+    title = "Uncertainty-weighted facility location"
     needs = frozenset({"probabilities", "features"})
 
     scale: Annotated[float, Gt(0)] = 0.1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -23,6 +24,8 @@ class BinaryMinimum(PoolStrategy):
     probability from 1/2. Where items have prices, 1/2 less that distance is counted per unit of money.
     """
 
+    title = "BinMin"
+    reference = Reference(("Brinker",), 2006, "On active learning in multi-label classification")
     needs = frozenset({"label_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

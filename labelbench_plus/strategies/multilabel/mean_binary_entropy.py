@@ -23,6 +23,7 @@ class MeanBinaryEntropy(PoolStrategy):
     prices, the uncertainty per unit of money counts.
     """
 
+    title = "Mean binary entropy"
     needs = frozenset({"label_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

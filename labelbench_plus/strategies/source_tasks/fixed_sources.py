@@ -25,6 +25,8 @@ class FixedSources(SourceStrategy):
     most. So all later rounds go on with the same ones.
     """
 
+    title = "A few fixed sources"
+
     sources: Annotated[int, Ge(1)] = 5
 
     def select(self, view: SourceView, n: int, rng: Generator) -> Allocation:

@@ -11,6 +11,7 @@ from numpy.random import Generator
 
 from labelbench_plus.algorithms.relevance import lasso_relevance, lasso_to_discrepancy
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import L1_A_MTRL
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._relevance import l1_share, largest
@@ -39,6 +40,8 @@ class L1Relevance(SourceStrategy):
     rules for the penalty.
     """
 
+    title = "L1-A-MTRL"
+    reference = L1_A_MTRL
     needs = frozenset({"source_heads", "target_heads", "head_noise"})
 
     rule: Literal["lp", "fraction", "discrepancy"] = "lp"

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import L1_A_MTRL
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._relevance import l1_share
@@ -23,6 +24,8 @@ class L1RelevanceKnown(SourceStrategy):
     Source: Wang, Chen, Jamieson, Du (ICML 2023), their analysis with known relevance.
     """
 
+    title = "L1-A-MTRL, true heads"
+    reference = L1_A_MTRL
     needs = frozenset({"true_heads"})
     knows_truth = True
 

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._relevance import l2_share
@@ -31,6 +32,8 @@ class L2Relevance(SourceStrategy):
     every epoch; here labels are kept.
     """
 
+    title = "L2-A-MTRL"
+    reference = A_MTRL
     needs = frozenset({"source_heads", "target_heads"})
 
     floor: Annotated[int, Ge(0)] | None = None

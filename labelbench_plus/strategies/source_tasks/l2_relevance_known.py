@@ -9,6 +9,7 @@ from annotated_types import Ge
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._relevance import l2_share
@@ -23,6 +24,8 @@ class L2RelevanceKnown(SourceStrategy):
     Source: Chen, Jamieson, Du (ICML 2022), their analysis with known relevance.
     """
 
+    title = "L2-A-MTRL, true heads"
+    reference = A_MTRL
     needs = frozenset({"true_heads"})
     knows_truth = True
 

@@ -8,6 +8,7 @@ from typing import Literal
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.space import Finite
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
@@ -30,6 +31,8 @@ class TargetAgnostic(SourceStrategy):
     target-agnostic exploration; the weights are our reading of E-optimality.
     """
 
+    title = "Target-agnostic design"
+    reference = TASK_SPACE
     needs = frozenset({"task_map"})
 
     weights: Literal["e_optimal", "equal"] = "e_optimal"

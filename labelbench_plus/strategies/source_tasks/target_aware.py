@@ -8,6 +8,7 @@ from typing import Literal
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._aware import aware
@@ -30,6 +31,8 @@ class TargetAware(SourceStrategy):
     Source: Chen, Huang, Du, Jamieson, Shi, "Active representation learning for general task space" (NeurIPS 2023).
     """
 
+    title = "Target-aware design"
+    reference = TASK_SPACE
     needs = frozenset({"task_map", "target_heads"})
 
     weights: Literal["e_optimal", "equal"] = "e_optimal"

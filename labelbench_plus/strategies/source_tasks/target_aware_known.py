@@ -8,6 +8,7 @@ from typing import Literal
 from numpy.random import Generator
 
 from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.view import SourceView
 from labelbench_plus.strategies import SourceStrategy, strategies
 from labelbench_plus.strategies.source_tasks._aware import aware
@@ -21,6 +22,8 @@ class TargetAwareKnown(SourceStrategy):
     Source: Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023).
     """
 
+    title = "Target-aware design, true map"
+    reference = TASK_SPACE
     needs = frozenset({"true_heads"})
     knows_truth = True
 

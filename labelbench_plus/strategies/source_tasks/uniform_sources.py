@@ -24,6 +24,8 @@ class UniformSources(SourceStrategy):
     coarse round of strategies that do.
     """
 
+    title = "All sources alike"
+
     def select(self, view: SourceView, n: int, rng: Generator) -> Allocation:
         if isinstance(view.space, Finite):
             return spend(view, np.zeros(len(view.sources)), n, floor=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,8 @@ class Bald(PoolStrategy):
     Where items have prices, the information per unit of money counts.
     """
 
+    title = "BALD"
+    reference = Reference(("Houlsby", "others"), 2011, arxiv="1112.5745")
     needs = frozenset({"member_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

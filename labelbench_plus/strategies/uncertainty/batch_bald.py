@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -23,6 +24,8 @@ class BatchBald(PoolStrategy):
     logarithm of the number of members, so that a large batch is filled up at random once nothing is left to learn.
     """
 
+    title = "BatchBALD"
+    reference = Reference(("Kirsch", "van Amersfoort", "Gal"), 2019, arxiv="1906.08158")
     needs = frozenset({"member_probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,8 @@ class Entropy(PoolStrategy):
     Where items have prices, the uncertainty per unit of money counts.
     """
 
+    title = "Entropy"
+    reference = Reference(("Settles",), 2009)
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -25,6 +26,8 @@ class Epig(PoolStrategy):
     targets: how many candidates stand for the inputs that predictions will be wanted for, drawn anew each round.
     """
 
+    title = "EPIG"
+    reference = Reference(("Bickford Smith", "others"), 2023, arxiv="2304.08151")
     needs = frozenset({"member_probabilities"})
 
     targets: Annotated[int, Ge(1)] = 200

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -22,6 +23,8 @@ class Margin(PoolStrategy):
     Where items have prices, the uncertainty per unit of money counts.
     """
 
+    title = "Margin"
+    reference = Reference(("Scheffer", "Decomain", "Wrobel"), 2001)
     needs = frozenset({"probabilities"})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from numpy.random import Generator
 
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.strategies._papers import LABEL_EFFICIENT_FINETUNING
 from labelbench_plus.view import PoolView
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class MaxUncertainty(PoolStrategy):
     measure: of a token: entropy, least confidence, or margin ("min margin").
     """
 
+    title = "Maximum token uncertainty"
+    reference = LABEL_EFFICIENT_FINETUNING
     needs = frozenset({"token_uncertainty"})
 
     measure: Literal["entropy", "least_confidence", "margin"] = "margin"

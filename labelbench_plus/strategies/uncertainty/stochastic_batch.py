@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from annotated_types import Ge
 from numpy.random import Generator
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
 
@@ -29,6 +30,9 @@ class StochasticBatch(PoolStrategy):
     law: "power" draws by score^beta, "softmax" by exp(beta · score), "softrank" by rank^(-beta).
     beta: how close it comes to the top of the list.
     """
+
+    title = "Stochastic batch"
+    reference = Reference(("Kirsch", "others"), 2023, arxiv="2106.12059")
 
     score: Literal["entropy", "least_confidence", "margin", "bald"] = "entropy"
     law: Literal["power", "softmax", "softrank"] = "power"

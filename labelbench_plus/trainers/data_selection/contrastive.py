@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers import Trainer, trainers
 
@@ -29,6 +31,10 @@ class Contrastive(Trainer):
     width: of the common space. hidden: of the hidden layers.
     """
 
+    title = "Small CLIP"
+    reference = Reference(
+        ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
+    )
     task = "contrastive"
 
     width: Annotated[int, Ge(1)] = 32
@@ -37,6 +43,10 @@ class Contrastive(Trainer):
     batch: Annotated[int, Ge(2)] = 128
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     weight_decay: Annotated[float, Ge(0)] = 0.1
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: PairData, streams: Streams, previous: Towers | None) -> Towers:
         import torch._dynamo  # noqa: F401 torch's optimizers import it: seconds that would be booked as training

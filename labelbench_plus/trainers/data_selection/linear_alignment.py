@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class LinearAlignment(Trainer):
     rank: of the student.
     """
 
+    title = "Linear student"
+    reference = Reference(("Nakada", "others"), 2023)
     task = "linear_alignment"
 
     rank: Annotated[int, Ge(1)] = 6

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt
 
-from labelbench_plus.trainers import Checkpoint, Trainer, trainers
-from labelbench_plus.trainers._kept import Keeper
+from labelbench_plus.reference import Reference
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._kept import RestoresState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,7 @@ class BinaryRelevanceModel:
 
 @trainers.register("binary_relevance")
 @dataclass(frozen=True)
-class BinaryRelevance(Trainer):
+class BinaryRelevance(RestoresState):
     """For each label minimise mean cross-entropy + l2/2 · ‖weights‖² to convergence; labels do not see each other.
 
     Deterministic: no draw, no step size. Each round starts from the previous round's optimum, which changes the time
@@ -42,6 +43,8 @@ class BinaryRelevance(Trainer):
     Source: the baseline of Tsoumakas, Katakis, Multi-label classification: an overview (2007).
     """
 
+    title = "Binary relevance"
+    reference = Reference(("Tsoumakas", "Katakis"), 2007, "Multi-label classification: an overview")
     task = "multilabel"
     provides = frozenset({"label_probabilities", "embeddings"})
     continues = True
@@ -58,15 +61,10 @@ class BinaryRelevance(Trainer):
             binary_logistic_regression(data.labelled.features, data.labelled.labels, l2=self.l2, start=start)
         )
 
-    def fit_with_checkpoint(
-        self, data: MultilabelData, streams: Streams, previous: BinaryRelevanceModel | None, checkpoint: Checkpoint
-    ) -> BinaryRelevanceModel:
-        model = self.fit(data, streams, previous)
-        Keeper(self, data, streams, checkpoint).keep(vars(model.fit))
-        return model
+    def state_of(self, model: BinaryRelevanceModel) -> dict[str, Any]:
+        return vars(model.fit)
 
-    def restore(self, data: MultilabelData, streams: Streams, checkpoint: Checkpoint) -> BinaryRelevanceModel | None:
+    def model_of(self, state: dict[str, Any]) -> BinaryRelevanceModel:
         from labelbench_plus.algorithms.learners.binary_logistic_regression import BinaryLogisticFit
 
-        state = Keeper(self, data, streams, checkpoint).kept()
-        return None if state is None else BinaryRelevanceModel(BinaryLogisticFit(**state))
+        return BinaryRelevanceModel(BinaryLogisticFit(**state))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -23,6 +24,9 @@ class FixMatch(SemiSupervised):
     ----------
     threshold: a prediction's probability from which on it counts.
     """
+
+    title = "FixMatch"
+    reference = Reference(("Sohn", "others"), 2020)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
 

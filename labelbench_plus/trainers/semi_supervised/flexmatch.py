@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -23,6 +24,9 @@ class FlexMatch(SemiSupervised):
     ----------
     threshold: τ, that of the class that has been learned best.
     """
+
+    title = "FlexMatch"
+    reference = Reference(("Zhang", "others"), 2021)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -26,6 +27,9 @@ class FreeMatch(SemiSupervised):
     decay: of the moving averages; shorter than the paper's 0.999, which is for a million steps.
     fairness: w_f, weight of the fairness term.
     """
+
+    title = "FreeMatch"
+    reference = Reference(("Wang", "others"), 2023)
 
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     fairness: Annotated[float, Ge(0)] = 0.001

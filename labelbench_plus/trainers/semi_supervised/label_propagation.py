@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Interval
 
-from labelbench_plus.trainers import Checkpoint, Trainer, trainers
+from labelbench_plus.reference import Reference
+from labelbench_plus.trainers import Checkpoint, trainers
+from labelbench_plus.trainers._kept import SavesState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +43,7 @@ class PropagatedLabels:
 
 @trainers.register("label_propagation")
 @dataclass(frozen=True)
-class LabelPropagation(Trainer):
+class LabelPropagation(SavesState):
     """Local and global consistency on a k-nearest-neighbour graph (Zhou et al., 2003).
 
     The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). Nothing is drawn and
@@ -54,6 +56,8 @@ class LabelPropagation(Trainer):
     alpha: how far labels spread.
     """
 
+    title = "Label propagation"
+    reference = Reference(("Zhou", "others"), 2003, "Learning with local and global consistency", venue="NeurIPS")
     task = "classification"
     provides = frozenset({"probabilities", "embeddings"})
     continues = True
@@ -73,3 +77,11 @@ class LabelPropagation(Trainer):
 
     def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> PropagatedLabels:
         return self.fit(data, streams, None)  # all that is carried on is the graph, and that is of the pool alone
+
+    def state_of(self, model: PropagatedLabels) -> dict[str, Any]:
+        return {"graph": vars(model.graph), "values": model.values}
+
+    def model_of(self, state: dict[str, Any]) -> PropagatedLabels:
+        from labelbench_plus.algorithms.learners.label_propagation import Graph
+
+        return PropagatedLabels(Graph(**state["graph"]), state["values"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -26,6 +27,9 @@ class PseudoLabel(SemiSupervised):
     threshold: a prediction's probability from which on it counts.
     ramp: share of the steps over which the unlabelled loss grows from nothing to its weight (Lee's eq. 16).
     """
+
+    title = "Pseudo-labels"
+    reference = Reference(("Lee",), 2013)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
     ramp: Annotated[float, Interval(ge=0, le=1)] = 0.4

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt, Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -25,6 +26,9 @@ class SoftMatch(SemiSupervised):
     deviations: how many times narrower than the confidences' own spread the Gaussian is.
     uniform_alignment: whether predictions are balanced over classes before they are weighted.
     """
+
+    title = "SoftMatch"
+    reference = Reference(("Chen", "others"), 2023)
 
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     deviations: Annotated[float, Gt(0)] = 2.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt, Interval
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -26,6 +27,9 @@ class UDA(SemiSupervised):
     annealing: leaves labelled examples out while they are predicted better than a bound that rises to 1; null for
         none.
     """
+
+    title = "UDA"
+    reference = Reference(("Xie", "others"), 2020)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.8
     temperature: Annotated[float, Gt(0)] = 0.4

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import MinLen
 
 from labelbench_plus.plugins import From
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Trainer, trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
 
@@ -35,6 +36,9 @@ class VPET(SemiSupervised):
     teachers: at least two, the more different the better.
     """
 
+    title = "V-PET"
+    reference = Reference(("Zhang", "others"), 2025, venue="NeurIPS")
+
     teachers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], MinLen(2)] = field(
         default_factory=lambda: tuple(map(trainers.build, ("logistic_regression", "mlp", "label_propagation")))
     )
@@ -52,6 +56,10 @@ class VPET(SemiSupervised):
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return super().needs.union(*(teacher.needs for teacher in self.teachers))
+
+    def mirroring(self) -> str | None:
+        remedies = (trainer.mirroring() for trainer in self.teachers)
+        return super().mirroring() or next(filter(None, remedies), None)
 
     def fingerprint(self) -> str:
         return " ".join(filter(None, (super().fingerprint(), *(teacher.fingerprint() for teacher in self.teachers))))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 from labelbench_plus.trainers.source_tasks.joint_linear import LinearSharedModel, fit_linear
@@ -31,6 +32,8 @@ class BilinearALS(Trainer):
     space" (NeurIPS 2023), which fits it by Adam.
     """
 
+    title = "Bilinear model, least squares"
+    reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
     declares = HEADS

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
@@ -33,6 +35,8 @@ class BilinearTorch(Trainer):
     Source: the general instance of Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023), a network of 10-10-10-4.
     """
 
+    title = "Bilinear model, network"
+    reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"target_heads", "head_noise", "task_map"})
     declares = HEADS
@@ -43,6 +47,10 @@ class BilinearTorch(Trainer):
     learning_rate: Annotated[float, Gt(0)] = 1e-2
     weight_decay: Annotated[float, Ge(0)] = 1e-4
     target_ridge: Annotated[float, Ge(0)] = 0.0
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
         from labelbench_plus.trainers.source_tasks._representation_network import Recipe, fit_network, perceptron

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from labelbench_plus.algorithms.learners.shared_representation import moments, rank_for_energy, shared_representation
 from labelbench_plus.source_tasks.data import SourceTaskData, fit_heads
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
@@ -65,6 +66,8 @@ class JointLinear(Trainer):
     gradients is our choice.
     """
 
+    title = "Joint representation, linear"
+    reference = A_MTRL
     task = "source_tasks"
     provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
     declares = HEADS

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
 from labelbench_plus.source_tasks.data import SourceTaskData
+from labelbench_plus.source_tasks.papers import A_MTRL
 from labelbench_plus.source_tasks.view import HEADS
 from labelbench_plus.trainers import Trainer, trainers
 
@@ -34,6 +36,8 @@ class JointTorch(Trainer):
     Source: the two fits of Chen, Jamieson, Du (ICML 2022); architectures and settings are ours.
     """
 
+    title = "Joint representation, network"
+    reference = A_MTRL
     task = "source_tasks"
     provides = frozenset({"source_heads", "target_heads", "head_noise", "task_map"})
     declares = HEADS
@@ -45,6 +49,10 @@ class JointTorch(Trainer):
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     weight_decay: Annotated[float, Ge(0)] = 1e-4
     target_ridge: Annotated[float, Ge(0)] = 1 / 300
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"steps": 20}
 
     def fit(self, data: SourceTaskData, streams: Streams, previous: NetworkModel | None) -> NetworkModel:
         from labelbench_plus.trainers.source_tasks._representation_network import (

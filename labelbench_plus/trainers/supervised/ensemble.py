@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 
 from labelbench_plus.plugins import From
 from labelbench_plus.problems.classification import Examples
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import Trainer, trainers
 
 if TYPE_CHECKING:
@@ -59,11 +62,17 @@ class Ensemble(Trainer):
     members: how many.
     """
 
+    title = "Bagging"
+    reference = Reference(("Breiman",), 1996)
     task = "classification"
     provides = frozenset({"probabilities", "embeddings", "member_probabilities"})
 
     of: Annotated[Trainer, From("trainers")]
     members: Annotated[int, Ge(2)] = 10
+
+    @classmethod
+    def example(cls) -> Mapping[str, Any]:
+        return {"of": "logistic_regression", "members": 2}
 
     def __post_init__(self) -> None:
         if self.of.task != self.task:
@@ -76,6 +85,21 @@ class Ensemble(Trainer):
     @property
     def uses_validation(self) -> bool:  # type: ignore[override]
         return self.of.uses_validation
+
+    def mirroring(self) -> str | None:
+        return self.of.mirroring()
+
+    @property
+    def saves_models(self) -> bool:  # type: ignore[override]
+        return self.of.saves_models
+
+    def save_model(self, model: EnsembleModel, folder: Path) -> None:
+        for number, member in enumerate(model.members):
+            (folder / str(number)).mkdir()
+            self.of.save_model(member, folder / str(number))
+
+    def load_model(self, folder: Path) -> EnsembleModel:
+        return EnsembleModel(tuple(self.of.load_model(folder / str(number)) for number in range(self.members)))
 
     def fingerprint(self) -> str:
         return self.of.fingerprint()

@@ -35,6 +35,8 @@ class Finetune(NetworkTrainer):
     look_every: steps between two looks.
     """
 
+    title = "Fine-tuning"
+
     label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     patience: Annotated[int, Ge(0)] = 0
     look_every: Annotated[int, Ge(1)] = 50

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt
 
-from labelbench_plus.trainers import Checkpoint, Trainer, trainers
-from labelbench_plus.trainers._kept import Keeper
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._kept import RestoresState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,12 +33,13 @@ class LinearModel:
 
 @trainers.register("logistic_regression")
 @dataclass(frozen=True)
-class LogisticRegression(Trainer):
+class LogisticRegression(RestoresState):
     """Minimise mean cross-entropy + l2/2 · ‖weights‖² to convergence. Deterministic: no draw, no step size.
 
     Each round starts from the previous round's optimum, which changes the time taken, not the optimum.
     """
 
+    title = "Logistic regression"
     task = "classification"
     provides = frozenset({"probabilities", "embeddings"})
     continues = True
@@ -54,15 +55,10 @@ class LogisticRegression(Trainer):
             logistic_regression(labelled.features, labelled.labels, data.num_classes, l2=self.l2, start=start)
         )
 
-    def fit_with_checkpoint(
-        self, data: ClassificationData, streams: Streams, previous: LinearModel | None, checkpoint: Checkpoint
-    ) -> LinearModel:
-        model = self.fit(data, streams, previous)
-        Keeper(self, data, streams, checkpoint).keep(vars(model.fit))
-        return model
+    def state_of(self, model: LinearModel) -> dict[str, Any]:
+        return vars(model.fit)
 
-    def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> LinearModel | None:
+    def model_of(self, state: dict[str, Any]) -> LinearModel:
         from labelbench_plus.algorithms.learners.logistic_regression import LogisticRegressionFit
 
-        state = Keeper(self, data, streams, checkpoint).kept()
-        return None if state is None else LinearModel(LogisticRegressionFit(**state))
+        return LinearModel(LogisticRegressionFit(**state))

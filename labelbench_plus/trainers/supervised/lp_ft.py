@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
+from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.supervised.finetune import Finetune
 
@@ -26,6 +27,9 @@ class LPFT(Finetune):
     ----------
     l2: of the probe, on embeddings scaled to an average variance of one.
     """
+
+    title = "LP-FT"
+    reference = Reference(("Kumar", "others"), 2022)
 
     l2: Annotated[float, Gt(0)] = 0.01
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Interval
 
 from labelbench_plus.seeding import torch_generator
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._kept import SavesState
 
 if TYPE_CHECKING:
     from labelbench_plus.problems.classification import ClassificationData
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @trainers.register("mlp")
 @dataclass(frozen=True)
-class MLP(Trainer):
+class MLP(SavesState):
     """Cross-entropy by AdamW for a fixed number of steps, with linear warm-up and cosine decay.
 
     The number of steps does not depend on how many labels there are, so that the learning rate schedule is the same at
@@ -36,6 +37,7 @@ class MLP(Trainer):
     passes: how many of them.
     """
 
+    title = "Multi-layer perceptron"
     task = "classification"
 
     hidden: Annotated[int, Ge(1)] = 128
@@ -84,3 +86,11 @@ class MLP(Trainer):
         passes = torch_generator(streams.rng("dropout passes"))
         masks = draw_masks(self.passes, hidden, self.dropout, passes, features) if self.dropout else []
         return MLPModel(tuple((weight.detach(), bias.detach()) for weight, bias in layers), tuple(masks))
+
+    def state_of(self, model: MLPModel) -> dict[str, Any]:
+        return vars(model)
+
+    def model_of(self, state: dict[str, Any]) -> MLPModel:
+        from labelbench_plus.trainers.supervised._mlp import MLPModel
+
+        return MLPModel(**state)

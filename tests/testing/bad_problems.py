@@ -1,0 +1,141 @@
+"""Problems that are wrong on purpose, each in one way. `caught_by` is the check that must find it, and no other."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from labelbench_plus.budget import Purchase
+from labelbench_plus.oracle import PoolOracle, as_items, check_items
+from labelbench_plus.problems import Problem, problems
+from labelbench_plus.problems.classification import ClassificationData, Examples
+from labelbench_plus.view import PoolView
+
+SIZE, WIDTH = 100, 3
+
+
+class Plane(Problem):
+    """Points told apart by a plane; a subclass spoils something."""
+
+    query = "pool"
+    task = "classification"
+    provides = frozenset({"features"})
+    caught_by: ClassVar[str]
+
+    def fingerprint(self):
+        return "points"
+
+    def capacity(self):
+        return float(SIZE)
+
+    def validation_labels(self):
+        return 0
+
+    def primary_metric(self):
+        return "accuracy", True
+
+    def open(self, place, streams):
+        points = streams.rng("points").standard_normal((SIZE + 200, WIDTH)).astype(np.float32)
+        return self.made(torch.from_numpy(points), (points.sum(axis=1) > 0).astype(np.int64))
+
+    def made(self, points, labels):
+        return PlaneInstance(points, labels)
+
+
+class PlaneInstance:
+    """The problem with its data at hand."""
+
+    def __init__(self, points, labels):
+        self.oracle = PoolOracle(labels[:SIZE])
+        self.pool, self._test, self._labels = points[:SIZE], points[SIZE:], torch.as_tensor(labels[SIZE:])
+
+    def view(self, needs, ledger, model, money):
+        unbought = torch.ones(SIZE, dtype=torch.bool)
+        unbought[ledger.items] = False
+        candidates, labelled = unbought.nonzero()[:, 0], torch.as_tensor(ledger.items)
+        return PoolView(
+            needs,
+            self.providers(candidates.clone(), labelled.clone(), model),
+            candidates,
+            labelled,
+            labels=torch.as_tensor(ledger.answers, dtype=torch.long),
+            prices=torch.ones(len(candidates), dtype=torch.float64),
+            num_classes=2,
+            money=money,
+        )
+
+    def providers(self, candidates, labelled, model):
+        pool = self.pool
+        return {
+            "features": ("features", lambda: pool[candidates]),
+            "labelled_features": ("features", lambda: pool[labelled]),
+        }
+
+    def training_data(self, ledger, *, with_validation):
+        rows = torch.as_tensor(ledger.items)
+        labels = torch.as_tensor(ledger.answers, dtype=torch.long)
+        return ClassificationData(Examples(self.pool[rows], labels, rows), self.pool, None, 2)
+
+    def evaluate(self, model):
+        right = model.probabilities(self._test).argmax(dim=1) == self._labels
+        return {"accuracy": float(right.double().mean())}
+
+
+def bad(caught_by):
+    """Register a class under its own name and say which check must catch it."""
+
+    def keep(cls):
+        cls.caught_by = caught_by
+        return problems.register("bad_" + cls.__name__.lower())(dataclass(frozen=True)(cls))
+
+    return keep
+
+
+# -- runs that are cut ------------------------------------------------------------------------------------------------
+
+
+class NoisyOracle(PoolOracle):
+    """Answers with noise from a generator that goes on from one purchase to the next."""
+
+    def __init__(self, labels):
+        super().__init__(labels)
+        self._rng = np.random.default_rng(5)
+        self._true = labels
+
+    def answer(self, query, allowance, ledger):
+        items = as_items(query)
+        check_items(items, self.ask_for(allowance, ledger), SIZE, ledger.items)
+        rng = self._rng if ledger.purchases else np.random.default_rng(5)
+        flipped = rng.random(len(items)) < 0.4
+        answers = np.where(flipped, 1 - self._true[items], self._true[items])
+        ledger.record(Purchase(items, np.ones(len(items)), answers))
+
+
+@bad("resume")
+class OneGeneratorForAllRounds(Plane):
+    """Has answers whose noise depends on what was asked since the problem was opened."""
+
+    def made(self, points, labels):
+        made = super().made(points, labels)
+        made.oracle = NoisyOracle(labels[:SIZE])
+        return made
+
+
+class CountingInstance(PlaneInstance):
+    """Scores a little less with every round that it has trained for."""
+
+    def training_data(self, ledger, *, with_validation):
+        self.trained = getattr(self, "trained", 0) + (len(ledger.purchases) > 1)
+        return super().training_data(ledger, with_validation=with_validation)
+
+    def evaluate(self, model):
+        return {"accuracy": super().evaluate(model)["accuracy"] / (1 + getattr(self, "trained", 0))}
+
+
+@bad("resume")
+class CountsItsRounds(Plane):
+    """Keeps a count of rounds in its instance, which a run that goes on does not have."""
+
+    def made(self, points, labels):
+        return CountingInstance(points, labels)
