@@ -55,7 +55,7 @@ WELL_KNOWN: Mapping[str, Capability] = MappingProxyType(
         capability.name: capability
         for capability in (
             Capability("features", "(n, d) float32", "always", "copying", "frozen features of the items"),
-            Capability("labels", "(m,) long", "always", FREE, "classes that were bought, -1 for none", "nothing"),
+            Capability("labels", "(m, ...) long", "always", FREE, "classes or label sets bought, -1: none", "nothing"),
             Capability("num_classes", "int", "always", FREE, "how many classes there are", "nothing"),
             Capability("embeddings", "(n, h) float", "with a model", FORWARD, "the last hidden representation"),
             Capability("probabilities", "(n, K) float", "with a model", FORWARD, "class probabilities"),
