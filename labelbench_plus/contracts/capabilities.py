@@ -122,6 +122,17 @@ def _declared(plugin: Offers, names: frozenset[str], when: Literal["always", "wi
     return {name: {**unknown, **WELL_KNOWN, **own}[name] for name in sorted(names)}
 
 
+def in_words(kind: str, cls: type[Any]) -> str:
+    """What a class of strategies needs, or one of problems, data sets or trainers offers; empty for other kinds."""
+    if kind not in ("strategies", "problems", "datasets", "trainers"):
+        return ""
+    word, names = ("needs", cls.needs) if kind == "strategies" else ("offers", cls.provides)
+    if not isinstance(names, frozenset):
+        return f"what it {word} depends on its hyperparameters"
+    implied = OF_TASK.get(cls.task, frozenset()) if kind == "problems" else frozenset()
+    return f"{word} {', '.join(sorted(names | implied)) or 'nothing'}"
+
+
 def providers_of_model(
     needs: frozenset[str],
     model: Any | None,
