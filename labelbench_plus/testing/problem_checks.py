@@ -236,8 +236,8 @@ def _training_data(opened: Opened) -> None:
     if getattr(data, "validation", None) is not None:
         raise Failure("training_data", "validation labels came with with_validation=False")
     labelled = getattr(data, "labelled", None)
-    if labelled is not None and len(labelled.labels) > opened.ledger.purchases[0].labels:
-        raise Failure("training_data", f"{len(labelled.labels)} labels, {opened.ledger.purchases[0].labels} bought")
+    if labelled is not None and len(labelled.features) > opened.ledger.purchases[0].labels:
+        raise Failure("training_data", f"{len(labelled.features)} labels, {opened.ledger.purchases[0].labels} bought")
 
 
 @CHECKS.add(
