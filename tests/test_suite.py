@@ -65,7 +65,7 @@ def test_impossible_combinations_are_refused_before_any_work(suite_file):
     path = suite_file(("budget:", "initial: margin\nbudget:"))
     assert faults(path) == [
         "suite.yaml: strategy 'margin' needs probabilities; no model exists in the first round; "
-        "name a strategy for it in 'initial'"
+        "name a strategy for it in 'initial' (problem 'classification' offers features, labels, num_classes)"
     ]
 
 

@@ -186,15 +186,16 @@ def _own_arrays(loaded: Loaded) -> None:
 
 @CHECKS.add(
     "provides",
-    "what it says it provides comes with the data",
-    "name only what `load` returns",
+    "the columns that come with the data are those that it says it provides",
+    "name in `provides` the `columns` of what `load` returns, and no others",
 )
-def _provides(loaded: Loaded) -> None:
-    data = loaded.data
-    for name in sorted(loaded.plugin.provides):
-        column = getattr(data, f"pool_{name}", None)
-        if not isinstance(column, np.ndarray) or len(column) != len(data.pool.labels):
-            raise Failure("provides", f"{name!r} does not come with the pool, one row an item")
+def _provides(loaded: Loaded) -> str:
+    columns = loaded.data.columns
+    if missing := sorted(loaded.plugin.provides - {*columns}):
+        raise Failure("provides", f"{', '.join(missing)} does not come with the data: there is no such column")
+    if unnamed := sorted({*columns} - loaded.plugin.provides):
+        raise Failure("provides", f"{', '.join(unnamed)} comes with the data, but no strategy can know of it")
+    return ", ".join(columns) or "no columns"
 
 
 add_common(CHECKS, "datasets")

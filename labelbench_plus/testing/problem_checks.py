@@ -17,6 +17,7 @@ import torch
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import Needs, offered_by_problem, offered_by_trainer
 from labelbench_plus.contracts.problems import Place, Problem
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
@@ -24,8 +25,9 @@ from labelbench_plus.oracle import QueryError
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.report import Failure
+from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.resume import check_resumes
+from labelbench_plus.testing.shown import check_shown, check_undeclared
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import any_trainer, first_strategy, trainer_for
 from labelbench_plus.testing.witness import watched
@@ -193,6 +195,24 @@ def _gate(opened: Opened) -> None:
     for attribute, (capability, _) in declared._providers.items():
         if capability in opened.problem.provides:
             getattr(declared, attribute)
+
+
+@CHECKS.add(
+    "capabilities",
+    "its views show all that it and its trainers declare, in the shapes declared, and nothing that nobody declares",
+    "name in `provides` what views show; what trainers offer of a model `capabilities.providers_of_model` shows",
+)
+def _capabilities(opened: Opened) -> str:
+    if questions.of(opened.problem.query).streamed:
+        raise Skip("what strategies need of it is read while they choose, not from its views")
+    problem, instance, trainer = opened.problem, opened.instance, opened.trainer
+    ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer)
+    first = instance.view(frozenset(ours), opened.ledger, None, opened.money)
+    check_undeclared(first, ours, "capabilities")
+    shown = check_shown(first, ours, "capabilities", "it")
+    later = instance.view(Needs(theirs, trainer), opened.ledger, opened.model, opened.money)
+    of_model = check_shown(later, theirs, "capabilities", f"trainer {trainer.name!r}")
+    return f"{shown}; of a model: {of_model}"
 
 
 @CHECKS.add(
