@@ -313,8 +313,7 @@ def _repeatable(opened: Opened) -> None:
     "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
 )
 def _resume(opened: Opened) -> str:
-    if is_paid(opened.instance.oracle):
-        raise Skip("somebody is paid for its answers, and runs would buy them")
+    opened.need_free_answers()
     opened.need_free_answers()
     rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
     amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)
