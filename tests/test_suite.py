@@ -49,7 +49,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
         ("0..1", "3..1", "the range is empty"),
         ("0..1", "[1, 1]", "entry 1 repeats an earlier one"),
         ("[random, margin]", "[margin, margin]", "entry 1 repeats an earlier one"),
-        ("first: 20", "first: -20", "greater than 0"),
+        ("first: 20", "first: -20", "greater than or equal to 0"),
         ("first: 20", "frist: 20", "did you mean 'first'?"),
         ("[random, margin]", "[]", "at least 1"),
         ("suite: small", "suite: small\nsuite: again", "not valid YAML"),

@@ -21,7 +21,7 @@ from labelbench_plus.contracts.capabilities import Needs, offered_by_problem, of
 from labelbench_plus.contracts.problems import Place, Problem
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.testing.checks import Checks
@@ -63,9 +63,14 @@ class Opened:
         view = instance.view(chooser.needs, ledger, None, self.money)
         return chooser.select(view, instance.oracle.ask_for(self.money, ledger), np.random.default_rng(seed))
 
+    def need_free_answers(self) -> None:
+        if is_paid(self.instance.oracle):
+            raise Skip("somebody is paid for its answers, or must give them: nothing is bought")
+
     @cached_property
     def ledger(self) -> Ledger:
         """After a first round."""
+        self.need_free_answers()
         ledger = Ledger()
         self.instance.oracle.answer(self.query(self.instance, ledger), self.money, ledger)
         return ledger
@@ -143,9 +148,10 @@ def _sells(opened: Opened) -> str:
     ledger, money = opened.ledger, opened.money
     if len(ledger.purchases) != 1:
         raise Failure("sells", f"one answer, {len(ledger.purchases)} purchases recorded")
-    if not 0 < ledger.spent <= money * (1 + 1e-9):
+    settled = opened.problem.settles_prices
+    if not 0 <= ledger.spent <= money * (1 + 1e-9) or not (settled or ledger.spent):
         raise Failure("sells", f"for an allowance of {money:g} it charged {ledger.spent:g}")
-    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9):
+    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9) and not settled:
         raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its dearest label")
     return f"{ledger.purchases[0].labels} {opened.problem.unit} for {ledger.spent:g}"
 
@@ -167,7 +173,9 @@ def _refuses(opened: Opened) -> None:
         except Exception as error:
             raise Failure("refuses", f"{bad!r} gives {type(error).__name__}, not QueryError: {error}") from error
         raise Failure("refuses", f"{bad!r} was sold")
-    again = questions.of(opened.problem.query).repeated(opened.ledger.purchases[0])
+    oracle, again = opened.instance.oracle, questions.of(opened.problem.query).repeated(opened.ledger.purchases[0])
+    if isinstance(oracle, ItemOracle) and np.isin(opened.ledger.items, oracle.candidates(opened.ledger)).any():
+        return  # it says that they may be asked about again
     if again is not None:
         try:
             opened.instance.oracle.answer(again, opened.money, Ledger(list(opened.ledger.purchases)))
@@ -305,6 +313,9 @@ def _repeatable(opened: Opened) -> None:
     "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
 )
 def _resume(opened: Opened) -> str:
+    if is_paid(opened.instance.oracle):
+        raise Skip("somebody is paid for its answers, and runs would buy them")
+    opened.need_free_answers()
     rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
     amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,9 @@ ROWS = {"n": "candidates", "m": "labelled"}  # what the letters of a shape count
 def check_shown(view: View, offered: Mapping[str, Capability], check: str, who: str) -> str:
     """See to it that a view shows all that is offered, in the shape that is declared.
 
+    Of a capability with a shape for each of its attributes one of them must be there: a continuous space of sources has
+    no list of their heads.
+
     Returns
     -------
     The names of what can be read, in words.
@@ -31,7 +34,8 @@ def check_shown(view: View, offered: Mapping[str, Capability], check: str, who: 
     read = []
     for name, capability in offered.items():
         own = [attribute for attribute, (belongs, _) in view._providers.items() if belongs == name]
-        wanted = list(capability.attributes) if capability.shape else own
+        several = len(_shapes(capability)) > 1
+        wanted = list(capability.attributes) if capability.shape and not (several and own) else own
         for attribute in wanted:
             if attribute not in own:
                 raise Failure(check, f"{who} offers {name!r}, but its views have no view.{attribute}")
@@ -54,15 +58,26 @@ def check_undeclared(view: View, offered: Mapping[str, Capability], check: str) 
             raise Failure(check, what)
 
 
-def dimensions(capability: Capability) -> list[str] | None:
-    """The letters and numbers of a declared shape: ["M", "n", "K"]; None if it is no shape of an array."""
-    found = re.match(r"\(([^)]*)\)", capability.shape)
-    return [part.strip() for part in found[1].split(",") if part.strip()] if found else None
+def dimensions(capability: Capability, attribute: str | None = None) -> list[str] | None:
+    """The letters and numbers of a declared shape: ["M", "n", "K"]; None if it is no shape of an array.
+
+    `attribute` says which of several shapes, where each has its own.
+    """
+    shapes = _shapes(capability)
+    if not shapes:
+        return None
+    own = attribute in capability.attributes and len(shapes) == len(capability.attributes) > 1
+    return shapes[capability.attributes.index(str(attribute))] if own else shapes[0]
+
+
+def _shapes(capability: Capability) -> list[list[str]]:
+    found = re.findall(r"\(([^)]*)\)", capability.shape)
+    return [[part.strip() for part in shape.split(",") if part.strip()] for shape in found]
 
 
 def _other_shape(view: View, attribute: str, value: Any, capability: Capability) -> str:
     """How a value differs from what is declared, in words; nothing if it does not."""
-    letters = dimensions(capability)
+    letters = dimensions(capability, attribute)
     if letters is None:
         return "" if capability.shape != "int" or isinstance(value, int) else f"it is {type(value).__name__}"
     if not isinstance(value, np.ndarray | torch.Tensor):
