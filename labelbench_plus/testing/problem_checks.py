@@ -264,8 +264,8 @@ def _training_data(opened: Opened) -> None:
     if getattr(data, "validation", None) is not None:
         raise Failure("training_data", "validation labels came with with_validation=False")
     labelled = getattr(data, "labelled", None)
-    if labelled is not None and len(labelled.labels) > opened.ledger.purchases[0].labels:
-        raise Failure("training_data", f"{len(labelled.labels)} labels, {opened.ledger.purchases[0].labels} bought")
+    if labelled is not None and len(labelled.features) > opened.ledger.purchases[0].labels:
+        raise Failure("training_data", f"{len(labelled.features)} labels, {opened.ledger.purchases[0].labels} bought")
 
 
 @CHECKS.add(
@@ -313,8 +313,7 @@ def _repeatable(opened: Opened) -> None:
     "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
 )
 def _resume(opened: Opened) -> str:
-    if is_paid(opened.instance.oracle):
-        raise Skip("somebody is paid for its answers, and runs would buy them")
+    opened.need_free_answers()
     opened.need_free_answers()
     rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
     amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)

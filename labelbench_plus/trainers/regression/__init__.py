@@ -1,0 +1,1 @@
+"""Trainers of problems whose labels are real values."""
