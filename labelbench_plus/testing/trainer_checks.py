@@ -13,15 +13,18 @@ from torch import Tensor
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import offered_by_trainer
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.measure import noted
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
+from labelbench_plus.testing.pool_scene import ITEMS_ALONG
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import TOLD_APART, Game, example_game, far_apart, first_query
 from labelbench_plus.testing.witness import same, watched
+from labelbench_plus.warm_up import warm_up
 
 
 @dataclass
@@ -47,8 +50,21 @@ class Fits:
         if self.trainer.task != TOLD_APART:
             raise Skip(f"for trainers of {TOLD_APART}; this one is of {self.trainer.task}")
 
+    def need_features(self) -> Tensor:
+        """(N, d) of the whole pool."""
+        features: Tensor | None = getattr(self.data, "pool_features", None)
+        if features is None:
+            raise Skip(f"for trainers that learn from items with features; this one is of {self.trainer.task}")
+        return features
+
+    def of_items(self) -> list[str]:
+        """What its models say of items, as far as that is known."""
+        offered = offered_by_trainer(self.trainer)
+        return [name for name, capability in offered.items() if capability.asked_with == "items"]
+
     def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
         trainer, data = trainer or fresh(self.trainer), self.data if data is None else data
+        warm_up(trainer)  # as a run does: what is imported on first use is nothing that training does
         with watched():
             return trainer.fit(data, Streams(seed).round(0), previous)
 
@@ -114,19 +130,20 @@ def _evaluated(fits: Fits) -> str:
     "each capability is a method of the model by that name, from features (n, d) to a tensor",
 )
 def _provides(fits: Fits) -> None:
-    fits.need_classes()
     model, data = fits.fit(), fits.data
-    for name in sorted(fits.trainer.provides):
-        _check_offer(name, getattr(model, name)(data.pool_features), len(data.pool_features), data.num_classes)
+    features = fits.need_features()
+    for name in fits.of_items():
+        _check_offer(name, getattr(model, name)(features), len(features), getattr(data, "num_classes", None))
 
 
-def _check_offer(name: str, values: Tensor, rows: int, classes: int) -> None:
-    of_items = values.movedim(1, 0) if name == "member_probabilities" else values
-    if of_items.shape[0] != rows:
+def _check_offer(name: str, values: Tensor, rows: int, classes: int | None) -> None:
+    if values.shape[ITEMS_ALONG.get(name, 0)] != rows:
         raise Failure("provides", f"{name} of {rows} items has shape {tuple(values.shape)}")
     if not bool(torch.isfinite(values).all()):
         raise Failure("provides", f"{name} holds NaN or infinity")
-    if name.endswith("probabilities"):
+    if name == "variance" and float(values.min()) < 0:
+        raise Failure("provides", "variance is negative")
+    if name in ("probabilities", "member_probabilities"):
         if values.shape[-1] != classes:
             raise Failure("provides", f"{name} has {values.shape[-1]} columns for {classes} classes")
         if float((values.double().sum(-1) - 1).abs().max()) > 1e-4 or float(values.min()) < 0:
@@ -139,11 +156,10 @@ def _check_offer(name: str, values: Tensor, rows: int, classes: int) -> None:
     "no statistics of the batch when predicting: model.eval()",
 )
 def _row_by_row(fits: Fits) -> None:
-    fits.need_classes()
-    model, features = fits.fit(), fits.data.pool_features
-    for name in sorted(fits.trainer.provides):
+    model, features = fits.fit(), fits.need_features()
+    for name in fits.of_items():
         whole, some = getattr(model, name)(features), getattr(model, name)(features[5:9])
-        same = whole[:, 5:9] if name == "member_probabilities" else whole[5:9]
+        same = whole.narrow(ITEMS_ALONG.get(name, 0), 5, 4)
         if not torch.allclose(same, some, rtol=1e-3, atol=1e-5):
             raise Failure("row_by_row", f"{name} of four items differ by {float((same - some).abs().max()):.2g}")
 

@@ -1,0 +1,1 @@
+"""Trainers of models that predict real values, on frozen features."""
