@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,13 @@ class Purchase:
     def labels(self) -> int:
         """How many labels were bought."""
         return len(self.items) if self.counts is None else int(self.counts.sum())
+
+    def at(self, rows: np.ndarray) -> Purchase:
+        """The same of some of its items, by their places (m,)."""
+        parts = {name: getattr(self, name) for name in ("items", "prices", "answers", "counts", "answered")}
+        taken = {name: part[rows] for name, part in parts.items() if part is not None}
+        asked = None if self.asked is None else tuple(self.asked[row] for row in rows.tolist())
+        return replace(self, **taken, asked=asked)
 
     def check(self) -> None:
         """Refuse what could not be written down and read back.
@@ -152,6 +159,17 @@ class Purchase:
             answered,
         )
 
+    @property
+    def with_answer(self) -> np.ndarray:
+        """(n,) bool: which items have an answer."""
+        return np.ones(len(self.items), dtype=bool) if self.answered is None else self.answered
+
+    def same_answers(self, other: Purchase) -> np.ndarray:
+        """(n,) bool: to which items another purchase has the same answers, or has none either."""
+        if len(self.answers) != len(other.answers) or self.answers.dtype != other.answers.dtype:
+            return np.zeros(len(self.answers), dtype=bool)
+        return same(self.answers, other.answers) & (self.with_answer == other.with_answer)
+
     def differences(self, other: Purchase) -> list[str]:
         """The fields in which another purchase is not this one. A kind that is not named is taken to be the same."""
         wrong = {
@@ -161,8 +179,7 @@ class Purchase:
         }
         if other.kind not in (None, self.kind):
             wrong.add("kind")
-        alike = self.answers.shape == other.answers.shape and (self.answers.dtype == other.answers.dtype)
-        if len(self.answers) + len(other.answers) and not (alike and same(self.answers, other.answers).all()):
+        if not self.same_answers(other).all() or len(self.answers) != len(other.answers):
             wrong.add("answers")
         return sorted(wrong)
 
@@ -209,8 +226,7 @@ class Ledger:
     @property
     def answered(self) -> np.ndarray:
         """(n,) bool: which of `items` have an answer."""
-        masks = [np.ones(len(p.items), dtype=bool) if p.answered is None else p.answered for p in self.purchases]
-        return np.concatenate(masks or [np.empty(0, dtype=bool)])
+        return np.concatenate([p.with_answer for p in self.purchases] or [np.empty(0, dtype=bool)])
 
     @property
     def answered_items(self) -> np.ndarray:

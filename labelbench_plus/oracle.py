@@ -23,6 +23,24 @@ class QueryError(Exception):
     """A query breaks the contract. The message says what was expected, what came, and the first offenders."""
 
 
+class AnswersPending(Exception):
+    """Questions were handed to somebody who has not answered yet. No error: nothing was charged, revealed or recorded.
+
+    The run is given back as "waiting". Whoever takes it up again makes the same choice, which finds the answers there.
+
+    Parameters
+    ----------
+    count: how many answers are waited for.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"waiting for {count} answer{'s' * (count != 1)}")
+        self.count = count
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.count,)
+
+
 class Oracle:
     """What the loop asks of a problem's oracle, whatever the family.
 
@@ -63,6 +81,8 @@ class Oracle:
             The query breaks the contract; nothing was charged or revealed.
         AnswerError
             An answer cannot be written down; nothing was charged or recorded.
+        AnswersPending
+            Somebody has to answer first; nothing was charged or revealed.
         """
         raise NotImplementedError
 
@@ -99,6 +119,11 @@ def check_again(query: Any, found: Purchase) -> None:
         raise QueryError(f"expected to sell what the run with the proxy bought, but its {', '.join(wrong)} are others")
 
 
+def is_paid(oracle: Any) -> bool:
+    """Whether asking an oracle costs somebody something. A stranger's that says nothing of it costs nobody."""
+    return isinstance(oracle, Oracle) and oracle.paid
+
+
 class ItemOracle(Oracle):
     """Sells answers about items of a pool.
 
@@ -114,6 +139,11 @@ class ItemOracle(Oracle):
 
     def __init__(self, prices: np.ndarray, settle: Settle | None = None) -> None:
         self._prices, self._settle = prices.astype(np.float64), settle
+
+    @property
+    def size(self) -> int:
+        """How many items the pool has, bought or not."""
+        return len(self._prices)
 
     def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Answers (n, ...) to items (n,), and which of them were answered: (n,) bool, None for all."""
@@ -193,6 +223,8 @@ class PoolOracle(ItemOracle):
         """Everything that can be bought, classes taking turns, in random order within a class and a turn."""
         if self.kind is not CLASS or self.__labels.ndim > 1:
             raise QueryError(f"expected items: a draw by class needs classes, and answers here are {self.kind.name!r}")
+        if self.paid:
+            raise QueryError("expected items: a draw by class asks for all answers, and somebody is paid for these")
         items = rng.permutation(candidates)
         turn = np.empty(len(items), dtype=np.int64)
         for label in np.unique(self.__labels):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase, allowance
@@ -15,7 +16,7 @@ from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
 from labelbench_plus.measure import noted
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.oracle import QueryError, is_paid
 from labelbench_plus.plugins import label
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
@@ -69,16 +70,39 @@ class Steps:
         ------
         StrategyContractError
             What it did, or asked for, is not allowed.
+        AnswersPending
+            Somebody has to answer first; nothing was bought.
         """
+        _, notes = self._ask(self.instance.oracle.answer, number, ledger, model, select)
+        return notes
+
+    def would_buy(self, number: int, ledger: Ledger, model: Any | None) -> np.ndarray:
+        """Items (n, ...) that a round would buy. Nobody is paid for an answer, and the ledger stays as it is."""
+        if is_paid(self.instance.oracle):
+            (items, _), _ = self._ask(self.instance.oracle.sells, number, ledger, model, select_here)
+            return np.asarray(items)
+        copy = Ledger([*ledger.purchases])
+        self.choose(number, copy, model)
+        return copy.purchases[-1].items
+
+    def _ask(
+        self,
+        question: Callable[[Any, float, Ledger], Any],
+        number: int,
+        ledger: Ledger,
+        model: Any | None,
+        select: Select,
+    ) -> tuple[Any, dict[str, float | None]]:
+        """What the oracle says to a round's choice, and what its strategy noted."""
         chooser, oracle = self.spec.chooser(number), self.instance.oracle
         money = allowance(self.spec.amounts, number, ledger)
         view = self.instance.view(Needs(chooser.needs, self.spec.trainer), ledger, model, money)
         rng = Streams(self.spec.seed).round(number).rng("initial" if chooser is self.spec.initial else "strategy")
         try:
-            oracle.answer(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)
+            said = question(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)
         except (QueryError, CapabilityError) as error:
             raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
-        return noted("strategy", view.notes)
+        return said, noted("strategy", view.notes)
 
     def fit(self, number: int, ledger: Ledger, previous: Any | None, checkpoint: Checkpoint | None = None) -> Any:
         """The model of a round, whose purchase is the ledger's last, from the previous one's if the trainer wants it.

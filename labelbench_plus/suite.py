@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -63,17 +64,29 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 class Budget(BaseModel):
     """The money each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1.
 
-    With a `growth` other than 1, each of them gets that many times what the one before it got, in whole units.
+    With a `growth` other than 1, each of them gets that many times what the one before it got, in whole units. Where
+    there is one round, no `batch` need be named; a method that buys nothing is a run with `first: 0` and one round.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    first: PositiveFloat
-    batch: PositiveFloat
+    first: NonNegativeFloat
+    batch: NonNegativeFloat | None = None
     rounds: PositiveInt
     growth: PositiveFloat = 1.0
 
+    @model_validator(mode="after")
+    def _later_rounds_buy(self) -> Budget:
+        if self.rounds > 1 and not self.batch:
+            what = {"rounds": self.rounds, "batch": "no batch" if self.batch is None else "a batch of 0"}
+            raise PydanticCustomError(
+                "batch", "{rounds} rounds with {batch}: name what each round after the first may spend", what
+            )
+        return self
+
     def amounts(self) -> tuple[float, ...]:
+        if self.batch is None:
+            return (float(self.first),)
         later = range(self.rounds - 1)
         if self.growth == 1:
             return (float(self.first), *[float(self.batch) for _ in later])

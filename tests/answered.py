@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -62,6 +62,8 @@ class Answered(Problem):
     ----------
     form: of the answers, one of `MADE`.
     silent: every so many-th item has no answer; 0 for none.
+    terms: of sale. "settled": an item costs two units at most, and what it is charged is known with its answer.
+        "again": even items may be asked about again and again. "paid": somebody is paid for an answer.
     """
 
     query = "pool"
@@ -71,12 +73,20 @@ class Answered(Problem):
     form: str = "text"
     silent: Annotated[int, Ge(0)] = 0
     size: Annotated[int, Gt(0)] = 60
+    terms: Literal["fixed", "settled", "again", "paid"] = "fixed"
+
+    @property
+    def settles_prices(self) -> bool:
+        return self.terms == "settled"
 
     def fingerprint(self) -> str:
         return "made from the form"
 
     def capacity(self) -> float:
-        return float(self.size)
+        return math.inf if self.terms == "again" else self.dearest() * self.size
+
+    def dearest(self) -> float:
+        return 2.0 if self.terms == "settled" else 1.0
 
     def validation_labels(self) -> int:
         return 0
@@ -88,6 +98,27 @@ class Answered(Problem):
         return AnsweredInstance(self)
 
 
+def settle(items: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    return np.where(items % 3 == 0, 0.0, 1.5)
+
+
+class Again(PoolOracle):
+    def candidates(self, ledger: Ledger) -> np.ndarray:
+        return np.union1d(super().candidates(ledger), np.arange(0, self.size, 2))
+
+
+class Paid(PoolOracle):
+    paid = True
+    asked = 0
+
+    def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        Paid.asked += len(items)
+        return super().reveal(items)
+
+
+ORACLES: dict[str, type[PoolOracle]] = {"fixed": PoolOracle, "settled": PoolOracle, "again": Again, "paid": Paid}
+
+
 class AnsweredInstance:
     def __init__(self, problem: Answered) -> None:
         answers = made(problem.form, problem.size)
@@ -95,7 +126,10 @@ class AnsweredInstance:
         if problem.silent:
             answers = [None if k % problem.silent == 0 else answer for k, answer in enumerate(list(answers))]
         kind = KINDS[KIND_OF[problem.form]]
-        self.oracle = PoolOracle(answers, kind=kind)
+        prices = np.full(problem.size, problem.dearest())
+        self.oracle = ORACLES[problem.terms](
+            answers, prices, kind=kind, settle=settle if problem.terms == "settled" else None
+        )
 
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> PoolView:
         candidates = torch.as_tensor(self.oracle.candidates(ledger))

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from labelbench_plus.plugins import registry
-from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.run_store import RunStore
 from tests.answered import MADE, Answered, ByHeart
@@ -14,8 +14,7 @@ NOTHING = 0.25  # money that buys nothing; what is left of it is kept
 
 
 def carry(spec: RunSpec, root) -> RunStore:
-    job = Job(spec.id, spec.as_json(), str(spec), root, root / "cache", "cpu", (), "s", "disabled")
-    carry_out(job, lambda rounds: None)
+    carry_out(Job.of(spec, Where(root, root / "cache")), lambda rounds: None)
     return RunStore(root, spec.id)
 
 

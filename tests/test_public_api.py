@@ -30,7 +30,7 @@ TOP = {
 
 # What a plugin of each kind is written against. Launchers are left out: theirs still moves.
 CONTRACTS = {
-    "conditions": {"OUTLIER", "Condition", "Part", "Setting", "keep_pool", "with_answers", "conditions"},
+    "conditions": {"OUTLIER", "Condition", "Features", "Part", "Setting", "keep_pool", "with_answers", "conditions"},
     "datasets": {"Dataset", "Inputs", "LabelledData", "Split", "datasets"},
     "encoders": {"Encoder", "encoders"},
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},

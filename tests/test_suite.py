@@ -49,7 +49,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
         ("0..1", "3..1", "the range is empty"),
         ("0..1", "[1, 1]", "entry 1 repeats an earlier one"),
         ("[random, margin]", "[margin, margin]", "entry 1 repeats an earlier one"),
-        ("first: 20", "first: -20", "greater than 0"),
+        ("first: 20", "first: -20", "greater than or equal to 0"),
         ("first: 20", "frist: 20", "did you mean 'first'?"),
         ("[random, margin]", "[]", "at least 1"),
         ("suite: small", "suite: small\nsuite: again", "not valid YAML"),
@@ -65,7 +65,7 @@ def test_impossible_combinations_are_refused_before_any_work(suite_file):
     path = suite_file(("budget:", "initial: margin\nbudget:"))
     assert faults(path) == [
         "suite.yaml: strategy 'margin' needs probabilities; no model exists in the first round; "
-        "name a strategy for it in 'initial'"
+        "name a strategy for it in 'initial' (problem 'classification' offers features, labels, num_classes)"
     ]
 
 

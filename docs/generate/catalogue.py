@@ -12,10 +12,12 @@ from typing import Any, get_type_hints
 
 from prose import cell, markdown, summary
 
+from labelbench_plus.contracts.capabilities import OF_TASK, WELL_KNOWN, Capability
 from labelbench_plus.plugins import From, Infra, kinds, registry
 from labelbench_plus.questions import QUESTIONS
 from labelbench_plus.reference import Reference
 
+WITH_A_MODEL = {name for name, capability in WELL_KNOWN.items() if capability.when == "with a model"}
 IN_PARENTHESES = re.compile(r"\(([^()]*?(?:\b(?:19|20)\d\d\b|arXiv)[^()]*)\)")
 AUTHOR_YEAR = re.compile(r"[A-Z][\w-]+(?: et al\.| (?:and|&) [A-Z][\w-]+)? \((?:19|20)\d\d\)")
 STATED = re.compile(r"(Complexity: .*|[Tt]ime (at most )?)O\(|O\(.* time|[Mm]emory O\(")
@@ -67,12 +69,43 @@ def plugins() -> str:
                 lines += [f"*Learns:* {cls.task}. *Offers to strategies:* {offered(cls)}.", ""]
             if kind == "problems":
                 lines += [f"*Sells:* {cls.query}. *Its trainers solve:* {cls.task}.", ""]
+    lines += [
+        "",
+        "## What views may show { #capabilities }",
+        "",
+        "What a strategy puts into `needs`, and what problems, data sets and trainers offer of it "
+        "(`labelbench_plus.contracts.capabilities`). n are the candidates, m the items bought. A plugin declares its "
+        "own by `declares`.",
+        "",
+        *shown_in_views(),
+    ]
     return "\n".join(lines)
 
 
 def title(kind: str) -> str:
     """What people call a kind: the words with which its room begins ("Data sets: one file each. ...")."""
     return (importlib.import_module(f"labelbench_plus.{kind}").__doc__ or kind).partition(":")[0]
+
+
+def shown_in_views() -> list[str]:
+    """A table of what views may show: the well-known capabilities and those that plugins declare."""
+    by: dict[Capability, list[str]] = {capability: [] for capability in WELL_KNOWN.values()}
+    for kind in ("problems", "datasets", "trainers"):
+        for name, cls in loaded(kind).items():
+            own = {} if isinstance(cls.declares, property) else {each.name: each for each in cls.declares}
+            implied = OF_TASK.get(cls.task, frozenset()) if kind == "problems" else frozenset()
+            for each in (capabilities(cls, "provides") or frozenset()) | implied:
+                by.setdefault(own.get(each) or WELL_KNOWN[each], []).append(name)
+    return [
+        "| capability | attributes | shape | when | reading it takes | what it is | offered by |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| `{each.name}` | {', '.join(f'`{attribute}`' for attribute in each.attributes)} | {cell(each.shape)} | "
+            f"{each.when} | {cell(each.cost)} | {cell(each.doc)} | {', '.join(offering) or '–'} |"
+            for each, offering in sorted(by.items(), key=lambda item: (item[0].name, item[0].doc))
+        ),
+        "",
+    ]
 
 
 def loaded(kind: str) -> dict[str, type[Any]]:
@@ -168,12 +201,12 @@ def served_by(cls: type[Any]) -> list[str]:
     for name, problem in loaded("problems").items():
         if problem.query != cls.query:
             continue
-        own = capabilities(problem, "provides") or frozenset()
+        own = (capabilities(problem, "provides") or frozenset()) | OF_TASK.get(problem.task, frozenset())
         trained = [capabilities(t, "provides") for t in loaded("trainers").values() if t.task == problem.task]
         missing = min(((needs or frozenset()) - own - (each or frozenset()) for each in trained), key=len, default=None)
         if missing is not None and not missing:
             served.append(name)
-        elif missing and isinstance(problem.provides, property):
+        elif missing and isinstance(problem.provides, property) and not missing & WITH_A_MODEL:
             served.append(f"{name}, where its data offer {', '.join(sorted(missing))}")
     return served
 

@@ -20,9 +20,12 @@ from labelbench_plus.plugins import Registry, kinds
 from labelbench_plus.questions import QUESTIONS
 
 SEEN_BY_PLUGINS = (
+    "labelbench_plus.view.ItemView",
     *(f"{each.__module__}.{each.__name__}" for question in QUESTIONS for each in (question.view, *question.forms)),
     "labelbench_plus.problems.classification.ClassificationData",
     "labelbench_plus.problems.classification.Examples",
+    "labelbench_plus.contracts.capabilities.Capability",
+    "labelbench_plus.contracts.capabilities.providers_of_model",
     "labelbench_plus.budget.Ledger",
     "labelbench_plus.budget.Purchase",
     "labelbench_plus.oracle.Oracle",
@@ -30,6 +33,7 @@ SEEN_BY_PLUGINS = (
     "labelbench_plus.seeding.Streams",
     "labelbench_plus.plugins.Plugin",
     "labelbench_plus.plugins.Infra",
+    "labelbench_plus.plugins.Since",
     "labelbench_plus.plugins.From",
 )
 

@@ -11,7 +11,10 @@ from labelbench_plus.commands.common import stop
 
 
 def new(
-    kind: Annotated[Literal["strategy", "trainer", "problem"], typer.Argument(help="What to begin")],
+    kind: Annotated[
+        Literal["strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation"],
+        typer.Argument(help="What to begin"),
+    ],
     name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],
     package: Annotated[bool, typer.Option("--package", help="A package of its own, ready to publish")] = False,
     family: Annotated[str | None, typer.Option(help="In a checkout: the folder of the kind to put the file in")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from labelbench_plus.commands.common import FAILED, Plugins, load_plugins, stop
+from labelbench_plus.contracts.capabilities import in_words
 from labelbench_plus.plugins import PluginError, kinds, registry
 
 KINDS = kinds()
@@ -35,8 +36,8 @@ def list_plugins(
             if verify:
                 try:
                     cls = found.load(entry.name)
-                    summary = (cls.__doc__ or "").strip().partition("\n")[0]
-                    line += f"  {cls.title}: {summary}"
+                    summary, declared = (cls.__doc__ or "").strip().partition("\n")[0], in_words(each, cls)
+                    line += f"  {cls.title}: {summary}" + (f" [{declared}]" if declared else "")
                 except PluginError as error:
                     broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
             print(line)

@@ -24,6 +24,7 @@ class Duplicates(Condition):
     """
 
     title = "Duplicates"
+    tasks = frozenset({"classification", "regression"})
 
     share: Annotated[float, Interval(ge=0, lt=1)]
 

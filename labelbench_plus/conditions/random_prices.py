@@ -26,6 +26,7 @@ class RandomPrices(Condition):
     """
 
     title = "Random prices"
+    tasks = frozenset({"classification", "regression"})
 
     highest: Annotated[float, Ge(1)]
 

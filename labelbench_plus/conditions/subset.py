@@ -24,6 +24,7 @@ class Subset(Condition):
     """
 
     title = "Smaller pool"
+    tasks = frozenset({"classification", "regression"})
 
     size: Annotated[int, Ge(1)]
 

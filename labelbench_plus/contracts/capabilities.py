@@ -55,7 +55,7 @@ WELL_KNOWN: Mapping[str, Capability] = MappingProxyType(
         capability.name: capability
         for capability in (
             Capability("features", "(n, d) float32", "always", "copying", "frozen features of the items"),
-            Capability("labels", "(m,) long", "always", FREE, "classes that were bought, -1 for none", "nothing"),
+            Capability("labels", "(m, ...) long", "always", FREE, "classes or label sets bought, -1: none", "nothing"),
             Capability("num_classes", "int", "always", FREE, "how many classes there are", "nothing"),
             Capability("embeddings", "(n, h) float", "with a model", FORWARD, "the last hidden representation"),
             Capability("probabilities", "(n, K) float", "with a model", FORWARD, "class probabilities"),
@@ -120,6 +120,17 @@ def _declared(plugin: Offers, names: frozenset[str], when: Literal["always", "wi
     own = {capability.name: capability for capability in plugin.declares}
     unknown = {name: Capability(name, "", when, "", "") for name in names}
     return {name: {**unknown, **WELL_KNOWN, **own}[name] for name in sorted(names)}
+
+
+def in_words(kind: str, cls: type[Any]) -> str:
+    """What a class of strategies needs, or one of problems, data sets or trainers offers; empty for other kinds."""
+    if kind not in ("strategies", "problems", "datasets", "trainers"):
+        return ""
+    word, names = ("needs", cls.needs) if kind == "strategies" else ("offers", cls.provides)
+    if not isinstance(names, frozenset):
+        return f"what it {word} depends on its hyperparameters"
+    implied = OF_TASK.get(cls.task, frozenset()) if kind == "problems" else frozenset()
+    return f"{word} {', '.join(sorted(names | implied)) or 'nothing'}"
 
 
 def providers_of_model(

@@ -1,9 +1,9 @@
-"""Metrics: one file each. A metric scores predicted probabilities against true labels."""
+"""Metrics: one file each. A metric scores what a model predicts against true labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.plugins import Plugin, Registry
@@ -11,24 +11,34 @@ from labelbench_plus.plugins import Plugin, Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
+Reads = Literal["probabilities", "label_probabilities", "values", "intervals"]
+
 
 class Metric(Plugin):
     """Scores what a model predicts of a test set.
 
     Attributes
     ----------
-    task: of the problems it is for. "classification": class probabilities (n, K) against labels (n,); "multilabel":
-        a probability of each label (n, K) against labels (n, K) of 0 and 1.
+    task: of the problems it is for.
+    reads: what it scores.
+        "probabilities": of classes (n, K), against labels (n,).
+        "label_probabilities": of each label (n, K), against labels (n, K) of 0 and 1.
+        "values": real numbers (n,), against labels (n,).
+        "intervals": the value (n, 2) expected and the variance of a label around it, against labels (n,). Models
+            that know no variance go without such scores.
+    in_label_unit: whether the score is so many of the label's own unit: ten times the labels, ten times the score.
     needs_groups: whether it also looks at groups of examples. Its `score` then takes `groups` (n,) after the labels;
         a negative number is no group.
     """
 
     higher_is_better: ClassVar[bool]
     task: ClassVar[str] = "classification"
+    reads: ClassVar[Reads] = "probabilities"
+    in_label_unit: ClassVar[bool] = False
     needs_groups: ClassVar[bool] = False
 
-    def score(self, probabilities: Tensor, labels: Tensor) -> float:
-        """Score probabilities against labels of the same device."""
+    def score(self, predictions: Tensor, labels: Tensor, /) -> float:
+        """Score predictions against labels of the same device."""
         raise NotImplementedError
 
 
@@ -36,20 +46,20 @@ metrics = Registry("metric", Metric, "labelbench_plus.metrics")
 
 
 def score_all(
-    scores: Sequence[Metric], probabilities: Tensor, labels: Tensor, groups: Tensor | None = None
+    scores: Sequence[Metric], predictions: Tensor, labels: Tensor, groups: Tensor | None = None
 ) -> dict[str, float]:
-    """What each metric says, by its name; `groups` (n,) go to those that need them.
+    """What each metric says, by its name; `groups` (n,) go to those that need them. All of them read the same.
 
     Raises
     ------
     UnusableScore
         Predictions are not finite. No metric need ask: an argmax or a threshold would hide it.
     """
-    check_predictions(probabilities, [metric.name for metric in scores])
+    check_predictions(predictions, [metric.name for metric in scores])
     return {
-        metric.name: metric.score(probabilities, labels, groups)  # type: ignore[call-arg]
+        metric.name: metric.score(predictions, labels, groups)  # type: ignore[call-arg]
         if metric.needs_groups
-        else metric.score(probabilities, labels)
+        else metric.score(predictions, labels)
         for metric in scores
     }
 

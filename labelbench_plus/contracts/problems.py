@@ -61,6 +61,8 @@ class Problem(Plugin):
         saying.
     declares: those of them that are its own, beside the well-known ones.
     precedence: those that are served by it even where a trainer provides them too: they come with its data.
+    settles_prices: whether what is charged may be less than the price known before, as it depends on the answer. Rounds
+        of its runs then spend what they may at most.
     unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
         table of the leaderboard; `primary_metric`, `dataset_name` and `facets` say the rest.
     """
@@ -68,6 +70,7 @@ class Problem(Plugin):
     query: ClassVar[str]
     task: ClassVar[str]
     unit: ClassVar[str] = "labels"
+    settles_prices: ClassVar[bool] = False
     provides: ClassVar[frozenset[str]] = frozenset()
     declares: ClassVar[tuple[Capability, ...]] = ()
     precedence: ClassVar[frozenset[str]] = frozenset()

@@ -73,7 +73,7 @@ def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
     """
     finite = predictions.isfinite()
     if not bool(finite.all()):
-        wrong = int((~finite).flatten(1).any(dim=1).sum())
+        wrong = int((~finite).reshape(len(finite), -1).any(dim=1).sum())
         raise UnusableScore(
             f"{_named(scores)}: the predictions for {wrong} of {len(finite)} test items are not finite (NaN or "
             "infinite), as of a training that diverged"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.leaderboard.results import Results, write_results
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.leaderboard.site import build_site
@@ -47,7 +48,7 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         higher_is_better=higher_is_better,
         baseline=suite.baseline,
         budgets={label(problem): grid for problem in suite.problems},
-        slack={label(problem): problem.dearest() for problem in suite.problems if problem.dearest() > 1},
+        slack={label(problem): slack for problem in suite.problems if (slack := unspent(problem, grid[-1])) > 0},
         shared_start=suite.initial is not None,
         notes=tuple(notes),
         problems={label(problem): About.of(problem) for problem in suite.problems},
@@ -60,6 +61,16 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         for run in ids
     }
     return Results(found.curves, meta, records)
+
+
+def unspent(problem: Problem, budget: float) -> float:
+    """How much of its budget a round may leave: less than the dearest item where some are dearer than a unit.
+
+    Where what is charged is settled by the answers, all of it.
+    """
+    if problem.settles_prices:
+        return budget
+    return problem.dearest() if problem.dearest() > 1 else 0.0
 
 
 def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:

@@ -1,4 +1,4 @@
-"""Metrics: one file each. A metric scores predicted probabilities against true labels."""
+"""Metrics: one file each. A metric scores what a model predicts against true labels."""
 
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 

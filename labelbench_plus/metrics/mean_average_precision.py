@@ -23,6 +23,7 @@ class MeanAveragePrecision(Metric):
     title = "Mean average precision"
     higher_is_better = True
     task = "multilabel"
+    reads = "label_probabilities"
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
         import torch

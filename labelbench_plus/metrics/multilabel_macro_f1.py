@@ -19,6 +19,7 @@ class MultilabelMacroF1(Metric):
     title = "Multi-label macro F1"
     higher_is_better = True
     task = "multilabel"
+    reads = "label_probabilities"
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
         predicted, true = probabilities >= 0.5, labels.bool()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.capabilities import Capability, providers_of_model
-from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting
+from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting, drawn, lasting
 from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
@@ -152,19 +152,13 @@ class Classification(Problem):
     def open_to_check(self, place: Place, streams: Streams) -> ClassificationInstance:
         from labelbench_plus.features.training_inputs import Store
 
-        setting = _lasting(self)
-        for number, condition in enumerate(self.conditions):
-            if condition.per_run:
-                rng = streams.rng(f"condition {number} {condition.name}")
-                rows = setting.pool.rows
-                features = partial(self._pool_features, place, rows)
-                setting = condition.apply(setting, features, rng)
+        def read(part: str, rows: np.ndarray) -> np.ndarray:
+            return encoded(self.dataset, self.encoder, place.cache).parts[part][rows]
+
+        setting = drawn(_lasting(self), self.conditions, read, streams)
         parts = {part: getattr(setting, part).rows for part in PARTS}
         store = Store(self.dataset, self.encoder, place.cache, parts)
         return ClassificationInstance(setting, store, self.metrics, place.device)
-
-    def _pool_features(self, place: Place, rows: np.ndarray) -> np.ndarray:
-        return encoded(self.dataset, self.encoder, place.cache).parts["pool"][rows]
 
 
 class ClassificationInstance:
@@ -304,6 +298,8 @@ def _lasting(problem: Classification) -> Setting:
     data = load(problem.dataset)
     if data.pool.labels.ndim != 1:
         raise ValueError(f"data set {label(problem.dataset)!r} is multi-label; it is for the problem 'multilabel'")
+    if data.pool.labels.dtype.kind == "f":
+        raise ValueError(f"data set {label(problem.dataset)!r} has real values; it is for the problem 'regression'")
     check_metrics(problem.metrics, problem.task, data.test.groups is not None)
 
     def part(split: Split) -> Part:
@@ -313,15 +309,4 @@ def _lasting(problem: Classification) -> Setting:
     setting = Setting(
         part(data.pool), data.pool.labels, prices, part(data.validation), part(data.test), data.class_names
     )
-    for number, condition in enumerate(problem.conditions):
-        if not condition.per_run:
-            if any(earlier.per_run for earlier in problem.conditions[:number]):
-                raise ValueError(f"conditions: {condition.name!r} shapes the pool, so it must come before any noise")
-            # The seed is fixed and the key names the condition, so that the pool is the same for every run.
-            rng = Streams(0).rng(f"condition {number} {condition.name}")
-            setting = condition.apply(setting, _no_features, rng)
-    return setting
-
-
-def _no_features() -> np.ndarray:
-    raise ValueError("a condition that is the same for every run cannot depend on features")
+    return lasting(setting, problem.conditions, problem.task)

@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.strategies import PoolStrategy
-from labelbench_plus.oracle import Oracle, PoolOracle, QueryError, StratifiedDraw, as_items
+from labelbench_plus.oracle import ItemOracle, Oracle, QueryError, StratifiedDraw, as_items
 from labelbench_plus.questions.question import Question
 from labelbench_plus.view import PoolView
 
@@ -51,7 +51,7 @@ class ItemsQuestion(Question):
         return purchase.items
 
     def everything(self, oracle: Oracle) -> Purchase | None:
-        if not isinstance(oracle, PoolOracle):
+        if not isinstance(oracle, ItemOracle) or oracle.paid:
             return None
         ledger = Ledger()
         oracle.answer(np.arange(oracle.ask_for(math.inf, ledger)), math.inf, ledger)

@@ -29,6 +29,7 @@ class Question:
     strategy: the class its strategies derive from. view: what they are shown.
     forms: classes of a query, beside plain vectors.
     not_isolated: why its strategies cannot choose in a process of their own; empty if they can.
+    streamed: whether what strategies need is read while they choose, and not from attributes of the view.
     problem: the registered problem that shows it best; None if there is none.
     first: the registered strategy that makes a first round of it without a model; None if there is none.
     first_money, money: what the first round of an example spends, and each later one.
@@ -40,6 +41,7 @@ class Question:
     view: ClassVar[type[View]] = View
     forms: ClassVar[tuple[type, ...]] = ()
     not_isolated: ClassVar[str] = "nobody here knows how its queries are sent"
+    streamed: ClassVar[bool] = False
     problem: ClassVar[str | None] = None
     first: ClassVar[str | None] = None
     first_money: ClassVar[float] = 1.0

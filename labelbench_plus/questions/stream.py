@@ -18,6 +18,7 @@ class StreamQuestion(Question):
     view = PairView
     forms = (Chosen,)
     not_isolated = "they read their pool while they choose"
+    streamed = True
     problem = "linear_alignment"
     first = "random_pairs"
     first_money = 40.0

@@ -8,16 +8,16 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from labelbench_plus import __version__
 from labelbench_plus.plugins import registry
 
-Kind = Literal["strategy", "trainer", "problem"]
+Kind = Literal["strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation"]
 License = Literal["MIT", "BSD-3-Clause", "none"]
-PLURAL: dict[Kind, str] = {"strategy": "strategies", "trainer": "trainers", "problem": "problems"}
+PLURAL: dict[Kind, str] = {kind: "strategies" if kind == "strategy" else f"{kind}s" for kind in get_args(Kind)}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -114,13 +114,26 @@ def check_name(kind: Kind, name: str) -> None:
 
 def _try(kind: Kind, name: str, file: Path | None) -> str:
     """A command that has the new plugin compete."""
-    changed = {
-        "strategy": f"'strategies=[random, margin, {name}]'",
-        "trainer": f"trainers.0.name={name}",
-        "problem": f"'problems=[{name}]' seeds=0..1",
-    }[kind]
     plugin = f" --plugin {file}" if file else ""
-    return f"lbp run benchmarks/suites/digits.yaml {changed}{plugin}"
+    overrides = " ".join(f"'{override}'" if "[" in override else override for override in in_the_demo(kind, name))
+    return f"lbp run benchmarks/suites/digits.yaml {overrides}{plugin}"
+
+
+def in_the_demo(kind: Kind, name: str) -> tuple[str, ...]:
+    """What has the suite `digits` use a plugin."""
+    return {
+        "strategy": (f"strategies=[random, margin, {name}]",),
+        "trainer": (f"trainers.0.name={name}",),
+        "problem": (f"problems=[{name}]", "seeds=0..1"),
+        "dataset": (f"problems.0.dataset={name}", "problems.0.encoder=identity"),
+        "metric": (f"problems.0.metrics=[{name}, accuracy]",),
+        "condition": (f"problems.0.conditions=[{name}]",),
+        "network": (f"trainers=[{{name: finetune, network: {name}, augment: null, steps: 50}}]", "seeds=0..1"),
+        "augmentation": (
+            f"trainers=[{{name: fixmatch, network: perceptron, augment: {name}, steps: 50}}]",
+            "seeds=0..1",
+        ),
+    }[kind]
 
 
 def _class_name(name: str) -> str:
@@ -135,9 +148,14 @@ def _render(template: str, name: str, **values: str) -> str:
         trim_blocks=True,
     )
     version = ".".join(__version__.split(".")[:2])
-    plural = PLURAL[values["kind"]]  # type: ignore[index]
+    kind: Kind = values["kind"]  # type: ignore[assignment]
     return environment.get_template(f"{template}.j2").render(
-        name=name, cls=_class_name(name), plural=plural, needed=version, **values
+        name=name,
+        cls=_class_name(name),
+        plural=PLURAL[kind],
+        needed=version,
+        tried=_try(kind, name, None),
+        **values,
     )
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from labelbench_plus.budget import Purchase
 from labelbench_plus.oracle import ROUNDING
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import ARCHIVE
@@ -15,7 +16,8 @@ from labelbench_plus.submission.findings import Finding, some
 
 BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
 MOST_SHOWN = 200  # characters of a value in a message
-NOT_BELOW_0 = ("nll", "risk", "loss")
+NOT_BELOW_0 = ("risk", "loss")
+OF_CLASSES = "nll"  # is of probabilities; one of another name is of densities, whose logarithm may have any sign
 
 
 def check_run(run: dict[str, Any]) -> list[Finding]:
@@ -98,8 +100,6 @@ def _money(run: dict[str, Any]) -> Iterator[Finding]:
         cost = math.fsum(purchase["prices"])
         if cost > may * (1 + ROUNDING):
             yield _found(run, f"rounds.{number}.purchase", "over budget", f"at most {may:g}", f"{cost:g}")
-        elif purchase.get("counts") is None and all(price == 1 for price in purchase["prices"]) and may - cost >= 1:
-            yield _found(run, f"rounds.{number}.purchase", "under budget", f"{math.floor(may)} labels", f"{cost:g}")
         spent += cost
         if not math.isclose(record["spent"], spent, rel_tol=1e-9):
             yield _found(
@@ -107,25 +107,55 @@ def _money(run: dict[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _items(run: dict[str, Any]) -> Iterator[Finding]:
+def check_used_up(run: dict[str, Any]) -> Iterator[Finding]:
+    """Whether no item of a pool comes for nothing, and every round spends what it may where labels cost one unit.
+
+    For problems that know prices before.
+    """
+    amounts, spent = run["config"]["amounts"], 0.0
+    for number, record in enumerate(run["rounds"][: len(amounts)]):
+        purchase, may = record["purchase"], sum(amounts[: number + 1]) - spent
+        cost = math.fsum(purchase["prices"])
+        if free := [item for item, price in zip(_pool_items(purchase), purchase["prices"], strict=False) if price == 0]:
+            yield _found(run, f"rounds.{number}.purchase.prices", "items came for nothing", "prices", some(free))
+        if purchase.get("counts") is None and all(price == 1 for price in purchase["prices"]) and may - cost >= 1:
+            yield _found(run, f"rounds.{number}.purchase", "under budget", f"{math.floor(may)} labels", f"{cost:g}")
+        spent += cost
+
+
+def check_bought_once(run: dict[str, Any]) -> Iterator[Finding]:
+    """Whether no item of a pool was bought in two rounds: for problems that sell each of them once."""
     bought: set[int] = set()
     for number, record in enumerate(run["rounds"]):
+        if not (items := _pool_items(record["purchase"])):
+            continue
+        if again := sorted(bought.intersection(items)):
+            where = f"rounds.{number}.purchase.items"
+            yield _found(run, where, "items were bought in an earlier round", "indices not bought yet", some(again))
+        bought.update(items)
+
+
+def _items(run: dict[str, Any]) -> Iterator[Finding]:
+    for number, record in enumerate(run["rounds"]):
         purchase, place = record["purchase"], f"rounds.{number}.purchase"
-        items = purchase["items"]
-        counts = purchase.get("counts")
-        for name in ("prices", "answers", *(["counts"] if counts is not None else [])):
-            if len(purchase[name]) != len(items):
-                yield _found(run, f"{place}.{name}", "not one for each item", len(items), len(purchase[name]))
-        if counts is not None or not all(isinstance(item, int) for item in items):
-            continue  # sources may be asked again
+        count = len(purchase["items"])
+        for name in ("prices", "answers", "counts", "asked"):
+            if purchase.get(name) is not None and len(purchase[name]) != count:
+                yield _found(run, f"{place}.{name}", "not one for each item", count, len(purchase[name]))
         once: set[int] = set()
+        items = _pool_items(purchase)
         if twice := [item for item in items if item in once or once.add(item)]:  # type: ignore[func-returns-value]
             yield _found(run, f"{place}.items", "items come more than once in a round", "distinct indices", some(twice))
-        if again := sorted(once & bought):
-            yield _found(
-                run, f"{place}.items", "items were bought in an earlier round", "indices not bought yet", some(again)
-            )
-        bought |= once
+        try:
+            Purchase.from_json(purchase).check()
+        except ValueError as error:
+            yield _found(run, f"{place}.answers", "cannot be read", "answers of the kind it names", error)
+
+
+def _pool_items(purchase: dict[str, Any]) -> list[int]:
+    """The items of a pool that a purchase lists; none where it is of sources, which may be asked again."""
+    items: list[int] = purchase["items"]
+    return items if purchase.get("counts") is None and all(isinstance(item, int) for item in items) else []
 
 
 def _scores(run: dict[str, Any]) -> Iterator[Finding]:
@@ -139,7 +169,7 @@ def _scores(run: dict[str, Any]) -> Iterator[Finding]:
             place = f"rounds.{number}.scores.{name}"
             if name.endswith(BETWEEN_0_AND_1) and not 0 <= value <= 1:
                 yield _found(run, place, "out of its range", "0 to 1", value)
-            elif name.endswith(NOT_BELOW_0) and value < 0:
+            elif (name == OF_CLASSES or name.endswith(NOT_BELOW_0)) and value < 0:
                 yield _found(run, place, "out of its range", "0 or more", value)
 
 

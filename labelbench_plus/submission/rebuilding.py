@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from pydantic import ValidationError
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
-from labelbench_plus.contracts.problems import Instance, Place
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.contracts.problems import Place
+from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
 from labelbench_plus.plugins import PluginError
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
 from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
 from labelbench_plus.submission.findings import Finding, some
 
 STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
@@ -70,6 +71,11 @@ def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
         rebuilt.specs[run["run"]] = built[run["run"]] = spec
         rebuilt.findings += [Finding(ARCHIVE, why, run["run"], "config") for why in incompatibilities(spec)]
     by_id = {run["run"]: run for run in runs}
+    for run in runs:
+        if run["run"] not in built:  # what its problem may allow is not known
+            rebuilt.findings += [
+                replace(found, warning=True) for found in (*check_used_up(run), *check_bought_once(run))
+            ]
     # Runs on one problem at one seed share its data, which is opened once.
     groups: dict[tuple[bytes, int], list[str]] = {}
     for identity, spec in built.items():
@@ -89,66 +95,86 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
     spec = group[0][1]
     try:
         instance = spec.problem.open_to_check(place, Streams(spec.seed))
-        truth = questions.of(spec.problem.query).everything(instance.oracle)
-        first: dict[bytes, Purchase] = {}
+        oracle = instance.oracle
+        truth = questions.of(spec.problem.query).everything(oracle)
+        first: dict[bytes, list[Any]] = {}
         for run, spec in group:
+            if not spec.problem.settles_prices:
+                rebuilt.findings += check_used_up(run)
+            rebuilt.findings += _on_sale(run, oracle) if isinstance(oracle, ItemOracle) else check_bought_once(run)
             if truth is not None:
                 rebuilt.findings += _against_pool(run, spec, truth)
             if spec.initial is not None:
                 key = canonical([spec.as_json()["initial"], spec.amounts[0]])
                 if key not in first:
-                    first[key] = _first_set(instance, spec)
+                    first[key] = Steps(spec, instance).would_buy(0, Ledger(), None).tolist()
                 rebuilt.findings += _against_first(run, first[key])
-            if run["run"] in rebuilt.specs:
+            if is_paid(oracle):
+                what = "somebody is paid for its answers, so they were not asked for again"
+                rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], "config.problem", warning=True))
+            elif run["run"] in rebuilt.specs:
                 rebuilt.whole.add(run["run"])
     except (*NOT_HERE, QueryError, StrategyContractError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
+
+
+def _on_sale(run: dict[str, Any], oracle: ItemOracle) -> Iterator[Finding]:
+    """Whether what was bought in each round could be bought then."""
+    ledger = Ledger()
+    for number, record in enumerate(run["rounds"]):
+        purchase = Purchase.from_json(record["purchase"])
+        bought = purchase.items[np.isin(purchase.items, np.setdiff1d(ledger.items, oracle.candidates(ledger)))]
+        if len(bought):
+            where = f"rounds.{number}.purchase.items"
+            what = "items were bought in an earlier round"
+            yield Finding(ARCHIVE, what, run["run"], where, "indices not bought yet", some(sorted(bought.tolist())))
+        if not ((purchase.items >= 0) & (purchase.items < oracle.size)).all():
+            return  # `_against_pool` says so
+        ledger.purchases.append(purchase)
 
 
 def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterator[Finding]:
     size, left = len(truth.items), spec.problem.dearest()
     spent = 0.0
     for number, record in enumerate(run["rounds"]):
-        purchase, place = record["purchase"], f"rounds.{number}.purchase"
-        if not all(isinstance(item, int) for item in purchase["items"]):
+        said, place = Purchase.from_json(record["purchase"]), f"rounds.{number}.purchase"
+        if said.items.dtype.kind != "i":
             yield Finding(ARCHIVE, "this problem sells items of a pool", run["run"], f"{place}.items", "pool indices")
             return
-        if outside := [item for item in purchase["items"] if item >= size]:
+        if len(outside := said.items[said.items >= size]):
+            where = f"{place}.items"
             yield Finding(
-                ARCHIVE, "items are not in the pool", run["run"], f"{place}.items", f"0 to {size - 1}", some(outside)
+                ARCHIVE, "items are not in the pool", run["run"], where, f"0 to {size - 1}", some(outside.tolist())
             )
             continue
-        items = np.asarray(purchase["items"], dtype=np.int64)
-        for name, true in (("prices", truth.prices[items]), ("answers", truth.answers[items])):
-            said = purchase[name]
-            wrong = [index for index, (a, b) in enumerate(zip(said, true.tolist(), strict=False)) if a != b]
-            if wrong:
-                k = wrong[0]
+        due = truth.at(said.items)
+        if said.kind not in (None, due.kind) or (said.answers.dtype != due.answers.dtype and len(said.answers)):
+            form = f"{due.kind.name if due.kind else 'no kind'}, {due.answers.dtype}"
+            yield Finding(ARCHIVE, "answers are of another kind than the oracle's", run["run"], f"{place}.kind", form)
+            continue
+        written, sold = said.as_json(), due.as_json()
+        for name, right in (("prices", said.prices == due.prices), ("answers", said.same_answers(due))):
+            if len(wrong := np.flatnonzero(~right)):
+                k = int(wrong[0])
                 yield Finding(
                     ARCHIVE,
-                    f"{name} are not the oracle's, for {len(wrong)} of {len(items)} items",
+                    f"{name} are not the oracle's, for {len(wrong)} of {len(said.items)} items",
                     run["run"],
                     f"{place}.{name}.{k}",
-                    f"{true[k]} for item {items[k]}",
-                    str(said[k]),
+                    f"{sold[name][k]} for item {said.items[k]}",
+                    str(written[name][k]),
                 )
-        cost, may = math.fsum(truth.prices[items]), sum(spec.amounts[: number + 1]) - spent
-        if may - cost >= left > 1 and number + 1 < len(run["rounds"]):
+        cost, may = math.fsum(due.prices), sum(spec.amounts[: number + 1]) - spent
+        if may - cost >= left > 1 and number + 1 < len(run["rounds"]) and not spec.problem.settles_prices:
             yield Finding(
                 ARCHIVE, "under budget", run["run"], place, f"less than {left:g} left over", f"{may - cost:g}"
             )
         spent += cost
 
 
-def _first_set(instance: Instance, spec: RunSpec) -> Purchase:
-    """What the first round buys: the same for every strategy at a seed."""
-    ledger = Ledger()
-    Steps(spec, instance).choose(0, ledger, None)
-    return ledger.purchases[0]
-
-
-def _against_first(run: dict[str, Any], first: Purchase) -> Iterator[Finding]:
-    said, due = run["rounds"][0]["purchase"]["items"], first.items.tolist()
+def _against_first(run: dict[str, Any], due: list[Any]) -> Iterator[Finding]:
+    """Whether the first round bought what it buys for every strategy at a seed."""
+    said = run["rounds"][0]["purchase"]["items"]
     if said != due:
         common = len(set(map(str, said)) & set(map(str, due)))
         yield Finding(

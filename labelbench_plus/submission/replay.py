@@ -21,7 +21,9 @@ from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.loop import run as carry_on
+from labelbench_plus.oracle import is_paid
 from labelbench_plus.running.chosen import Chosen
+from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.steps import Steps, select_here
 from labelbench_plus.store.archive import ARCHIVE
@@ -126,13 +128,16 @@ class _Again:
     def choose(self, number: int) -> None:
         """Choose a round's items again, from what was bought before it, and compare."""
         steps, before = Steps.of(self._spec.selection, self._place), self._purchases[:number]
-        ledger = Ledger([*before])
-        steps.choose(number, ledger, steps.model_after(before))
-        if self._same_items(number, ledger.purchases[-1].items, "chosen again"):
+        items = steps.would_buy(number, Ledger([*before]), steps.model_after(before))
+        if self._same_items(number, items, "chosen again"):
             self._note(self._done.replayed, f"chose round {number} again, {self._how()}")
 
     def all_of_it(self) -> None:
         """Do the run again from the start and compare every round."""
+        if is_paid(self._spec.problem.open_to_check(self._place, Streams(self._spec.seed)).oracle):
+            what = "is not run again, as somebody would be paid for its answers"
+            self._tell(what, "config.problem", "a problem that costs nothing", self._spec.problem.name, warning=True)
+            return
         with tempfile.TemporaryDirectory() as folder:
             chosen = None
             if self._spec.proxy is not None:

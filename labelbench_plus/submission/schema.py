@@ -9,13 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from labelbench_plus.answers import FLOATS, KINDS
 from labelbench_plus.submission.findings import Finding
 
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Kind = Annotated[str, Field(pattern=rf"^({'|'.join(name for name, kind in KINDS.items() if kind.named)})$")]
+Dtype = Annotated[str, Field(pattern=rf"^({'|'.join(FLOATS)})$")]
 
 
 class _Strict(BaseModel):
@@ -47,15 +50,20 @@ class Submission(_Strict):
 
 
 class RoundPurchase(_Strict):
-    """What a round bought. `counts`: labels got from each source, where items are sources."""
+    """What a round bought. `counts`: labels got from each source, where items are sources. `asked`: what generated
+    items were. `kind`, `dtype`, `shape`: of answers that do not show it themselves. A null is no answer."""
 
     __qualname__ = "Purchase"  # what the published schema calls it
     model_config = ConfigDict(title="Purchase")
 
     items: list[Count] | list[list[FiniteFloat]]
-    prices: list[Price]
+    prices: list[Money]
     answers: list[Any]
     counts: list[Count] | None = None
+    asked: list[str] | None = None
+    kind: Kind | None = None
+    dtype: Dtype | None = None
+    shape: dict[Literal["items", "answers"], list[Count]] | None = None
 
 
 class Round(_Strict):
@@ -91,7 +99,7 @@ class Config(BaseModel):
     trainer: dict[str, Any]
     strategy: dict[str, Any]
     initial: dict[str, Any] | None
-    amounts: list[Price] = Field(min_length=1)
+    amounts: list[Money] = Field(min_length=1)
     seed: Count
     proxy: dict[str, Any] | None = Field(default=None, description="The trainer under which the labels were chosen")
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus.leaderboard.of_suite import unspent
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import RunSpec
@@ -58,13 +59,13 @@ def check_board(path: Path, specs: Mapping[str, RunSpec]) -> list[Finding]:
     if claims["defects"]:
         wrong("defects", "declares runs defective: leave them out instead", "none", some(claims["defects"]))
     for spec in specs.values():
-        name, grid, dearest = label(spec.problem), tuple(accumulate(spec.amounts)), spec.problem.dearest()
+        name, grid = label(spec.problem), tuple(accumulate(spec.amounts))
         if declared.get(name) != grid:
             wrong(f"budgets.{name}", "not the schedule of its runs", grid, declared.get(name))
         if metric != spec.problem.primary_metric():
             wrong("metric", "not what ranks its problems", spec.problem.primary_metric(), metric)
-        if slack.get(name, 0) > (dearest if dearest > 1 else 0):
-            wrong(f"slack.{name}", "lets rounds leave more unspent than the dearest label costs", dearest, slack[name])
+        if slack.get(name, 0) > (may := unspent(spec.problem, grid[-1])):
+            wrong(f"slack.{name}", "lets rounds leave more unspent than the dearest label costs", may, slack[name])
     return list(dict.fromkeys(findings))
 
 

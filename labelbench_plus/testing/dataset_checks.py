@@ -77,19 +77,22 @@ def _declaration(loaded: Loaded) -> None:
 )
 def _loads(loaded: Loaded) -> str:
     sizes = ", ".join(f"{name} {len(getattr(loaded.data, name).labels)}" for name in PARTS)
-    return f"{sizes}; {len(loaded.data.class_names)} classes"
+    real = loaded.data.pool.labels.dtype.kind == "f"
+    return f"{sizes}; {'real values' if real else f'{len(loaded.data.class_names)} classes'}"
 
 
 @CHECKS.add(
     "splits",
-    "every part has inputs of one known form, and as many labels, of the classes that are named",
-    "see the docstring of Split: labels are int64, (n,) of 0..K-1, or of several labels an item (n, K) of 0 and 1",
+    "every part has inputs of one known form, and as many labels, of the classes that are named or finite numbers",
+    "see the docstring of Split: labels are int64, (n,) of 0..K-1, or of several labels an item (n, K) of 0 and 1; "
+    "real values are floats (n,), and name no classes",
 )
 def _splits(loaded: Loaded) -> None:
     data = loaded.data
     if len(set(data.class_names)) != len(data.class_names) or not all(isinstance(n, str) for n in data.class_names):
         raise Failure("splits", f"class names must be different words, got {data.class_names[:5]}")
-    if len({(type(getattr(data, name).inputs), getattr(data, name).labels.ndim) for name in PARTS}) > 1:
+    splits = [getattr(data, name) for name in PARTS]
+    if len({(type(split.inputs), split.labels.ndim, split.labels.dtype.kind) for split in splits}) > 1:
         raise Failure("splits", "its parts have inputs or labels of different forms")
     for name in PARTS:
         if wrong := _fault(getattr(data, name), len(data.class_names)):
@@ -114,6 +117,9 @@ def _fault(split: Split, classes: int) -> str:
         return f"inputs are {type(inputs).__name__}, not an array, ImageFiles or Texts"
     if len(inputs) != len(labels):
         return f"{len(inputs)} inputs, {len(labels)} labels"
+    if labels.dtype.kind == "f" and labels.ndim == 1:
+        finite = bool(np.isfinite(labels).all())
+        return "" if finite and not classes else "real values must be finite, and there are no names of classes"
     if labels.dtype.kind not in "iu" or labels.ndim not in (1, 2):
         return f"labels are {labels.dtype} {labels.shape}"
     if labels.ndim == 2 and (labels.shape[1] != classes or not np.isin(labels, (0, 1)).all()):
@@ -180,15 +186,16 @@ def _own_arrays(loaded: Loaded) -> None:
 
 @CHECKS.add(
     "provides",
-    "what it says it provides comes with the data",
-    "name only what `load` returns",
+    "the columns that come with the data are those that it says it provides",
+    "name in `provides` the `columns` of what `load` returns, and no others",
 )
-def _provides(loaded: Loaded) -> None:
-    data = loaded.data
-    for name in sorted(loaded.plugin.provides):
-        column = getattr(data, f"pool_{name}", None)
-        if not isinstance(column, np.ndarray) or len(column) != len(data.pool.labels):
-            raise Failure("provides", f"{name!r} does not come with the pool, one row an item")
+def _provides(loaded: Loaded) -> str:
+    columns = loaded.data.columns
+    if missing := sorted(loaded.plugin.provides - {*columns}):
+        raise Failure("provides", f"{', '.join(missing)} does not come with the data: there is no such column")
+    if unnamed := sorted({*columns} - loaded.plugin.provides):
+        raise Failure("provides", f"{', '.join(unnamed)} comes with the data, but no strategy can know of it")
+    return ", ".join(columns) or "no columns"
 
 
 add_common(CHECKS, "datasets")

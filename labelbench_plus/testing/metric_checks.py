@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from labelbench_plus.contracts.metrics import Metric
+from labelbench_plus.contracts.metrics import Metric, Reads
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.common_checks import add_common
 from labelbench_plus.testing.report import Failure, Skip
@@ -50,12 +52,36 @@ def of_label_sets(size: int = SIZE, classes: int = CLASSES) -> Predicted:
     return Predicted(scores.sigmoid(), labels, torch.arange(size) % (GROUPS + 1) - 1)
 
 
-SAMPLES = {"classification": of_classes, "multilabel": of_label_sets}
+def of_values(size: int = SIZE) -> Predicted:
+    """Real numbers that are not far from the labels."""
+    generator = torch.Generator().manual_seed(0)
+    labels = 5 + 3 * torch.randn(size, generator=generator)
+    return Predicted(labels + torch.randn(size, generator=generator), labels, torch.arange(size) % (GROUPS + 1) - 1)
 
 
-def certain(task: str, sample: Predicted, *, right: bool) -> Predicted:
+def of_intervals(size: int = SIZE) -> Predicted:
+    """The same with variances that are about right."""
+    sample = of_values(size)
+    variance = 0.5 + torch.rand(size, generator=torch.Generator().manual_seed(1))
+    return Predicted(torch.stack([sample.predictions, variance], dim=1), sample.labels, sample.groups)
+
+
+SAMPLES: Mapping[tuple[str, Reads], Callable[[], Predicted]] = {
+    ("classification", "probabilities"): of_classes,
+    ("multilabel", "label_probabilities"): of_label_sets,
+    ("regression", "values"): of_values,
+    ("regression", "intervals"): of_intervals,
+}
+
+
+def certain(reads: Reads, sample: Predicted, *, right: bool) -> Predicted:
     """Predictions that leave no doubt, all of them right or all of them wrong."""
-    if task == "multilabel":
+    if reads in ("values", "intervals"):
+        wanted = sample.labels if right else sample.labels + 100
+        if reads == "intervals":
+            wanted = torch.stack([wanted, torch.full_like(wanted, 1e-3)], dim=1)
+        return Predicted(wanted, sample.labels, sample.groups)
+    if reads == "label_probabilities":
         wanted = sample.labels if right else 1 - sample.labels
         return Predicted(wanted.float(), sample.labels, sample.groups)
     labels = sample.labels if right else (sample.labels + 1) % sample.predictions.shape[1]
@@ -75,9 +101,10 @@ class Scoring:
         if self.sample is not None:
             predictions, labels = self.sample
             return Predicted(predictions, labels, torch.arange(len(labels)) % (GROUPS + 1) - 1)
-        if self.plugin.task not in SAMPLES:
-            raise Skip(f"the kit has no predictions of {self.plugin.task}: hand a `sample` to check_metric")
-        return SAMPLES[self.plugin.task]()
+        task, reads = self.plugin.task, self.plugin.reads
+        if (task, reads) not in SAMPLES:
+            raise Skip(f"the kit has no {reads} of {task}: hand a `sample` to check_metric")
+        return SAMPLES[task, reads]()
 
     def need_sample_of_ours(self) -> None:
         if self.sample is not None:
@@ -108,17 +135,19 @@ CHECKS: Checks[Scoring] = Checks(Scoring)
 
 @CHECKS.add(
     "declaration",
-    "it is a registered frozen dataclass with a docstring, `higher_is_better`, `task` and `needs_groups`",
+    "it is a registered frozen dataclass with a docstring, `higher_is_better`, `task`, `reads` and `needs_groups`",
     "follow `lbp new metric NAME`",
 )
 def _declaration(scoring: Scoring) -> None:
     metric = scoring.plugin
     check_declaration(metric, "metrics")
-    for name in ("higher_is_better", "needs_groups"):
+    for name in ("higher_is_better", "needs_groups", "in_label_unit"):
         if not isinstance(getattr(metric, name, None), bool):
             raise Failure("declaration", f"{name} must be True or False, got {getattr(metric, name, None)!r}")
     if not isinstance(metric.task, str):
         raise Failure("declaration", f"task must be a word, got {metric.task!r}")
+    if metric.reads not in get_args(Reads):
+        raise Failure("declaration", f"reads must be one of {', '.join(get_args(Reads))}, got {metric.reads!r}")
 
 
 @CHECKS.add("scores", "it scores ordinary predictions", "read the traceback of `score`", essential=True)
@@ -143,13 +172,13 @@ def _mutation(scoring: Scoring) -> None:
 )
 def _direction(scoring: Scoring) -> str:
     scoring.need_sample_of_ours()
-    task, sign = scoring.plugin.task, 1 if scoring.plugin.higher_is_better else -1
+    reads, sign = scoring.plugin.reads, 1 if scoring.plugin.higher_is_better else -1
     best, usual, worst = (
         scoring.score(each)
         for each in (
-            certain(task, scoring.predicted, right=True),
+            certain(reads, scoring.predicted, right=True),
             scoring.predicted,
-            certain(task, scoring.predicted, right=False),
+            certain(reads, scoring.predicted, right=False),
         )
     )
     if not (sign * best >= sign * usual - ROUNDING and sign * best > sign * worst):

@@ -17,15 +17,17 @@ import torch
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.capabilities import Needs, offered_by_problem, offered_by_trainer
 from labelbench_plus.contracts.problems import Place, Problem
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.report import Failure
+from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.resume import check_resumes
+from labelbench_plus.testing.shown import check_shown, check_undeclared
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import any_trainer, first_strategy, trainer_for
 from labelbench_plus.testing.witness import watched
@@ -61,9 +63,14 @@ class Opened:
         view = instance.view(chooser.needs, ledger, None, self.money)
         return chooser.select(view, instance.oracle.ask_for(self.money, ledger), np.random.default_rng(seed))
 
+    def need_free_answers(self) -> None:
+        if is_paid(self.instance.oracle):
+            raise Skip("somebody is paid for its answers, or must give them: nothing is bought")
+
     @cached_property
     def ledger(self) -> Ledger:
         """After a first round."""
+        self.need_free_answers()
         ledger = Ledger()
         self.instance.oracle.answer(self.query(self.instance, ledger), self.money, ledger)
         return ledger
@@ -141,9 +148,10 @@ def _sells(opened: Opened) -> str:
     ledger, money = opened.ledger, opened.money
     if len(ledger.purchases) != 1:
         raise Failure("sells", f"one answer, {len(ledger.purchases)} purchases recorded")
-    if not 0 < ledger.spent <= money * (1 + 1e-9):
+    settled = opened.problem.settles_prices
+    if not 0 <= ledger.spent <= money * (1 + 1e-9) or not (settled or ledger.spent):
         raise Failure("sells", f"for an allowance of {money:g} it charged {ledger.spent:g}")
-    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9):
+    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9) and not settled:
         raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its dearest label")
     return f"{ledger.purchases[0].labels} {opened.problem.unit} for {ledger.spent:g}"
 
@@ -165,7 +173,9 @@ def _refuses(opened: Opened) -> None:
         except Exception as error:
             raise Failure("refuses", f"{bad!r} gives {type(error).__name__}, not QueryError: {error}") from error
         raise Failure("refuses", f"{bad!r} was sold")
-    again = questions.of(opened.problem.query).repeated(opened.ledger.purchases[0])
+    oracle, again = opened.instance.oracle, questions.of(opened.problem.query).repeated(opened.ledger.purchases[0])
+    if isinstance(oracle, ItemOracle) and np.isin(opened.ledger.items, oracle.candidates(opened.ledger)).any():
+        return  # it says that they may be asked about again
     if again is not None:
         try:
             opened.instance.oracle.answer(again, opened.money, Ledger(list(opened.ledger.purchases)))
@@ -193,6 +203,24 @@ def _gate(opened: Opened) -> None:
     for attribute, (capability, _) in declared._providers.items():
         if capability in opened.problem.provides:
             getattr(declared, attribute)
+
+
+@CHECKS.add(
+    "capabilities",
+    "its views show all that it and its trainers declare, in the shapes declared, and nothing that nobody declares",
+    "name in `provides` what views show; what trainers offer of a model `capabilities.providers_of_model` shows",
+)
+def _capabilities(opened: Opened) -> str:
+    if questions.of(opened.problem.query).streamed:
+        raise Skip("what strategies need of it is read while they choose, not from its views")
+    problem, instance, trainer = opened.problem, opened.instance, opened.trainer
+    ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer)
+    first = instance.view(frozenset(ours), opened.ledger, None, opened.money)
+    check_undeclared(first, ours, "capabilities")
+    shown = check_shown(first, ours, "capabilities", "it")
+    later = instance.view(Needs(theirs, trainer), opened.ledger, opened.model, opened.money)
+    of_model = check_shown(later, theirs, "capabilities", f"trainer {trainer.name!r}")
+    return f"{shown}; of a model: {of_model}"
 
 
 @CHECKS.add(
@@ -236,8 +264,8 @@ def _training_data(opened: Opened) -> None:
     if getattr(data, "validation", None) is not None:
         raise Failure("training_data", "validation labels came with with_validation=False")
     labelled = getattr(data, "labelled", None)
-    if labelled is not None and len(labelled.labels) > opened.ledger.purchases[0].labels:
-        raise Failure("training_data", f"{len(labelled.labels)} labels, {opened.ledger.purchases[0].labels} bought")
+    if labelled is not None and len(labelled.features) > opened.ledger.purchases[0].labels:
+        raise Failure("training_data", f"{len(labelled.features)} labels, {opened.ledger.purchases[0].labels} bought")
 
 
 @CHECKS.add(
@@ -285,6 +313,8 @@ def _repeatable(opened: Opened) -> None:
     "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
 )
 def _resume(opened: Opened) -> str:
+    opened.need_free_answers()
+    opened.need_free_answers()
     rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
     amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)
     with tempfile.TemporaryDirectory() as folder:

@@ -28,9 +28,8 @@ def as_plugin(subject: Any, kind: str) -> Any:
         Not a plugin of this kind, or a class that cannot be built without hyperparameters and has no example.
     """
     found: Registry[Any] = registry(kind)
-    cls: Any = (
-        found.load(subject) if isinstance(subject, str) else subject if isinstance(subject, type) else type(subject)
-    )
+    named = found.load(subject) if isinstance(subject, str) else subject
+    cls: Any = named if isinstance(named, type) else type(named)
     if not issubclass(cls, found.base):
         raise TypeError(f"{cls.__name__} is no {found.kind}: it does not derive from {found.base.__name__}")
     _register_if_installed(cls, found)

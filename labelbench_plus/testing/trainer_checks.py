@@ -13,14 +13,14 @@ from torch import Tensor
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.capabilities import offered_by_trainer
+from labelbench_plus.contracts.capabilities import Needs, offered_by_trainer
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.measure import noted
 from labelbench_plus.seeding import Streams
 from labelbench_plus.testing.checks import Checks
-from labelbench_plus.testing.pool_scene import ITEMS_ALONG
 from labelbench_plus.testing.report import Failure, Skip
+from labelbench_plus.testing.shown import check_shown, dimensions
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import TOLD_APART, Game, example_game, far_apart, first_query
 from labelbench_plus.testing.witness import same, watched
@@ -46,21 +46,14 @@ class Fits:
     def shown(self, ledger: Ledger) -> Any:
         return self.game.instance.training_data(ledger, with_validation=self.trainer.uses_validation)
 
+    def view(self, model: Any, ledger: Ledger | None = None) -> Any:
+        """What is shown of a model to a strategy that needs all that the trainer offers."""
+        needs, game = Needs(self.trainer.provides, self.trainer), self.game
+        return game.instance.view(needs, game.ledger if ledger is None else ledger, model, game.money)
+
     def need_classes(self) -> None:
         if self.trainer.task != TOLD_APART:
             raise Skip(f"for trainers of {TOLD_APART}; this one is of {self.trainer.task}")
-
-    def need_features(self) -> Tensor:
-        """(N, d) of the whole pool."""
-        features: Tensor | None = getattr(self.data, "pool_features", None)
-        if features is None:
-            raise Skip(f"for trainers that learn from items with features; this one is of {self.trainer.task}")
-        return features
-
-    def of_items(self) -> list[str]:
-        """What its models say of items, as far as that is known."""
-        offered = offered_by_trainer(self.trainer)
-        return [name for name, capability in offered.items() if capability.asked_with == "items"]
 
     def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
         trainer, data = trainer or fresh(self.trainer), self.data if data is None else data
@@ -126,26 +119,36 @@ def _evaluated(fits: Fits) -> str:
 
 @CHECKS.add(
     "provides",
-    "its models offer what `provides` names: one row an item, probabilities that sum to one, nothing NaN",
-    "each capability is a method of the model by that name, from features (n, d) to a tensor",
+    "its models offer what `provides` names, in the shape declared: probabilities that sum to one, nothing NaN",
+    "each capability is a method of the model by that name, from what the problem has it read, (n, ...), to n rows",
 )
-def _provides(fits: Fits) -> None:
-    model, data = fits.fit(), fits.data
-    features = fits.need_features()
-    for name in fits.of_items():
-        _check_offer(name, getattr(model, name)(features), len(features), getattr(data, "num_classes", None))
+def _provides(fits: Fits) -> str:
+    model, offered = fits.fit(), offered_by_trainer(fits.trainer)
+    if questions.of(fits.game.problem.query).streamed:
+        raise Skip("strategies see nothing of its models")
+    view = fits.view(model)
+    shown = check_shown(view, offered, "provides", "it")
+    for name, capability in offered.items():
+        for attribute in view._providers.keys() & set(capability.attributes):
+            if not bool(torch.isfinite(_tensor(getattr(view, attribute))).all()):
+                raise Failure("provides", f"view.{attribute} holds NaN or infinity")
+        if fits.trainer.task == TOLD_APART and capability.asked_with == "items":
+            _check_offer(name, getattr(model, name)(fits.data.pool_features), fits.data)
+    return shown
 
 
-def _check_offer(name: str, values: Tensor, rows: int, classes: int | None) -> None:
-    if values.shape[ITEMS_ALONG.get(name, 0)] != rows:
+def _tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))  # a copy, which can be written to
+
+
+def _check_offer(name: str, values: Tensor, data: Any) -> None:
+    """What a model says of classes, asked about the whole pool as trainers ask it."""
+    rows, of_items = len(data.pool_features), values.movedim(1, 0) if name == "member_probabilities" else values
+    if of_items.shape[0] != rows:
         raise Failure("provides", f"{name} of {rows} items has shape {tuple(values.shape)}")
-    if not bool(torch.isfinite(values).all()):
-        raise Failure("provides", f"{name} holds NaN or infinity")
-    if name == "variance" and float(values.min()) < 0:
-        raise Failure("provides", "variance is negative")
-    if name in ("probabilities", "member_probabilities"):
-        if values.shape[-1] != classes:
-            raise Failure("provides", f"{name} has {values.shape[-1]} columns for {classes} classes")
+    if name.endswith("probabilities"):
+        if values.shape[-1] != data.num_classes:
+            raise Failure("provides", f"{name} has {values.shape[-1]} columns for {data.num_classes} classes")
         if float((values.double().sum(-1) - 1).abs().max()) > 1e-4 or float(values.min()) < 0:
             raise Failure("provides", f"{name} are no probabilities: rows must sum to one and not be negative")
 
@@ -156,12 +159,23 @@ def _check_offer(name: str, values: Tensor, rows: int, classes: int | None) -> N
     "no statistics of the batch when predicting: model.eval()",
 )
 def _row_by_row(fits: Fits) -> None:
-    model, features = fits.fit(), fits.need_features()
-    for name in fits.of_items():
-        whole, some = getattr(model, name)(features), getattr(model, name)(features[5:9])
-        same = whole.narrow(ITEMS_ALONG.get(name, 0), 5, 4)
-        if not torch.allclose(same, some, rtol=1e-3, atol=1e-5):
-            raise Failure("row_by_row", f"{name} of four items differ by {float((same - some).abs().max()):.2g}")
+    if not questions.of(fits.game.problem.query).hand_made:
+        raise Skip(f"for trainers that are asked about items; this one learns from {fits.game.problem.unit}")
+    model = fits.fit()
+    everything, rest = fits.view(model, Ledger()), fits.view(model)
+    for name, capability in offered_by_trainer(fits.trainer).items():
+        if "n" not in (letters := dimensions(capability) or []):
+            continue
+        place = letters.index("n")
+        whole, some = (_tensor(getattr(view, name)).movedim(place, 0) for view in (everything, rest))
+        pairs = [(whole[rest.candidates], some)]
+        if fits.trainer.task == TOLD_APART:
+            features, ask = fits.data.pool_features, getattr(model, name)
+            pairs.append((ask(features).movedim(place, 0)[5:9], ask(features[5:9]).movedim(place, 0)))
+        for among_many, alone in pairs:
+            if not torch.allclose(among_many, alone, rtol=1e-3, atol=1e-5):
+                difference = float((among_many - alone).abs().max())
+                raise Failure("row_by_row", f"{name} of items differ by {difference:.2g} when others are left out")
 
 
 @CHECKS.add(

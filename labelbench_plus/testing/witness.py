@@ -21,7 +21,7 @@ from numpy.random import Generator
 
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.strategies import Strategy
-from labelbench_plus.oracle import QueryError
+from labelbench_plus.oracle import QueryError, is_paid
 from labelbench_plus.testing.report import Failure
 from labelbench_plus.view import CapabilityError, View
 
@@ -172,11 +172,14 @@ def judge_pool(view: Any, chosen: Any, n: int) -> tuple[int, ...]:
 
 
 def judge_by_oracle(oracle: Any, ledger: Ledger, money: float) -> Judge:
-    """A judge that has a problem's oracle answer, at the expense of a copy of the ledger."""
+    """A judge that has a problem's oracle answer, at the expense of a copy of the ledger; a paid one only sell."""
 
     def judge(view: View, chosen: Any, n: int) -> Any:
         copy = Ledger(list(ledger.purchases))
         try:
+            if is_paid(oracle):
+                items, _ = oracle.sells(chosen, money, copy)
+                return tuple(map(tuple, np.atleast_2d(items).tolist())), (), ()
             oracle.answer(chosen, money, copy)
         except QueryError as error:
             raise Failure("accepted", str(error)) from error

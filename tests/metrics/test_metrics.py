@@ -113,9 +113,9 @@ def test_multi_label_metrics_without_anything_to_score():
 @pytest.mark.parametrize("name", sorted(metrics.entries()))
 def test_no_metric_scores_predictions_that_are_not_finite(name, bad):
     metric = metrics.build(name)
-    labels = torch.tensor([0, 1, 2]) if metric.task == "classification" else torch.eye(3, dtype=torch.long)
-    predictions = torch.full((3, 3), 1 / 3)
+    labels = torch.eye(3, dtype=torch.long) if metric.reads == "label_probabilities" else torch.tensor([0, 1, 2])
+    predictions = torch.full({"values": (3,), "intervals": (3, 2)}.get(metric.reads, (3, 3)), 1 / 3)
     score_all([metric], predictions, labels, torch.zeros(3, dtype=torch.long))
-    predictions[1, 2] = bad
+    predictions.reshape(3, -1)[1, -1] = bad
     with pytest.raises(UnusableScore, match=f"score '{name}': the predictions for 1 of 3 test items are not finite"):
         score_all([metric], predictions, labels, torch.zeros(3, dtype=torch.long))

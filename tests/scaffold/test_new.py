@@ -7,20 +7,22 @@ import site
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.scaffold.create import PLURAL, ScaffoldError, new_file, new_package
-from labelbench_plus.testing import check_problem, check_strategy, check_trainer
+from labelbench_plus.scaffold.create import PLURAL, Kind, ScaffoldError, in_the_demo, new_file, new_package
+from labelbench_plus.suite import load_suite
+from labelbench_plus.testing.kit import check_plugin
 
-CHECKS = {"strategy": check_strategy, "trainer": check_trainer, "problem": check_problem}
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("kind", ["strategy", "trainer", "problem"])
-def test_a_file_passes_its_checks_as_it_is(kind, tmp_path):
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_file_passes_its_checks_as_it_is_and_has_a_place_in_the_demo(kind, tmp_path):
     name = f"fresh_{kind}"
     created = new_file(kind, name, tmp_path)
     assert created.files == (tmp_path / f"{name}.py",)
@@ -28,17 +30,24 @@ def test_a_file_passes_its_checks_as_it_is(kind, tmp_path):
     load_plugin_file(created.files[0])
     found = registry(PLURAL[kind])
     try:
-        report = CHECKS[kind](name, **({"quick": True} if kind == "strategy" else {}))
+        report = check_plugin(PLURAL[kind], name, quick=True)
         assert report.passed, str(report)
+        demo = load_suite(ROOT / "benchmarks" / "suites" / "digits.yaml", in_the_demo(kind, name))
+        assert name in str(demo.runs()[-1].as_json())
     finally:
         del found._local[name], found._classes[name]
 
 
-def test_three_packages_install_and_pass_their_tests_in_a_fresh_environment(tmp_path):
+def test_packages_install_and_pass_their_tests_in_a_fresh_environment(tmp_path):
     """Without a network: torch and the rest are seen through this environment's folder, nothing is downloaded."""
     packages = [
         new_package(kind, f"brand_new_{kind}", tmp_path, license_name, "A. Author").files[0].parent
-        for kind, license_name in (("strategy", "MIT"), ("trainer", "BSD-3-Clause"), ("problem", "none"))
+        for kind, license_name in (
+            ("strategy", "MIT"),
+            ("trainer", "BSD-3-Clause"),
+            ("problem", "none"),
+            ("metric", "MIT"),
+        )
     ]
     environment = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)

@@ -34,7 +34,8 @@ def test_a_view_shows_what_was_asked_for_and_nothing_else(opened):
         _ = view.true_source_heads
     with pytest.raises(ValueError, match="read-only"):
         view.source_heads[0, 0] = 1
-    view.prices[:] = 0  # private copies: nobody else is reached
+    with pytest.raises(ValueError, match="read-only"):
+        view.prices[:] = 0
     assert instance.oracle.terms(ledger)[0].tolist() == [1.0] * 12
     told = instance.view(frozenset({"true_heads"}), ledger, None, 100.0)
     assert np.allclose(np.linalg.norm(told.true_source_heads, axis=0), 1)

@@ -33,7 +33,7 @@ usual_faults(datasets, Spread, "load")
 class ProvidesAList(Spread):
     """Says what it provides in a list."""
 
-    provides = []  # noqa: RUF012
+    provides = {*()}  # noqa: RUF012
 
 
 @bad("loads")
@@ -115,6 +115,14 @@ class PromisesMore(Spread):
     """Says that a column comes with it that does not."""
 
     provides = frozenset({"token_uncertainty"})
+
+
+@bad("provides")
+class TellsNobody(Spread):
+    """Has a column that it does not name."""
+
+    def load(self):
+        return replace(super().load(), columns={"age": np.arange(40.0)})
 
 
 @bad("repeatable")

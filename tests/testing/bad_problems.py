@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from labelbench_plus.budget import Purchase
+from labelbench_plus.contracts.capabilities import Capability, providers_of_model
 from labelbench_plus.oracle import PoolOracle, as_items, check_items
 from labelbench_plus.problems import Problem, problems
 from labelbench_plus.problems.classification import ClassificationData, Examples
@@ -56,7 +57,7 @@ class PlaneInstance:
         candidates, labelled = unbought.nonzero()[:, 0], torch.as_tensor(ledger.items)
         return PoolView(
             needs,
-            self.providers(candidates.clone(), labelled.clone(), model),
+            self.providers(needs, candidates.clone(), labelled.clone(), model),
             candidates,
             labelled,
             labels=torch.as_tensor(ledger.answers, dtype=torch.long),
@@ -65,11 +66,12 @@ class PlaneInstance:
             money=money,
         )
 
-    def providers(self, candidates, labelled, model):
+    def providers(self, needs, candidates, labelled, model):
         pool = self.pool
         return {
             "features": ("features", lambda: pool[candidates]),
             "labelled_features": ("features", lambda: pool[labelled]),
+            **providers_of_model(needs, model, pool.__getitem__, candidates, labelled),
         }
 
     def training_data(self, ledger, *, with_validation):
@@ -90,6 +92,61 @@ def bad(caught_by):
         return problems.register("bad_" + cls.__name__.lower())(dataclass(frozen=True)(cls))
 
     return keep
+
+
+# -- what views show --------------------------------------------------------------------------------------------------
+
+DEPTH = Capability("depth", "(n,) float", "always", "nothing", "how deep an item lies", attributes=("depth",))
+
+
+@bad("capabilities")
+class PromisesMore(Plane):
+    """Declares a capability that its views do not have."""
+
+    provides = frozenset({"features", "depth"})
+    declares = (DEPTH,)
+
+
+class DeepInstance(PlaneInstance):
+    """Shows the depth of the whole pool."""
+
+    def providers(self, needs, candidates, labelled, model):
+        deep = self.pool.norm(dim=1)
+        return {**super().providers(needs, candidates, labelled, model), "depth": ("depth", lambda: deep)}
+
+
+@bad("capabilities")
+class WholePoolForCandidates(Plane):
+    """Shows what it declares for every item, where it is to be a row a candidate."""
+
+    provides = frozenset({"features", "depth"})
+    declares = (DEPTH,)
+
+    def made(self, points, labels):
+        return DeepInstance(points, labels)
+
+
+@bad("capabilities")
+class ShowsInSecret(Plane):
+    """Shows what it does not declare."""
+
+    def made(self, points, labels):
+        return DeepInstance(points, labels)
+
+
+class SilentInstance(PlaneInstance):
+    """Shows nothing of models."""
+
+    def providers(self, needs, candidates, labelled, model):
+        return super().providers(needs, candidates, labelled, None)
+
+
+@bad("capabilities")
+class HidesTheModel(Plane):
+    """Does not show what trainers offer."""
+
+    def made(self, points, labels):
+        return SilentInstance(points, labels)
 
 
 # -- runs that are cut ------------------------------------------------------------------------------------------------

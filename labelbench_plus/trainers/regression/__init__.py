@@ -1,1 +1,1 @@
-"""Trainers of models that predict real values, on frozen features."""
+"""Trainers of problems whose labels are real values."""
