@@ -155,6 +155,12 @@ def incompatibilities(spec: RunSpec) -> list[str]:
     return list(dict.fromkeys(reasons))
 
 
+def hidden_needs(strategy: Strategy, problem: Problem) -> list[str]:
+    """What a problem would tell a strategy that nobody paid for: who needs any is a bound, never isolated or ranked."""
+    ours = offered_by_problem(problem)
+    return sorted(name for name in strategy.needs if name in ours and ours[name].hidden)
+
+
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
     """What of a strategy's needs nobody offers, or two do; in a round without a model there is no trainer."""
     ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer) if trainer is not None else {}
@@ -172,8 +178,7 @@ def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list
             f"strategy {chooser.name!r} needs {_listed(twice)}, which both problem {problem.name!r} and trainer "
             f"{trainer.name!r} offer: the problem's `precedence` must say that its own are meant"
         )
-    told = [name for name in chooser.needs if name in ours and ours[name].hidden]
-    if told and not (chooser.knows_truth and is_built_in(chooser)):
+    if (told := hidden_needs(chooser, problem)) and not (chooser.knows_truth and is_built_in(chooser)):
         reasons.append(
             f"strategy {chooser.name!r} needs {_listed(told)}, which nobody paid for: only bounds that come with the "
             "package may (`knows_truth`)"
