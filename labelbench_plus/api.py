@@ -31,6 +31,8 @@ def run_suite(
 ) -> None:
     """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
 
+    A run whose questions people have to answer first is left as it is; called again when they have, it goes on.
+
     Parameters
     ----------
     out: where runs are kept. A run that is there is never done again; one that was interrupted is gone on with.

@@ -193,6 +193,8 @@ class ItemOracle(Oracle):
 class PoolOracle(ItemOracle):
     """Sells the labels of a pool's items, which it holds.
 
+    A query lists items, best first; see `ItemOracle`.
+
     Parameters
     ----------
     labels: (N, ...) what is revealed on purchase, None in an object array for an item that nobody can answer. Held here
