@@ -142,7 +142,7 @@ class Regression(Problem):
         return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder), "scores": "in the label's unit"}
 
     def knows_truth(self) -> bool:
         return self.dataset.knows_truth()
