@@ -44,7 +44,8 @@ class FeatureTable(Dataset):
     price: a column with what the label of an example of the pool costs.
     group: a column with integers, for scores of the worst group.
     validation_share, test_share: of the rows, where there is no column `split`.
-    target: whether labels are "classes" or "values". Left out they are classes, but fractions must be told.
+    target: whether labels are "classes" or "values". Whole numbers and text are classes where nothing is said; numbers
+        with a decimal point might be either, and are refused.
     """
 
     title = "Your own features"
@@ -103,10 +104,11 @@ class FeatureTable(Dataset):
             if len(wrong := np.flatnonzero(~np.isfinite(values))):
                 raise ValueError(f"{path}: column {self.label!r} must be finite, row {wrong[0]} is {values[wrong[0]]}")
             return values, ()
-        if self.target is None and numbers and len(fractions := column[column != np.floor(column)]):
+        if self.target is None and column.dtype.kind == "f":
             raise ValueError(
-                f"{path}: column {self.label!r} holds fractions such as {fractions[0]}: write target: values if they "
-                "are real values to be predicted (problem regression), target: classes if each is a class"
+                f"{path}: column {self.label!r} holds {len(np.unique(column))} different numbers such as {column[0]}: "
+                "write target: values if they are to be predicted as such (problem regression), target: classes if "
+                "each is a class"
             )
         found, labels = np.unique(column, return_inverse=True)
         return labels, tuple(map(str, found))

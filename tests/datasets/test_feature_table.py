@@ -137,7 +137,8 @@ def test_what_was_published_without_a_target_stays_what_it_is():
 @pytest.mark.parametrize(
     ("labels", "target", "says"),
     [
-        (np.arange(20) + 0.5, None, "holds fractions such as 0.5: write target: values .* target: classes"),
+        (np.arange(20) + 0.5, None, "20 different numbers such as 0.5: write target: values .* target: classes"),
+        (np.arange(20) % 3.0, None, "3 different numbers such as 0.0: write target: values .* target: classes"),
         (np.where(np.arange(20) == 7, np.inf, 1.5), "values", "'label' must be finite, row 7 is inf"),
         (np.where(np.arange(20) == 7, np.nan, 1.5), "values", "'label' is empty in row 7"),
         (np.array(["yes", "no"] * 10), "values", "'label' does not hold numbers, so it has no values"),

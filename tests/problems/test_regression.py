@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.leaderboard.of_suite import results_of_suite
 from labelbench_plus.leaderboard.results import read_results
+from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.metrics import metrics
 from labelbench_plus.oracle import QueryError, StratifiedDraw
 from labelbench_plus.plugins import registry
@@ -328,8 +330,8 @@ def test_a_board_says_that_less_is_better_and_in_which_unit(odd, tmp_path):
     results = results_of_suite(suite, suite.runs(), tmp_path / "out")
     (setting,) = results.board().settings
     assert (results.meta.metric, results.meta.higher_is_better, setting.unit) == ("rmse", False, "labels")
-    (about,) = results.meta.problems.values()
-    assert about.facets["scores"] == "in the label's unit"
+    page = html.unescape(build_site([results], tmp_path / "site").read_text())
+    assert "ranked by rmse, lower is better" in page and "scores in the label's unit" in page
 
 
 @pytest.mark.parametrize("name", sorted(name for name in metrics.entries() if metrics.load(name).task == "regression"))
