@@ -94,6 +94,14 @@ class Plugin:
         given = any(field.default is field.default_factory is required for field in dataclasses.fields(cls))  # type: ignore[arg-type]
         return None if given else {}
 
+    def beside(self) -> Mapping[str, int]:
+        """What it uses beside the budget, in lines by name: `{"seed demonstrations": 40}`. Shown on every board.
+
+        Asked of a run's problem and trainers, and of the plugins in their fields (data sets, encoders). Validation
+        labels are a line of their own, which `validation_labels` and `uses_validation` say.
+        """
+        return {}
+
 
 P = TypeVar("P", bound=Plugin)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +14,13 @@ from labelbench_plus.contracts.capabilities import offered_by_problem, offered_b
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.plugins import describe, is_built_in, label, registry
+from labelbench_plus.plugins import Plugin, describe, is_built_in, label, registry
+
+VALIDATION = "validation"
+"""The line of what is used beside the budget that every board has."""
+BESIDE = "beside_"
+"""What the columns of the other lines begin with, in tables of learning curves."""
+LINE = re.compile("[A-Za-z][A-Za-z0-9 -]*")
 
 PROTOCOL = 1
 """Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""
@@ -59,6 +67,23 @@ class RunSpec:
         """How many validation labels are used beside the budget, in choosing or in training."""
         reads = self.trainer.uses_validation or (self.proxy is not None and self.proxy.uses_validation)
         return self.problem.validation_labels() if reads else 0
+
+    @property
+    def beside(self) -> dict[str, int]:
+        """What is used beside the budget, by name: validation labels, if any are, and what its plugins say.
+
+        Raises
+        ------
+        ValueError
+            Two plugins mean different things by one name, or a line is no name and whole number.
+        """
+        lines: dict[str, int] = {VALIDATION: self.validation_labels} if self.validation_labels else {}
+        mine = _lines((self.problem, self.trainer))
+        theirs = _lines((self.proxy,)) if self.proxy is not None else {}
+        for name in sorted(mine.keys() & theirs.keys()):  # both trainers may use the same, once
+            if mine[name] != theirs[name]:
+                raise ValueError(f"trainer and proxy use {mine[name]} and {theirs[name]} of {name!r} beside the budget")
+        return lines | mine | theirs
 
     def as_json(self, *, semantic_only: bool = False) -> dict[str, Any]:
         """Every field resolved, defaults included; `from_json` builds an equal spec from it.
@@ -123,6 +148,36 @@ class RunSpec:
         return " · ".join(parts)
 
 
+def _lines(plugins: Iterable[Plugin]) -> dict[str, int]:
+    """What plugins and those in their fields use beside the budget."""
+    lines: dict[str, int] = {}
+    for plugin in plugins:
+        for part in _with_parts(plugin):
+            for name, count in part.beside().items():
+                if not isinstance(name, str) or not LINE.fullmatch(name) or name == VALIDATION:
+                    raise ValueError(
+                        f"{part.name!r} names a line beside the budget {name!r}: letters and spaces are due"
+                    )
+                if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                    raise ValueError(
+                        f"{part.name!r} uses {count!r} of {name!r} beside the budget: a whole number is due"
+                    )
+                if name in lines:
+                    raise ValueError(f"{part.name!r} and another plugin both use {name!r} beside the budget")
+                if count:
+                    lines[name] = count
+    return lines
+
+
+def _with_parts(plugin: Plugin) -> Iterator[Plugin]:
+    yield plugin
+    for field in fields(plugin):  # type: ignore[arg-type]
+        value = getattr(plugin, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Plugin):
+                yield from _with_parts(part)
+
+
 def canonical(value: Any) -> bytes:
     """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -134,7 +189,7 @@ def incompatibilities(spec: RunSpec) -> list[str]:
     if spec.proxy is not None:
         if spec.proxy == spec.trainer:
             return [f"trainer {spec.trainer.name!r} is its own proxy: leave the proxy out"]
-        found = [*_misfit(spec.trainer, spec.problem), *incompatibilities(spec.selection)]
+        found = [*_misfit(spec.trainer, spec.problem), *incompatibilities(spec.selection), *_contradictions(spec)]
         return list(dict.fromkeys(found))
     problem, trainer = spec.problem, spec.trainer
     reasons = _misfit(trainer, problem)
@@ -150,9 +205,25 @@ def incompatibilities(spec: RunSpec) -> list[str]:
             )
             continue
         reasons += _unmet(chooser, problem, trainer if has_model else None)
+    reasons += _contradictions(spec)
     if not reasons and (total := sum(spec.amounts)) > problem.capacity():
         reasons.append(f"the budget of {total:g} is more than the whole pool's price of {problem.capacity():g}")
     return list(dict.fromkeys(reasons))
+
+
+def _contradictions(spec: RunSpec) -> list[str]:
+    """What plugins say of what they use beside the budget that cannot stand on one board."""
+    try:
+        spec.beside  # noqa: B018 it is read by every board
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def hidden_needs(strategy: Strategy, problem: Problem) -> list[str]:
+    """What a problem would tell a strategy that nobody paid for: who needs any is a bound, never isolated or ranked."""
+    ours = offered_by_problem(problem)
+    return sorted(name for name in strategy.needs if name in ours and ours[name].hidden)
 
 
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
@@ -172,8 +243,7 @@ def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list
             f"strategy {chooser.name!r} needs {_listed(twice)}, which both problem {problem.name!r} and trainer "
             f"{trainer.name!r} offer: the problem's `precedence` must say that its own are meant"
         )
-    told = [name for name in chooser.needs if name in ours and ours[name].hidden]
-    if told and not (chooser.knows_truth and is_built_in(chooser)):
+    if (told := hidden_needs(chooser, problem)) and not (chooser.knows_truth and is_built_in(chooser)):
         reasons.append(
             f"strategy {chooser.name!r} needs {_listed(told)}, which nobody paid for: only bounds that come with the "
             "package may (`knows_truth`)"

@@ -26,12 +26,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
-from labelbench_plus.contracts.capabilities import HIDDEN
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.plugins import From, label, registry
-from labelbench_plus.spec import RunSpec, incompatibilities
+from labelbench_plus.spec import RunSpec, hidden_needs, incompatibilities
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20
@@ -219,7 +218,7 @@ def _impossible(suite: Suite, source: Source) -> Iterator[str]:
 
 def _not_isolated(run: RunSpec) -> Iterator[str]:
     for chooser in dict.fromkeys((run.chooser(0), run.strategy)):
-        if told := sorted(chooser.needs & HIDDEN):
+        if told := hidden_needs(chooser, run.problem):
             yield f"strategy {chooser.name!r} needs {', '.join(told)} and cannot be isolated; leave out `isolate`"
 
 

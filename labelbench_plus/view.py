@@ -229,7 +229,7 @@ class PoolView(ItemView):
         own: dict[str, tuple[str, Callable[[], Any]]] = {"labels": ("labels", lambda: labels)}
         if num_classes is not None:
             own["num_classes"] = ("num_classes", lambda: num_classes)
-        super().__init__(needs, {**own, **providers}, candidates, labelled, labels, prices, money, purchases)
+        super().__init__(needs, {**providers, **own}, candidates, labelled, labels, prices, money, purchases)
 
     @property
     def labels(self) -> Tensor:

@@ -64,6 +64,7 @@ class Answered(Problem):
     silent: every so many-th item has no answer; 0 for none.
     terms: of sale. "settled": an item costs two units at most, and what it is charged is known with its answer.
         "again": even items may be asked about again and again. "paid": somebody is paid for an answer.
+    seed_texts: texts that every trainer is given beside the budget.
     """
 
     query = "pool"
@@ -73,6 +74,7 @@ class Answered(Problem):
     form: str = "text"
     silent: Annotated[int, Ge(0)] = 0
     size: Annotated[int, Gt(0)] = 60
+    seed_texts: Annotated[int, Ge(0)] = 0
     terms: Literal["fixed", "settled", "again", "paid"] = "fixed"
 
     @property
@@ -84,6 +86,9 @@ class Answered(Problem):
 
     def capacity(self) -> float:
         return math.inf if self.terms == "again" else self.dearest() * self.size
+
+    def beside(self) -> dict[str, int]:
+        return {"seed texts": self.seed_texts}
 
     def dearest(self) -> float:
         return 2.0 if self.terms == "settled" else 1.0
@@ -157,6 +162,11 @@ class ByHeart(Trainer):
     """A number that is another one if any bit, dtype or shape of what was bought is."""
 
     task = "by heart"
+
+    views: Annotated[int, Ge(0)] = 0
+
+    def beside(self) -> dict[str, int]:
+        return {"pretraining views": self.views}
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> float:
         items, answers = data

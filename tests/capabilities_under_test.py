@@ -19,7 +19,7 @@ from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.trainers import Trainer, trainers
 from labelbench_plus.view import ItemView
 
-REGIONS = Capability("region", "(n,) str", "always", "nothing", "where an item is from")
+REGIONS = Capability("region", "(n,) str", "always", "nothing", "where an item is from", attributes=("region",))
 LEVERAGE = Capability("leverage", "(n,) float64", "with a model", "a product of matrices", "xᵀ(XᵀX + I)⁻¹x")
 NOISE = Capability("noise_level", "float", "with a model", "nothing", "the noise that the model assumes", "nothing")
 

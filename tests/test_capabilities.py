@@ -143,6 +143,9 @@ def test_the_truth_is_for_bounds_that_come_with_the_package(monkeypatch):
 
 def test_a_suite_that_isolates_one_that_is_told_the_truth_is_refused(suite_file, monkeypatch):
     monkeypatch.setattr(registry("strategies").load("margin"), "needs", frozenset({"probabilities", "truth"}))
+    monkeypatch.setattr(registry("strategies").load("margin"), "knows_truth", True)
+    monkeypatch.setattr(registry("problems").load("classification"), "provides", frozenset({"features", "truth"}))
+    load_suite(suite_file())
     with pytest.raises(SuiteError, match=r"strategy 'margin' needs truth and cannot be isolated; leave out `isolate`"):
         load_suite(suite_file(("suite: small", "suite: small\nisolate: process")))
 

@@ -95,7 +95,8 @@ def shown_in_views() -> list[str]:
             own = {} if isinstance(cls.declares, property) else {each.name: each for each in cls.declares}
             implied = OF_TASK.get(cls.task, frozenset()) if kind == "problems" else frozenset()
             for each in (capabilities(cls, "provides") or frozenset()) | implied:
-                by.setdefault(own.get(each) or WELL_KNOWN[each], []).append(name)
+                if (found := own.get(each) or WELL_KNOWN.get(each)) is not None:
+                    by.setdefault(found, []).append(name)
     return [
         "| capability | attributes | shape | when | reading it takes | what it is | offered by |",
         "|---|---|---|---|---|---|---|",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,6 +54,8 @@ def show(
         print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
         chosen = json.loads((store.folder / "manifest.json").read_bytes())["selection"]
         print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
+    if beside := _beside(json.loads((store.folder / "manifest.json").read_bytes())):
+        print(f"  beside the budget: {beside}")
     if store.model_folder.exists():
         print(f"  its last model: {store.model_folder}")
     for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
@@ -75,6 +77,12 @@ def show(
             if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
         ]
         print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
+
+
+def _beside(manifest: Mapping[str, Any]) -> str:
+    """What a run uses beside the budget, in words; nothing if it uses nothing."""
+    lines = {"validation": manifest.get("validation_labels", 0), **manifest.get("beside", {})}
+    return ", ".join(f"{count:,} {name}{' labels' * (name == 'validation')}" for name, count in lines.items() if count)
 
 
 def _show_details(store: RunStore, number: int) -> None:

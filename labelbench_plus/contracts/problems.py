@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run computes: takes no part in what it computes. `concurrency` runs share the device."""
+    """Where a run computes: takes no part in what it computes.
+
+    Attributes
+    ----------
+    concurrency: how many runs share the device.
+    answers: where what somebody was asked and answered is kept, for all runs: beside the output folder, as it must
+        outlive caches and runs. None where nobody may be asked.
+    """
 
     cache: Path
     device: str = "cpu"
     concurrency: int = 1
+    answers: Path | None = None
 
 
 class Instance(Protocol):

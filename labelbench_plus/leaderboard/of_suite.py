@@ -14,10 +14,12 @@ from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.leaderboard.text import render
 from labelbench_plus.plugins import label
-from labelbench_plus.spec import RunSpec
+from labelbench_plus.spec import RunSpec, hidden_needs
 from labelbench_plus.store.collect import collect
 from labelbench_plus.store.layout import run_folder
 from labelbench_plus.suite import Suite
+
+TOLD = "its strategy is told what nobody paid for: a bound, and not ranked"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         shared_start=suite.initial is not None,
         notes=tuple(notes),
         problems={label(problem): About.of(problem) for problem in suite.problems},
+        defects={run.id: TOLD for run in runs if hidden_needs(run.strategy, run.problem)},
     )
     ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
     records = {

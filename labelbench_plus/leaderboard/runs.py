@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.scores import Series
+from labelbench_plus.spec import BESIDE
 
 COLUMNS = (
     "run_id",
@@ -120,7 +121,8 @@ class BoardMeta:
 class Run:
     """One valid run: `values` and `labels` (r,) at the declared budgets; costs of all of it, NaN if unknown.
 
-    `validation_labels` is None where whoever imported the run could not know.
+    `validation_labels` is None where whoever imported the run could not know; `beside` are the other lines of what was
+    used beside the budget, by name, without those that are not known.
     """
 
     run_id: str
@@ -135,6 +137,7 @@ class Run:
     train_peak_bytes: float
     evaluate_seconds: float = math.nan
     evaluate_peak_bytes: float = math.nan
+    beside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +170,7 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     ordered = curves.sort_values(order, kind="stable")
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
     extra = [name for name in ("concurrency", PROXY_SECONDS, *LATER_COSTS) if name in curves.columns]
+    extra += [name for name in curves.columns if name.startswith(BESIDE)]
     for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *extra]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
@@ -265,4 +269,9 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         train_peak_bytes=most("train_peak_bytes"),
         evaluate_seconds=total("evaluate_seconds"),
         evaluate_peak_bytes=most("evaluate_peak_bytes"),
+        beside={
+            name.removeprefix(BESIDE): int(known(name).max())
+            for name in rows
+            if name.startswith(BESIDE) and len(known(name))
+        },
     )

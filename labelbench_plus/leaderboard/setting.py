@@ -62,7 +62,7 @@ class BoardSetting:
     No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than
     the baseline. Where the problem knows the truth there are neither, nor ranks. `unit` is what a budget counts.
     `seeds_needed` would separate the first two in the table (infinite if none would, NaN if unknown).
-    `validation_labels` is None where runs disagree.
+    `validation_labels` is None where runs disagree; so are the other lines of what they use `beside` the budget.
     """
 
     problem: str
@@ -72,6 +72,7 @@ class BoardSetting:
     budgets: tuple[float, ...]
     unit: str
     validation_labels: int | None
+    beside: Mapping[str, int | None]
     runs: RunsOfSetting
     table: Table
     curves: tuple[Curve, ...]
@@ -167,6 +168,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         budgets=of.budgets,
         unit=about.unit if items_are_budget else "units of money",
         validation_labels=validation.pop() if len(validation) == 1 else None,
+        beside=lines_beside(of),
         runs=of,
         table=Table(columns, tuple(tuple(cells.get(column.key) for column in columns) for cells in rows)),
         curves=tuple(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
@@ -191,6 +193,14 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         else math.nan,
         warnings=warnings_of(of, meta),
     )
+
+
+def lines_beside(of: RunsOfSetting) -> dict[str, int | None]:
+    """What the runs of a setting use beside the budget but for validation labels; None where they disagree."""
+    runs = [run.beside for by_seed in of.runs.values() for run in by_seed.values()]
+    counts = {name: {run.get(name) for run in runs} for name in sorted({name for run in runs for name in run})}
+    agreed = {name: found.pop() if len(found) == 1 else None for name, found in counts.items()}
+    return {name: count for name, count in agreed.items() if count != 0}
 
 
 def columns_of(meta: BoardMeta) -> tuple[Column, ...]:

@@ -53,19 +53,18 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
 
 
 def conditions(setting: BoardSetting) -> str:
-    """Under what conditions a setting was run: budgets, rounds, validation labels, runs."""
+    """Under what conditions a setting was run: budgets, rounds, what was used beside the budget, runs."""
     first, last = amount(setting.budgets[0]), amount(setting.budgets[-1])
     spent = (
         f"{last} {setting.unit} in one round"
         if len(setting.budgets) == 1
         else (f"{first} to {last} {setting.unit} in {len(setting.budgets)} rounds")
     )
-    validation = (
-        "validation labels differ or are not known"
-        if setting.validation_labels is None
-        else (f"{setting.validation_labels:,} validation labels beside the budget")
-    )
-    return f"{spent} · {validation} · {setting.n_runs} runs"
+    lines = {"validation labels": setting.validation_labels, **setting.beside}
+    known = [f"{count:,} {name}" for name, count in lines.items() if count is not None]
+    parts = [spent, *[f"{name} differ or are not known" for name, count in lines.items() if count is None]]
+    parts += [f"{', '.join(known)} beside the budget"] if known else []
+    return " · ".join([*parts, f"{setting.n_runs} runs"])
 
 
 def _setting(setting: BoardSetting, baseline: str) -> str:

@@ -36,11 +36,14 @@ def warnings_of(of: RunsOfSetting, meta: BoardMeta) -> tuple[str, ...]:
             f"round 0 differs between strategies at the seed(s) {uneven}: runs that should start alike do not, so "
             "paired differences hold more than the strategy"
         )
-    declared = {run.validation_labels for runs in of.runs.values() for run in runs.values()}
-    validation = sorted(number for number in declared if number is not None)
-    if len(validation) > 1:
-        numbers = ", ".join(str(number) for number in validation)
-        warnings.append(f"runs declare different numbers of validation labels ({numbers}): not quite one budget")
+    valid = [run for runs in of.runs.values() for run in runs.values()]
+    declared = {"validation labels": {run.validation_labels for run in valid}}
+    for name in sorted({name for run in valid for name in run.beside}):
+        declared[name] = {run.beside.get(name) for run in valid}
+    for name, counts in declared.items():
+        if len(different := sorted(number for number in counts if number is not None)) > 1:
+            numbers = ", ".join(map(str, different))
+            warnings.append(f"runs declare different numbers of {name} ({numbers}): not quite one budget")
     return tuple(warnings)
 
 

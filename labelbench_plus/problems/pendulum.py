@@ -17,6 +17,7 @@ from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.pendulum_physics import HELD, control_error, explore, residual_force, task_features
 from labelbench_plus.source_tasks.problem import SourceProblem, excess_scores
 from labelbench_plus.source_tasks.space import Box
+from labelbench_plus.source_tasks.view import TRUE_MAP
 
 SIMULATION_VERSION = 1
 BLOCK = 500
@@ -58,6 +59,7 @@ class Pendulum(SourceProblem):
     reference = TASK_SPACE
     task = "task_space"
     provides = frozenset({"true_heads"})
+    declares = TRUE_MAP
 
     target: tuple[Entry, Entry, Entry, Entry, Entry] = (0.0, 0.0, 0.5, 0.0, 0.5)
     constant: bool = True

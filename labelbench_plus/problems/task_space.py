@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
+from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.data import Samples, SourceModel
@@ -17,6 +18,7 @@ from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.source_tasks.papers import TASK_SPACE
 from labelbench_plus.source_tasks.problem import SourceProblem, excess_scores
 from labelbench_plus.source_tasks.space import Ball, Box, Finite, Space
+from labelbench_plus.source_tasks.view import TRUE_HEADS, TRUE_MAP
 
 GENERATOR_VERSION = 1
 BLOCK = 64
@@ -66,6 +68,10 @@ class TaskSpace(SourceProblem):
     candidates: Annotated[int, Ge(1)] = 60
     features: Annotated[int, Ge(1)] = 200
     matrix_seed: Annotated[int, Ge(0)] | None = None
+
+    @property
+    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
+        return TRUE_HEADS if self.space == "finite" else TRUE_MAP
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.chosen import Chosen
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.store.run_store import RoundRecord, RunStore
 
 Outcome = Literal["finished", "already done", "busy"]
+ANSWERS = "answers"  # the folder of what somebody was asked and answered, beside the output directory
 BUSY_SECONDS = 2.0  # between two looks at a run whose choices are waited for
 
 
@@ -40,6 +42,11 @@ class Where:
     device: str = "cpu"
     plugin_files: tuple[Path, ...] = ()
     concurrency: int = 1
+
+    @property
+    def answers(self) -> Path:
+        """Where answers that somebody gave are kept: beside the output directory, never in the cache."""
+        return self.root.parent / ANSWERS
 
     @classmethod
     def here(cls, root: Path, device: str = "cpu", plugin_files: Sequence[Path] = ()) -> Where:
@@ -152,8 +159,11 @@ def local_jobs(
     return [Job.of(spec, where, mirror, isolate=isolate, keep_model=keep_models) for spec in todo]
 
 
-def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
+def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPending:
     """Run a job from wherever it stands to its end in this process.
+
+    Where somebody was asked and has to answer first, the run is given back, and for what it waits is returned: no
+    error. Called again when the answers are there, it goes on.
 
     A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is not done, it is carried out
     first, as a run of its own; if another process has it in hand, that is waited for.
@@ -165,6 +175,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.isolation.cell import Cell
     from labelbench_plus.loop import run
+    from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.plugins import load_plugin_file
     from labelbench_plus.running.failures import facts_of
     from labelbench_plus.spec import RunSpec
@@ -185,7 +196,10 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         if not job.keep_model or store.model_folder.exists():
             return "already done"
         mirrored = NOT_MIRRORED
-    chosen = _chosen(job, spec, store, on_round)
+    try:
+        chosen = _chosen(job, spec, store, on_round)
+    except AnswersPending as pending:
+        return pending
     mirror = WandbMirror(Subject.of(spec), store.folder, mirrored.suite, mirrored.mode, mirrored.not_before)
 
     def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
@@ -200,15 +214,19 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome:
         return "busy"
     try:
         log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.noted.log else None
-        with _printing_to(log), Cell(where.plugin_files, (where.root, where.cache)) as cell:
+        with _printing_to(log), Cell(where.plugin_files, (where.root, where.cache, where.answers)) as cell:
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
             if chosen is not None:
                 chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
             warm_up(spec.strategy, spec.initial, spec.trainer)
-            place = Place(where.cache, where.device, shared)
+            place = Place(where.cache, where.device, shared, where.answers)
             run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
+    except AnswersPending as pending:
+        lease.release("waiting", str(pending), answers=pending.count)
+        mirror.abandon(failed=False)
+        return pending
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
             lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
@@ -231,6 +249,7 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
     """
     if spec.proxy is None:
         return None
+    from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.chosen import Chosen
     from labelbench_plus.running.failures import facts_of
     from labelbench_plus.store.lease import RunBusy, acquire
@@ -239,17 +258,22 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
     first = spec.selection
     work = replace(job, run_id=first.id, spec=first.as_json(), title=str(first), mirror=NOT_MIRRORED, keep_model=False)
     try:
-        while carry_out(work, lambda rounds: on_round(0)) == "busy":
+        while (outcome := carry_out(work, lambda rounds: on_round(0))) == "busy":
             on_round(0)
             time.sleep(BUSY_SECONDS)
+        if isinstance(outcome, AnswersPending):
+            raise outcome
         return Chosen.of(RunStore(job.where.root, first.id))
     except Exception as error:  # noted of this run too: nobody would look for it in the other's folder
         with contextlib.suppress(OSError, RunBusy):
             (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
             about = job.noted.about
             lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, about), **about)
-            words = f"{type(error).__name__}: {error} (in run {first.id}, which chooses its labels)"
-            lease.release("failed", words, failure=facts_of(error))
+            run = f"(in run {first.id}, which chooses its labels)"
+            if isinstance(error, AnswersPending):
+                lease.release("waiting", f"{error} {run}", answers=error.count)
+            else:
+                lease.release("failed", f"{type(error).__name__}: {error} {run}", failure=facts_of(error))
         raise
 
 
@@ -277,12 +301,16 @@ def _printing_to(path: Path | None) -> Iterator[None]:
         return
     import traceback
 
+    from labelbench_plus.oracle import AnswersPending
+
     kept = [os.dup(1), os.dup(2)]
     with open(path, "ab", buffering=0) as file:
         try:
             for descriptor in (1, 2):
                 os.dup2(file.fileno(), descriptor)
             yield
+        except AnswersPending:
+            raise
         except Exception:
             with contextlib.suppress(OSError):
                 traceback.print_exc()

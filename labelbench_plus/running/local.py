@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labelbench_plus.contracts.scores import ScoreError
+from labelbench_plus.oracle import AnswersPending
 from labelbench_plus.running.crew import Crew, WorkReport
 from labelbench_plus.running.job import Job, carry_out
 
@@ -21,12 +22,13 @@ PATIENCE_SECONDS = 30.0  # how long a worker may take to give its run back befor
 class Event:
     """What happened to a job: `state` is "started", "round", or how it ended; `rounds` are committed by now.
 
-    For a failure `message` is one line and `detail` the traceback, if there is one. A "withheld" job was not started,
-    a "revoked" one was stopped, because the caller said so.
+    For a failure `message` is one line and `detail` the traceback, if there is one. A "waiting" job is given back until
+    somebody has answered; `message` says for how many answers. A "withheld" job was not started, a "revoked" one was
+    stopped, because the caller said so.
     """
 
     job: Job
-    state: Literal["started", "round", "finished", "already done", "busy", "failed", "withheld", "revoked"]
+    state: Literal["started", "round", "finished", "already done", "busy", "waiting", "failed", "withheld", "revoked"]
     rounds: int = 0
     message: str = ""
     detail: str = ""
@@ -77,6 +79,8 @@ def run_local(
 def _event(report: WorkReport[Job], rounds: int) -> Event:
     if report.state == "told":
         return Event(report.work, "round", rounds)
+    if isinstance(report.value, AnswersPending):
+        return Event(report.work, "waiting", rounds, str(report.value))
     if report.state == "done":
         return Event(report.work, report.value, rounds)
     if report.state == "died":

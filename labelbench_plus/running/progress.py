@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from types import TracebackType
 
 from rich.console import Console
@@ -27,6 +27,7 @@ class Progress:
     def __init__(self, runs: int, rounds: int) -> None:
         self.ended, self.failed = 0, list[Event]()
         self._busy: list[Event] = []
+        self._waiting: list[Event] = []
         self._runs, self._rounds = runs, rounds
         self._console = Console()
         self._bar = Bar(
@@ -62,6 +63,8 @@ class Progress:
                 self._bar.console.print(f"failed: {event.job.title}: {event.message}", markup=False, highlight=False)
             elif event.state == "busy":
                 self._busy.append(event)
+            elif event.state == "waiting":
+                self._waiting.append(event)
         self._bar.update(
             self._task,
             completed=sum(self._committed.values()),
@@ -75,9 +78,12 @@ class Progress:
     def report(self) -> None:
         """Say how it went: the time taken, and failures grouped by what they have in common."""
         if self._runs:
-            print(f"{self.ended - len(self.failed) - len(self._busy)} runs finished in {self._elapsed()}")
+            unfinished = len(self.failed) + len(self._busy) + len(self._waiting)
+            print(f"{self.ended - unfinished} runs finished in {self._elapsed()}")
         if self._busy:
             print(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
+        for message, number in Counter(event.message for event in self._waiting).items():
+            print(f"{number} runs are {message}; run again when they are there")
         groups: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in self.failed:
             groups[_fingerprint(event)].append(event)

@@ -17,16 +17,15 @@ HEADS = (
     Capability("task_map", "(k, p)", "with a model", "a product of matrices", "from descriptors to heads", "nothing"),
 )
 """What trainers of source tasks may offer."""
-TRUE_HEADS = (
-    Capability(
-        "true_heads",
-        "(k, S), (k, T), (k, p)",
-        "always",
-        "nothing",
-        "the true heads, for bounds",
-        attributes=("true_source_heads", "true_target_heads", "true_task_map"),
-    ),
+_OF_TARGETS = ("true_target_heads", "true_task_map")
+TRUE_HEADS, TRUE_MAP = (
+    (Capability("true_heads", shape, "always", "nothing", "the true heads, for bounds", attributes=attributes),)
+    for shape, attributes in (
+        ("(k, S), (k, T), (k, p)", ("true_source_heads", *_OF_TARGETS)),
+        ("(k, T), (k, p)", _OF_TARGETS),
+    )
 )
+"""What problems may tell bounds: of a list of sources, and of a continuous space of them."""
 
 
 class SourceView(View):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from labelbench_plus.plugins import label
-from labelbench_plus.spec import RunSpec
+from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.store.run_store import RunStore, StoreError
 
 
@@ -33,8 +33,11 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
     """Read the committed rounds of `runs` below `root`. Safe while they are being computed.
 
     Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent,
-    declared_validation_labels, complete (the run has all its rounds), the costs of `RunStore.commit`, the metrics.
+    declared_validation_labels, beside_… (any other line of what some run uses beside the budget), complete (the run has
+    all its rounds), the costs of `RunStore.commit`, the metrics.
     """
+    runs = list(runs)
+    lines = sorted({name for spec in runs for name in spec.beside} - {VALIDATION})
     rows: list[dict[str, object]] = []
     missing, invalid = [], []
     for spec in runs:
@@ -61,6 +64,7 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
                     "labels": labels,
                     "spent": record.spent,
                     "declared_validation_labels": spec.validation_labels,
+                    **{f"{BESIDE}{name}": spec.beside.get(name, 0) for name in lines},
                     "complete": done,
                     **{name: value for name, value in cost.items() if name != "attempt"},
                     **record.scores,

@@ -58,7 +58,12 @@ class Lease:
             raise LeaseLost(f"{self.folder.parent.name}: attempt {_latest(self.folder)} took over")
 
     def release(self, outcome: str, detail: str = "", **facts: Any) -> None:
-        """Give the run back, saying how the attempt ended ("finished", "stopped" or "failed") and what is known."""
+        """Give the run back, saying what is known, and how the attempt ended.
+
+        Parameters
+        ----------
+        outcome: "finished", "stopped", "waiting" (for somebody's answers) or "failed".
+        """
         self._stop.set()
         self._heart.join()
         replace(self._path, json.dumps({**self.record, "ended": outcome, "detail": detail, **facts}).encode())

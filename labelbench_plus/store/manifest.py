@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.plugins import Plugin, Registry
-from labelbench_plus.spec import RunSpec
+from labelbench_plus.spec import VALIDATION, RunSpec
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code_identity` said of the original
@@ -45,6 +45,7 @@ def manifest(spec: RunSpec, device: str, selection: Mapping[str, str] | None = N
         }
         | ({"proxy": plugin_origin("trainers", spec.proxy)} if spec.proxy is not None else {}),
         "validation_labels": spec.validation_labels,
+        **({"beside": spec.beside} if spec.beside.keys() - {VALIDATION} else {}),
         **({"selection": dict(selection)} if selection is not None else {}),
         **machine(device),
     }

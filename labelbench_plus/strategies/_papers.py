@@ -12,3 +12,17 @@ LABEL_EFFICIENT_FINETUNING = Reference(
     arxiv="2401.06692",
 )
 OPTIMAL_DESIGN = Reference(("Pukelsheim",), 2006, "Optimal design of experiments")
+GREEDY_SAMPLING = Reference(
+    ("Wu", "Lin", "Huang"),
+    2019,
+    "Active learning for regression using greedy sampling",
+    venue="Information Sciences",
+    arxiv="1808.04245",
+)
+DEEP_BATCHES_FOR_REGRESSION = Reference(
+    ("Holzmüller", "Zaverkin", "Kästner", "Steinwart"),
+    2023,
+    "A framework and benchmark for deep batch active learning for regression",
+    venue="JMLR",
+    arxiv="2203.09410",
+)

@@ -20,7 +20,7 @@ from labelbench_plus.contracts.problems import Place
 from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
 from labelbench_plus.plugins import PluginError
 from labelbench_plus.seeding import Streams
-from labelbench_plus.spec import RunSpec, canonical, incompatibilities
+from labelbench_plus.spec import VALIDATION, RunSpec, canonical, incompatibilities
 from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
@@ -69,6 +69,7 @@ def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
             rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], where, run["run"], found))
             continue
         rebuilt.specs[run["run"]] = built[run["run"]] = spec
+        rebuilt.findings += _beside(run, spec)
         rebuilt.findings += [Finding(ARCHIVE, why, run["run"], "config") for why in incompatibilities(spec)]
     by_id = {run["run"]: run for run in runs}
     for run in runs:
@@ -116,6 +117,15 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.whole.add(run["run"])
     except (*NOT_HERE, QueryError, StrategyContractError) as error:
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
+
+
+def _beside(run: dict[str, Any], spec: RunSpec) -> Iterator[Finding]:
+    """Whether a run declares what its plugins use beside the budget."""
+    said = {VALIDATION: run["manifest"].get("validation_labels", 0), **(run["manifest"].get("beside") or {})}
+    said, due = ({name: count for name, count in lines.items() if count} for lines in (said, spec.beside))
+    if said != due:
+        what = "declares other lines beside the budget than its plugins use"
+        yield Finding(ARCHIVE, what, run["run"], "manifest.beside", str(due or "none"), str(said or "none"))
 
 
 def _on_sale(run: dict[str, Any], oracle: ItemOracle) -> Iterator[Finding]:

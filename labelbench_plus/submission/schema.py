@@ -121,6 +121,10 @@ class Manifest(BaseModel):
     code: Code
     packages: dict[str, str]
     plugins: dict[str, str]
+    validation_labels: Count = 0
+    beside: dict[str, Count] | None = Field(
+        default=None, description="Used beside the budget, where it is more than validation labels"
+    )
     selection: Selection | None = None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from labelbench_plus.leaderboard.of_suite import unspent
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.plugins import label
-from labelbench_plus.spec import RunSpec
+from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.submission.findings import Finding, some
 
 SELF_REPORTED = BADGES[1]
@@ -23,7 +23,8 @@ TEXTS = ("problem", "trainer", "strategy")
 
 def check_curves(path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec]) -> list[Finding]:
     """Whether curves.csv has one row for each round of the archive, with its numbers to the last digit."""
-    expected = {(run["run"], number): row for run in runs for number, row in _rows(run, specs.get(run["run"]))}
+    lines = sorted({name for run in runs for name in run["manifest"].get("beside") or ()} - {VALIDATION})
+    expected = {(run["run"], number): row for run in runs for number, row in _rows(run, specs.get(run["run"]), lines)}
     findings: list[Finding] = []
     seen: set[Key] = set()
     try:
@@ -69,13 +70,15 @@ def check_board(path: Path, specs: Mapping[str, RunSpec]) -> list[Finding]:
     return list(dict.fromkeys(findings))
 
 
-def _rows(run: Mapping[str, Any], spec: RunSpec | None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What the row of each round must hold."""
+def _rows(run: Mapping[str, Any], spec: RunSpec | None, lines: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What the row of each round must hold. `lines`: of what some run uses beside the budget."""
     names: dict[str, Any] = {}
     if spec is not None:
         names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
     if "validation_labels" in run["manifest"]:
         names["declared_validation_labels"] = run["manifest"]["validation_labels"]
+    beside = run["manifest"].get("beside") or {}
+    names |= {f"{BESIDE}{name}": beside.get(name, 0) for name in lines}
     for record, cost, labels in zip(run["rounds"], run["costs"], run["result"]["labels"], strict=False):
         yield (
             record["round"],

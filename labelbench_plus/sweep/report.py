@@ -99,6 +99,11 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
         print(f"... and {len(groups) - MOST_GROUPS} more causes: status --failed")
     if found.unmirrored:
         print(f"{found.unmirrored} finished runs are not mirrored to W&B; send them: lbp wandb push {found.name}")
+    waiting = found.of(State.WAITING)
+    for why, number in Counter(each.note for each in waiting).most_common(MOST_GROUPS):
+        print(f"{number} runs are {why}")
+    if waiting:
+        print(f"  when they are there: lbp sweep resume {found.name}")
     for each in found.of(State.INVALID):
         print(f"INVALID: {each.run.id} ({each.run.title}): {each.note}")
     lost = found.of(State.LOST)

@@ -37,7 +37,8 @@ class State(StrEnum):
     DONE: its result is there. INVALID: a result is there, but contradicts its rounds. RUNNING: somebody alive holds it,
     or its job is being cleaned up at this moment.
     REQUEUED: its job was cut off and will start again. PENDING: its job waits, or has not come to it. CANCELLED: it was
-    cancelled and nobody computes it. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no scheduler
+    cancelled and nobody computes it. WAITING: somebody was asked and has to answer before it can go on; `resume` takes
+    it up again. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no scheduler
     answers. LOST: it was submitted, and the scheduler no longer knows of it. NEW: it was not submitted, or given back.
     """
 
@@ -47,6 +48,7 @@ class State(StrEnum):
     REQUEUED = "REQUEUED"
     PENDING = "PENDING"
     CANCELLED = "CANCELLED"
+    WAITING = "WAITING"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
     LOST = "LOST"
@@ -150,7 +152,7 @@ def _judge(
     last = files.last
     if last and (beat := _alive(run_folder(sweep.root, run.id) / "attempts", last)) is not None:
         return status(State.RUNNING, f"heartbeat {max(0, beat):.0f} s ago", last.get("node", last["host"]))
-    failed = last.get("ended") == "failed"
+    failed, waiting = last.get("ended") == "failed", last.get("ended") == "waiting"
     listing, listed, job = None, None, None
     if submission is not None and task is not None:
         listing = listings.get(submission.id)
@@ -159,6 +161,8 @@ def _judge(
     here = submission is not None and last.get("batch") == submission.id
     if listed and listed.live and not gone:
         again = kind_of_attempt(last) == "infra" and files.attempts < INFRA_TRIES
+        if here and waiting:
+            return status(State.WAITING, last["detail"])
         if here and not failed and listed.ending:
             return status(State.RUNNING, "its job is ending", listed.node)
         if run.selection and not last and _held(run_folder(sweep.root, run.selection) / "attempts"):
@@ -167,6 +171,8 @@ def _judge(
             return status(State.REQUEUED if here else State.PENDING, _words(listed), listed.node)
     if gone:
         return status(State.CANCELLED)
+    if waiting and (here or submission is None):
+        return status(State.WAITING, last["detail"])
     if failed and (here or submission is None):
         return status(State.FAILED, last.get("detail", ""), last.get("node", ""))
     if submission is None or task is None:

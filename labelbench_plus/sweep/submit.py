@@ -75,7 +75,7 @@ def unfinished(each: RunStatus) -> bool:
     """What `resume` takes up by itself: nothing that would fail again just so, nothing that was cancelled."""
     if each.state is State.FAILED:
         return kind_of_attempt(each.files.last) == "infra"
-    return each.state in (State.NEW, State.LOST)
+    return each.state in (State.NEW, State.LOST, State.WAITING)
 
 
 def failing_alike(statuses: Sequence[RunStatus], percent: float) -> str:
@@ -258,7 +258,11 @@ def _expected(statuses: Sequence[RunStatus], runs: Sequence[SweepRun], seconds: 
 def _reason(each: RunStatus) -> str:
     if each.state is State.FAILED:
         return f"failed: {each.note.splitlines()[0] if each.note else 'without a trace'}"
-    hints = {State.CANCELLED: "cancelled (resume --cancelled)", State.LOST: "lost (resume)"}
+    hints = {
+        State.CANCELLED: "cancelled (resume --cancelled)",
+        State.LOST: "lost (resume)",
+        State.WAITING: f"{each.note} (resume when they are there)",
+    }
     return hints.get(each.state, each.state.lower())
 
 

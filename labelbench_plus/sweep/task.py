@@ -112,6 +112,8 @@ class SweepTask:
     def _may_go_on(self, run: str) -> bool:
         """Whether a run that is not done may be computed by this batch; gives up on one that gets nowhere."""
         last = self._last(run)
+        if last.get("ended") == "waiting" and last.get("batch") == self.batch:
+            return False  # people do not answer while a job looks on: `resume` takes it up
         if last.get("ended") == "failed" and last.get("batch") == self.batch:
             return kind_of_attempt(last) == "infra" and self._infra_tries(run) < INFRA_TRIES
         cut_off, preempted = idle_attempts(run_folder(self.root, self._in_hand(run)))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from labelbench_plus.view import PoolView
+from labelbench_plus.view import ItemView, PoolView
 
-EVERYTHING = frozenset(
-    {
-        *("features", "embeddings", "probabilities", "member_probabilities"),
-        *("label_probabilities", "token_uncertainty", "labels", "num_classes"),
-    }
-)
+ITEMS_ALONG = {
+    **dict.fromkeys(("features", "embeddings", "probabilities", "label_probabilities", "token_uncertainty"), 0),
+    **dict.fromkeys(("predictions", "variance"), 0),
+    **dict.fromkeys(("member_probabilities", "members"), 1),
+}
+"""The dimension along which the pool's items lie, of what is about them."""
+EVERYTHING = frozenset({*ITEMS_ALONG, "labels", "num_classes"})
+OF_NUMBERS = frozenset({"predictions", "variance", "members"})
+"""Whoever reads these, and no labels, is shown answers that are numbers."""
+LABELLED_TOO = ("features", "embeddings", "probabilities", "predictions")
 
 
 def random_pool(
@@ -24,8 +30,9 @@ def random_pool(
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
     """Whole-pool tensors: features, embeddings (N, ·), probabilities (N, K), member_probabilities (M, N, K),
-    label_probabilities (N, K), token_uncertainty (N, 3), and bought (labelled,), labels (labelled,), prices (N,)."""
-    generator, of_labels = (torch.Generator().manual_seed(seed + offset) for offset in (0, 1000))
+    label_probabilities (N, K), token_uncertainty (N, 3), predictions (N,), variance (N,), members (M, N), and
+    bought (labelled,), labels (labelled,), values (labelled,), prices (N,)."""
+    generator, of_labels, of_numbers = (torch.Generator().manual_seed(seed + offset) for offset in (0, 1000, 2000))
     features = torch.randn(size, width, generator=generator).to(dtype)
     return {
         "features": features,
@@ -37,6 +44,10 @@ def random_pool(
         "bought": torch.randperm(size, generator=generator)[:labelled],
         "prices": torch.ones(size, dtype=torch.float64),
         "token_uncertainty": torch.rand(size, 3, generator=generator, dtype=torch.float64),
+        "predictions": torch.randn(size, generator=of_numbers).to(dtype),
+        "variance": (0.1 + torch.rand(size, generator=of_numbers)).to(dtype),
+        "members": torch.randn(5, size, generator=of_numbers).to(dtype),
+        "values": torch.randn(labelled, generator=of_numbers, dtype=torch.float64),
     }
 
 
@@ -49,30 +60,21 @@ def make_view(
     dtype: torch.dtype = torch.float32,
     needs: frozenset[str] = EVERYTHING,
     **changed: Tensor,
-) -> PoolView:
+) -> ItemView:
     """A view of a random pool for a strategy with these `needs`; `changed` replaces tensors of `random_pool`."""
     pool = {**random_pool(size, labelled, classes, width, seed, dtype), **changed}
     bought = pool["bought"]
     unbought = torch.ones(size, dtype=torch.bool)
     unbought[bought] = False
     rows = unbought.nonzero()[:, 0]
-    return PoolView(
-        needs,
-        {
-            "features": ("features", lambda: pool["features"][rows]),
-            "labelled_features": ("features", lambda: pool["features"][bought]),
-            "embeddings": ("embeddings", lambda: pool["embeddings"][rows]),
-            "labelled_embeddings": ("embeddings", lambda: pool["embeddings"][bought]),
-            "probabilities": ("probabilities", lambda: pool["probabilities"][rows]),
-            "labelled_probabilities": ("probabilities", lambda: pool["probabilities"][bought]),
-            "member_probabilities": ("member_probabilities", lambda: pool["member_probabilities"][:, rows]),
-            "label_probabilities": ("label_probabilities", lambda: pool["label_probabilities"][rows]),
-            "token_uncertainty": ("token_uncertainty", lambda: pool["token_uncertainty"][rows]),
-        },
-        rows.clone(),
-        bought.clone(),
-        pool["labels"].clone(),
-        pool["prices"][rows],
-        classes,
-        money=float(len(rows)),
-    )
+
+    def of(name: str, items: Tensor) -> Callable[[], Tensor]:
+        return lambda: pool[name].index_select(ITEMS_ALONG[name], items)
+
+    providers = {name: (name, of(name, rows)) for name in ITEMS_ALONG}
+    providers |= {f"labelled_{name}": (name, of(name, bought)) for name in LABELLED_TOO}
+    shown = (rows.clone(), bought.clone())
+    money = float(len(rows))
+    if needs & OF_NUMBERS and "labels" not in needs:
+        return ItemView(needs, providers, *shown, pool["values"].clone(), pool["prices"][rows], money)
+    return PoolView(needs, providers, *shown, pool["labels"].clone(), pool["prices"][rows], classes, money)

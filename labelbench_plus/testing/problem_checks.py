@@ -128,6 +128,9 @@ def _numbers(opened: Opened) -> None:
         "capacity() must be positive": problem.capacity() > 0,
         "dearest() must be positive and finite": 0 < problem.dearest() < math.inf,
         "validation_labels() must be a whole number": isinstance(problem.validation_labels(), int),
+        "beside() must map names to whole numbers": all(
+            isinstance(name, str) and isinstance(count, int) for name, count in problem.beside().items()
+        ),
         "dataset_name() must be a name": bool(problem.dataset_name()) and isinstance(problem.dataset_name(), str),
         "facets() must map names to words": all(
             isinstance(part, str) for item in problem.facets().items() for part in item

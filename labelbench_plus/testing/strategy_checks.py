@@ -19,13 +19,12 @@ from labelbench_plus import questions
 from labelbench_plus.contracts.strategies import Cost, Strategy
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.cost import measure
-from labelbench_plus.testing.pool_scene import EVERYTHING, make_view, random_pool
+from labelbench_plus.testing.pool_scene import EVERYTHING, ITEMS_ALONG, make_view, random_pool
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import Game, game_for, learning_curve, offers
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
-BY_ROW = ("features", "embeddings", "probabilities", "label_probabilities", "token_uncertainty")
 WHOLE = frozenset({"labels", "num_classes"})  # of what is read, the whole numbers
 N = 9
 
@@ -245,8 +244,9 @@ def _blind(trial: Trial) -> None:
 def _in_world(trial: Trial, world: int) -> Any:
     """Its choice where the labels not bought are others in every world, and left about where a cheat may find them."""
     game = replace(trial.game())
-    hidden = np.random.default_rng([7, world]).integers(4, size=int(game.problem.capacity()))
-    hidden[game.ledger.items] = game.ledger.answers
+    bought = game.ledger.answers
+    hidden = np.random.default_rng([7, world]).choice(bought, size=int(game.problem.capacity()))
+    hidden[game.ledger.items] = bought
     game.instance = instance = game.relabelled(hidden)
     view, twin = _leaky_view(game, trial.strategy.needs), game.view(trial.strategy.needs)
     with _laid_about(hidden):
@@ -333,8 +333,7 @@ def _pool_order(trial: Trial) -> None:
     _need_repeatable(trial)
     pool = random_pool()
     order = torch.randperm(60, generator=torch.Generator().manual_seed(9))
-    moved = {name: value[order] for name, value in pool.items() if name in BY_ROW}
-    moved["member_probabilities"] = pool["member_probabilities"][:, order]
+    moved = _of_items(pool, order)
     moved["bought"] = order.argsort()[pool["bought"]]
     first, second = _picked(trial, pool), _picked(trial, pool | moved)
     if first.drew or second.drew:
@@ -411,7 +410,7 @@ def _not_finite(trial: Trial) -> None:
     for name in read:
         for bad in (float("nan"), float("inf")):
             whole = random_pool()[name].clone()
-            whole[..., 20:30, :] = bad  # all of ten items: nobody who reads them can miss it
+            whole.narrow(ITEMS_ALONG[name], 20, 10).fill_(bad)  # all of ten items: nobody who reads them can miss it
             try:
                 chosen = _picked(trial, {name: whole}).items
             except Failure:
@@ -432,6 +431,7 @@ TIES: dict[str, dict[str, Any]] = {
     "certain probabilities": {"probabilities": _SURE, "member_probabilities": _SURE.repeat(5, 1, 1)},
     "constant label probabilities": {"label_probabilities": _SAME},
     "certain label probabilities": {"label_probabilities": _SURE},
+    "members of one mind": {"members": torch.ones(5, 60), "predictions": torch.ones(60), "variance": torch.zeros(60)},
 }
 
 
@@ -476,8 +476,7 @@ def _outliers(trial: Trial) -> None:
 )
 def _duplicates(trial: Trial) -> None:
     trial.need_pool()
-    of_six: dict[str, Any] = {name: value[:6].repeat(10, 1) for name, value in random_pool().items() if name in BY_ROW}
-    of_six["member_probabilities"] = random_pool()["member_probabilities"][:, :6].repeat(1, 10, 1)
+    of_six = _of_items(random_pool(), torch.arange(6).repeat(10))
     _survives(trial, "duplicates", "ten copies of six items", **of_six)
 
 
@@ -514,6 +513,11 @@ def _first_round(trial: Trial) -> None:
     if not trial.strategy.needs <= {"features", *WHOLE}:
         raise Skip("it needs a model, so another strategy makes the first round")
     _survives(trial, "first_round", "nothing bought", labelled=0)
+
+
+def _of_items(pool: Mapping[str, torch.Tensor], items: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What is about a pool's items, of these alone."""
+    return {name: pool[name].index_select(along, items) for name, along in ITEMS_ALONG.items()}
 
 
 def _picked(trial: Trial, pool: Mapping[str, Any]) -> Answer:

@@ -24,6 +24,7 @@ from labelbench_plus.testing.shown import check_shown, dimensions
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
 from labelbench_plus.testing.toy_problem import TOLD_APART, Game, example_game, far_apart, first_query
 from labelbench_plus.testing.witness import same, watched
+from labelbench_plus.warm_up import warm_up
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Fits:
 
     def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
         trainer, data = trainer or fresh(self.trainer), self.data if data is None else data
+        warm_up(trainer)  # as a run does: what is imported on first use is nothing that training does
         with watched():
             return trainer.fit(data, Streams(seed).round(0), previous)
 

@@ -35,6 +35,36 @@ def test_any_difference_shows() -> None:
     assert len({hash_arrays(variant) for variant in variants}) == len(variants)
 
 
+def test_columns_count_and_those_of_tokens_as_they_always_did() -> None:
+    def data(**more: object) -> str:
+        split = Split(np.arange(6.0).reshape(3, 2), np.array([0, 1, 0]))
+        prices = np.array([1.0, 2.0, 3.0])
+        return hash_labelled_data(LabelledData(split, split, split, ("a", "b"), pool_prices=prices, **more))  # type: ignore[arg-type]
+
+    tokens = np.arange(9.0).reshape(3, 3)
+    published = "a6d2b9826ffb7d691a6025216c4ab04f4d4c3d30103322ebf81662359b53c413"  # before there were columns
+    assert data(pool_token_uncertainty=tokens) == data(columns={"token_uncertainty": tokens}) == published
+    texts = np.array(["x", "y", "z"], dtype=object)
+    others = [{}, {"tasks": np.arange(3)}, {"tasks": np.arange(3)[::-1]}, {"kind": np.arange(3)}, {"tasks": texts}]
+    assert len({data(columns=columns) for columns in others}) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "fault"),
+    [
+        ("tasks", np.arange(2), r"column 'tasks' has 2 rows; the pool has 3 items"),
+        ("prices", np.arange(3), r"'prices' would be read as view.prices, which is taken or no name"),
+        ("labels", np.arange(3), r"which is taken"),
+        ("_tasks", np.arange(3), r"or no name"),
+        ("my tasks", np.arange(3), r"or no name"),
+    ],
+)
+def test_a_column_is_of_the_pool_and_can_be_read(name: str, column: np.ndarray, fault: str) -> None:
+    split = Split(np.eye(3), np.array([0, 1, 0]))
+    with pytest.raises(ValueError, match=fault):
+        LabelledData(split, split, split, ("a", "b"), columns={name: column})
+
+
 def test_objects_are_refused() -> None:
     with pytest.raises(TypeError, match="'a' holds Python objects"):
         hash_arrays({"a": np.array([{}], dtype=object)})

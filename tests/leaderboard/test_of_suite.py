@@ -7,7 +7,7 @@ import pytest
 from labelbench_plus.leaderboard import About, read_results
 from labelbench_plus.leaderboard.of_suite import publish_suite, results_of_suite, show_suite
 from labelbench_plus.leaderboard.tracks import gather
-from labelbench_plus.plugins import label
+from labelbench_plus.plugins import label, registry
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -49,6 +49,17 @@ def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):
 def test_a_first_round_chosen_by_hidden_labels_is_declared(carried, tmp_path):
     suite, runs = carried(("budget:", "initial: stratified\nbudget:"))
     assert "chosen by stratified, which uses labels nobody paid for" in show_suite(suite, runs, tmp_path).text
+
+
+def test_a_strategy_that_is_told_the_truth_is_not_ranked(suite_file, tmp_path, monkeypatch):
+    suite = load_suite(suite_file())
+    assert results_of_suite(suite, suite.runs(), tmp_path).meta.defects == {}
+    told = registry("problems").load("classification")
+    monkeypatch.setattr(told, "provides", frozenset({"features", "truth"}))
+    monkeypatch.setattr(registry("strategies").load("margin"), "needs", frozenset({"truth"}))
+    defects = results_of_suite(suite, suite.runs(), tmp_path).meta.defects
+    assert set(defects) == {run.id for run in suite.runs() if run.strategy.name == "margin"}
+    assert all(reason.endswith("a bound, and not ranked") for reason in defects.values())
 
 
 def test_runs_with_prices_stand_on_the_declared_grid(carried, tmp_path):

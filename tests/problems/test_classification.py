@@ -72,6 +72,27 @@ def test_other_data_is_another_problem(arrays):
     assert build(path.with_name("other.npz")).fingerprint() != before
 
 
+@pytest.mark.parametrize("conditions", [[], [{"name": "duplicates", "share": 0.3}], [{"name": "subset", "size": 15}]])
+def test_columns_stay_with_their_items_whatever_becomes_of_the_pool(arrays, tmp_path, conditions):
+    path, content = arrays
+    whose = content["pool_inputs"][:, 0]
+    words = np.array([f"item of {value}" for value in whose])
+    np.savez(path, **content, pool_column_first=whose, pool_column_words=words)
+    dataset = {"name": "arrays", "path": str(path)}
+    problem = registry("problems").build(
+        {"name": "classification", "dataset": dataset, "encoder": "identity", "conditions": conditions}
+    )
+    assert problem.provides == problem.precedence | {"features"} == {"features", "first", "words"}
+    instance, ledger = problem.open(Place(tmp_path / "cache"), Streams(0)), Ledger()
+    instance.oracle.answer(np.array([7, 2]), 2.0, ledger)
+    view = instance.view(frozenset({"features", "first", "words"}), ledger, None, 1.0)
+    by_features = view.features[:, 0] * (view.first.std() / view.features[:, 0].std())
+    assert torch.allclose(by_features - by_features.mean(), (view.first - view.first.mean()).float(), atol=1e-4)
+    assert view.words.tolist() == [f"item of {value}" for value in view.first.numpy()]
+    assert view.labelled_words.tolist() == [f"item of {value}" for value in view.labelled_first.numpy()]
+    assert (len(view.labelled_first), view.round) == (2, 1)
+
+
 def test_what_comes_with_the_data_reaches_the_view_of_those_that_ask(arrays, tmp_path):
     path, content = arrays
     assert "token_uncertainty" not in build(path).provides

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -52,6 +52,26 @@ class Made(Dataset):
 
 def made(prices: bool = False) -> Multilabel:
     return Multilabel(Made(prices), encoders.build("identity"))
+
+
+@dataclass(frozen=True)
+class WithTasks(Made):
+    """The same, with a column."""
+
+    provides = frozenset({"tasks"})
+
+    def load(self) -> LabelledData:
+        return replace(super().load(), columns={"tasks": np.arange(150) % 7})
+
+
+def test_columns_of_the_data_are_shown(tmp_path):
+    problem, ledger = Multilabel(WithTasks(), encoders.build("identity")), Ledger()
+    assert problem.provides == {"features", "tasks"}
+    instance = problem.open(Place(tmp_path), Streams(0))
+    instance.oracle.answer(np.array([8, 3]), 2.0, ledger)
+    view = instance.view(frozenset({"tasks"}), ledger, None, 1.0)
+    assert view.tasks.tolist() == [item % 7 for item in range(150) if item not in (8, 3)]
+    assert view.labelled_tasks.tolist() == [1, 3]
 
 
 def test_a_unit_buys_an_items_whole_label_set(tmp_path):

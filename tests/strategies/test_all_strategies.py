@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from labelbench_plus.plugins import registry
+from labelbench_plus.testing.pool_scene import ITEMS_ALONG, random_pool
 from tests.strategies.make_view import make_view, pool_strategies
 
 STRATEGIES = pool_strategies()
 
 
 def select(name: str, n: int, view=None, seed: int = 0) -> list[int]:
-    view = make_view() if view is None else view
+    view = make_view(needs=needs(name)) if view is None else view
     chosen = registry("strategies").build(name).select(view, n, np.random.default_rng(seed))
     assert view.changed() == []
     return chosen.tolist()
@@ -30,24 +31,28 @@ def test_the_list_is_the_issue_s():
         "graph_cut", "log_det", "badge", "bait", "cluster_margin", "clue", "galaxy", "direct", "d_optimal",
         "a_optimal", "v_optimal", "g_optimal", "e_optimal", "weighted_facility_location",
         "max_uncertainty", "relaxed_d_optimal", "relaxed_a_optimal", "relaxed_v_optimal", "relaxed_e_optimal",
+        "lcmd", "gsx", "gsy", "igs", "query_by_committee", "emcm", "max_variance", "alc", "bait_regression", "max_det",
+        "frank_wolfe",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
-    "what", ["features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"]
+    "what",
+    [
+        *("features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"),
+        *("predictions", "variance", "members"),
+    ],
 )
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_is_not_finite_is_refused_by_whoever_reads_it(name, what, bad):
-    shape = {"member_probabilities": (5, 60, 4), "token_uncertainty": (60, 3)}.get(what, (60, 4))
-    whole = torch.rand(shape)
-    whole = whole / whole.sum(-1, keepdim=True)
-    whole[:, 1:] = bad
+    whole = random_pool()[what]
+    whole.narrow(ITEMS_ALONG[what], 20, 30).fill_(bad)
     if what in needs(name):
         with pytest.raises(ValueError, match="finite"):
-            select(name, 5, make_view(**{what: whole}))
+            select(name, 5, make_view(needs=needs(name), **{what: whole}))
     else:
-        assert len(select(name, 5, make_view(**{what: whole}))) == 5
+        assert len(select(name, 5, make_view(needs=needs(name), **{what: whole}))) == 5
 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if "probabilities" in needs(name)])

@@ -15,13 +15,13 @@ import torch
 
 from labelbench_plus import algorithms
 from labelbench_plus.plugins import registry
-from labelbench_plus.view import PoolView
+from labelbench_plus.view import ItemView
 from tests.strategies.make_view import make_view, pool_strategies
 
 SIZE = 1500
 
 
-def pool() -> PoolView:
+def pool(needs: frozenset[str]) -> ItemView:
     """Clusters with exact duplicates, so that sums in another order have ties to break."""
     generator = torch.Generator().manual_seed(0)
     means = 2 * torch.randn(20, 24, generator=generator)
@@ -32,16 +32,21 @@ def pool() -> PoolView:
         size=SIZE,
         labelled=100,
         classes=4,
+        needs=needs,
         features=features,
         embeddings=features[:, :12].relu() + 0.1,
         probabilities=members.mean(0),
         member_probabilities=members,
+        predictions=features[:, 0] + features[:, 1],
+        variance=features[:, 2].square(),
+        members=members[..., 0],
     )
 
 
 def select(name: str) -> list[int]:
     n = 4 if name == "batch_bald" else 15  # it is by far the slowest
-    chosen: list[int] = registry("strategies").build(name).select(pool(), n, np.random.default_rng(0)).tolist()
+    strategy = registry("strategies").build(name)
+    chosen: list[int] = strategy.select(pool(strategy.needs), n, np.random.default_rng(0)).tolist()
     return chosen
 
 

@@ -3,17 +3,31 @@ import os
 import subprocess
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.running.local import WORKER_DIED, Event
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
+from labelbench_plus.sweep.report import print_failures, print_status
 from labelbench_plus.sweep.state import State, look
+from labelbench_plus.sweep.submit import unfinished
 from labelbench_plus.sweep.task import SweepTask, idle_attempts, wandb_delay
 
 from .conftest import PLUGINS
+
+ANNOTATED = Path(__file__).parents[1] / "running" / "annotated_later.py"
+DESCRIBED = """\
+suite: described
+problems: [annotated_later]
+trainers: [counting]
+strategies: [random]
+budget: {first: 4, batch: 3, rounds: 3}
+seeds: [0]
+"""
 
 
 @pytest.fixture
@@ -291,3 +305,26 @@ def test_cancelling_ends_the_process(bench):
     rounds = len(list(bench.out.glob("runs/*/rounds/*.json")))
     assert rounds >= 2
     assert "0 new" in bench.submit(suite).stdout
+
+
+def test_a_run_that_waits_for_answers_is_neither_tried_again_at_once_nor_failed(task, bench, tmp_path, capsys):
+    suite = tmp_path / "described.yaml"
+    suite.write_text(DESCRIBED)
+    load_plugin_file(ANNOTATED)
+    answers = bench.out.parent / "answers"
+    settings = {"plugins": [str(ANNOTATED)], "concurrent": 1}
+    for number in range(3):
+        assert task(suite, **settings).run() == 0
+        (found,) = look(Sweep(bench.out, "described"), fresh=True).runs
+        assert (found.state, found.files.attempts, found.files.rounds) == (State.WAITING, number + 1, number)
+        assert found.note.startswith("waiting for ")
+        assert unfinished(found)
+        for item in json.loads((answers / "questions.json").read_text()):
+            (answers / f"{item}.txt").write_text("answered")
+    print_status(status := look(Sweep(bench.out, "described"), fresh=True), ("strategy",))
+    print_failures(status, Sweep(bench.out, "described"), full=False)
+    told = capsys.readouterr().out
+    assert "1 waiting" in told and "1 runs are waiting for 3 answers" in told and "lbp sweep resume described" in told
+    assert task(suite, **settings).run() == 0
+    (found,) = look(Sweep(bench.out, "described"), fresh=True).runs
+    assert found.state is State.DONE

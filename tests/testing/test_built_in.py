@@ -30,6 +30,7 @@ NETWORK = {"network": "linear", "augment": "noise", "steps": 30, "learning_rate"
 # Hyperparameters of those that declare no example and have no defaults, or train longer than a test can wait.
 GIVEN: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": 16, "steps": 200, "dropout": 0.1, "passes": 3},
+    "mlp_regression": {"networks": 2, "hidden": 16, "steps": 40},
     **dict.fromkeys(("finetune", "lp_ft"), NETWORK),
     **dict.fromkeys(("pseudo_label", "uda", "fixmatch", "flexmatch", "freematch", "softmatch"), NETWORK | {"ratio": 1}),
     "v_pet": NETWORK | {"ratio": 1, "teachers": ["logistic_regression", "label_propagation"]},

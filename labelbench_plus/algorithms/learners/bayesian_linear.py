@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+from numpy.random import Generator
 from torch import Tensor
 
-from labelbench_plus.algorithms.learners.ridge import GRID, CentredData, RidgeFit
+from labelbench_plus.algorithms.learners.ridge import GRID, CentredData, LinearModels, RidgeFit
 
 TOLERANCE = 1e-10
 MAX_ITERATIONS = 10_000
@@ -34,6 +36,18 @@ class BayesianLinearFit(RidgeFit):
     def prior_variance(self) -> float:
         """Of every weight."""
         return self.noise / self.l2
+
+    def draws(self, rng: Generator, members: int) -> LinearModels:
+        """Models drawn from the posterior, (members,) of them: their predictions vary by `variance`.
+
+        O(members d r) time for d features that vary in r directions.
+        """
+        drawn = torch.from_numpy(rng.standard_normal((members, len(self.mean) + 1))).to(self.weight.device)
+        free, level = drawn[:, 1:], self.level + drawn[:, 0] * math.sqrt(self.noise / self.count)
+        along = free @ self.directions.T
+        inside, outside = (self.spectrum + self.l2).rsqrt(), 1 / math.sqrt(self.l2)
+        deviation = free * outside + (along * (inside - outside)) @ self.directions
+        return LinearModels(self.weight + math.sqrt(self.noise) * deviation, level, self.mean)
 
 
 def bayesian_linear_regression(features: Tensor, labels: Tensor) -> BayesianLinearFit:

@@ -37,6 +37,7 @@ SCHEMA = (
     ("labels", "how many items were bought so far"),
     ("spent", "money spent so far"),
     ("declared_validation_labels", "labels used beside the budget, for early stopping or tuning"),
+    ("beside_…", "whatever else was used beside the budget, by its name"),
     ("select_seconds, train_seconds, evaluate_seconds", "wall time of the round’s selection, training, evaluation"),
     ("select_peak_bytes, train_peak_bytes, evaluate_peak_bytes", "memory on top of what was in use"),
     ("strategy.…, trainer.…, problem.…", "what each noted of the round"),

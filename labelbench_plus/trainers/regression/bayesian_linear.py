@@ -1,0 +1,80 @@
+"""Bayesian linear regression on frozen features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
+
+from labelbench_plus.reference import Reference
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._kept import SavesState
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelbench_plus.algorithms.learners.bayesian_linear import BayesianLinearFit
+    from labelbench_plus.algorithms.learners.ridge import LinearModels
+    from labelbench_plus.problems.regression import RegressionData
+    from labelbench_plus.seeding import Streams
+
+
+@dataclass(frozen=True)
+class BayesianLinearModel:
+    """A posterior over linear models; the members are draws from it, the embedding is the input."""
+
+    fit: BayesianLinearFit
+    draws: LinearModels
+
+    @property
+    def noise(self) -> float:
+        return self.fit.noise
+
+    def predictions(self, features: Tensor) -> Tensor:
+        return self.fit.predictions(features)
+
+    def variance(self, features: Tensor) -> Tensor:
+        return self.fit.variance(features)
+
+    def members(self, features: Tensor) -> Tensor:
+        return self.draws.predictions(features)
+
+    def embeddings(self, features: Tensor) -> Tensor:
+        return features
+
+
+@trainers.register("bayesian_linear")
+@dataclass(frozen=True)
+class BayesianLinear(SavesState):
+    """y = w · x + b + noise with Gaussian w and noise, whose variances make the labels most likely (MacKay, 1992).
+
+    The predictions are those of a ridge regression whose penalty comes without leaving labels out. Members are drawn
+    from the posterior.
+
+    Parameters
+    ----------
+    ensemble: how many members there are.
+    """
+
+    title = "Bayesian linear regression"
+    reference = Reference(("MacKay",), 1992, "Bayesian interpolation")
+    task = "regression"
+    provides = frozenset({"predictions", "variance", "members", "embeddings"})
+
+    ensemble: Annotated[int, Ge(2)] = 20
+
+    def fit(self, data: RegressionData, streams: Streams, previous: Any | None) -> BayesianLinearModel:
+        from labelbench_plus.algorithms.learners.bayesian_linear import bayesian_linear_regression
+
+        fit = bayesian_linear_regression(data.labelled.features, data.labelled.values)
+        return BayesianLinearModel(fit, fit.draws(streams.rng("members"), self.ensemble))
+
+    def state_of(self, model: BayesianLinearModel) -> dict[str, Any]:
+        return {"fit": vars(model.fit), "draws": vars(model.draws)}
+
+    def model_of(self, state: dict[str, Any]) -> BayesianLinearModel:
+        from labelbench_plus.algorithms.learners.bayesian_linear import BayesianLinearFit
+        from labelbench_plus.algorithms.learners.ridge import LinearModels
+
+        return BayesianLinearModel(BayesianLinearFit(**state["fit"]), LinearModels(**state["draws"]))
