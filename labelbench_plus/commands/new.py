@@ -17,6 +17,7 @@ def new(
     ],
     name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],
     package: Annotated[bool, typer.Option("--package", help="A package of its own, ready to publish")] = False,
+    task: Annotated[Literal["classification", "regression"], typer.Option(help="Of a problem")] = "classification",
     family: Annotated[str | None, typer.Option(help="In a checkout: the folder of the kind to put the file in")] = None,
     into: Annotated[Path, typer.Option(help="Where to write")] = Path(),
     license_name: Annotated[
@@ -34,9 +35,9 @@ def new(
         if package and family is not None:
             raise ScaffoldError("--family is for files in the tree, not for packages")
         if package:
-            created = new_package(kind, name, into, license_name, author)
+            created = new_package(kind, name, into, license_name, author, task)
         else:
-            created = new_file(kind, name, into, family)
+            created = new_file(kind, name, into, family, task)
     except (ScaffoldError, OSError) as error:
         stop(str(error))
     for file in created.files:

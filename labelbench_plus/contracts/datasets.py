@@ -22,7 +22,7 @@ Inputs = np.ndarray | ImageFiles | Texts
 
 @dataclass(frozen=True)
 class Split:
-    """Examples and their classes.
+    """Examples and their labels.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Split:
         uint8 images (n, height, width) or (n, height, width, 3) of one size; float vectors (n, d);
         `ImageFiles`, images of any size that are decoded when asked for;
         `Texts`, strings.
-    labels: (n,) int64 in 0..K-1; of a multi-label data set (n, K) 0 or 1.
+    labels: (n,) int64 in 0..K-1; of a multi-label data set (n, K) 0 or 1; real values (n,) of a float type, finite.
     groups: (n,) int64, for scores of the worst group (WILDS), or None.
     """
 
@@ -56,6 +56,7 @@ class Split:
 class LabelledData:
     """A data set in memory. The split is fixed: it does not depend on a run's seed.
 
+    `class_names` are empty where labels are real values.
     `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
     `pool_token_uncertainty` (n, 3) is another way to write `columns["token_uncertainty"]`.
     `templates` are the sentences that a zero-shot head puts class names into: "a photo of a {}.".

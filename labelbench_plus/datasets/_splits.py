@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def random_split(count: int, sizes: Sequence[int], seed: int) -> tuple[np.ndarray, ...]:
+    """Divide `count` examples at random into parts of these sizes, which add up to it: see `stratified_split`."""
+    return stratified_split(np.zeros(count, dtype=np.int64), sizes, seed)
+
+
 def stratified_split(labels: np.ndarray, sizes: Sequence[int], seed: int) -> tuple[np.ndarray, ...]:
     """Divide examples at random into parts in which every class has its fair share.
 

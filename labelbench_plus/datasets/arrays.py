@@ -11,6 +11,7 @@ from typing import Annotated, get_args
 
 import numpy as np
 
+from labelbench_plus.answers import FLOATS
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.plugins import Infra
@@ -29,8 +30,9 @@ class Arrays(Dataset):
 
     It holds `pool_inputs`, `pool_labels`, `validation_inputs`, `validation_labels`, `test_inputs` and `test_labels`.
     Inputs are uint8 images (n, height, width) or (n, height, width, 3) whose values span 0..255, or finite floats
-    (n, d). Labels are integers (n,) in 0..K-1. Ties between examples go to the lower pool index: shuffle a pool that
-    is sorted by class.
+    (n, d). Labels are classes, integers (n,) in 0..K-1, or real values, finite floats (n,) of one type in all parts,
+    for the problem `regression`. Ties between examples go to the lower pool index: shuffle a pool that is sorted by
+    label.
 
     It may hold `class_names` (K,), without which every class has to occur somewhere; `pool_prices` (n,), what each
     label costs; and, for texts that a language model has read, `pool_token_lengths` (n,) with `pool_token_entropy`,
@@ -70,9 +72,11 @@ class Arrays(Dataset):
         if problems := _problems(content):
             raise ValueError(f"{self.path}: " + "; ".join(problems))
         pool, validation, test = (
-            Split(content[f"{part}_inputs"], content[f"{part}_labels"].astype(np.int64)) for part in PARTS
+            Split(content[f"{part}_inputs"], _labels(content[f"{part}_labels"])) for part in PARTS
         )
-        if "class_names" in content:
+        if pool.labels.dtype.kind == "f":
+            names: tuple[str, ...] = ()
+        elif "class_names" in content:
             names = tuple(map(str, content["class_names"]))
         else:
             classes = 1 + max(int(split.labels.max()) for split in (pool, validation, test))
@@ -103,6 +107,11 @@ def _fingerprint(path: Path, mtime_ns: int, size: int) -> str:
     return hash_labelled_data(Arrays(path).load())
 
 
+def _labels(stored: np.ndarray) -> np.ndarray:
+    """Classes as int64, real values as they are."""
+    return stored if stored.dtype.kind == "f" else stored.astype(np.int64)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -125,12 +134,29 @@ def _problems(content: dict[str, np.ndarray]) -> list[str]:
         inputs, labels = content.get(f"{part}_inputs"), content.get(f"{part}_labels")
         if inputs is not None:
             problems += _problems_of_inputs(f"{part}_inputs", inputs, content.get("pool_inputs"))
-        if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-            problems.append(f"{part}_labels must be integers (n,), got {labels.dtype} {labels.shape}")
+        if labels is not None and (labels.ndim != 1 or not (labels.dtype.kind in "iu" or labels.dtype.name in FLOATS)):
+            what = f"integers (n,), or {', '.join(FLOATS)} where they are real values"
+            problems.append(f"{part}_labels must be {what}, got {labels.dtype} {labels.shape}")
         elif labels is not None and inputs is not None and inputs.ndim and len(inputs) != len(labels):
             problems.append(f"{part} has {len(inputs)} inputs and {len(labels)} labels")
     problems += _problems_of_prices(content) + _problems_of_tokens(content)
-    return problems or _problems_of_classes(content)
+    return problems or (_problems_of_values(content) if _is_real(content) else _problems_of_classes(content))
+
+
+def _is_real(content: dict[str, np.ndarray]) -> bool:
+    return any(content[f"{part}_labels"].dtype.kind == "f" for part in PARTS)
+
+
+def _problems_of_values(content: dict[str, np.ndarray]) -> list[str]:
+    labels = {part: content[f"{part}_labels"] for part in PARTS}
+    if len({each.dtype for each in labels.values()}) > 1:
+        found = ", ".join(f"{each.dtype} in {part}" for part, each in labels.items())
+        return [f"labels must be of one type, all integers for classes or all floats for real values, got {found}"]
+    problems = ["class_names: real values have none"] if "class_names" in content else []
+    for part, values in labels.items():
+        if len(wrong := np.flatnonzero(~np.isfinite(values))):
+            problems.append(f"{part}_labels must be finite, item {wrong[0]} is {values[wrong[0]]}")
+    return problems
 
 
 def _problems_of_prices(content: dict[str, np.ndarray]) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets._scikit_learn import shipped
 from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.reference import Reference
@@ -48,12 +47,8 @@ class Digits(Dataset):
 
 def _table() -> np.ndarray:
     """(1797, 65): the pixels and the class. Read without importing scikit-learn, which takes seconds."""
-    spec = importlib.util.find_spec("sklearn")
-    if spec is None:
-        raise FileNotFoundError("the digits are part of scikit-learn: pip install scikit-learn")
-    for folder in spec.submodule_search_locations or []:
-        if (file := Path(folder, "datasets", "data", "digits.csv.gz")).is_file():
-            return np.loadtxt(file, delimiter=",")
+    if (file := shipped("digits.csv.gz")) is not None:
+        return np.loadtxt(file, delimiter=",")
     from sklearn.datasets import load_digits
 
     return np.column_stack(load_digits(return_X_y=True))

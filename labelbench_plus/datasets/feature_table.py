@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Gt, Lt
 
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.datasets._splits import stratified_split
-from labelbench_plus.plugins import Infra
+from labelbench_plus.datasets._splits import random_split, stratified_split
+from labelbench_plus.plugins import Infra, Since
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,21 +28,24 @@ SPLIT_SEED = 0
 class FeatureTable(Dataset):
     """Your own features and labels, from a `.csv` or `.parquet` file with one example a row.
 
-    Labels are numbers or text; classes are numbered in their order (numbers by size, text by letter). Features are
-    numbers, or in parquet also lists of numbers of one length (an embedding); all of them finite.
+    Labels are classes, numbers or text, which are numbered in their order (numbers by size, text by letter), or real
+    values, for the problem `regression`. Features are numbers, or in parquet also lists of numbers of one length (an
+    embedding); all of them finite.
 
-    Without a column that says so, rows are divided into pool, validation and test part at random and stratified, the
-    same way for every run.
+    Without a column that says so, rows are divided into pool, validation and test part at random, the same way for
+    every run; by class if there are classes.
 
     Parameters
     ----------
     path: the file. What counts for a run's identity is its content, not where it lies.
-    label: the column with the classes.
+    label: the column with the labels.
     features: the columns with features; all that have no other use if left out.
     split: a column with "pool" (or "train"), "validation" (or "val", "valid") and "test".
     price: a column with what the label of an example of the pool costs.
     group: a column with integers, for scores of the worst group.
     validation_share, test_share: of the rows, where there is no column `split`.
+    target: whether labels are "classes" or "values". Whole numbers and text are classes where nothing is said; numbers
+        with a decimal point might be either, and are refused.
     """
 
     title = "Your own features"
@@ -54,6 +58,7 @@ class FeatureTable(Dataset):
     group: str | None = None
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2
+    target: Annotated[Literal["classes", "values"] | None, Since("0.1")] = None
 
     def load(self) -> LabelledData:
         """Read and check the file.
@@ -66,7 +71,7 @@ class FeatureTable(Dataset):
             It is no table of that kind, or a column is missing or holds something else; the message names it.
         """
         path = self.path.expanduser()
-        table = _read(path)
+        table = _read(path, exact=self.label if self.target == "values" else None)
         others = [name for name in (self.label, self.split, self.price, self.group) if name is not None]
         if missing := [name for name in (*others, *self.features) if name not in table.columns]:
             raise ValueError(f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
@@ -76,7 +81,7 @@ class FeatureTable(Dataset):
         inputs = np.concatenate([_numbers(table, name, path) for name in columns], axis=1)
         if (empty := table[self.label].isna()).any():
             raise ValueError(f"{path}: column {self.label!r} is empty in row {int(np.flatnonzero(empty)[0])}")
-        classes, labels = np.unique(table[self.label].to_numpy(), return_inverse=True)
+        labels, classes = self._labels(table[self.label].to_numpy(), path)
         groups = None if self.group is None else _column(table, self.group, "iu", path).astype(np.int64)
         rows = self._rows(table, labels, path)
         pool, validation, test = (
@@ -87,7 +92,26 @@ class FeatureTable(Dataset):
             prices = _column(table, self.price, "iuf", path).astype(np.float64)[rows[0]]
             if not (np.isfinite(prices) & (prices > 0)).all():
                 raise ValueError(f"{path}: column {self.price!r} must be positive for every example of the pool")
-        return LabelledData(pool, validation, test, tuple(map(str, classes)), pool_prices=prices)
+        return LabelledData(pool, validation, test, classes, pool_prices=prices)
+
+    def _labels(self, column: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Real values (n,) and no names, or the numbers (n,) of classes and their names."""
+        numbers = column.dtype.kind in "iuf"
+        if self.target == "values":
+            if not numbers:
+                raise ValueError(f"{path}: column {self.label!r} does not hold numbers, so it has no values")
+            values = column if column.dtype == np.float32 else column.astype(np.float64)
+            if len(wrong := np.flatnonzero(~np.isfinite(values))):
+                raise ValueError(f"{path}: column {self.label!r} must be finite, row {wrong[0]} is {values[wrong[0]]}")
+            return values, ()
+        if self.target is None and column.dtype.kind == "f":
+            raise ValueError(
+                f"{path}: column {self.label!r} holds {len(np.unique(column))} different numbers such as {column[0]}: "
+                "write target: values if they are to be predicted as such (problem regression), target: classes if "
+                "each is a class"
+            )
+        found, labels = np.unique(column, return_inverse=True)
+        return labels, tuple(map(str, found))
 
     def _rows(self, table: pd.DataFrame, labels: np.ndarray, path: Path) -> list[np.ndarray]:
         if self.split is None:
@@ -95,6 +119,8 @@ class FeatureTable(Dataset):
             sizes.insert(0, len(table) - sum(sizes))
             if min(sizes) < 1:
                 raise ValueError(f"{path}: {len(table)} rows cannot be divided into parts of {sizes}")
+            if labels.dtype.kind == "f":
+                return list(random_split(len(labels), sizes, SPLIT_SEED))
             return list(stratified_split(labels, sizes, SPLIT_SEED))
         named = np.array([SYNONYMS.get(str(value), str(value)) for value in table[self.split]])
         if unknown := sorted(set(named) - set(PARTS)):
@@ -108,7 +134,8 @@ class FeatureTable(Dataset):
         return fingerprint(self)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, *, exact: str | None) -> pd.DataFrame:
+    """The table. pandas may read numbers of a CSV file one bit off, but not those of the column `exact`."""
     import pandas as pd
     import pyarrow as pa
 
@@ -117,9 +144,15 @@ def _read(path: Path) -> pd.DataFrame:
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path} must be called .csv or .parquet")
     try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        table = pd.read_csv(path, dtype=None if exact is None else {exact: str})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a table, or damaged ({error})") from error
+    if exact in table.columns:
+        with contextlib.suppress(ValueError):  # text stays text
+            table[exact] = np.array([float(value) for value in table[exact]])
+    return table
 
 
 def _column(table: pd.DataFrame, name: str, kinds: str, path: Path) -> np.ndarray:

@@ -142,7 +142,7 @@ class Regression(Problem):
         return self.dataset.dataset_name()
 
     def facets(self) -> dict[str, str]:
-        return {**self.dataset.facets(), "encoder": label(self.encoder)}
+        return {**self.dataset.facets(), "encoder": label(self.encoder), "scores": "in the label's unit"}
 
     def knows_truth(self) -> bool:
         return self.dataset.knows_truth()
@@ -326,9 +326,12 @@ def _lasting(problem: Regression) -> Setting:
     for part in PARTS:
         labels = getattr(data, part).labels
         if labels.dtype.kind != "f":
-            what = "is multi-label" if labels.ndim > 1 else "has classes"
-            whose = "multilabel" if labels.ndim > 1 else "classification"
-            raise ValueError(f"{named} {what}; it is for the problem {whose!r}")
+            if labels.ndim > 1:
+                raise ValueError(f"{named} is multi-label; it is for the problem 'multilabel'")
+            raise ValueError(
+                f"{named} has classes; it is for the problem 'classification'. If its labels are whole numbers to be "
+                "predicted, they must come as floats (of a table: target: values)"
+            )
         if labels.ndim != 1 or labels.dtype.name not in FLOATS:
             raise ValueError(
                 f"{named}: labels of its {part} must be (n,) of {', '.join(FLOATS)}, got {labels.dtype} {labels.shape}"

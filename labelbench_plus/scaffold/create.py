@@ -17,6 +17,7 @@ from labelbench_plus.plugins import registry
 
 Kind = Literal["strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation"]
 License = Literal["MIT", "BSD-3-Clause", "none"]
+Task = Literal["classification", "regression"]
 PLURAL: dict[Kind, str] = {kind: "strategies" if kind == "strategy" else f"{kind}s" for kind in get_args(Kind)}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -33,13 +34,14 @@ class Created:
     next_commands: tuple[str, ...]
 
 
-def new_file(kind: Kind, name: str, folder: Path, family: str | None = None) -> Created:
+def new_file(kind: Kind, name: str, folder: Path, family: str | None = None, task: Task = "classification") -> Created:
     """Write one file with a working plugin.
 
     Parameters
     ----------
     folder: where. If it is a checkout of LabelBench Plus, the file goes to its place in the tree.
     family: the subfolder of the kind's folder in the tree ("uncertainty").
+    task: of a problem.
 
     Raises
     ------
@@ -47,22 +49,25 @@ def new_file(kind: Kind, name: str, folder: Path, family: str | None = None) -> 
         A name that cannot be used or is taken, or a file that is there already.
     """
     check_name(kind, name)
+    template = _template(kind, task)
     home = folder / "labelbench_plus" / PLURAL[kind]
     in_tree = home.is_dir()
     if family is not None and not (in_tree and (home / family).is_dir()):
         there = sorted(path.parent.name for path in home.glob("[a-z]*/__init__.py"))
         raise ScaffoldError(f"--family {family}: no such folder in {home}; there are {', '.join(there) or 'none'}")
     file = (home / family if family else home) / f"{name}.py" if in_tree else folder / f"{name}.py"
-    _write({file: _render(kind, name, kind=kind)})
+    _write({file: _render(template, name, kind=kind, task=task)})
     if in_tree:
         check = f"lbp check {name}"
-        steps = (check, f"python -m pytest tests/testing/test_built_in.py -k {name}", _try(kind, name, None))
+        steps = (check, f"python -m pytest tests/testing/test_built_in.py -k {name}", _try(kind, name, None, task))
     else:
-        steps = (f"lbp check {file}", f"lbp check {file} --json", _try(kind, name, file))
+        steps = (f"lbp check {file}", f"lbp check {file} --json", _try(kind, name, file, task))
     return Created((file,), steps)
 
 
-def new_package(kind: Kind, name: str, folder: Path, license_name: License, author: str) -> Created:
+def new_package(
+    kind: Kind, name: str, folder: Path, license_name: License, author: str, task: Task = "classification"
+) -> Created:
     """Write a package with an entry point, a test that uses the conformance kit, a README and a CI file.
 
     It is the folder `folder`/NAME, with dashes for underscores.
@@ -78,8 +83,8 @@ def new_package(kind: Kind, name: str, folder: Path, license_name: License, auth
     root = folder / name.replace("_", "-")
     if root.exists():
         raise ScaffoldError(f"{root} is there already; choose another name or folder")
-    values = {"kind": kind, "license": license_name, "author": author, "distribution": root.name}
-    plain = _render(kind, name, **values)
+    values = {"kind": kind, "task": task, "license": license_name, "author": author, "distribution": root.name}
+    plain = _render(_template(kind, task), name, **values)
     files = {
         root / "pyproject.toml": _render("pyproject", name, **values),
         root / "README.md": _render("readme", name, **values),
@@ -94,7 +99,7 @@ def new_package(kind: Kind, name: str, folder: Path, license_name: License, auth
     _write(files)
     return Created(
         tuple(files),
-        (f"pip install -e '{root}[test]'", f"python -m pytest {root / 'tests'}", _try(kind, name, None)),
+        (f"pip install -e '{root}[test]'", f"python -m pytest {root / 'tests'}", _try(kind, name, None, task)),
     )
 
 
@@ -112,15 +117,25 @@ def check_name(kind: Kind, name: str) -> None:
         raise ScaffoldError(f"{kind} {name!r} is taken by {entry.origin} ({entry.target}); choose another name")
 
 
-def _try(kind: Kind, name: str, file: Path | None) -> str:
+def _template(kind: Kind, task: Task) -> str:
+    if task == "classification":
+        return kind
+    if kind != "problem":
+        raise ScaffoldError(f"--task {task} is for problems; change the {kind} that is written without it")
+    return f"{kind}_of_{task}"
+
+
+def _try(kind: Kind, name: str, file: Path | None, task: Task) -> str:
     """A command that has the new plugin compete."""
     plugin = f" --plugin {file}" if file else ""
-    overrides = " ".join(f"'{override}'" if "[" in override else override for override in in_the_demo(kind, name))
+    overrides = " ".join(f"'{override}'" if "[" in override else override for override in in_the_demo(kind, name, task))
     return f"lbp run benchmarks/suites/digits.yaml {overrides}{plugin}"
 
 
-def in_the_demo(kind: Kind, name: str) -> tuple[str, ...]:
+def in_the_demo(kind: Kind, name: str, task: Task = "classification") -> tuple[str, ...]:
     """What has the suite `digits` use a plugin."""
+    if task == "regression":
+        return (f"problems=[{name}]", "trainers=[ridge]", "strategies=[random, k_center]", "seeds=0..1")
     return {
         "strategy": (f"strategies=[random, margin, {name}]",),
         "trainer": (f"trainers.0.name={name}",),
@@ -149,12 +164,13 @@ def _render(template: str, name: str, **values: str) -> str:
     )
     version = ".".join(__version__.split(".")[:2])
     kind: Kind = values["kind"]  # type: ignore[assignment]
+    task: Task = values["task"]  # type: ignore[assignment]
     return environment.get_template(f"{template}.j2").render(
         name=name,
         cls=_class_name(name),
         plural=PLURAL[kind],
         needed=version,
-        tried=_try(kind, name, None),
+        tried=_try(kind, name, None, task),
         **values,
     )
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -176,3 +178,70 @@ def test_a_subset_is_drawn_once_and_no_larger_than_the_pool(setting):
     assert np.array_equal(small.pool.labels, setting.pool.labels[small.pool.rows])
     with pytest.raises(ValueError, match="2001 items wanted, the pool has 2000"):
         apply(setting, name="subset", size=2001)
+
+
+@pytest.fixture
+def real() -> Setting:
+    """Real values whose pool has a standard deviation of 2; rows count the whole data set's examples."""
+    values = np.random.default_rng(4).standard_normal(SIZE + 100)
+    values[:SIZE] *= 2 / values[:SIZE].std()
+    pool, test = (Part(rows, values[rows]) for rows in np.split(np.arange(len(values)), [SIZE]))
+    return Setting(pool, pool.labels, np.ones(SIZE), test, test, ())
+
+
+def test_value_noise_has_its_level_in_deviations_of_the_pool(real):
+    noise = apply(real, name="value_noise", level=0.5).answers - real.pool.labels
+    assert noise.std() == pytest.approx(1.0, rel=0.06)
+    assert np.corrcoef(np.abs(noise), np.abs(real.pool.labels))[0, 1] == pytest.approx(0, abs=0.06)
+    assert np.array_equal(apply(real, name="value_noise", level=0.0).answers, real.answers)
+
+
+def test_growing_noise_grows_with_the_label(real):
+    noise = apply(real, name="growing_noise", share=0.1).answers - real.pool.labels
+    assert (noise / np.abs(real.pool.labels)).std() == pytest.approx(0.1, rel=0.06)
+
+
+def test_outliers_come_at_their_rate_and_leave_the_rest_to_the_bit(real):
+    noisy = apply(real, name="value_outliers", rate=0.1, level=3.0, freedom=2.0)
+    off = noisy.answers != real.pool.labels
+    assert off.mean() == pytest.approx(0.1, abs=0.02)
+    size = np.abs(noisy.answers - real.pool.labels)[off] / 6
+    assert np.median(size) == pytest.approx(0.816, rel=0.15)  # of Student's t with two degrees of freedom
+    assert size.max() > 5
+
+
+def test_noise_keeps_the_type_of_the_labels_and_refuses_what_it_cannot_hold(real):
+    small = replace(real, pool=Part(real.pool.rows, real.pool.labels.astype(np.float16)))
+    small = replace(small, answers=small.pool.labels)
+    assert apply(small, name="value_noise", level=0.5).answers.dtype == np.float16
+    with pytest.raises(ValueError, match="makes an answer too large for float16"):
+        apply(small, name="value_noise", level=1e5)
+
+
+@pytest.mark.parametrize("task", ["classes", "values"])
+def test_the_test_set_leans_to_one_side_of_the_pool_and_nothing_else_changes(setting, real, task):
+    before = setting if task == "classes" else real
+    of_part = {"pool": features(), "test": np.random.default_rng(10).standard_normal((len(before.test.rows), 6))}
+
+    def read(part: str = "pool") -> np.ndarray:
+        return of_part[part]
+
+    for strength in (0.0, 3.0):
+        condition = registry("conditions").build({"name": "covariate_shift", "strength": strength})
+        after = condition.apply(before, read, np.random.default_rng(0))
+        assert (after.pool, after.validation, after.answers) == (before.pool, before.validation, before.answers)
+        kept = np.isin(before.test.rows, after.test.rows)
+        assert kept.sum() == round(len(before.test.rows) / 2)
+        assert np.array_equal(after.test.labels, before.test.labels[kept])
+        moved = np.linalg.norm(of_part["test"][kept].mean(axis=0) - of_part["test"].mean(axis=0))
+        assert (moved > 0.4) == (strength > 0)
+
+
+def test_conditions_say_which_tasks_they_serve():
+    known = registry("conditions")
+    tasks = {name: known.load(name).tasks for name in known.entries()}
+    both = {name for name, served in tasks.items() if served == {"classification", "regression"}}
+    assert both == {"random_prices", "duplicates", "subset", "covariate_shift"}
+    assert {name for name, served in tasks.items() if served == {"regression"}} == {
+        *("value_noise", "growing_noise", "value_outliers")
+    }

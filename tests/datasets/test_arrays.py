@@ -72,8 +72,12 @@ IMAGES = np.zeros((9, 5, 6), np.uint8)
         ({"test_inputs": np.zeros((6, 5))}, ["test_inputs are float64 (5,) each, those of the pool float64 (4,)"]),
         ({"test_inputs": np.zeros((0, 4)), "test_labels": np.zeros(0, int)}, ["test_inputs is empty"]),
         ({"validation_inputs": np.diag([1.0, np.inf, 1, 1])[:3]}, ["validation_inputs must be finite, row 1 is not"]),
-        ({"pool_labels": np.zeros(9)}, ["pool_labels must be integers (n,), got float64 (9,)"]),
-        ({"pool_labels": np.zeros((9, 1), int)}, ["pool_labels must be integers (n,), got int64 (9, 1)"]),
+        (
+            {"pool_labels": np.zeros(9)},
+            ["labels must be of one type, all integers for classes or all floats for real values, got float64 in pool"],
+        ),
+        ({"pool_labels": np.zeros((9, 1), int)}, ["pool_labels must be integers (n,), or float64", "got int64 (9, 1)"]),
+        ({"pool_labels": np.zeros(9, complex)}, ["pool_labels must be integers (n,), or float64"]),
         ({"pool_labels": np.zeros(8, int)}, ["pool has 9 inputs and 8 labels"]),
         ({"pool_labels": np.arange(9) % 3 + 5}, ["labels must be 0..K-1", "0..7, 6 different"]),
         ({"pool_labels": np.arange(9) - 1}, ["labels must be 0..K-1", "-1..7"]),
@@ -147,3 +151,30 @@ def test_prices_and_token_statistics_come_along(tmp_path: Path) -> None:
 def test_mistakes_in_prices_and_token_statistics(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         write(tmp_path, **changes).load()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_floats_are_real_values_of_their_own_type(tmp_path, dtype):
+    values = np.linspace(-3, 3, 9).astype(dtype)
+    changes = {f"{part}_labels": values for part in ("pool", "validation", "test")}
+    data = write(tmp_path, **changes, **same_inputs()).load()
+    assert data.class_names == ()
+    assert data.pool.labels.tobytes() == values.tobytes() and data.pool.labels.dtype == dtype
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_named(tmp_path, bad):
+    changes = {f"{part}_labels": np.ones(9) for part in ("pool", "validation", "test")}
+    changes["test_labels"] = np.where(np.arange(9) == 4, bad, 1.0)
+    with pytest.raises(ValueError, match=f"test_labels must be finite, item 4 is {bad}"):
+        write(tmp_path, **changes, **same_inputs()).load()
+
+
+def test_values_have_no_names(tmp_path):
+    changes = {f"{part}_labels": np.ones(9) for part in ("pool", "validation", "test")}
+    with pytest.raises(ValueError, match="class_names: real values have none"):
+        write(tmp_path, **changes, **same_inputs(), class_names=np.array(["a"])).load()
+
+
+def same_inputs() -> dict[str, np.ndarray]:
+    return {f"{part}_inputs": np.eye(9) for part in ("pool", "validation", "test")}

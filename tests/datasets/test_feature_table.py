@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from labelbench_plus.datasets import datasets
+from labelbench_plus.plugins import describe
 
 
 def table(rows: int = 20) -> pd.DataFrame:
@@ -106,3 +107,49 @@ def test_files_that_are_no_tables(tmp_path):
         (tmp_path / name).write_bytes(b"PK")
         with pytest.raises(ValueError, match=message):
             build(tmp_path / name).load()
+
+
+def test_values_are_read_to_the_bit_and_divided_as_ever(tmp_path):
+    values = np.random.default_rng(1).standard_normal(20) * 10.0 ** np.arange(-10, 10)
+    values[:3] = [5e-324, -0.0, 1e12]
+    path = written(table().drop(columns=["part"]).assign(label=values), tmp_path / "t.csv")
+    data = build(path, features=["b"], target="values").load()
+    rows = [split.inputs[:, 0].astype(int) for split in (data.pool, data.validation, data.test)]
+    assert sorted(np.concatenate(rows)) == list(range(20))
+    for split, chosen in zip((data.pool, data.validation, data.test), rows, strict=True):
+        assert split.labels.tobytes() == values[chosen].tobytes()
+    assert data.class_names == ()
+
+
+def test_whole_numbers_are_classes_unless_told(tmp_path):
+    path = written(table().assign(label=np.arange(20) % 3), tmp_path / "t.csv")
+    assert build(path, split="part", features=["a"]).load().class_names == ("0", "1", "2")
+    data = build(path, split="part", features=["a"], target="values").load()
+    assert (data.class_names, data.pool.labels.dtype) == ((), np.float64)
+
+
+def test_what_was_published_without_a_target_stays_what_it_is():
+    described = describe(build(Path("t.csv")))
+    assert "target" not in described
+    assert describe(build(Path("t.csv"), target="values"))["target"] == "values"
+
+
+@pytest.mark.parametrize(
+    ("labels", "target", "says"),
+    [
+        (np.arange(20) + 0.5, None, "20 different numbers such as 0.5: write target: values .* target: classes"),
+        (np.arange(20) % 3.0, None, "3 different numbers such as 0.0: write target: values .* target: classes"),
+        (np.where(np.arange(20) == 7, np.inf, 1.5), "values", "'label' must be finite, row 7 is inf"),
+        (np.where(np.arange(20) == 7, np.nan, 1.5), "values", "'label' is empty in row 7"),
+        (np.array(["yes", "no"] * 10), "values", "'label' does not hold numbers, so it has no values"),
+    ],
+)
+def test_labels_that_are_neither_or_both_are_refused(tmp_path, labels, target, says):
+    path = written(table().assign(label=labels), tmp_path / "t.csv")
+    with pytest.raises(ValueError, match=says):
+        build(path, split="part", features=["a"], target=target).load()
+
+
+def test_fractions_may_be_classes(tmp_path):
+    path = written(table().assign(label=np.arange(20) % 2 + 0.5), tmp_path / "t.csv")
+    assert build(path, split="part", features=["a"], target="classes").load().class_names == ("0.5", "1.5")

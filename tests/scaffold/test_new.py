@@ -38,6 +38,21 @@ def test_a_file_passes_its_checks_as_it_is_and_has_a_place_in_the_demo(kind, tmp
         del found._local[name], found._classes[name]
 
 
+def test_a_problem_can_be_of_regression(tmp_path):
+    created = new_file("problem", "fresh_springs", tmp_path, task="regression")
+    assert "'problems=[fresh_springs]' 'trainers=[ridge]'" in created.next_commands[-1]
+    load_plugin_file(created.files[0])
+    try:
+        report = check_plugin("problems", "fresh_springs", quick=True)
+        assert report.passed, str(report)
+        demo = in_the_demo("problem", "fresh_springs", "regression")
+        assert len(load_suite(ROOT / "benchmarks" / "suites" / "digits.yaml", demo).runs()) == 4
+    finally:
+        del registry("problems")._local["fresh_springs"], registry("problems")._classes["fresh_springs"]
+    with pytest.raises(ScaffoldError, match="--task regression is for problems"):
+        new_file("metric", "fresh_metric", tmp_path, task="regression")
+
+
 def test_packages_install_and_pass_their_tests_in_a_fresh_environment(tmp_path):
     """Without a network: torch and the rest are seen through this environment's folder, nothing is downloaded."""
     packages = [

@@ -125,6 +125,9 @@ def test_data_sets_of_your_own_files(tmp_path):
     }
     np.savez(tmp_path / "mine.npz", **arrays)
     fine(check_dataset(registry("datasets").build({"name": "arrays", "path": str(tmp_path / "mine.npz")})))
+    real = {name: value.astype(np.float32) if name.endswith("labels") else value for name, value in arrays.items()}
+    np.savez(tmp_path / "real.npz", **real)
+    fine(check_dataset(registry("datasets").build({"name": "arrays", "path": str(tmp_path / "real.npz")})))
     rows = [",".join([*map(str, row), f"class {label}"]) for row, label in zip(inputs, labels, strict=True)]
     (tmp_path / "mine.csv").write_text("\n".join(["a,b,c,label", *rows]))
     fine(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from labelbench_plus.problems.regression import Measurements, RegressionData
 from torch import Tensor
 
 from labelbench_plus.plugins import registry
+from labelbench_plus.problems.regression import Measurements, RegressionData
 from labelbench_plus.seeding import Streams
 
 FAST: dict[str, dict[str, Any]] = {
