@@ -89,7 +89,6 @@ class TellingInstance:
             torch.as_tensor(ledger.items),
             labels=torch.as_tensor(ledger.answers),
             prices=torch.ones(len(unbought), dtype=torch.float64),
-            num_classes=2,
             money=money,
         )
 

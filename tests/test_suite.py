@@ -108,7 +108,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_weights_that_cannot_be_had_are_refused_before_any_work(suite_file, tmp_path):
     network = f"{{name: timm, model: resnet18, weights: file, file: {tmp_path / 'none.pth'}}}"
-    (fault,) = faults(suite_file(("[logistic_regression]", f"[{{name: lp_ft, network: {network}}}]")))
+    (fault,) = faults(suite_file(("[logistic_regression]", f"[{{name: lp_ft, network: {network}, augment: null}}]")))
     assert fault.startswith("suite.yaml: problem 'classification' with trainer 'lp_ft': ")
     assert "none.pth" in fault
     assert "Ways to get weights" in fault

@@ -48,6 +48,9 @@ class Friedman(Dataset):
     def example(cls) -> Mapping[str, Any]:
         return {"pool": 140, "validation": 20, "test": 200}
 
+    def dataset_name(self) -> str:
+        return f"{self.name}_{self.function}"
+
     def load(self) -> LabelledData:
         return generated(f"friedman {self.function}", self._draw, self.pool, self.validation, self.test)
 

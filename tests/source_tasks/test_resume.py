@@ -45,9 +45,11 @@ def test_a_run_killed_and_resumed_gives_the_same_bytes(tmp_path, owner, call):
                 os.kill(os.getpid(), signal.SIGKILL)
             return original(*arguments, **keywords)
 
-        setattr(owner, method, doomed)
-        carry("killed")
-        os._exit(0)
+        try:
+            setattr(owner, method, doomed)
+            carry("killed")
+        finally:
+            os._exit(1)  # whatever happened: a second test runner must not go on from here
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     carry("killed")
     carry("whole")
