@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,9 @@ from labelbench_plus.answers import (
     shown,
     written,
 )
+
+MOST_UNANSWERED = 2**27
+"""Values that the fillers of a purchase may be, so that a file cannot ask for all memory."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,10 @@ class Purchase:
             record["kind"] = self.kind.name
         if self.answers.dtype.kind == "f" and self.answers.dtype != np.float64:
             record["dtype"] = self.answers.dtype.name
+        nothing = not self.with_answer.any()  # rows of nothing do not show how long they would have been
+        unseen = {"items": not self.items.size, "answers": not self.answers.size or nothing}
         fields = {"items": self.items, "answers": self.answers}
-        if shapes := {name: list(array.shape) for name, array in fields.items() if array.ndim > 1 and not array.size}:
+        if shapes := {name: list(array.shape) for name, array in fields.items() if array.ndim > 1 and unseen[name]}:
             record["shape"] = shapes
         return record
 
@@ -138,7 +144,8 @@ class Purchase:
         Raises
         ------
         ValueError
-            Of a kind or dtype that there is not, or answers that are not of theirs.
+            Of a kind or dtype that there is not, answers that are not of theirs, or a shape that is not that of its
+            items or answers.
         """
         kind = kind_of(record["kind"]) if "kind" in record else None
         read = read_unnamed if kind is None else kind.read
@@ -146,9 +153,10 @@ class Purchase:
         items = np.asarray(record["items"]) if record["items"] else np.empty(0, dtype=np.int64)
         shape = record.get("shape", {})
         if "items" in shape:
-            items = np.empty(shape["items"], dtype=np.float64)
+            items = _shaped("items", np.zeros(0), shape["items"], len(record["items"]), nothing=False)
         if "answers" in shape:
-            answers = np.empty(shape["answers"], dtype=answers.dtype)
+            nothing = answered is not None and not answered.any()
+            answers = _shaped("answers", answers, shape["answers"], len(record["answers"]), nothing=nothing)
         return cls(
             items,
             np.asarray(record["prices"], dtype=np.float64),
@@ -189,6 +197,20 @@ def _held_unnamed(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return read_unnamed(answers.tolist())
     except ValueError:  # lists of different lengths, which have a kind: `check` says so
         return answers, None
+
+
+def _shaped(name: str, values: np.ndarray, shape: Any, count: int, *, nothing: bool) -> np.ndarray:
+    """An array of a shape that its values do not show: of no values, or of nothing but fillers (`nothing`).
+
+    Raises
+    ------
+    ValueError
+        The record's values have another shape, or more of them are asked for than a purchase can hold.
+    """
+    whole = isinstance(shape, list) and all(isinstance(side, int) and side >= 0 for side in shape)
+    if not whole or len(shape) < 2 or shape[0] != count or math.prod(shape) > (MOST_UNANSWERED if nothing else 0):
+        raise ValueError(f"shape of {name}: {shape} is not that of {count} rows which do not show theirs")
+    return np.full(shape, values.flat[0] if values.size else 0, dtype=values.dtype)
 
 
 @dataclass

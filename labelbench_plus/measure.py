@@ -55,8 +55,17 @@ class Meter:
 
 
 def noted(who: str, notes: Mapping[str, float]) -> dict[str, float | None]:
-    """Notes as they stand among a round's costs: `who.name`; None for what is no finite number."""
-    values = {f"{who}.{name}": float(value) for name, value in notes.items()}
+    """Notes as they stand among a round's costs: `who.name`; None for what is no finite number.
+
+    Raises
+    ------
+    TypeError
+        They are no numbers by name.
+    """
+    try:
+        values = {f"{who}.{name}": float(value) for name, value in notes.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(f"notes of the {who}: expected numbers by name, got {notes!r:.80}") from error
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 

@@ -232,6 +232,8 @@ class PoolOracle(ItemOracle):
         for label in np.unique(self.__labels):
             of_class = self.__labels[items] == label
             turn[of_class] = np.arange(of_class.sum())
+        if self._answered is not None:
+            turn[~self._answered[items]] = len(items)  # nobody knows their class: they come last
         return items[np.argsort(turn, kind="stable")]
 
 

@@ -170,6 +170,22 @@ def test_a_name_nobody_declares_is_served_where_the_model_has_such_a_method():
         _ = view.features
 
 
+def test_what_the_trainer_does_not_offer_is_not_shown_of_its_model():
+    """A model may have a method called as something else is: the problem's `features` are not what it makes of them."""
+
+    class Model:
+        def features(self, inputs):
+            return torch.zeros(len(inputs))
+
+        def leverage(self, inputs):
+            return torch.ones(len(inputs))
+
+    needs = Needs({"features", "leverage"}, build("trainers", "bayes_line"))
+    assert "leverage" in needs.offered
+    found = providers_of_model(needs, Model(), lambda items: items, torch.arange(3), torch.arange(0))
+    assert set(found) == {"leverage", "labelled_leverage"}
+
+
 def test_what_is_asked_with_nothing_is_a_copy_of_the_model_s_own():
     @dataclass
     class Model:

@@ -96,3 +96,9 @@ def test_a_stratified_draw_takes_every_class_in_turn():
     again = Ledger()
     PoolOracle(labels).answer(StratifiedDraw(np.random.default_rng(0)), 11.0, again)
     assert np.array_equal(ledger.items, again.items)
+
+
+def test_a_stratified_draw_takes_last_what_nobody_can_answer():
+    ledger = Ledger()
+    PoolOracle([1, None, None, None, 0, 1, 0, 1]).answer(StratifiedDraw(np.random.default_rng(0)), 5.0, ledger)
+    assert sorted(ledger.answered_answers.tolist()) == [0, 0, 1, 1, 1]

@@ -24,6 +24,7 @@ from labelbench_plus.contracts.scores import (
     split_point,
 )
 from labelbench_plus.leaderboard.results import meta_as_json, read_results
+from labelbench_plus.measure import noted
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import restore_archive, write_archive
@@ -238,3 +239,11 @@ def test_details_are_shown_published_and_read_in_python(tmp_path):
     assert json.loads(board)["problems"]["telling(says=details)"]["series"][0]["at"] == ["0", "0.5", "1"]
     assert meta_as_json(read_results(tmp_path / "whole").meta) == board
     assert "evaluate (s)" in (tmp_path / "whole" / "table.md").read_text()
+
+
+def test_tables_have_names_and_notes_are_numbers_by_name():
+    with pytest.raises(UnusableScore, match="expected text for the names of tables, got 1"):
+        plain_details({1: {"a": [1]}, "b": {"a": [1]}})
+    for notes in ([1.0], {"loss": "low"}, {"loss": None}):
+        with pytest.raises(TypeError, match="notes of the trainer: expected numbers by name, got"):
+            noted("trainer", notes)

@@ -143,11 +143,13 @@ def providers_of_model(
     """The functions behind what a view shows of a model, of whatever kind, as far as it is needed.
 
     A capability is the model's method of that name. What is declared says what it is called with; a name that nobody
-    declares is called with items where there are any.
+    declares is called with items where there are any. A problem that shows something of its own under the same name
+    puts it after these.
 
     Parameters
     ----------
-    needs: as the problem was given them.
+    needs: as the problem was given them: what of a model its trainer does not offer is not shown. Of plain names
+        whatever the model has a method for is.
     model: None in a first round, in which nothing is provided.
     inputs: what the problem has a model read of items (k,) of the pool; None if it is not asked about items.
     candidates, labelled: (n,) and (m,), the items; nobody else may write to them.
@@ -155,7 +157,7 @@ def providers_of_model(
     offered: Mapping[str, Capability] = getattr(needs, "offered", {})
     providers: dict[str, tuple[str, Callable[[], Any]]] = {}
     for name in sorted(needs) if model is not None else ():
-        if name not in offered and not callable(getattr(model, name, None)):
+        if name not in offered and (isinstance(needs, Needs) or not callable(getattr(model, name, None))):
             continue
         declared = offered.get(name) or WELL_KNOWN.get(name)
         if inputs is None or (declared is not None and declared.asked_with == "nothing"):

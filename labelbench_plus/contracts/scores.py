@@ -89,7 +89,7 @@ def plain_details(details: Details) -> dict[str, Any]:
         Something is not finite, of a type that JSON lacks, text that UTF-8 lacks, or a table's columns differ in
         length. The message names the place.
     """
-    found = {name: _plain(table, f"detail {name!r}") for name, table in details.items()}
+    found = {_plain_name(name): _plain(table, f"detail {name!r}") for name, table in details.items()}
     for name, table in found.items():
         if isinstance(table, dict):
             lengths = {column: len(cells) if isinstance(cells, list) else None for column, cells in table.items()}
@@ -98,6 +98,12 @@ def plain_details(details: Details) -> dict[str, Any]:
         elif not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
             raise UnusableScore(f"detail {name!r}: expected columns by name, or a list of records")
     return found
+
+
+def _plain_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise UnusableScore(f"details: expected text for the names of tables, got {name!r}")
+    return str(_plain(name, f"detail {name!r}"))
 
 
 def _plain(value: Any, place: str) -> Any:

@@ -86,7 +86,7 @@ class Cell:
         self.close()
 
     def select(self, strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
-        """Have the child choose; the same as `loop.select_here(strategy, view, n, rng)`, but that `rng` is not moved.
+        """Have the child choose; the same as `steps.select_here(strategy, view, n, rng)`, but that `rng` is not moved.
 
         The view gets notes of the seconds and the memory that choosing took in the child, what it waited for the
         view's tensors included.

@@ -317,7 +317,6 @@ def _repeatable(opened: Opened) -> None:
 )
 def _resume(opened: Opened) -> str:
     opened.need_free_answers()
-    opened.need_free_answers()
     rounds = int(min(ROUNDS, opened.problem.capacity() // opened.money))
     amounts, chooser = (opened.money,) * rounds, first_strategy(opened.problem.query)
     with tempfile.TemporaryDirectory() as folder:
