@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -11,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.capabilities import Capability, providers_of_model
+from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting, drawn, lasting
 from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
-from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
+from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.problems import Place, problems
+from labelbench_plus.problems._of_dataset import OfDataset
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -72,7 +72,7 @@ class ClassificationData:
 
 @problems.register("classification")
 @dataclass(frozen=True)
-class Classification(Problem):
+class Classification(OfDataset):
     """Learn to tell K classes apart. A label costs one unit unless the data or a condition prices items.
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
@@ -101,24 +101,8 @@ class Classification(Problem):
     def example(cls) -> Mapping[str, Any]:
         return {"dataset": "digits", "encoder": "pixels"}
 
-    @property
-    def provides(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"features"}) | self.dataset.provides
-
-    @property
-    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
-        return self.dataset.declares
-
-    @property
-    def precedence(self) -> frozenset[str]:  # type: ignore[override]
-        return self.dataset.provides
-
     def raw_inputs(self) -> frozenset[str]:
         return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
-
-    def fingerprint(self) -> str:
-        parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def capacity(self) -> float:
         return float(_lasting(self).prices.sum())
@@ -128,21 +112,6 @@ class Classification(Problem):
 
     def validation_labels(self) -> int:
         return len(_lasting(self).validation.labels)
-
-    def primary_metric(self) -> tuple[str, bool]:
-        return self.metrics[0].name, self.metrics[0].higher_is_better
-
-    def dataset_name(self) -> str:
-        return self.dataset.dataset_name()
-
-    def facets(self) -> dict[str, str]:
-        return {**self.dataset.facets(), "encoder": label(self.encoder)}
-
-    def knows_truth(self) -> bool:
-        return self.dataset.knows_truth()
-
-    def mirror_keeps_class(self) -> bool:
-        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
         instance = self.open_to_check(place, streams)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,15 +11,16 @@ import numpy as np
 
 from labelbench_plus.answers import LABEL_SET
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.capabilities import Capability, providers_of_model
+from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
-from labelbench_plus.features.encoded import FEATURES_VERSION, encoded, load
+from labelbench_plus.features.encoded import encoded, load
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.problems import Place, problems
+from labelbench_plus.problems._of_dataset import OfDataset
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -58,7 +58,7 @@ class MultilabelData:
 
 @problems.register("multilabel")
 @dataclass(frozen=True)
-class Multilabel(Problem):
+class Multilabel(OfDataset):
     """Learn which of K labels are true of an item. A query buys an item's whole label set, for one unit unless priced.
 
     Features are scaled as those of `classification`. What was bought is recorded by the number of its label set among
@@ -81,26 +81,10 @@ class Multilabel(Problem):
         default_factory=lambda: tuple(map(metrics.build, METRICS))
     )
 
-    @property
-    def provides(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"features"}) | self.dataset.provides
-
-    @property
-    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
-        return self.dataset.declares
-
-    @property
-    def precedence(self) -> frozenset[str]:  # type: ignore[override]
-        return self.dataset.provides
-
     @classmethod
     def example(cls) -> Mapping[str, Any]:
         mosaics = {"name": "mosaics", "dataset": "digits", "pool": 140, "validation": 20, "test": 200}
         return {"dataset": mosaics, "encoder": "pixels"}
-
-    def fingerprint(self) -> str:
-        parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def capacity(self) -> float:
         return float(_truth(self).prices.sum())
@@ -110,21 +94,6 @@ class Multilabel(Problem):
 
     def validation_labels(self) -> int:
         return len(_truth(self).validation)
-
-    def primary_metric(self) -> tuple[str, bool]:
-        return self.metrics[0].name, self.metrics[0].higher_is_better
-
-    def dataset_name(self) -> str:
-        return self.dataset.dataset_name()
-
-    def facets(self) -> dict[str, str]:
-        return {**self.dataset.facets(), "encoder": label(self.encoder)}
-
-    def knows_truth(self) -> bool:
-        return self.dataset.knows_truth()
-
-    def mirror_keeps_class(self) -> bool:
-        return self.dataset.mirror_keeps_class
 
     def open(self, place: Place, streams: Streams) -> MultilabelInstance:
         truth = _truth(self)

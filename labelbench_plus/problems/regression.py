@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -13,17 +12,18 @@ import numpy as np
 
 from labelbench_plus.answers import FLOATS, REAL
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.capabilities import Capability, providers_of_model
+from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.conditions import Condition, Part, Setting, drawn, lasting
 from labelbench_plus.contracts.datasets import Dataset, LabelledData
 from labelbench_plus.contracts.encoders import Encoder, encoders
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
-from labelbench_plus.features.encoded import FEATURES_VERSION, PARTS, encoded, load
+from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.problems import Place, problems
+from labelbench_plus.problems._of_dataset import OfDataset
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import ItemView, Providers
 
@@ -77,7 +77,7 @@ class RegressionModel(Protocol):
 
 @problems.register("regression")
 @dataclass(frozen=True)
-class Regression(Problem):
+class Regression(OfDataset):
     """Learn to predict a real number. A label costs one unit of money unless the data or a condition prices items.
 
     Each feature is shifted and divided so that it has mean 0 and variance 1 on the pool. Labels stay in their own unit,
@@ -110,22 +110,6 @@ class Regression(Problem):
     def example(cls) -> Mapping[str, Any]:
         return {"dataset": {"name": "friedman", "pool": 140, "validation": 20, "test": 200}}
 
-    @property
-    def provides(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"features"}) | self.dataset.provides
-
-    @property
-    def declares(self) -> tuple[Capability, ...]:  # type: ignore[override]
-        return self.dataset.declares
-
-    @property
-    def precedence(self) -> frozenset[str]:  # type: ignore[override]
-        return self.dataset.provides
-
-    def fingerprint(self) -> str:
-        parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
     def capacity(self) -> float:
         return float(_lasting(self).prices.sum())
 
@@ -135,20 +119,8 @@ class Regression(Problem):
     def validation_labels(self) -> int:
         return len(_lasting(self).validation.labels)
 
-    def primary_metric(self) -> tuple[str, bool]:
-        return self.metrics[0].name, self.metrics[0].higher_is_better
-
-    def dataset_name(self) -> str:
-        return self.dataset.dataset_name()
-
     def facets(self) -> dict[str, str]:
-        return {**self.dataset.facets(), "encoder": label(self.encoder), "scores": "in the label's unit"}
-
-    def knows_truth(self) -> bool:
-        return self.dataset.knows_truth()
-
-    def mirror_keeps_class(self) -> bool:
-        return self.dataset.mirror_keeps_class
+        return {**super().facets(), "scores": "in the label's unit"}
 
     def open(self, place: Place, streams: Streams) -> RegressionInstance:
         instance = self.open_to_check(place, streams)
