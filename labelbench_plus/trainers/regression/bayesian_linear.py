@@ -10,38 +10,11 @@ from annotated_types import Ge
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers._kept import SavesState
+from labelbench_plus.trainers.regression._linear import LinearValues
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from labelbench_plus.algorithms.learners.bayesian_linear import BayesianLinearFit
-    from labelbench_plus.algorithms.learners.ridge import LinearModels
     from labelbench_plus.problems.regression import RegressionData
     from labelbench_plus.seeding import Streams
-
-
-@dataclass(frozen=True)
-class BayesianLinearModel:
-    """A posterior over linear models; the members are draws from it, the embedding is the input."""
-
-    fit: BayesianLinearFit
-    draws: LinearModels
-
-    @property
-    def noise(self) -> float:
-        return self.fit.noise
-
-    def predictions(self, features: Tensor) -> Tensor:
-        return self.fit.predictions(features)
-
-    def variance(self, features: Tensor) -> Tensor:
-        return self.fit.variance(features)
-
-    def members(self, features: Tensor) -> Tensor:
-        return self.draws.predictions(features)
-
-    def embeddings(self, features: Tensor) -> Tensor:
-        return features
 
 
 @trainers.register("bayesian_linear")
@@ -64,17 +37,17 @@ class BayesianLinear(SavesState):
 
     ensemble: Annotated[int, Ge(2)] = 20
 
-    def fit(self, data: RegressionData, streams: Streams, previous: Any | None) -> BayesianLinearModel:
+    def fit(self, data: RegressionData, streams: Streams, previous: Any | None) -> LinearValues:
         from labelbench_plus.algorithms.learners.bayesian_linear import bayesian_linear_regression
 
         fit = bayesian_linear_regression(data.labelled.features, data.labelled.values)
-        return BayesianLinearModel(fit, fit.draws(streams.rng("members"), self.ensemble))
+        return LinearValues(fit, fit.draws(streams.rng("members"), self.ensemble))
 
-    def state_of(self, model: BayesianLinearModel) -> dict[str, Any]:
-        return {"fit": vars(model.fit), "draws": vars(model.draws)}
+    def state_of(self, model: LinearValues) -> dict[str, Any]:
+        return {"fit": vars(model.fit), "members": vars(model.others)}
 
-    def model_of(self, state: dict[str, Any]) -> BayesianLinearModel:
+    def model_of(self, state: dict[str, Any]) -> LinearValues:
         from labelbench_plus.algorithms.learners.bayesian_linear import BayesianLinearFit
         from labelbench_plus.algorithms.learners.ridge import LinearModels
 
-        return BayesianLinearModel(BayesianLinearFit(**state["fit"]), LinearModels(**state["draws"]))
+        return LinearValues(BayesianLinearFit(**state["fit"]), LinearModels(**state["members"]))

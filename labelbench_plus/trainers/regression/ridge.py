@@ -10,38 +10,11 @@ from annotated_types import Ge, Gt
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers._kept import SavesState
+from labelbench_plus.trainers.regression._linear import LinearValues
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from labelbench_plus.algorithms.learners.ridge import LinearModels, RidgeFit
     from labelbench_plus.problems.regression import RegressionData
     from labelbench_plus.seeding import Streams
-
-
-@dataclass(frozen=True)
-class RidgeModel:
-    """A linear model; its embedding is its input."""
-
-    fit: RidgeFit
-    committee: LinearModels
-
-    @property
-    def noise(self) -> float:
-        """Variance of a label around the model."""
-        return self.fit.noise
-
-    def predictions(self, features: Tensor) -> Tensor:
-        return self.fit.predictions(features)
-
-    def variance(self, features: Tensor) -> Tensor:
-        return self.fit.variance(features)
-
-    def members(self, features: Tensor) -> Tensor:
-        return self.committee.predictions(features)
-
-    def embeddings(self, features: Tensor) -> Tensor:
-        return features
 
 
 @trainers.register("ridge")
@@ -66,18 +39,18 @@ class Ridge(SavesState):
     l2: Annotated[float, Gt(0)] | None = None
     ensemble: Annotated[int, Ge(2)] = 10
 
-    def fit(self, data: RegressionData, streams: Streams, previous: RidgeModel | None) -> RidgeModel:
+    def fit(self, data: RegressionData, streams: Streams, previous: LinearValues | None) -> LinearValues:
         from labelbench_plus.algorithms.learners.ridge import bootstrap, ridge_regression
 
         features, values = data.labelled.features, data.labelled.values
         fit = ridge_regression(features, values, l2=self.l2)
         rng = streams.rng("members")
-        return RidgeModel(fit, bootstrap(features, values, rng, members=self.ensemble, l2=fit.l2))
+        return LinearValues(fit, bootstrap(features, values, rng, members=self.ensemble, l2=fit.l2))
 
-    def state_of(self, model: RidgeModel) -> dict[str, Any]:
-        return {"fit": vars(model.fit), "members": vars(model.committee)}
+    def state_of(self, model: LinearValues) -> dict[str, Any]:
+        return {"fit": vars(model.fit), "members": vars(model.others)}
 
-    def model_of(self, state: dict[str, Any]) -> RidgeModel:
+    def model_of(self, state: dict[str, Any]) -> LinearValues:
         from labelbench_plus.algorithms.learners.ridge import LinearModels, RidgeFit
 
-        return RidgeModel(RidgeFit(**state["fit"]), LinearModels(**state["members"]))
+        return LinearValues(RidgeFit(**state["fit"]), LinearModels(**state["members"]))
