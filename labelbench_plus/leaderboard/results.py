@@ -22,6 +22,7 @@ from typing import Any
 
 import pandas as pd
 
+from labelbench_plus import plain_json
 from labelbench_plus.contracts.scores import Series, SeriesColumn
 from labelbench_plus.leaderboard import markdown
 from labelbench_plus.leaderboard.badges import read_badges
@@ -81,7 +82,7 @@ def read_results(folder: Path) -> Results:
         if not path.is_file():
             raise ResultsError(f"{folder}: no {path.name}; a folder of results is what `lbp publish` writes")
     try:
-        meta = _meta(json.loads(board.read_bytes()))
+        meta = _meta(plain_json.read_file(board))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f"{board}: not a board of format {FORMAT}: {error!r}") from error
     try:
@@ -139,5 +140,5 @@ def _numbers(curves: Path) -> dict[str, list[str]]:
 
 def _records(archive: Path) -> dict[str, dict[str, Any]]:
     with gzip.open(archive, "rb") as lines:
-        read = (json.loads(line) for line in lines)
+        read = (plain_json.read(line) for line in iter(lambda: lines.readline(plain_json.MOST_BYTES + 1), b""))
         return {line["run"]: {"config": line["config"], "manifest": line["manifest"]} for line in read}

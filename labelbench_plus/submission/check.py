@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus import plain_json
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.strangers import Allowed
 from labelbench_plus.submission.arithmetic import check_run
-from labelbench_plus.submission.bundle import SUBMISSION, Bundle, read_bundle
+from labelbench_plus.submission.bundle import CURVES, SUBMISSION, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
-from labelbench_plus.submission.findings import Finding
-from labelbench_plus.submission.rebuilding import rebuild
+from labelbench_plus.submission.findings import Finding, Findings
+from labelbench_plus.submission.rebuilding import Rebuilt, describe, rebuild
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.submission.tables import check_board, check_curves
 
+NOTHING = Allowed()
+Told = Callable[[str, list[Finding]], None]
 MACHINE_PATH = re.compile(r"(?<![\w.-])(/(home|root|Users|mnt|media|scratch|tmp)/|[A-Za-z]:\\)")
 
 
@@ -44,46 +47,77 @@ class Checked:
     warnings: tuple[Finding, ...]
 
 
-def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool = False) -> Checked:
+def check(
+    folder: Path,
+    place: Place,
+    *,
+    against: Sequence[Path] = (),
+    own: bool = False,
+    allowed: Allowed = NOTHING,
+    told: Told = lambda stage, new: None,
+) -> Checked:
     """Check a submission.
+
+    Nothing is built while a file or any run contradicts itself, and nothing at all that leads outside the benchmark:
+    see `strangers`. `limited_check.check_within` does the same in bounded time and memory.
 
     Parameters
     ----------
     place: where problems are built again to compare with.
     against: folders of published results that the baseline may be taken from.
     own: these are the benchmark's own results: see `bundle.read_bundle`.
+    allowed: what may be built beside the benchmark's own plugins.
+    told: called with what begins, and with what was found, as it is found.
 
     Raises
     ------
     NotADirectoryError
         `folder` or one of `against` is no folder.
     """
+    stage = "its files are read"
+
+    def begins(what: str) -> None:
+        nonlocal stage
+        stage = what
+        told(stage, [])
+
+    findings = Findings(lambda new: told(stage, new))
+    begins(stage)
     bundle = read_bundle(folder, own=own)
-    findings = [*bundle.findings, *(finding for run in bundle.runs for finding in check_run(run))]
-    broken = {finding.run for finding in findings}
-    # Only runs that do not contradict themselves are built: what a contradiction would lead to is no news.
-    rebuilt = rebuild([run for run in bundle.runs if run["run"] not in broken], place)
-    findings += rebuilt.findings
+    findings.add(bundle.findings)
+    begins("its sums and hashes are checked")
+    for run in bundle.runs:
+        findings.add(check_run(run))
+    broken = findings.runs
+    described = describe([run for run in bundle.runs if run["run"] not in broken], allowed)
+    findings.add(described.findings)
+    rebuilt = Rebuilt()
+    if not findings.problems:
+        begins("its problems are built again")
+        rebuilt = rebuild(bundle.runs, described, place)
+        findings.add(rebuilt.findings)
+    begins("its runs are compared")
     reference = [run for other in against for run in read_bundle(other, own=True).runs]
-    known = {**rebuild_specs(reference), **rebuilt.specs}
+    known = {**describe(reference, allowed).specs, **described.specs}
+    baseline = bundle.submission.baseline if bundle.submission else None
+    if baseline is None and _readable(bundle, "board.json"):
+        baseline = _of_board(folder, "baseline")
     settings = by_setting(bundle.runs, known)
-    baseline = bundle.submission.baseline if bundle.submission else _of_board(folder, "baseline")
     if bundle.runs and isinstance(baseline, str):
-        findings += check_coverage(settings, by_setting(reference, known), baseline)
-    findings += check_outliers(settings)
-    findings += check_selections(bundle.runs, reference)
-    findings += _tables(bundle, rebuilt.specs)
-    findings += _signature(bundle)
-    findings += _machine_paths(bundle)
-    findings += _badges(bundle)
-    findings = list(dict.fromkeys(findings))
-    problems = tuple(finding for finding in findings if not finding.warning)
+        findings.add(check_coverage(settings, by_setting(reference, known), baseline))
+    findings.add(check_outliers(settings))
+    findings.add(check_selections(bundle.runs, reference))
+    findings.add(_tables(bundle, described.specs, rebuilt.specs))
+    findings.add(_signature(bundle))
+    findings.add(_machine_paths(bundle))
+    findings.add(_badges(bundle))
+    findings.close()
     return Checked(
         runs=bundle.runs,
         specs=rebuilt.specs,
-        sound=frozenset() if problems else frozenset(rebuilt.whole),
-        problems=problems,
-        warnings=tuple(finding for finding in findings if finding.warning),
+        sound=frozenset() if findings.problems else frozenset(rebuilt.whole),
+        problems=findings.problems,
+        warnings=findings.warnings,
     )
 
 
@@ -95,34 +129,25 @@ def is_imported(folder: Path) -> bool:
 def _of_board(folder: Path, name: str) -> Any:
     """An entry of board.json; None where there is none."""
     try:
-        return json.loads((folder / "board.json").read_bytes())[name]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return plain_json.read_file(folder / "board.json")[name]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
-    """The specs of published runs, for those whose plugins are here: for their labels."""
-    found = {}
-    for run in runs:
-        try:
-            found[str(run["run"])] = RunSpec.from_json(run["config"])
-        except Exception:  # a published run whose plugins are not here goes by its strategy's name
-            continue
-    return found
-
-
-def _tables(bundle: Bundle, specs: Mapping[str, RunSpec]) -> Iterator[Finding]:
-    refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
-    for name in ("board.json", "curves.csv"):
-        path = bundle.folder / name
-        if name in refused:
-            continue
-        if not path.exists():
+def _tables(bundle: Bundle, described: Mapping[str, RunSpec], rebuilt: Mapping[str, RunSpec]) -> Iterator[Finding]:
+    """`described`: the runs' specs, for what tables call them; `rebuilt`: those whose problems were built."""
+    for name in ("board.json", CURVES):
+        if not (bundle.folder / name).exists():
             yield Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it")
-        elif name == "board.json":
-            yield from check_board(path, specs)
-        else:
-            yield from check_curves(path, bundle.runs, specs)
+    if _readable(bundle, "board.json"):
+        yield from check_board(bundle.folder / "board.json", rebuilt)
+    if _readable(bundle, CURVES):
+        yield from check_curves(bundle.folder / CURVES, bundle.runs, described)
+
+
+def _readable(bundle: Bundle, name: str) -> bool:
+    """Whether a file is there to be read: no link, and not too long."""
+    return (bundle.folder / name).exists() and name not in {finding.file for finding in bundle.findings}
 
 
 def _signature(bundle: Bundle) -> Iterator[Finding]:

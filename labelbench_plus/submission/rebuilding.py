@@ -1,13 +1,14 @@
 """What can be checked of a run by building its problem: its id, its pool, what its labels cost and are, its first set.
 
-The benchmark's own code is run on what the config names, so this belongs where a stranger's pull request may be built.
+The benchmark's own code is run on the hyperparameters that the config names, and no other code: see `strangers`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import VALIDATION, RunSpec, canonical, incompatibilities
 from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.strangers import Allowed, Objection, build, objections
 from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
 from labelbench_plus.submission.findings import Finding, some
 
@@ -31,12 +33,28 @@ NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyE
 
 
 @dataclass(eq=False)
+class Described:
+    """What runs say they are, in plugins of the benchmark. Nothing that a config names was opened or run for it.
+
+    Attributes
+    ----------
+    specs: by run id, for those that may be built here.
+    partly: specs with a strategy that stands in for one that may not: what was bought can be checked by them.
+    findings: names that no plugin has; as warnings, what cannot be built here.
+    """
+
+    specs: dict[str, RunSpec] = field(default_factory=dict)
+    partly: dict[str, RunSpec] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class Rebuilt:
     """What came of building runs again.
 
     Attributes
     ----------
-    specs: by run id, for those that could be built and have that id.
+    specs: by run id, for those that have that id.
     whole: ids of the runs of which everything could be checked. What sources answer is left to replaying: only a pool's
         oracle can be asked for all it knows.
     findings: what is wrong; as warnings, what could not be checked here.
@@ -47,19 +65,44 @@ class Rebuilt:
     findings: list[Finding] = field(default_factory=list)
 
 
-def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
-    """Build every run's spec and problem again and compare what the run says with what they say."""
-    rebuilt = Rebuilt()
-    built: dict[str, RunSpec] = {}
+def describe(runs: Iterable[dict[str, Any]], allowed: Allowed) -> Described:
+    """The specs of runs, as far as `strangers` lets them be built."""
+    described = Described()
     for run in runs:
+        name, config = run["run"], run["config"]
+        found = objections(config, allowed)
+        described.findings += [_objected(run, objection) for objection in found]
+        if any(objection.wrong for objection in found):
+            continue
+        if not found:
+            try:
+                described.specs[name] = RunSpec.from_json(config)
+                continue
+            except NOT_HERE as error:
+                described.findings.append(_unchecked(run, "config", error))
+        # Its strategy may not be here, but what it bought and from which first set can be checked without.
+        with contextlib.suppress(*NOT_HERE):
+            described.partly[name] = build({**config, "strategy": {"name": STAND_IN}}, allowed)
+    return described
+
+
+def _objected(run: dict[str, Any], objection: Objection) -> Finding:
+    what = objection.what if objection.wrong else f"not built here, so not all of it is checked: {objection.what}"
+    remedy = f"--allow {shlex.quote(objection.allow)}" if objection.allow else ""
+    return Finding(ARCHIVE, what, run["run"], f"config.{objection.field}", remedy, warning=not objection.wrong)
+
+
+def rebuild(runs: Sequence[dict[str, Any]], described: Described, place: Place) -> Rebuilt:
+    """Open every run's problem again and compare what the run says with what it says."""
+    rebuilt = Rebuilt()
+    built = dict(described.partly)
+    for run in runs:
+        if (spec := described.specs.get(run["run"])) is None:
+            continue
         try:
-            spec = RunSpec.from_json(run["config"])
             found = spec.id
         except NOT_HERE as error:
             rebuilt.findings.append(_unchecked(run, "config", error))
-            # Its strategy may not be here, but what it bought and from which first set can be checked without.
-            with contextlib.suppress(*NOT_HERE):
-                built[run["run"]] = RunSpec.from_json({**run["config"], "strategy": {"name": STAND_IN}})
             continue
         if found != run["run"]:
             data = run["result"]["identity"].get("data")

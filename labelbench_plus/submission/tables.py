@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus import plain_json
 from labelbench_plus.leaderboard.of_suite import unspent
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.plugins import label
@@ -43,11 +43,11 @@ def check_curves(path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[s
 def check_board(path: Path, specs: Mapping[str, RunSpec]) -> list[Finding]:
     """Whether board.json declares the grid and the metric that the runs have, and claims no trust."""
     try:
-        board = json.loads(path.read_bytes())
+        board = plain_json.read_file(path)
         claims = {name: board.get(name) for name in ("badge", "badges", "defects")}
         declared = {name: tuple(map(float, grid)) for name, grid in board["budgets"].items()}
         metric, slack = (board["metric"], board["higher_is_better"]), board.get("slack", {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [Finding(path.name, f"not what `lbp publish` writes: {error!r}")]
     findings = []
 
