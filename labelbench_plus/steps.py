@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
@@ -16,7 +17,7 @@ from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
 from labelbench_plus.measure import noted
-from labelbench_plus.oracle import Again, QueryError, StratifiedDraw, is_paid
+from labelbench_plus.oracle import Again, QueryError, is_paid
 from labelbench_plus.plugins import is_built_in, label
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
@@ -115,7 +116,9 @@ class Steps:
         paid for, as `initial`, in the first round. Every board that has such a round says so.
         """
         first = number == 0 and chooser is self.spec.initial
-        if isinstance(query, StratifiedDraw) and not (first and chooser.uses_hidden_labels and is_built_in(chooser)):
+        if not questions.of(self.spec.problem.query).uses_hidden_labels(query):
+            return
+        if not (first and chooser.uses_hidden_labels and is_built_in(chooser)):
             raise QueryError(
                 "expected a choice of its own, got a draw by classes, which uses labels nobody paid for: only "
                 "'stratified' as 'initial' makes one, in the first round"
