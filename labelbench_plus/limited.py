@@ -118,13 +118,15 @@ def main() -> None:
     tell(READY)
     try:
         function(request["argument"], lambda value: tell(VALUE, value))
-    except MemoryError:
-        tell(OUT_OF_MEMORY)
     except Exception as error:  # whatever it is, it has to be said on the other side
-        lack = isinstance(error, RuntimeError) and "memory" in str(error)  # torch's own way of saying so
-        tell(*((OUT_OF_MEMORY,) if lack else (RAISED, f"{type(error).__name__}: {error}")))
+        tell(*((OUT_OF_MEMORY,) if out_of_memory(error) else (RAISED, f"{type(error).__name__}: {error}")))
     else:
         tell(END)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether something was raised for want of memory. torch has no error of its own for it."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def _limit(seconds: float, megabytes: int) -> None:

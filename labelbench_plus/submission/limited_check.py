@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from labelbench_plus.contracts.problems import Place
-from labelbench_plus.limited import Died, Exceeded, Limits, Send, carry_out
-from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.store.artefacts import default_cache_dir
-from labelbench_plus.strangers import Allowed
-from labelbench_plus.submission.check import check
+from labelbench_plus.limited import Died, Exceeded, Limits, carry_out
 from labelbench_plus.submission.findings import Finding
 
-ANSWER = "labelbench_plus.submission.limited_check:answer"
+CHECK = "labelbench_plus.submission.check_told:check_told"
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ def check_within(
     findings: list[Finding] = []
     stage, runs, sound = "it began", 0, frozenset[str]()
     try:
-        for answer in carry_out(ANSWER, question, limits):
+        for answer in carry_out(CHECK, question, limits):
             if "sound" in answer:
                 runs, sound = answer["runs"], frozenset(answer["sound"])
             else:
@@ -80,18 +72,3 @@ def check_within(
         runs,
         sound,
     )
-
-
-def answer(question: dict[str, Any], send: Send) -> None:
-    """What the process does: send stages and findings as they come, and in the end which runs are sound."""
-    torch.set_num_threads(1)  # as runs are computed: one thread each
-    for file in question["plugins"]:
-        load_plugin_file(Path(file))
-    checked = check(
-        Path(question["folder"]),
-        Place(default_cache_dir()),
-        against=list(map(Path, question["against"])),
-        allowed=Allowed.of(question["allowed"]),
-        told=lambda stage, new: send({"stage": stage, "found": [finding.as_json() for finding in new]}),
-    )
-    send({"runs": len(checked.runs), "sound": sorted(checked.sound)})

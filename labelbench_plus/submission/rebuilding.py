@@ -13,23 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
-from labelbench_plus.plugins import PluginError
+from labelbench_plus.limited import out_of_memory
+from labelbench_plus.oracle import ItemOracle, is_paid
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import VALIDATION, RunSpec, canonical, incompatibilities
-from labelbench_plus.steps import Steps, StrategyContractError
+from labelbench_plus.steps import Steps
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.strangers import Allowed, Objection, build, objections
 from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
 from labelbench_plus.submission.findings import Finding, some
 
 STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
-NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)
 
 
 @dataclass(eq=False)
@@ -78,17 +76,17 @@ def describe(runs: Iterable[dict[str, Any]], allowed: Allowed) -> Described:
             try:
                 described.specs[name] = RunSpec.from_json(config)
                 continue
-            except NOT_HERE as error:
+            except Exception as error:  # whatever a plugin says of hyperparameters that a stranger chose
                 described.findings.append(_unchecked(run, "config", error))
         # Its strategy may not be here, but what it bought and from which first set can be checked without.
-        with contextlib.suppress(*NOT_HERE):
+        with contextlib.suppress(Exception):
             described.partly[name] = build({**config, "strategy": {"name": STAND_IN}}, allowed)
     return described
 
 
 def _objected(run: dict[str, Any], objection: Objection) -> Finding:
     what = objection.what if objection.wrong else f"not built here, so not all of it is checked: {objection.what}"
-    remedy = f"--allow {shlex.quote(objection.allow)}" if objection.allow else ""
+    remedy = f"the benchmark's own, or --allow {shlex.quote(objection.allow)}" if objection.allow else ""
     return Finding(ARCHIVE, what, run["run"], f"config.{objection.field}", remedy, warning=not objection.wrong)
 
 
@@ -101,7 +99,7 @@ def rebuild(runs: Sequence[dict[str, Any]], described: Described, place: Place) 
             continue
         try:
             found = spec.id
-        except NOT_HERE as error:
+        except Exception as error:  # as above
             rebuilt.findings.append(_unchecked(run, "config", error))
             continue
         if found != run["run"]:
@@ -131,6 +129,8 @@ def rebuild(runs: Sequence[dict[str, Any]], described: Described, place: Place) 
 
 def _unchecked(run: dict[str, Any], where: str, error: BaseException) -> Finding:
     text = str(error).partition("\n")[0] or type(error).__name__
+    if out_of_memory(error):
+        return Finding(ARCHIVE, f"needs more memory than a check has, see --megabytes: {text}", run["run"], where)
     what = f"could not be built here, so not all of it is checked: {text}"
     return Finding(ARCHIVE, what, run["run"], where, warning=True)
 
@@ -158,7 +158,7 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], "config.problem", warning=True))
             elif run["run"] in rebuilt.specs:
                 rebuilt.whole.add(run["run"])
-    except (*NOT_HERE, QueryError, StrategyContractError) as error:
+    except Exception as error:  # as above
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
 
 
