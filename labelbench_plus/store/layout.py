@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+RESULT = "result.json"
+LAST = b"}\n"  # how it ends
 
 
 def run_folder(root: Path, run_id: str) -> Path:
@@ -34,5 +38,10 @@ def find_run(root: Path, run: str) -> Path:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in `folder` is finished. Files decide, not processes."""
-    return (folder / "result.json").is_file()
+    """Whether the run in `folder` is finished. Files decide, not processes, and not one that is empty or cut off."""
+    try:
+        with open(folder / RESULT, "rb") as file:
+            file.seek(-len(LAST), os.SEEK_END)
+            return file.read() == LAST
+    except OSError:
+        return False
