@@ -40,8 +40,20 @@ def find_run(root: Path, run: str) -> Path:
 def is_done(folder: Path) -> bool:
     """Whether the run in `folder` is finished. Files decide, not processes, and not one that is empty or cut off."""
     try:
-        with open(folder / RESULT, "rb") as file:
-            file.seek(-len(LAST), os.SEEK_END)
-            return file.read() == LAST
+        return _ends_well(folder / RESULT)
     except OSError:
         return False
+
+
+def is_torn(result: Path) -> bool:
+    """Whether a result is there, and is empty or cut off: it was not written by us, or not kept by the file system."""
+    try:
+        return not _ends_well(result)
+    except FileNotFoundError:
+        return False
+
+
+def _ends_well(result: Path) -> bool:
+    with open(result, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(LAST)))
+        return file.read() == LAST

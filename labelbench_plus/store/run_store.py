@@ -28,7 +28,7 @@ from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store import details as details_files
 from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
-from labelbench_plus.store.layout import RESULT, is_done, run_folder
+from labelbench_plus.store.layout import RESULT, is_done, is_torn, run_folder
 from labelbench_plus.store.lease import Judge, Lease, acquire
 from labelbench_plus.store.numbered import file_name, numbered
 
@@ -129,7 +129,7 @@ class RunStore:
         Raises
         ------
         StoreError
-            It cannot be read.
+            It is damaged or missing.
         """
         return _object(self.folder / "manifest.json")
 
@@ -139,7 +139,7 @@ class RunStore:
         Raises
         ------
         StoreError
-            It cannot be read.
+            It is damaged or missing.
         """
         return _object(self.folder / "config.json")
 
@@ -149,7 +149,7 @@ class RunStore:
         Raises
         ------
         StoreError
-            It cannot be read.
+            It is damaged or missing.
         """
         return _object(self.folder / RESULT)
 
@@ -315,9 +315,10 @@ class RunStore:
             "scores": {name: [record.scores[name] for record in records] for name in records[-1].scores},
             "head": self.head(),
         }
-        if not self.done:  # what a torn one says is in the rounds
-            (self.folder / RESULT).unlink(missing_ok=True)
-        _publish_once(self.folder / RESULT, canonical(result) + b"\n")
+        path, content = self.folder / RESULT, canonical(result) + b"\n"
+        if is_torn(path):  # what it said is in the rounds
+            replace(path, content)
+        _publish_once(path, content)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
     def costs(self) -> list[dict[str, float | None]]:
@@ -328,7 +329,7 @@ class RunStore:
         path = self.folder / "costs" / name
         try:
             return _object(path)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             logger.warning("%s; what the round cost is not known", error)
             return {}
 
@@ -340,7 +341,7 @@ def _pretty(manifest: dict[str, Any]) -> bytes:
 def _object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise StoreError(f"{path}: cannot be read: it holds no JSON object")
