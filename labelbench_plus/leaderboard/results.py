@@ -131,7 +131,7 @@ def meta_as_json(meta: BoardMeta) -> bytes:
     """board.json: sorted, indented, ending in a newline."""
     record = {"format": FORMAT, **dataclasses.asdict(meta)}
     for about in record["problems"].values():
-        for later in ("series", "knows_truth"):  # boards were published before there were any
+        for later in ("series", "knows_truth", "averaged"):  # boards were published before there were any
             if not about[later]:
                 del about[later]
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()

@@ -119,6 +119,9 @@ class Regression(OfDataset):
     def validation_labels(self) -> int:
         return len(_lasting(self).validation.labels)
 
+    def averaged_metric(self) -> str:
+        return f"{self.metrics[0].name}{PER_SD}" if self.metrics[0].in_label_unit else ""
+
     def facets(self) -> dict[str, str]:
         return {**super().facets(), "scores": "in the label's unit"}
 

@@ -206,7 +206,7 @@ def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
         drawn = of_strategy(
             name,
             [(member.label, member.setting) for member in found],
-            track.track.baseline,
+            track.track,
             style,
             f"strategy-{site.strategies[name]}-{i}",
         )
@@ -232,6 +232,7 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
     runs = sum(member.setting.n_runs for member in members)
     data = f"{len(board.datasets)} data set{'s' if len(board.datasets) > 1 else ''}: {', '.join(board.datasets)}"
     better = "higher" if track.higher_is_better else "lower"
+    unit = "" if board.measure == track.metric else f" in {board.measure}"
     view = table_view(
         board.table,
         "ranking" if details else f"t-{name}",
@@ -245,7 +246,7 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
         board,
         name,
         f"track/{name}.html",
-        f"ranked by {track.metric}, {better} is better · gains over {track.baseline} · {data} · {runs:,} runs",
+        f"ranked by {track.metric}, {better} is better · gains over {track.baseline}{unit} · {data} · {runs:,} runs",
         _finding(board),
         members,
         view,
