@@ -6,7 +6,6 @@ Nothing heavy is imported at the top: a worker process must be able to set its t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -180,8 +179,9 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
     from labelbench_plus.running.failures import facts_of
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.steps import Select, select_here
-    from labelbench_plus.store.lease import RunBusy
+    from labelbench_plus.store.lease import LeaseLost, RunBusy
     from labelbench_plus.store.manifest import manifest
+    from labelbench_plus.store.numbered import file_name
     from labelbench_plus.store.run_store import RunStore
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
     from labelbench_plus.warm_up import warm_up
@@ -209,16 +209,22 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
     about = {**job.noted.about, "isolate": "process"} if job.isolate else job.noted.about
     origin = manifest(spec, where.device, chosen.provenance if chosen else None)
     try:
-        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.noted.about), **about)
+        lease = store.open(
+            spec,
+            origin,
+            lambda holder: still_exists(holder, job.noted.about),
+            lambda error: {"failure": facts_of(error)},
+            **about,
+        )
     except RunBusy:
         return "busy"
     try:
-        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.noted.log else None
+        log = store.folder / "attempts" / file_name(lease.number, ".log") if job.noted.log else None
         with _printing_to(log), Cell(where.plugin_files, (where.root, where.cache, where.answers)) as cell:
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
             if chosen is not None:
-                chosen.check(json.loads((store.folder / "manifest.json").read_bytes()), store.folder)
+                chosen.check(store)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
             warm_up(spec.strategy, spec.initial, spec.trainer)
             place = Place(where.cache, where.device, shared, where.answers)
@@ -227,9 +233,12 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
         lease.release("waiting", str(pending), answers=pending.count)
         mirror.abandon(failed=False)
         return pending
+    except LeaseLost as lost:  # nothing failed: another process goes on with the run
+        lease.release("stopped", str(lost))
+        mirror.abandon(failed=False)
+        return "busy"
     except Exception as error:
-        with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
-            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+        lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
         mirror.abandon(failed=True)
         raise
     except BaseException:  # Ctrl-C or a request to stop: what is committed stays, the next attempt goes on from it

@@ -13,13 +13,14 @@ from typing import Any
 
 from labelbench_plus import plain_json
 from labelbench_plus.leaderboard.badges import BADGES_FILE
+from labelbench_plus.leaderboard.results import SUBMISSION
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.schema import RunLine, Submission, misfits
 
-SUBMISSION = "submission.json"
 CURVES = "curves.csv"
+TABLES = ("board.json", CURVES, "table.csv", "table.md")
 LONGEST = {
     SUBMISSION: 2**20,
     ARCHIVE: 128 * 2**20,

@@ -16,12 +16,16 @@ from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.strangers import Allowed
 from labelbench_plus.submission.arithmetic import check_run
-from labelbench_plus.submission.bundle import CURVES, SUBMISSION, Bundle, read_bundle
+from labelbench_plus.submission.bundle import CURVES, SUBMISSION, TABLES, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
 from labelbench_plus.submission.findings import Finding, Findings
+from labelbench_plus.submission.grain import check_grain
+from labelbench_plus.submission.planned import check_seeds
+from labelbench_plus.submission.published import check_published, published_beside
 from labelbench_plus.submission.rebuilding import Rebuilt, describe, rebuild
 from labelbench_plus.submission.schema import Submission
-from labelbench_plus.submission.tables import check_board, check_curves
+from labelbench_plus.submission.tables import check_board, check_curves, check_tables
+from labelbench_plus.submission.times import check_times
 
 NOTHING = Allowed()
 Told = Callable[[str, list[Finding]], None]
@@ -64,7 +68,8 @@ def check(
     Parameters
     ----------
     place: where problems are built again to compare with.
-    against: folders of published results that the baseline may be taken from.
+    against: folders of published results that the baseline may be taken from, and that runs are compared with which
+        are there too; those beside it that hold any of its runs, if none is named.
     own: these are the benchmark's own results: see `bundle.read_bundle`.
     allowed: what may be built beside the benchmark's own plugins.
     told: called with what begins, and with what was found, as it is found.
@@ -96,8 +101,10 @@ def check(
         begins("its problems are built again")
         rebuilt = rebuild(bundle.runs, described, place)
         findings.add(rebuilt.findings)
+        findings.add(check_grain(bundle.runs, rebuilt.denominators))
     begins("its runs are compared")
-    reference = [run for other in against for run in read_bundle(other, own=True).runs]
+    others = [*against] or ([] if own else published_beside(folder, bundle.runs))
+    reference = [run for other in others for run in read_bundle(other, own=True).runs]
     known = {**describe(reference, allowed).specs, **described.specs}
     baseline = bundle.submission.baseline if bundle.submission else None
     if baseline is None and _readable(bundle, "board.json"):
@@ -107,7 +114,12 @@ def check(
         findings.add(check_coverage(settings, by_setting(reference, known), baseline))
     findings.add(check_outliers(settings))
     findings.add(check_selections(bundle.runs, reference))
+    findings.add(check_published(bundle.runs, reference, rebuilt.specs, str(baseline)))
     findings.add(_tables(bundle, described.specs, rebuilt.specs))
+    if bundle.submission and bundle.submission.planned:
+        findings.add(check_seeds(bundle.submission.planned, SUBMISSION))
+    if bundle.runs:
+        findings.add(check_times(folder, bundle.runs))
     findings.add(_signature(bundle))
     findings.add(_machine_paths(bundle))
     findings.add(_badges(bundle))
@@ -134,15 +146,23 @@ def _of_board(folder: Path, name: str) -> Any:
         return None
 
 
-def _tables(bundle: Bundle, described: Mapping[str, RunSpec], rebuilt: Mapping[str, RunSpec]) -> Iterator[Finding]:
+def _tables(bundle: Bundle, described: Mapping[str, RunSpec], rebuilt: Mapping[str, RunSpec]) -> list[Finding]:
     """`described`: the runs' specs, for what tables call them; `rebuilt`: those whose problems were built."""
+    refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
+    findings: list[Finding] = []
     for name in ("board.json", CURVES):
-        if not (bundle.folder / name).exists():
-            yield Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it")
-    if _readable(bundle, "board.json"):
-        yield from check_board(bundle.folder / "board.json", rebuilt)
-    if _readable(bundle, CURVES):
-        yield from check_curves(bundle.folder / CURVES, bundle.runs, described)
+        path = bundle.folder / name
+        if name in refused:
+            continue
+        if not path.exists():
+            findings.append(Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it"))
+        elif name == "board.json":
+            findings += check_board(path, rebuilt, bundle.submission, whole=len(rebuilt) == len(bundle.runs))
+        else:
+            findings += check_curves(path, bundle.runs, described, bundle.submission)
+    if not findings and not refused.intersection(TABLES):  # else they would be made of what is wrong already
+        findings += check_tables(bundle.folder)
+    return findings
 
 
 def _readable(bundle: Bundle, name: str) -> bool:
