@@ -134,7 +134,7 @@ DEAR = {
                 "weights": "random-plumbing-test",
             },
         ),
-        "needs more memory than a check has",
+        "needs more memory than a check has|could not be checked within",
     ),
     "many runs": (many_runs, "runs.jsonl.gz: |could not be checked within"),
     "many rounds": (many_rounds, "over budget|could not be checked within"),

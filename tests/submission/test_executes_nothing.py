@@ -109,7 +109,7 @@ def strange(events, bundle, evil, tmp_path) -> list[str]:
         for path in opened(events)
         if not any(str(path).startswith(root) for root in roots)
         and path.parent not in scratch
-        and path not in {*scratch, Path(labelbench_plus.__file__).parents[1]}
+        and path not in {*scratch, bundle.parent, Path(labelbench_plus.__file__).parents[1]}
     ] + [what for event, what in events if str(evil) in what]
 
 
