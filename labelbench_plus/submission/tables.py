@@ -225,8 +225,10 @@ class _Begins(str):
 def _same(text: str | None, value: Any) -> bool:
     if isinstance(value, _Begins):
         return text == value or (text or "").startswith((f"{value}(", f"{value}, labels chosen by "))
-    if text is None or value is None or isinstance(value, str):
-        return (text or "") == printable(value or "")
+    if isinstance(value, str):
+        return (text or "") == printable(value)
+    if not text or value is None:
+        return not text and value is None
     try:
         return float(text) == value
     except ValueError:
