@@ -30,7 +30,8 @@ from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
-from labelbench_plus.submission.replay import Sample, replay
+from labelbench_plus.submission.replay import replay
+from labelbench_plus.submission.sample import Sample
 from labelbench_plus.suite import load_suite
 from labelbench_plus.testing.resume import check_resumes
 from labelbench_plus.trainers import trainers
