@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from labelbench_plus.shown import printable
+
 MOST_SHOWN = 5
 MOST_TOLD = 200  # problems, and as many warnings
 LONGEST = 400  # characters of each part: a submission may hold texts of any length
@@ -99,11 +101,6 @@ class Findings:
     def runs(self) -> frozenset[str]:
         """Ids of runs with a finding."""
         return frozenset(finding.run for finding in self._kept)
-
-
-def printable(text: str) -> str:
-    """A text without control characters and halves of characters, which are written out."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def some(values: Any) -> str:

@@ -239,6 +239,6 @@ def test_a_terminal_obeys_nothing_of_a_finding(bundle, place):
     name = "\x1b]0;owned\x07\u202e\udcff.txt"
     (bundle / name).touch()
     (problem,) = check(bundle, place).problems
-    assert str(problem).isprintable() and "\\x1b]0;owned\\x07\\u202e\\udcff.txt: no part" in str(problem)
+    assert str(problem).isprintable() and "\\u001b]0;owned\\u0007\\u202e\\udcff.txt: no part" in str(problem)
     done = CliRunner().invoke(app, ["submission", "check", str(bundle)])
     assert done.exit_code == 1 and "\x1b" not in done.output + done.stderr
