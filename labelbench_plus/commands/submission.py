@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Json, Plugins, load_plugins, load_runs, stop
+from labelbench_plus.commands.common import FAILED, Allow, Json, Plugins, load_plugins, load_runs, stop
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ Bundle = Annotated[Path, typer.Argument(help="A submission's folder, e.g. result
 Against = Annotated[
     list[Path] | None,
     typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
-]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow",
-        help="What may be built beside the benchmark's own: a package's name, or KIND.PLUGIN.FIELD=VALUE as findings "
-        "say it; may be repeated",
-    ),
 ]
 Seconds = Annotated[float, typer.Option(min=1, help="How long the check may take once its modules are imported")]
 Megabytes = Annotated[int, typer.Option(min=50, help="How much memory the check may take beyond its imports")]
