@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "reference",
             "plugins",
             "seeding",
+            "shown",
             "answers",
             "budget",
             "measure",
