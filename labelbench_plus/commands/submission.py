@@ -57,7 +57,7 @@ def pack_command(
     from labelbench_plus.submission.pack import pack
 
     overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
-    loaded, specs = load_runs(suite, overrides, plugin)
+    loaded, specs = load_runs(suite, overrides, plugin, runs_in)
     for prefix in ids:
         if (fits := sum(spec.id.startswith(prefix) for spec in specs)) != 1:
             stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,14 @@ class Chosen:
     ----------
     run, head: its id, and the hash of its last round, which stands for all it bought.
     records, costs: of its rounds.
+    isolation: how its strategies were kept from labels, as its manifest says; None if they were not.
     """
 
     run: str
     head: str
     records: tuple[RoundRecord, ...]
     costs: tuple[dict[str, float | None], ...]
+    isolation: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, store: RunStore) -> Chosen:
@@ -41,7 +44,8 @@ class Chosen:
         StoreError
             Its files contradict each other.
         """
-        return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()))
+        isolation = json.loads((store.folder / "manifest.json").read_bytes()).get("isolation")
+        return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()), isolation)
 
     @property
     def provenance(self) -> dict[str, str]:

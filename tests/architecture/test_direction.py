@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "_torchvision_compat",
             "reference",
+            "faults",
             "plugins",
             "seeding",
             "answers",
