@@ -124,7 +124,7 @@ def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict
     if not -len(records) <= number < len(records):
         raise LookupError(f"run {store.id} has no round {number}: {len(records)} are committed, counted from 0")
     record = records[number]
-    details = store.details(record.number)
+    details = store.details_of(record)
     if record.details is not None and details is None:
         raise FileNotFoundError(
             f"{store.folder}: round {record.number} has details, but they are not here: the archive was written "

@@ -190,6 +190,8 @@ def incompatibilities(spec: RunSpec) -> list[str]:
     reasons = _misfit(trainer, problem)
     if spec.strategy.uses_hidden_labels:
         reasons.append(f"strategy {spec.strategy.name!r} uses hidden labels, so it can only be named in 'initial'")
+    if (initial := spec.initial) is not None and initial.uses_hidden_labels and not is_built_in(initial):
+        reasons.append(f"strategy {initial.name!r} uses hidden labels: only those that come with the package may")
     first, later = spec.chooser(0), spec.strategy if len(spec.amounts) > 1 else None
     for chooser, has_model in ((first, False), (later, True)):
         if chooser is None:

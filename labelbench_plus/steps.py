@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.problems import Instance, Place
@@ -16,8 +17,8 @@ from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
 from labelbench_plus.measure import noted
-from labelbench_plus.oracle import QueryError, is_paid
-from labelbench_plus.plugins import label
+from labelbench_plus.oracle import Again, QueryError, is_paid
+from labelbench_plus.plugins import is_built_in, label
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.view import CapabilityError, View
@@ -35,9 +36,11 @@ def select_here(strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
     Raises
     ------
     QueryError
-        It wrote to its view.
+        It wrote to its view, or asks for another run's purchase.
     """
     query = strategy.select(view, n, rng)
+    if isinstance(query, Again):
+        raise QueryError("expected a choice, got Again: only a run with a proxy has another run's purchase sold to it")
     if changed := view.changed():
         raise QueryError(f"expected the view to be left as it was, but {', '.join(changed)} was written to")
     return query
@@ -99,10 +102,27 @@ class Steps:
         view = self.instance.view(Needs(chooser.needs, self.spec.trainer), ledger, model, money)
         rng = Streams(self.spec.seed).round(number).rng("initial" if chooser is self.spec.initial else "strategy")
         try:
-            said = question(select(chooser, view, oracle.ask_for(money, ledger), rng), money, ledger)
+            query = select(chooser, view, oracle.ask_for(money, ledger), rng)
+            self._check_form(query, chooser, number)
+            said = question(query, money, ledger)
         except (QueryError, CapabilityError) as error:
             raise StrategyContractError(f"strategy {label(chooser)!r}, round {number}: {error}") from error
         return said, noted("strategy", view.notes)
+
+    def _check_form(self, query: Any, chooser: Strategy, number: int) -> None:
+        """Refuse a draw that uses hidden labels where the suite, which is public, does not name one.
+
+        A strategy's word that it is honest counts for nothing here: a built-in one that says it uses labels nobody
+        paid for, as `initial`, in the first round. Every board that has such a round says so.
+        """
+        first = number == 0 and chooser is self.spec.initial
+        if not questions.of(self.spec.problem.query).uses_hidden_labels(query):
+            return
+        if not (first and chooser.uses_hidden_labels and is_built_in(chooser)):
+            raise QueryError(
+                "expected a choice of its own, got a draw by classes, which uses labels nobody paid for: only "
+                "'stratified' as 'initial' makes one, in the first round"
+            )
 
     def fit(self, number: int, ledger: Ledger, previous: Any | None, checkpoint: Checkpoint | None = None) -> Any:
         """The model of a round, whose purchase is the ledger's last, from the previous one's if the trainer wants it.

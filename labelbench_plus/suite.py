@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,26 +18,29 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveFloat,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
 from pydantic.functional_validators import BeforeValidator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
 
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.faults import worded
-from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, label, registry
-from labelbench_plus.spec import RunSpec, hidden_needs, incompatibilities
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
+from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry
+from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20
 MAX_RUNS = 100_000
+MAX_ROUNDS = 100_000
+MAX_AMOUNT = 1e15  # beyond it whole units are no longer told apart
+MAX_SEED = 2**63 - 1  # tables hold seeds in 64 bits
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 
 
 class SuiteError(Exception):
@@ -49,17 +53,23 @@ def _seeds(value: Any) -> Any:
         first, last = map(int, match.groups())
         if last < first:
             raise PydanticCustomError("seeds", "the range is empty: write the smaller seed first")
+        if last - first >= MAX_RUNS:
+            raise PydanticCustomError("seeds", "more than {most} seeds", {"most": MAX_RUNS})
         return list(range(first, last + 1))
     if not isinstance(value, list):
         raise PydanticCustomError("seeds", "expected a list of seeds, or a range such as 0..4")
     return value
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _distinct(values: tuple[Any, ...]) -> None:
+    seen: set[bytes] = set()
     for index, value in enumerate(values):
-        if value in values[:index]:
+        said = canonical(
+            describe(value) if isinstance(value, Plugin) else value
+        )  # hyperparameters need not be hashable
+        if said in seen:
             raise PydanticCustomError("duplicate", "entry {n} repeats an earlier one", {"n": index})
-    return values
+        seen.add(said)
 
 
 class Budget(BaseModel):
@@ -73,7 +83,7 @@ class Budget(BaseModel):
 
     first: NonNegativeFloat
     batch: NonNegativeFloat | None = None
-    rounds: PositiveInt
+    rounds: Annotated[int, Field(gt=0, le=MAX_ROUNDS)]
     growth: PositiveFloat = 1.0
 
     @model_validator(mode="after")
@@ -82,6 +92,11 @@ class Budget(BaseModel):
             what = {"rounds": self.rounds, "batch": "no batch" if self.batch is None else "a batch of 0"}
             raise PydanticCustomError(
                 "batch", "{rounds} rounds with {batch}: name what each round after the first may spend", what
+            )
+        grows = (self.rounds - 1) * math.log(self.growth) + math.log(self.batch or 1)
+        if self.growth != 1 and grows > math.log(MAX_AMOUNT):
+            raise PydanticCustomError(
+                "growth", "the last round would spend more than {most}", {"most": f"{MAX_AMOUNT:g}"}
             )
         return self
 
@@ -155,7 +170,7 @@ class Suite(BaseModel):
         default_factory=lambda: registry("strategies").build("random")
     )
     budget: Budget
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, strict=True)], ...], BeforeValidator(_seeds), Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)]
     baseline: str = "random"
     launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
     isolate: Isolation | None = None
@@ -177,12 +192,23 @@ class Suite(BaseModel):
 
     def runs(self) -> list[RunSpec]:
         """Every run of the product, in a fixed order: seeds run slowest, so that all strategies progress together."""
+        return self._runs(self.seeds)
+
+    def settings(self) -> list[RunSpec]:
+        """The runs of the first seed."""
+        return self._runs(self.seeds[:1])
+
+    def __len__(self) -> int:
+        """How many runs the product has."""
+        return len(self.problems) * len(self.trainers) * len(self.strategies) * len(self.seeds)
+
+    def _runs(self, seeds: Sequence[int]) -> list[RunSpec]:
         amounts = self.budget.amounts()
         return [
             RunSpec(
                 problem, trainer, strategy, self.initial, amounts, seed, self.proxy if self.proxy != trainer else None
             )
-            for problem, trainer, seed, strategy in product(self.problems, self.trainers, self.seeds, self.strategies)
+            for problem, trainer, seed, strategy in product(self.problems, self.trainers, seeds, self.strategies)
         ]
 
 
@@ -250,22 +276,20 @@ def _terms(said: Any) -> Isolation | None:
 
 
 def _impossible(suite: Suite, source: Source) -> Iterator[str]:
-    runs = suite.runs()
-    if len(runs) > MAX_RUNS:
-        yield f"{source.place(())}: the product has {len(runs):,} runs, more than {MAX_RUNS:,}: split the suite"
+    if len(suite) > MAX_RUNS:
+        yield f"{source.place(())}: the product has {len(suite):,} runs, more than {MAX_RUNS:,}: split the suite"
         return
     reasons: dict[str, None] = {}
-    for run in runs:
-        if run.seed == suite.seeds[0]:  # no reason depends on the seed
-            where = f"problem {run.problem.name!r}"
-            try:
-                found = [*incompatibilities(run), *(_not_isolated(run) if suite.isolate else ())]
-                if not found:
-                    where = f"problem {run.problem.name!r} with trainer {run.trainer.name!r}"
-                    run.identity  # noqa: B018 asks for the data's hash and the first weights'
-            except (FileNotFoundError, ValueError, ImportError, OSError) as error:
-                found = [f"{where}: {error}"]
-            reasons.update(dict.fromkeys(found))
+    for run in suite.settings():  # no reason depends on the seed
+        where = f"problem {run.problem.name!r}"
+        try:
+            found = [*incompatibilities(run), *(_not_isolated(run) if suite.isolate else ())]
+            if not found:
+                where = f"problem {run.problem.name!r} with trainer {run.trainer.name!r}"
+                run.identity  # noqa: B018 asks for the data's hash and the first weights'
+        except (FileNotFoundError, ValueError, ImportError, OSError) as error:
+            found = [f"{where}: {error}"]
+        reasons.update(dict.fromkeys(found))
     for reason in reasons:
         yield f"{source.name}: {reason}"
 
@@ -277,20 +301,16 @@ def _not_isolated(run: RunSpec) -> Iterator[str]:
 
 
 def _read(path: Path, overrides: Sequence[str]) -> Source:
-    yaml = YAML(typ="rt", pure=True)
     try:
-        marks = yaml.load(path.read_text(encoding="utf-8"))
+        data, marks = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SuiteError(f"{path}: no such suite file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: cannot be read: {error}") from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise SuiteError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from error
-    if not isinstance(marks, CommentedMap):
+    except YAMLRefused as error:
+        raise SuiteError(f"{path}{error.place}: {error}") from error
+    if not isinstance(data, dict):
         raise SuiteError(f"{path}:1:1: expected a mapping with the fields {', '.join(Suite.model_fields)}")
-    data = _plain(marks)
     paths = tuple(_override(data, override) for override in overrides)
     return Source(str(path), data, marks, paths)
 
@@ -301,9 +321,9 @@ def _override(data: Any, override: str) -> tuple[str | int, ...]:
         raise SuiteError(f"override {override!r}: expected dotted.path=value, e.g. budget.rounds=5")
     parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
     try:
-        value = _plain(YAML(typ="rt", pure=True).load(text))
-    except MarkedYAMLError as error:
-        raise SuiteError(f"override {override!r}: {text!r} is not valid YAML") from error
+        value, _ = load_yaml(text)
+    except YAMLRefused as error:
+        raise SuiteError(f"override {override!r}: {text!r}: {error}") from error
     node = data
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
@@ -325,18 +345,6 @@ def _override(data: Any, override: str) -> tuple[str | int, ...]:
         else:
             node = node[part]
     return parts
-
-
-def _plain(node: Any) -> Any:
-    """The parser's annotated containers and scalars as plain Python values."""
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node if node is None else str(node)
 
 
 def _report(source: Source, error: ValidationError) -> list[str]:

@@ -10,7 +10,7 @@ from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.steps import StrategyContractError
 from labelbench_plus.store.run_store import RunStore
-from labelbench_plus.suite import load_suite
+from labelbench_plus.suite import SuiteError, load_suite
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ class Wrong(PoolStrategy):
     def select(self, view, n, rng):
         {body}
 '''
+
+FORMS = "from labelbench_plus.oracle import Again, StratifiedDraw; from labelbench_plus.budget import Purchase"
 
 
 @pytest.fixture
@@ -56,11 +58,40 @@ def carry(suite_file, tmp_path):
         ("positions", "return torch.linspace(0, 1, n)", "integer pool indices"),
         ("peeks", "return view.probabilities", "view.probabilities was read"),
         ("writes", "view.features.mul_(2); return view.candidates[:n]", "features was written to"),
+        ("draws", f"{FORMS}; return StratifiedDraw(rng)", "a draw by classes, which uses labels nobody paid for"),
+        ("disguises", f"{FORMS}; return type('Own', (StratifiedDraw,), {{}})(rng)", "labels nobody paid for"),
+        (
+            "guesses",
+            f"{FORMS}; return Again(Purchase(view.candidates.numpy(), *torch.ones(2, n).numpy()))",
+            "got Again",
+        ),
     ],
 )
 def test_a_strategy_that_breaks_its_contract_is_stopped_by_name(carry, name, body, says):
     with pytest.raises(StrategyContractError, match=f"strategy '{name}', round 1: .*{says}"):
         carry(name, body)
+
+
+@pytest.mark.parametrize("isolate", ["", "isolate: process\n"], ids=["here", "apart"])
+def test_a_first_round_drawn_by_class_is_not_sold_to_a_stranger(suite_file, tmp_path, isolate):
+    name = "first_apart" if isolate else "first_here"
+    plugin = tmp_path / "first.py"
+    plugin.write_text(PLUGIN.format(name=name, body=f"{FORMS}; return StratifiedDraw(rng)"))
+    suite = suite_file(("budget:", f"{isolate}initial: {name}\nbudget:"))
+    arguments = ["run", str(suite), "--plugin", str(plugin), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code != 0
+    said = " ".join((result.output + result.stderr).split())
+    assert f"strategy '{name}', round 0: expected a choice of its own" in said
+
+
+def test_a_stranger_who_says_that_it_uses_hidden_labels_is_refused(suite_file, tmp_path):
+    plugin = tmp_path / "candid.py"
+    code = PLUGIN.format(name="candid", body=f"{FORMS}; return StratifiedDraw(rng)")
+    plugin.write_text(code.replace("    needs =", "    uses_hidden_labels = True\n    needs ="))
+    load_plugin_file(plugin)
+    with pytest.raises(SuiteError, match="'candid' uses hidden labels: only those that come with the package may"):
+        load_suite(suite_file(("budget:", "initial: candid\nbudget:")))
 
 
 def test_rounds_spend_what_the_schedule_says(carry):

@@ -1,6 +1,6 @@
 import pytest
 
-from labelbench_plus.suite import SuiteError, load_suite
+from labelbench_plus.suite import Suite, SuiteError, _distinct, load_suite
 
 
 def faults(path, *overrides) -> list[str]:
@@ -95,7 +95,7 @@ def test_overrides_replace_values_and_reach_into_plugins(suite_file):
         ("trainers.3.l2=1", "the list has entries 0 to 0"),
         ("seeds.first=1", "not a mapping or list"),
         ("trainers.0.l3=1", "override trainers.0.l3: trainers.0.l3: unknown hyperparameter"),
-        ("strategies=[", "is not valid YAML"),
+        ("strategies=[", "not valid YAML: expected the node content"),
     ],
 )
 def test_a_wrong_override_is_named_as_such(suite_file, override, says):
@@ -104,6 +104,51 @@ def test_a_wrong_override_is_named_as_such(suite_file, override, says):
 
 def test_a_file_that_is_not_there(tmp_path):
     assert "no such suite file" in faults(tmp_path / "none.yaml")[0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [
+        ("0..100000000000", "more than 100000 seeds"),
+        (str([*range(200), 7]), "entry 200 repeats an earlier one"),
+        (f"[{2**63}]", "less than or equal to"),
+    ],
+)
+def test_seeds_are_counted_before_they_are_listed(suite_file, seeds, says):
+    assert says in "\n".join(faults(suite_file(), f"seeds={seeds}"))
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        ("{first: 1, batch: 1, rounds: 1000000000}", "less than or equal to 100000"),
+        ("{first: 1, batch: 2, rounds: 3000, growth: 2.0}", "the last round would spend more than 1e+15"),
+    ],
+)
+def test_budgets_that_nobody_has_are_refused(suite_file, budget, says):
+    assert says in "\n".join(faults(suite_file(), f"budget={budget}"))
+
+
+def test_a_product_is_counted_before_it_is_made(suite_file, monkeypatch):
+    monkeypatch.setattr(Suite, "runs", lambda suite: pytest.fail("100,001 runs or more were made"))
+    says = "the product has 120,000 runs, more than 100,000: split the suite"
+    assert says in "\n".join(faults(suite_file(), "seeds=0..59999"))
+
+
+class Compared(int):
+    """Counts how often it is compared."""
+
+    count = 0
+    __hash__ = int.__hash__
+
+    def __eq__(self, other):
+        Compared.count += 1
+        return int(self) == int(other)
+
+
+def test_to_find_repeated_seeds_not_all_are_compared_with_all():
+    _distinct(tuple(map(Compared, range(2000))))
+    assert Compared.count < 2 * 2000
 
 
 def test_weights_that_cannot_be_had_are_refused_before_any_work(suite_file, tmp_path):

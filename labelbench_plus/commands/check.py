@@ -122,15 +122,14 @@ def _built(kind: str, name: str, given: str | None) -> Any:
         return name
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
+    from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
     from labelbench_plus.plugins import registry
 
     try:
-        parameters = YAML(typ="safe", pure=True).load(given)
-    except YAMLError as error:
-        stop(f"--with {given!r}: not valid YAML: {error}")
+        parameters, _ = load_yaml(given)
+    except YAMLRefused as error:
+        stop(f"--with {given!r}: {error}")
     if not isinstance(parameters, dict):
         stop(f"--with {given!r}: expected a mapping, e.g. '{{dimensions: 8}}'")
     try:

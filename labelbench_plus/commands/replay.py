@@ -6,7 +6,7 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -117,15 +117,14 @@ def _built(text: str) -> Trainer:
     """The trainer that the command line names."""
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
+    from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
     from labelbench_plus.plugins import registry
 
     try:
-        value: Any = YAML(typ="safe", pure=True).load(text)
+        value, _ = load_yaml(text)
         built: Trainer = registry("trainers").build(value)
-    except YAMLError:
+    except YAMLRefused:
         stop(f"--trainer {text!r}: not valid YAML; expected a name, or e.g. '{{name: mlp, steps: 300}}'")
     except PydanticCustomError as error:
         stop(f"--trainer {text!r}: {error}")

@@ -37,10 +37,12 @@ def run(
 ) -> None:
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
+    Exit code 1 if a run failed, 75 if one is left undone for another reason.
+
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
     from labelbench_plus.running.job import Mirror, Where, local_jobs
-    from labelbench_plus.running.local import run_local
+    from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
 
     loaded, runs = load_runs(suite, overrides, plugin, out)
@@ -61,8 +63,8 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
     show_board(loaded, runs, out)
-    if progress.failed:
-        raise typer.Exit(FAILED)
+    if progress.left:
+        raise typer.Exit(FAILED if progress.failed else LEFT)
 
 
 def _check_device(device: str) -> None:

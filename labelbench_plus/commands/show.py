@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,30 +47,31 @@ def show(
         rounds, costs = store.rounds(), store.costs()
     except (StoreError, OSError) as error:
         stop(str(error))
-    settings = json.loads((store.folder / "config.json").read_bytes())
+    settings, manifest = _readable(store.config), _readable(store.manifest)
     state = "done" if store.done else "not done"
-    print(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts'])} rounds")
+    print(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts']) if settings else '?'} rounds")
     for field in ("problem", "trainer", "strategy", "initial", "seed"):
-        print(f"  {field:<9} {json.dumps(settings[field])}")
+        print(f"  {field:<9} {json.dumps(settings.get(field))}")
     if "proxy" in settings:
         print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
-        chosen = json.loads((store.folder / "manifest.json").read_bytes())["selection"]
-        print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
-    if beside := _beside(json.loads((store.folder / "manifest.json").read_bytes())):
+        if chosen := manifest.get("selection"):
+            print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
+    if beside := _beside(manifest):
         print(f"  beside the budget: {beside}")
     if store.model_folder.exists():
         print(f"  its last model: {store.model_folder}")
-    for number, attempt in enumerate(attempts(store.folder / "attempts"), start=1):
+    for attempt in attempts(store.folder / "attempts"):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""
-        print(f"  attempt {number} on {attempt['host']}, {ended}{detail}")
+        print(f"  attempt {attempt['number']} on {attempt['host']}, {ended}{detail}")
     if rounds:
         names = without_points(rounds[0].scores)
         print(
             "  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"])
         )
     for record, cost in zip(rounds, costs, strict=True):
-        seconds = sum(cost.get(f"{part}_seconds") or 0 for part in ("select", "train", "evaluate"))
+        parts = [cost.get(f"{part}_seconds") or 0 for part in ("select", "train", "evaluate")]
+        seconds = sum(parts) if cost else math.nan  # lost
         cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
         cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
         notes = [
@@ -77,6 +80,17 @@ def show(
             if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
         ]
         print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
+
+
+def _readable(part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A part of a run that it can be shown without."""
+    from labelbench_plus.store.run_store import StoreError
+
+    try:
+        return part()
+    except StoreError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        return {}
 
 
 def _beside(manifest: Mapping[str, Any]) -> str:

@@ -4,14 +4,17 @@ Python's unpickler calls whatever a file names. This one has no such instruction
 itself, imports nothing, and the few names that an array's pickle needs (`numpy.ndarray`, `numpy.dtype`, ...) are
 tokens that it looks up in a table of its own. Whatever else a file asks for is refused by name and position.
 
-Memory is bounded by the file: an object costs at least one byte of it, a length that is declared and not there ends
-the reading, and a list or dictionary that is used in two places (which is how a short file unfolds to a huge object,
-or holds itself) is refused.
+Time and memory are bounded by the file: an object costs at least one byte of it, a length that is declared and not
+there ends the reading, and a list or dictionary that is used in two places (which is how a short file unfolds to a huge
+object, or holds itself) is refused. Content that many arrays share is held once. Keys are text or bytes, whose hashes
+nobody can foresee: numbers could be chosen to collide, and a dictionary of such takes the square of their count.
+
+Python's own unpickler with a list of allowed names would not do: its memo grows to whatever number a file names, so
+that ten bytes take 64 GB, and instructions change attributes of the very functions that are allowed.
 """
 
 from __future__ import annotations
 
-import codecs
 import math
 import pickletools
 import re
@@ -57,7 +60,9 @@ class _Shell:
 
 
 def load_plain(content: bytes, max_bytes: int = MAX_BYTES) -> Any:
-    """The object in a pickle: None, numbers, text, bytes, lists, tuples, dictionaries, sets and numeric arrays.
+    """The object in a pickle: None, numbers, text, bytes, lists, tuples, dictionaries and numeric arrays.
+
+    Keys of dictionaries are text or bytes.
 
     Raises
     ------
@@ -87,6 +92,13 @@ class _Machine:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._encoded: dict[int, tuple[str, bytes]] = {}
+
+    def as_bytes(self, text: str) -> bytes:
+        """Bytes that are written as text, how Python 2 did; the same object however often the text is used."""
+        if id(text) not in self._encoded:
+            self._encoded[id(text)] = text, text.encode("latin1")  # the text is kept, so that its id stays its own
+        return self._encoded[id(text)][1]
 
     def result(self) -> Any:
         if len(self._stack) != 1:
@@ -146,10 +158,6 @@ class _Machine:
         items = self.since_mark()
         self.last(dict).update(_pairs(items))
 
-    def add_items(self) -> None:
-        items = self.since_mark()
-        self.last(set).update(map(_key, items))
-
     def memoize(self, index: int | None) -> None:
         self._memo[len(self._memo) if index is None else index] = self.last(object)
 
@@ -170,20 +178,19 @@ class _Machine:
         arguments, name = self.pop(tuple), self.pop(_Name)
         if str(name) not in _CALLS:
             raise PickleRefused(f"it calls {name}, and nothing but arrays and plain containers is built")
-        self.push(_CALLS[str(name)](*arguments))
+        self.push(_CALLS[str(name)](self, *arguments))
 
     def build(self) -> None:
         state = self.pop(tuple)
         shell = self.last(_Shell)
         if shell.dtype is None:
-            _fill(shell, *state)
+            _fill(self, shell, *state)
         else:
             _set_byte_order(shell, *state)
 
 
-def _key(key: Any) -> Any:
-    # A tuple as a key would be hashed, and tuples that share their parts take for ever to hash.
-    if not isinstance(key, _SCALARS):
+def _key(key: Any) -> str | bytes:
+    if not isinstance(key, str | bytes):
         raise PickleRefused(f"a {type(key).__name__.lstrip('_')} as a key")
     return key
 
@@ -194,7 +201,7 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
     return {_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
 
 
-def _dtype(name: Any, *_: Any) -> _Shell:
+def _dtype(machine: _Machine, name: Any, *_: Any) -> _Shell:
     if not isinstance(name, str) or not _DTYPE.fullmatch(name):
         what = "of Python objects" if name in ("O", "O8", "|O") else f"of {name!r}"
         raise PickleRefused(f"an array {what}; arrays of numbers are read")
@@ -208,53 +215,50 @@ def _set_byte_order(shell: _Shell, *state: Any) -> None:
     shell.dtype = str(state[1]) + shell.dtype.lstrip("<>|=")
 
 
-def _numbers(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _numbers(machine: _Machine, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(data, str):
-        data = data.encode("latin1")  # how Python 2 wrote bytes
+        data = machine.as_bytes(data)
     if not isinstance(dtype, _Shell) or dtype.dtype is None or not isinstance(data, bytes | bytearray):
         raise PickleRefused("an array that is not numbers in a row of bytes")
-    if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape) or len(shape) > 8:
+    sides = shape if isinstance(shape, tuple) and len(shape) <= 8 else (None,)
+    if not all(type(side) is int and 0 <= side <= MAX_BYTES for side in sides):
         raise PickleRefused("an array whose shape is not up to eight lengths")
     kind = np.dtype(dtype.dtype)
     if math.prod(shape) * kind.itemsize != len(data):
         raise PickleRefused(f"an array declared as {shape} of {kind}, with {len(data):,} bytes of content")
-    return np.frombuffer(bytes(data), kind).reshape(shape, order="F" if order == "F" else "C")
+    return np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
-def _fill(shell: _Shell, *state: Any) -> None:
+def _fill(machine: _Machine, shell: _Shell, *state: Any) -> None:
     if len(state) != 5:
         raise PickleRefused("an array whose state is not (version, shape, type, order, content)")
     _, shape, dtype, fortran, data = state
-    shell.array = _numbers(data, dtype, shape, "F" if fortran else "C")
+    shell.array = _numbers(machine, data, dtype, shape, "F" if fortran else "C")
 
 
-def _empty_array(*arguments: Any) -> _Shell:
+def _empty_array(machine: _Machine, *arguments: Any) -> _Shell:
     return _Shell()  # what it is told (a class, a shape of 0) says nothing that BUILD does not say again
 
 
-def _scalar(dtype: Any, data: Any) -> Any:
-    return _numbers(data, dtype, (), "C").item()
+def _scalar(machine: _Machine, dtype: Any, data: Any) -> Any:
+    return _numbers(machine, data, dtype, (), "C").item()
 
 
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    return _numbers(data, dtype, shape, order)
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
+def _encode(machine: _Machine, text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise PickleRefused("bytes that are not written as latin1 text")  # how protocols 0 to 2 write bytes
-    return codecs.encode(text, "latin1")
+    return machine.as_bytes(text)
 
 
 _CALLS: dict[str, Callable[..., Any]] = {
     "numpy.dtype": _dtype,
     "_codecs.encode": _encode,
-    "__builtin__.bytes": lambda: b"",  # how protocols 0 to 2 write no bytes
+    "__builtin__.bytes": lambda _: b"",  # how protocols 0 to 2 write no bytes
 }
 for _core in ("numpy.core", "numpy._core"):
     _CALLS[f"{_core}.multiarray._reconstruct"] = _empty_array
     _CALLS[f"{_core}.multiarray.scalar"] = _scalar
-    _CALLS[f"{_core}.numeric._frombuffer"] = _from_buffer
+    _CALLS[f"{_core}.numeric._frombuffer"] = _numbers
 _TYPES = frozenset({"numpy.ndarray"})  # named, never called
 
 _NOTHING = frozenset({"PROTO", "FRAME", "STOP"})
@@ -269,7 +273,6 @@ _MAKES: dict[str, Callable[[], Any]] = {
     "NEWFALSE": lambda: False,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": set,
     "EMPTY_TUPLE": tuple,
     "MARK": _Mark,
 }
@@ -277,7 +280,6 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "LIST": lambda m, _: m.push(m.since_mark()),
     "TUPLE": lambda m, _: m.push(tuple(m.since_mark())),
     "DICT": lambda m, _: m.push(_pairs(m.since_mark())),
-    "FROZENSET": lambda m, _: m.push(frozenset(map(_key, m.since_mark()))),
     "TUPLE1": lambda m, _: m.tuple_of(1),
     "TUPLE2": lambda m, _: m.tuple_of(2),
     "TUPLE3": lambda m, _: m.tuple_of(3),
@@ -285,7 +287,6 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "APPENDS": lambda m, _: m.appends(),
     "SETITEM": lambda m, _: m.set_item(),
     "SETITEMS": lambda m, _: m.set_items(),
-    "ADDITEMS": lambda m, _: m.add_items(),
     "POP": lambda m, _: m.pop(),
     "POP_MARK": lambda m, _: m.since_mark(),
     "MEMOIZE": lambda m, _: m.memoize(None),
@@ -313,7 +314,7 @@ def _checked(root: Any) -> Any:
             return item
         if isinstance(item, _Shell) and item.array is not None:
             return item.array
-        if not isinstance(item, list | tuple | dict | set | frozenset | bytearray):
+        if not isinstance(item, list | tuple | dict | bytearray):
             raise PickleRefused(f"it holds {_told(item)} where a value should be")
         if id(item) in seen:
             raise PickleRefused(f"the same {type(item).__name__} is used in two places, or holds itself")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -15,6 +16,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from labelbench_plus.launchers import Batch, Launcher, Limits, Listed, Listing, SchedulerError, launchers
+from labelbench_plus.store import holder
 
 ALL_RUNS = 1_000_000
 
@@ -24,8 +26,8 @@ ALL_RUNS = 1_000_000
 class Local(Launcher):
     """One process in the background that carries out all runs with `processes` workers, and outlives the terminal.
 
-    A job's name is the host, the process's number and when it started, so that a later process with the same number is
-    not taken for it.
+    A job's name is the host, the process's number and when it started, by ticks since the boot where there are any, so
+    that a later process with the same number is not taken for it, whatever clocks are set to.
     """
 
     title = "This machine"
@@ -52,14 +54,12 @@ class Local(Launcher):
         return shlex.join(self.command(batch)) + "\n"
 
     def submit(self, batch: Batch, parallel: int | None) -> str:
-        import psutil
-
         batch.folder.mkdir(parents=True, exist_ok=True)
         with open(self.output(batch, "", 0), "ab") as output:
             process = subprocess.Popen(
                 self.command(batch), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        return f"{socket.gethostname()}:{process.pid}:{psutil.Process(process.pid).create_time()}"
+        return holder.process_name(process.pid)
 
     def listing(self, sweep: str, jobs: Sequence[str]) -> Listing | None:
         here = f"{socket.gethostname()}:"
@@ -70,8 +70,9 @@ class Local(Launcher):
     def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
         if not job.startswith(f"{socket.gethostname()}:"):
             raise SchedulerError(f"{job}: is a process on another machine; cancel it there")
-        if process := _process(job):
-            process.send_signal(signal.SIGTERM)
+        if pid := _process(job):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:
@@ -84,14 +85,7 @@ class Local(Launcher):
         return [("processes", True, f"{self.processes} workers on {socket.gethostname()}, {os.cpu_count()} cores")]
 
 
-def _process(job: str):  # type: ignore[no-untyped-def]  # psutil has no types of its own
-    import psutil
-
-    host, pid, started = job.rsplit(":", 2)
-    try:
-        process = psutil.Process(int(pid))
-        if host != socket.gethostname() or process.create_time() != float(started):
-            return None
-        return None if process.status() == psutil.STATUS_ZOMBIE else process
-    except psutil.NoSuchProcess:
-        return None
+def _process(job: str) -> int | None:
+    """The number of the process that is a job, if it still is there."""
+    pid = int(job.rsplit(":", 2)[1])
+    return pid if holder.process_name(pid) == job and not job.endswith(":") else None

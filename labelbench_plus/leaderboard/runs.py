@@ -248,9 +248,11 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         return values[~np.isnan(values)]
 
     alone = not (known("concurrency") > 1).any()
+    # Every round has these, or none has: one without has lost its costs, and a sum of the others would be too low.
+    whole = all(len(known(name)) in (0, len(rows["round"])) for name in ("train_seconds", PROXY_SECONDS))
 
     def total(name: str) -> float:
-        return float(known(name).sum()) if alone and len(known(name)) else math.nan
+        return float(known(name).sum()) if alone and whole and len(known(name)) else math.nan
 
     def most(name: str) -> float:
         return float(known(name).max()) if len(known(name)) else math.nan

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Interval
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.contracts.strategies import Strategy
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.spec import canonical
@@ -105,11 +104,11 @@ def load_selection(path: Path) -> Selection:
         The file or something in it is wrong; one line a fault.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SelectionError(f"{path}: cannot be read: {error.strerror}") from error
-    except YAMLError as error:
-        raise SelectionError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+        content, _ = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SelectionError(f"{path}: cannot be read: {error}") from error
+    except YAMLRefused as error:
+        raise SelectionError(f"{path}{error.place}: {error}") from error
     if not isinstance(content, dict):
         raise SelectionError(f"{path}: expected a mapping with the fields {', '.join(Selection.model_fields)}")
     try:

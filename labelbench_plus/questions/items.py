@@ -36,6 +36,9 @@ class ItemsQuestion(Question):
     def check(self, query: Any) -> Any:
         return query if isinstance(query, StratifiedDraw) else as_items(query)
 
+    def uses_hidden_labels(self, query: Any) -> bool:
+        return isinstance(query, StratifiedDraw)
+
     def to_wire(self, query: Any) -> dict[str, Any]:
         found = self.check(query)
         return {"drawn_by_oracle": True} if isinstance(found, StratifiedDraw) else {"items": found}

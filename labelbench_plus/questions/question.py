@@ -61,6 +61,10 @@ class Question:
         """
         return query
 
+    def uses_hidden_labels(self, query: Any) -> bool:
+        """Whether a query leaves the choice to labels that nobody paid for."""
+        return False
+
     def to_wire(self, query: Any) -> dict[str, Any]:
         """A query as fields of plain values and arrays, for another process.
 

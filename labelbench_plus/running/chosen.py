@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.oracle import Again
@@ -44,7 +43,7 @@ class Chosen:
         StoreError
             Its files contradict each other.
         """
-        isolation = json.loads((store.folder / "manifest.json").read_bytes()).get("isolation")
+        isolation = store.manifest().get("isolation")
         return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()), isolation)
 
     @property
@@ -57,17 +56,20 @@ class Chosen:
         """How many runs shared what it computed on, at most: above 1, its seconds mean little."""
         return max((int(cost.get("concurrency") or 1) for cost in self.costs), default=1)
 
-    def check(self, manifest: dict[str, Any], folder: Path) -> None:
+    def check(self, store: RunStore) -> None:
         """Refuse to go on with a run that was begun on other labels.
 
         Raises
         ------
         StoreError
-            Its manifest names another run, or other choices of this one.
+            Its manifest names another run, or other choices of this one; or it bought others.
         """
-        if manifest.get("selection") != self.provenance:
+        begun = store.manifest().get("selection")
+        bought = [record.purchase for record in store.rounds()]
+        chosen = [record.purchase for record in self.records[: len(bought)]]
+        if begun != self.provenance or [each.as_json() for each in bought] != [each.as_json() for each in chosen]:
             raise StoreError(
-                f"{folder}: begun with the labels of {manifest.get('selection')}, but there is now {self.provenance}: "
+                f"{store.folder}: begun with the labels of {begun}, but there is now {self.provenance}: "
                 "the run that chose them was computed again and came out differently; remove one of the two folders"
             )
 
@@ -75,14 +77,14 @@ class Chosen:
         """A `select` for the loop that asks for what was bought, from round `start` on.
 
         It notes, as `strategy.proxy_seconds`, what the choice had cost: choosing, and training the proxy that it was
-        made with.
+        made with. Nothing if that is lost.
         """
         left = iter(range(start, len(self.records)))
 
         def again(strategy: Strategy, view: View, n: int, rng: Generator) -> Again:
             number = next(left)
-            before = self.costs[number - 1]["train_seconds"] if number else 0.0
-            view.note("proxy_seconds", (self.costs[number]["select_seconds"] or 0.0) + (before or 0.0))
+            before = self.costs[number - 1].get("train_seconds", math.nan) if number else 0.0
+            view.note("proxy_seconds", (self.costs[number].get("select_seconds", math.nan) or 0.0) + (before or 0.0))
             return Again(self.records[number].purchase)
 
         return again

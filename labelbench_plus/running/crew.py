@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal, TypeVar
 
+from labelbench_plus.running.failures import facts_of
+
 HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -33,7 +35,7 @@ class WorkReport(Generic[W]):
 
     Attributes
     ----------
-    value: what was told, or what came out.
+    value: what was told, or what came out; of what failed, what is worth keeping of the error (`failures.facts_of`).
     message: why it failed ("ValueError: ...") or died, in a line. detail: the traceback of what failed.
     """
 
@@ -183,7 +185,7 @@ def _work(connection: Connection, do: Do[Any], stops: bool) -> None:
             try:
                 answer = ("done", do(work, tell), "", "")
             except Exception as error:  # whatever a plugin raises is the parent's to report
-                answer = ("failed", None, f"{type(error).__name__}: {error}", traceback.format_exc())
+                answer = ("failed", facts_of(error), f"{type(error).__name__}: {error}", traceback.format_exc())
             connection.send(answer)
 
 

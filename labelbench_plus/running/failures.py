@@ -17,6 +17,8 @@ fail again just so."""
 
 OURS = str(Path(__file__).resolve().parents[1])
 BROKEN_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ETIMEDOUT, errno.ENOTCONN}
+BROKEN_STORAGE |= {errno.ENXIO, errno.ENODEV, errno.ENOLCK, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+BROKEN_WRITE = re.compile(r"PytorchStreamWriter failed|inline_container.*unexpected pos")  # torch.save, on a full disk
 BROKEN_GPU = re.compile(
     r"CUDA error: (uncorrectable ECC|unspecified launch failure|all CUDA-capable devices are busy|unknown error)"
     r"|no CUDA-capable device|NVML|NCCL",
@@ -37,6 +39,7 @@ SUGGESTIONS = (
     ("No space left", "free some space, then resume"),
     ("Disk quota", "free some space, then resume"),
     ("PermissionError", "the job may not write to the output directory: check its owner and mode"),
+    ("neither hard links", "put the output directory (--out) elsewhere; `lbp sweep doctor --out DIR` tries a place"),
     ("Read-only file system", "the output directory cannot be written to from the node"),
 )
 
@@ -70,7 +73,9 @@ def kind_of(error: BaseException) -> Kind:
         return "infra"
     if isinstance(error, OSError) and error.errno in BROKEN_STORAGE:
         return "infra"
-    return "infra" if BROKEN_GPU.search(str(error)) else "code"
+    if BROKEN_GPU.search(str(error)) or BROKEN_WRITE.search(str(error)):
+        return "infra"
+    return kind_of(error.__cause__) if error.__cause__ is not None else "code"
 
 
 def kind_of_attempt(attempt: dict[str, Any]) -> Kind:

@@ -6,7 +6,6 @@ Nothing heavy is imported at the top: a worker process must be able to set its t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -222,8 +221,9 @@ def _carry_on(
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.failures import facts_of
     from labelbench_plus.steps import Select, select_here
-    from labelbench_plus.store.lease import RunBusy
+    from labelbench_plus.store.lease import LeaseLost, RunBusy
     from labelbench_plus.store.manifest import manifest
+    from labelbench_plus.store.numbered import file_name
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror
     from labelbench_plus.warm_up import warm_up
 
@@ -245,22 +245,27 @@ def _carry_on(
     about = {**job.noted.about, "isolate": job.isolate.kind} if job.isolate else job.noted.about
     origin = manifest(spec, where.device, chosen.provenance if chosen else None, isolation)
     try:
-        lease = store.open(spec, origin, lambda holder: still_exists(holder, job.noted.about), **about)
+        lease = store.open(
+            spec,
+            origin,
+            lambda holder: still_exists(holder, job.noted.about),
+            lambda error: {"failure": facts_of(error)},
+            **about,
+        )
     except RunBusy:
         return "busy"
     try:
-        log = store.folder / "attempts" / f"{lease.number:04d}.log" if job.noted.log else None
+        log = store.folder / "attempts" / file_name(lease.number, ".log") if job.noted.log else None
         with _printing_to(log):
             if log is not None and job.isolate is not None and chosen is None:
                 print(statement(job.isolate, cell.held, [spec]), flush=True)
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
-            begun = json.loads((store.folder / "manifest.json").read_bytes())
             if chosen is not None:
-                chosen.check(begun, store.folder)
+                chosen.check(store)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
             else:
-                check_isolation(begun.get("isolation"), isolation, store.folder)
+                check_isolation(store.manifest().get("isolation"), isolation, store.folder)
             warm_up(spec.trainer, *(() if job.isolate else (spec.strategy, spec.initial)))
             place = Place(where.cache, where.device, shared, where.answers)
             run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
@@ -268,9 +273,12 @@ def _carry_on(
         lease.release("waiting", str(pending), answers=pending.count)
         mirror.abandon(failed=False)
         return pending
+    except LeaseLost as lost:  # nothing failed: another process goes on with the run
+        lease.release("stopped", str(lost))
+        mirror.abandon(failed=False)
+        return "busy"
     except Exception as error:
-        with contextlib.suppress(OSError):  # a full disk may be what went wrong in the first place
-            lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
+        lease.release("failed", f"{type(error).__name__}: {error}", failure=facts_of(error))
         mirror.abandon(failed=True)
         raise
     except BaseException:  # Ctrl-C or a request to stop: what is committed stays, the next attempt goes on from it

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from labelbench_plus.contracts.scores import ScoreError
@@ -14,6 +14,8 @@ from labelbench_plus.running.crew import Crew, WorkReport
 from labelbench_plus.running.job import Job, carry_out
 
 WORKER_DIED = "the worker process died"
+LEFT = 75  # exit status of who leaves runs undone that did not fail: EX_TEMPFAIL of sysexits.h, come again
+DEATH = {"type": "WorkerDied", "where": "", "kind": "resources"}
 POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 30.0  # how long a worker may take to give its run back before it is killed; its files are safe then
 
@@ -22,7 +24,8 @@ PATIENCE_SECONDS = 30.0  # how long a worker may take to give its run back befor
 class Event:
     """What happened to a job: `state` is "started", "round", or how it ended; `rounds` are committed by now.
 
-    For a failure `message` is one line and `detail` the traceback, if there is one. A "waiting" job is given back until
+    For a failure `message` is one line, `detail` the traceback, if there is one, and `failure` what is worth keeping of
+    the error. A "waiting" job is given back until
     somebody has answered; `message` says for how many answers. A "withheld" job was not started, a "revoked" one was
     stopped, because the caller said so.
     """
@@ -32,6 +35,7 @@ class Event:
     rounds: int = 0
     message: str = ""
     detail: str = ""
+    failure: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_local(
@@ -84,7 +88,7 @@ def _event(report: WorkReport[Job], rounds: int) -> Event:
     if report.state == "done":
         return Event(report.work, report.value, rounds)
     if report.state == "died":
-        return Event(report.work, "failed", rounds, f"{WORKER_DIED}: {report.message}")
+        return Event(report.work, "failed", rounds, f"{WORKER_DIED}: {report.message}", failure=DEATH)
     # Where a score was found to say nothing is no news: the message says which, and of which model.
     plain = report.message.startswith(f"{ScoreError.__name__}:")
-    return Event(report.work, "failed", rounds, report.message, "" if plain else report.detail)
+    return Event(report.work, "failed", rounds, report.message, "" if plain else report.detail, report.value)

@@ -75,11 +75,15 @@ class Progress:
             self._last_line = now
             print(f"{self.ended} of {self._runs} runs ended after {now - self._start:.0f} s", flush=True)
 
+    @property
+    def left(self) -> int:
+        """How many runs ended without being done: failed, in another process's hands, or waiting for answers."""
+        return len(self.failed) + len(self._busy) + len(self._waiting)
+
     def report(self) -> None:
         """Say how it went: the time taken, and failures grouped by what they have in common."""
         if self._runs:
-            unfinished = len(self.failed) + len(self._busy) + len(self._waiting)
-            print(f"{self.ended - unfinished} runs finished in {self._elapsed()}")
+            print(f"{self.ended - self.left} runs finished in {self._elapsed()}")
         if self._busy:
             print(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
         for message, number in Counter(event.message for event in self._waiting).items():

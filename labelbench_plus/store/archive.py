@@ -8,9 +8,11 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.numbered import file_name, numbered
 from labelbench_plus.store.run_store import RunStore, StoreError
 
 ARCHIVE = "runs.jsonl.gz"
@@ -30,7 +32,8 @@ def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = Fal
     Raises
     ------
     StoreError
-        A run is not finished, or its rounds do not follow from each other.
+        A run is not finished, its rounds do not follow from each other, or a file of it cannot be read. Costs that are
+        lost are no reason: the round has none then.
     """
     buffer, count = io.BytesIO(), 0
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
@@ -38,16 +41,16 @@ def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = Fal
             if not store.done:
                 raise StoreError(f"{store.folder}: the run is not finished, so it cannot be archived")
             records = store.rounds()  # raises if the chain of hashes is broken
-            line = {
+            line: dict[str, Any] = {
                 "run": store.id,
-                "manifest": json.loads((store.folder / "manifest.json").read_bytes()),
-                "config": json.loads((store.folder / "config.json").read_bytes()),
-                "rounds": [json.loads(file.read_bytes()) for file in sorted((store.folder / "rounds").glob("*.json"))],
+                "manifest": store.manifest(),
+                "config": store.config(),
+                "rounds": [json.loads(file.read_bytes()) for file in numbered(store.folder / "rounds").values()],
                 "costs": store.costs(),
-                "result": json.loads((store.folder / "result.json").read_bytes()),
+                "result": store.result(),
             }
             if details and any(record.details for record in records):
-                line["details"] = [store.details(record.number) for record in records]
+                line["details"] = [store.details_of(record) for record in records]
             file.write(canonical(line) + b"\n")
             count += 1
     replace(path, buffer.getvalue())
@@ -75,8 +78,8 @@ def restore_archive(path: Path, root: Path) -> int:
                 raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
             folder = RunStore(root, line["run"]).folder
             files = {"config.json": line["config"], "result.json": line["result"]}
-            files |= {f"rounds/{number:04d}.json": content for number, content in enumerate(line["rounds"])}
-            files |= {f"costs/{number:04d}.json": content for number, content in enumerate(line["costs"])}
+            files |= {f"rounds/{file_name(number)}": content for number, content in enumerate(line["rounds"])}
+            files |= {f"costs/{file_name(number)}": content for number, content in enumerate(line["costs"])}
             for name, content in files.items():
                 target, bytes_of_it = folder / name, canonical(content) + b"\n"
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +91,8 @@ def restore_archive(path: Path, root: Path) -> int:
             if not (folder / "manifest.json").exists():
                 replace(folder / "manifest.json", manifest)
             store = RunStore(root, line["run"])
-            store.rounds()
-            for number, details in enumerate(line.get("details", [])):
+            for record, details in zip(store.rounds(), line.get("details", []), strict=False):
                 if details is not None:
-                    store.restore_details(number, details)
+                    store.restore_details(record, details)
             count += 1
     return count

@@ -1,19 +1,24 @@
 """The state of a training that is under way, kept in the run's folder so that a killed run goes on in the middle.
 
 A checkpoint is a shortcut, never a result: without it, or with one that cannot be read, training starts again and ends
-with the same bits.
+with the same bits. One that cannot be written is a warning, and training goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labelbench_plus.store.atomic import publish_folder, remove, replace
 from labelbench_plus.store.lease import Lease, LeaseLost
+
+logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
 WRITING_SHARE = 0.05  # of the time, at most: large states on a slow disk are kept less often
@@ -50,8 +55,10 @@ class CheckpointFile:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        if len(content) >= _SECONDS.size:
-            (self.earlier_seconds,) = _SECONDS.unpack_from(content)
+        except OSError as error:
+            logger.warning("%s cannot be read (%s); training starts again", self._path, error)
+            return None
+        self.earlier_seconds = _seconds_of(content)
         return content[_SECONDS.size :]
 
     def due(self) -> bool:
@@ -59,46 +66,60 @@ class CheckpointFile:
 
     def save(self, state: bytes) -> None:
         self._lease.check()
-        self._folder.mkdir(exist_ok=True)
-        before = time.monotonic()
-        replace(self._path, _SECONDS.pack(self._seconds(before)) + state)
-        self._written(before)
+        with self._writing() as before:
+            replace(self._path, _SECONDS.pack(self._seconds(before)) + state)
 
     def load_folder(self) -> Path | None:
         if not (kept := _kept(self._folder, self._number)):
             return None
-        (self.earlier_seconds,) = _SECONDS.unpack((kept[-1] / "seconds").read_bytes())
+        with contextlib.suppress(OSError):
+            self.earlier_seconds = _seconds_of((kept[-1] / "seconds").read_bytes())
         return kept[-1] / "state"
 
     def save_folder(self, write: Callable[[Path], None]) -> None:
         self._lease.check()
-        self._folder.mkdir(exist_ok=True)
-        before = time.monotonic()
+        with self._writing() as before:
 
-        def fill(folder: Path) -> None:
-            (folder / "state").mkdir()
-            write(folder / "state")
-            (folder / "seconds").write_bytes(_SECONDS.pack(self._seconds(before)))
+            def fill(folder: Path) -> None:
+                (folder / "state").mkdir()
+                write(folder / "state")
+                (folder / "seconds").write_bytes(_SECONDS.pack(self._seconds(before)))
 
-        earlier = _kept(self._folder, self._number)
-        new = self._folder / f"{self._number:04d}-{_count(earlier[-1]) + 1 if earlier else 1:04d}"
-        if not publish_folder(new, fill, self._lease.check):  # GBs take so long that the lease may be lost meanwhile
-            raise LeaseLost(f"{self._folder.parent.name}: somebody else keeps the training of round {self._number}")
-        for folder in earlier:
-            remove(folder)
-        self._written(before)
+            earlier = _kept(self._folder, self._number)
+            new = self._folder / f"{self._number:04d}-{_count(earlier[-1]) + 1 if earlier else 1:04d}"
+            if not publish_folder(new, fill, self._lease.check):  # GBs take long: it may be lost meanwhile
+                raise LeaseLost(f"{self._folder.parent.name}: somebody else keeps the training of round {self._number}")
+            for folder in earlier:
+                remove(folder)
 
     def _seconds(self, now: float) -> float:
         return self.earlier_seconds + now - self._start
 
-    def _written(self, before: float) -> None:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[float]:
+        """Keep something from now on, as far as it can be kept, and see how long it takes."""
+        before = time.monotonic()
+        try:
+            self._folder.mkdir(exist_ok=True)
+            yield before
+        except OSError as error:
+            logger.warning("%s: the state of training cannot be kept (%s); it goes on without", self._folder, error)
         self._last = time.monotonic()
         self._pause = max(EVERY_SECONDS, (self._last - before) / WRITING_SHARE)
 
 
+def _seconds_of(content: bytes) -> float:
+    """The seconds that a checkpoint begins with; 0 of one that is damaged."""
+    if len(content) < _SECONDS.size:
+        return 0.0
+    (seconds,) = _SECONDS.unpack_from(content)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else 0.0
+
+
 def _kept(folder: Path, number: int) -> list[Path]:
     """The folders kept of a round, the latest last: `0003-0001`, `0003-0002`."""
-    return sorted(folder.glob(f"{number:04d}-[0-9]*"), key=_count)
+    name = re.compile(rf"{number:04d}-[0-9]+")
+    return sorted((path for path in folder.glob(f"{number:04d}-*") if name.fullmatch(path.name)), key=_count)
 
 
 def _count(kept: Path) -> int:
@@ -106,7 +127,8 @@ def _count(kept: Path) -> int:
 
 
 def remove_before(folder: Path, number: int) -> None:
-    """Remove the checkpoints of rounds before `number`."""
-    for path in folder.glob("[0-9]*"):
-        if (found := re.match(r"\d+", path.name)) and int(found[0]) < number:
-            remove(path)
+    """Remove the checkpoints of rounds before `number`, as far as they can be removed."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob("[0-9]*"):
+            if (found := re.match(r"[0-9]+", path.name)) and int(found[0]) < number:
+                remove(path)

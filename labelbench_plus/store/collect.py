@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ import pandas as pd
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.store.run_store import RunStore, StoreError
+
+COSTS = ("select_seconds", "train_seconds", "select_peak_bytes", "train_peak_bytes")
+"""What every round has cost; tables have these columns whatever is known."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
 
     Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent,
     declared_validation_labels, beside_… (any other line of what some run uses beside the budget), complete (the run has
-    all its rounds), the costs of `RunStore.commit`, the metrics.
+    all its rounds), the costs of `RunStore.commit` (NaN where they are lost), the metrics.
     """
     runs = list(runs)
     lines = sorted({name for spec in runs for name in spec.beside} - {VALIDATION})
@@ -70,4 +74,9 @@ def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:
                     **record.scores,
                 }
             )
-    return Collection(pd.DataFrame(rows), missing, invalid)
+    curves = pd.DataFrame(rows)
+    if rows:
+        for name in COSTS:  # lost of every round of every run
+            if name not in curves:
+                curves[name] = math.nan
+    return Collection(curves, missing, invalid)

@@ -10,12 +10,14 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.numbered import file_name
 
 FOLDER = "details"
 
@@ -48,13 +50,14 @@ def read(folder: Path, number: int, expected: str) -> dict[str, Any] | None:
         content = gzip.decompress(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path}: not a whole gzip file: {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: not a whole gzip file: {error}; the round stands without it") from error
     if (found := hashlib.sha256(content).hexdigest()) != expected:
-        raise ValueError(f"{path}: its hash is {found}, but the round was committed with {expected}")
+        words = f"its hash is {found}, but the round was committed with {expected}; it stands without the file"
+        raise ValueError(f"{path}: {words}")
     details: dict[str, Any] = json.loads(content)
     return details
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / FOLDER / f"{number:04d}.json.gz"
+    return folder / FOLDER / file_name(number, ".json.gz")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+RESULT = "result.json"
+LAST = b"}\n"  # how it ends
 
 
 def run_folder(root: Path, run_id: str) -> Path:
@@ -34,5 +38,22 @@ def find_run(root: Path, run: str) -> Path:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in `folder` is finished. Files decide, not processes."""
-    return (folder / "result.json").is_file()
+    """Whether the run in `folder` is finished. Files decide, not processes, and not one that is empty or cut off."""
+    try:
+        return _ends_well(folder / RESULT)
+    except OSError:
+        return False
+
+
+def is_torn(result: Path) -> bool:
+    """Whether a result is there, and is empty or cut off: it was not written by us, or not kept by the file system."""
+    try:
+        return not _ends_well(result)
+    except FileNotFoundError:
+        return False
+
+
+def _ends_well(result: Path) -> bool:
+    with open(result, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(LAST)))
+        return file.read() == LAST

@@ -1,19 +1,23 @@
 """One writer a run: attempts are numbered files, and the highest number holds the run.
 
-`attempts/0001.json` is created in one step by `link`, which fails if it exists, so of two processes that want to
+`attempts/0001.json` is created in one step, which fails if it exists (see atomic.py), so of two processes that want to
 start attempt 1 exactly one gets it. Attempt n + 1 may be created only when attempt n has ended or is dead: its process
-is gone (same machine), or its heartbeat, the file's modification time, has stood still too long (another machine). A
-scheduler, where there is one, knows more than a heartbeat: it is asked through `Judge`. No `flock`, which some network
-file systems ignore. A holder that lost its lease finds a higher number before its next commit and stops; had it
-committed all the same, the commit would have been compared with the other's, byte for byte.
+is gone, where that can be seen from here (see holder.py); else its heartbeat, the file's modification time, has stood
+still too long by the file server's clock. A scheduler, where there is one, knows more than a heartbeat: it is asked
+through `Judge`. No `flock`, which some network file systems ignore. A holder that lost its lease finds a higher number
+before its next commit and stops; had it committed all the same, the commit would have been compared with the other's,
+byte for byte.
+
+A record that cannot be read says nothing, and holds the run for as long as it beats.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import math
 import os
-import socket
 import sys
 import threading
 import uuid
@@ -22,13 +26,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.store.atomic import publish, replace
+from labelbench_plus.store import holder
+from labelbench_plus.store.atomic import TemporaryLost, file_server_time, publish, replace
+from labelbench_plus.store.numbered import file_name, numbered
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
+GIVEN_UP = 0.0
+"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set."""
 
 Judge = Callable[[dict[str, Any]], bool | None]
 """Says of an attempt's record whether its job still exists (True), is certainly over (False) or nobody knows (None)."""
+
+_held: set[str] = set()  # tokens of the leases that this process holds
 
 
 class RunBusy(Exception):
@@ -54,11 +66,14 @@ class Lease:
 
     def check(self) -> None:
         """Raise `LeaseLost` if somebody else holds the run now."""
-        if _latest(self.folder) != self.number:
-            raise LeaseLost(f"{self.folder.parent.name}: attempt {_latest(self.folder)} took over")
+        if (latest := _latest(self.folder)) != self.number:
+            how = f"attempt {latest} took over" if latest > self.number else f"its attempt {self.number} was removed"
+            raise LeaseLost(f"{self.folder.parent.name}: {how}")
 
     def release(self, outcome: str, detail: str = "", **facts: Any) -> None:
         """Give the run back, saying what is known, and how the attempt ended.
+
+        It is given back even where that cannot be written down, which is a warning: how an attempt ended is no result.
 
         Parameters
         ----------
@@ -66,11 +81,11 @@ class Lease:
         """
         self._stop.set()
         self._heart.join()
-        replace(self._path, json.dumps({**self.record, "ended": outcome, "detail": detail, **facts}).encode())
+        _give_up(self._path, {**self.record, "ended": outcome, "detail": detail, **facts})
 
     @property
     def _path(self) -> Path:
-        return self.folder / f"{self.number:04d}.json"
+        return self.folder / file_name(self.number)
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
@@ -91,80 +106,153 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
     ------
     RunBusy
         Somebody alive holds the run, or was quicker.
+    OSError
+        The attempt cannot be written down.
     """
-    latest = _latest(folder)
-    if latest and (other := _alive(folder / f"{latest:04d}.json", judge)):
-        raise RunBusy(f"{folder.parent.name} is being computed by {other}")
-    me = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started": _process_start(os.getpid()),
-        "arguments": sys.argv,
-        **about,
-    }
-    path = folder / f"{latest + 1:04d}.json"
-    if not publish(path, json.dumps(me).encode()):
-        raise RunBusy(f"{folder.parent.name} was just taken by {_alive(path) or 'another process'}")
-    return Lease(folder, latest + 1, me)
+    latest, run = _latest(folder), folder.parent.name
+    if latest and (other := _alive(folder, latest, judge)):
+        raise RunBusy(f"{run} is being computed by {other}")
+    number = latest + 1
+    me = {**holder.identity(), "token": uuid.uuid4().hex, "arguments": sys.argv, **about}
+    path = folder / file_name(number)
+    _held.add(me["token"])
+    try:
+        mine = publish(path, json.dumps(me).encode()) or _is_mine(path, me)
+    except BaseException as error:
+        _held.discard(me["token"])
+        if isinstance(error, TemporaryLost):
+            raise RunBusy(f"{run} was just taken by another process") from error
+        if _is_mine(path, me):  # the name was made all the same, and nobody else would give it back
+            _give_up(path, {**me, "ended": "stopped", "detail": f"{type(error).__name__}: {error}"})
+        raise
+    if mine:
+        return Lease(folder, number, me)
+    _held.discard(me["token"])
+    raise RunBusy(f"{run} was just taken by {_alive(folder, number) or 'another process'}")
 
 
 def attempts(folder: Path) -> list[dict[str, Any]]:
-    """Every attempt noted in `folder`, oldest first."""
-    return [json.loads(path.read_bytes()) for path in sorted(folder.glob("[0-9]*.json"))]
+    """Every attempt noted in `folder`, oldest first, each with its `number`.
+
+    One whose record cannot be read says nothing but that, as `unreadable`.
+    """
+    found = []
+    for number in numbered(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(read_attempt(folder, number))
+    return found
 
 
-def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> None:
-    """Note how the latest attempt ended, for a process of this machine that could not say so itself, or not why."""
-    path = folder / f"{_latest(folder):04d}.json"
-    with contextlib.suppress(FileNotFoundError):
+def read_attempt(folder: Path, number: int) -> dict[str, Any]:
+    """What is noted of an attempt, as in `attempts`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such attempt.
+    """
+    path = folder / file_name(number)
+    try:
         record = json.loads(path.read_bytes())
-        if record["host"] == socket.gethostname() and not record.get("detail") and not _alive(path):
-            record = {"ended": outcome, **record, "detail": detail, **facts}
-            replace(path, json.dumps(record).encode())
+        if not isinstance(record, dict):
+            raise ValueError("no JSON object")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        logger.warning("%s cannot be read and is passed over: %s", path, error)
+        record = {"host": "?", "pid": "?", "unreadable": str(error)}
+    return {**record, "number": number}
 
 
-def holder(record: dict[str, Any], heartbeat_age: float) -> str | None:
-    """Who an attempt is held by, or None if it has ended or died, going by its record and its heartbeat alone."""
-    if "ended" in record:
+def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> bool:
+    """Note how the latest attempt ended, for a process of this machine that could not say so itself, or not why.
+
+    Returns whether it is noted: not if there is no such attempt, it says so itself, somebody holds it, or nothing can
+    be written.
+    """
+    number = _latest(folder)
+    try:
+        record = read_attempt(folder, number)
+        if holder.lives(record) is None or record.get("detail") or _alive(folder, number):
+            return False
+        del record["number"]
+        noted = {"ended": outcome, **record, "detail": detail, **facts}
+        replace(folder / file_name(number), json.dumps(noted).encode())
+    except OSError:
+        return False
+    return True
+
+
+def held_by(record: dict[str, Any], age: float) -> str | None:
+    """Who an attempt is held by, or None if it has ended or died, going by its record and its heartbeat alone.
+
+    Parameters
+    ----------
+    age: seconds since its heartbeat, as `heartbeat_age` counts them.
+    """
+    if "ended" in record or age == math.inf:
         return None
-    name = f"process {record['pid']} on {record['host']}" + (f" (job {record['job']})" if record.get("job") else "")
-    if record["host"] == socket.gethostname():
-        # The start time tells a process from a later one that was given the same number.
-        return name if _process_start(record["pid"]) == record["started"] else None
-    return name if heartbeat_age < STALE_SECONDS else None
+    alive = record.get("token") in _held if holder.is_me(record) else holder.lives(record)
+    if not (age < STALE_SECONDS if alive is None else alive):
+        return None
+    if "unreadable" in record:
+        return f"an unknown process (attempt {record['number']} cannot be read)"
+    job = f" (job {record['job']})" if record.get("job") else ""
+    return f"process {record.get('pid')} on {record.get('host')}{job}"
+
+
+def heartbeat_age(path: Path, now: float) -> float:
+    """Seconds since the heartbeat of the attempt in `path`; infinite if it was given up.
+
+    Parameters
+    ----------
+    now: by the clock of the file system that it is on.
+    """
+    beat = path.stat().st_mtime
+    if beat == GIVEN_UP:
+        return math.inf
+    if (age := now - beat) >= -HEARTBEAT_SECONDS:
+        return age
+    try:  # a clock was set back: whoever is alive beats again, by the clock of now, and of the dead this was the last
+        os.utime(path)
+    except OSError:  # it is somebody else's
+        return -age
+    return 0.0
 
 
 def _latest(folder: Path) -> int:
-    return max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0)
+    return max(numbered(folder), default=0)
 
 
-def _alive(path: Path, judge: Judge = lambda record: None) -> str | None:
-    """Who holds the attempt in `path`, or None if it has ended or died."""
-    record = json.loads(path.read_bytes())
-    if "ended" in record or record["host"] == socket.gethostname():
-        return holder(record, 0.0)
-    exists = judge(record)
-    if exists is False:
-        return None
-    return holder(record, 0.0 if exists else _age(path))
-
-
-def _age(path: Path) -> float:
-    """Seconds since `path` was touched, by the clock of the file system it is on rather than this machine's."""
-    probe = path.with_name(f".clock-{uuid.uuid4().hex}")
-    probe.touch()
+def _alive(folder: Path, number: int, judge: Judge = lambda record: None) -> str | None:
+    """Who holds an attempt, or None if it has ended or died."""
+    path = folder / file_name(number)
     try:
-        return probe.stat().st_mtime - path.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-def _process_start(pid: int) -> float | None:
-    """When a process of this machine started, or None if there is none."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
+        record = read_attempt(folder, number)
+        if "ended" in record or path.stat().st_mtime == GIVEN_UP:
+            return None
+        if holder.lives(record) is not None:
+            return held_by(record, 0.0)
+        exists = judge(record)
+        if exists is None:
+            return held_by(record, heartbeat_age(path, file_server_time(folder)))
+        return held_by(record, 0.0) if exists else None
+    except FileNotFoundError:
         return None
+
+
+def _is_mine(path: Path, me: dict[str, Any]) -> bool:
+    with contextlib.suppress(OSError):
+        return path.read_bytes() == json.dumps(me).encode()
+    return False
+
+
+def _give_up(path: Path, record: dict[str, Any]) -> None:
+    """Write down how an attempt of this process ended; at the least, that it holds the run no more."""
+    _held.discard(record["token"])
+    try:
+        replace(path, json.dumps(record).encode())
+    except OSError as error:
+        logger.warning("%s: that it %s could not be written down: %s", path, record["ended"], error)
+        with contextlib.suppress(OSError):
+            os.utime(path, (GIVEN_UP, GIVEN_UP))

@@ -23,7 +23,7 @@ NO_LOCKS_SECONDS = 7 * 24 * 3600.0  # where the file system has no locks, what w
 
 ENTRY = re.compile(r"[0-9a-f]{64}")
 PIECES = re.compile(r"\.([0-9a-f]{64})\.pieces")
-LEFTOVER = re.compile(rf"\.[0-9a-f]{{64}}\.\w+|{re.escape(TEMPORARY)}\w+")
+LEFTOVER = re.compile(rf"\.[0-9a-f]{{64}}\.\w+|{re.escape(TEMPORARY)}[\w.-]+")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", re.IGNORECASE)
 AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])", re.IGNORECASE)
 POWERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}

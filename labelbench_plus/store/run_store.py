@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,8 +28,11 @@ from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store import details as details_files
 from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
-from labelbench_plus.store.layout import is_done, run_folder
+from labelbench_plus.store.layout import RESULT, is_done, is_torn, run_folder
 from labelbench_plus.store.lease import Judge, Lease, acquire
+from labelbench_plus.store.numbered import file_name, numbered
+
+logger = logging.getLogger(__name__)
 
 
 class StoreError(Exception):
@@ -72,19 +76,27 @@ class RunStore:
         self.id = run_id
         self.folder = run_folder(root, run_id)
 
-    def open(self, spec: RunSpec, manifest: dict[str, Any], judge: Judge = lambda record: None, **about: Any) -> Lease:
+    def open(
+        self,
+        spec: RunSpec,
+        manifest: dict[str, Any],
+        judge: Judge = lambda record: None,
+        facts: Callable[[BaseException], dict[str, Any]] = lambda error: {},
+        **about: Any,
+    ) -> Lease:
         """Make the folder if need be and become its only writer.
 
         Parameters
         ----------
         judge, about: see `lease.acquire`.
+        facts: what else to note of an error that ends the attempt in here.
 
         Raises
         ------
         RunBusy
             Another process holds the run.
-        StoreError
-            The folder belongs to another spec.
+        OSError
+            The folder cannot be written to.
         """
         for part in ("rounds", "costs", "attempts"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -93,11 +105,53 @@ class RunStore:
             for part in (".", "rounds", "costs", "attempts", "checkpoints", details_files.FOLDER):
                 sweep_temporaries(self.folder / part)
             replace(self.folder / "config.json", canonical(spec.as_json()) + b"\n")
-            publish(self.folder / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+            self._keep_manifest(manifest)
         except BaseException as error:
-            lease.release("failed", repr(error))
+            ended = "failed" if isinstance(error, Exception) else "stopped"
+            lease.release(ended, f"{type(error).__name__}: {error}", **facts(error))
             raise
         return lease
+
+    def _keep_manifest(self, manifest: dict[str, Any]) -> None:
+        """The first attempt's stays. One that was damaged since is written anew, and says that it is another's."""
+        path = self.folder / "manifest.json"
+        if publish(path, _pretty(manifest)):
+            return
+        try:
+            self.manifest()
+        except StoreError as error:
+            logger.warning("%s; it is written anew", error)
+            replace(path, _pretty({**manifest, "written_anew_after_rounds": len(numbered(self.folder / "rounds"))}))
+
+    def manifest(self) -> dict[str, Any]:
+        """Where the run comes from (see manifest.py).
+
+        Raises
+        ------
+        StoreError
+            It is damaged or missing.
+        """
+        return _object(self.folder / "manifest.json")
+
+    def config(self) -> dict[str, Any]:
+        """The run's spec, as plain values.
+
+        Raises
+        ------
+        StoreError
+            It is damaged or missing.
+        """
+        return _object(self.folder / "config.json")
+
+    def result(self) -> dict[str, Any]:
+        """What a finished run came to.
+
+        Raises
+        ------
+        StoreError
+            It is damaged or missing.
+        """
+        return _object(self.folder / RESULT)
 
     @property
     def done(self) -> bool:
@@ -113,27 +167,37 @@ class RunStore:
             A round is missing, torn, or not the one its successor was built on.
         """
         records, previous = [], self.id
-        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
-        for number, path in enumerate(files):
+        for number, (found, path) in enumerate(numbered(self.folder / "rounds").items()):
+            if found != number:
+                raise StoreError(f"{path}: round {number:04d} is missing before it")
             content = path.read_bytes()
             try:
                 record = json.loads(content)
-                if path.stem != f"{number:04d}":
-                    raise StoreError(f"{path}: round {number:04d} is missing before it")
                 if record["previous"] != previous:
                     raise StoreError(f"{path}: follows {record['previous']}, but the round before it is {previous}")
                 purchase = Purchase.from_json(record["purchase"])
                 said = record.get("details")
                 records.append(RoundRecord(record["round"], purchase, record["spent"], record["scores"], said))
             except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{path}: not a round file: {error}") from error
+                raise StoreError(
+                    f"{path}: not a round file: {error}; without it and those after it the run goes on from there"
+                ) from error
             previous = hashlib.sha256(content).hexdigest()
         return records
 
     def head(self) -> str:
         """The hash of the last committed round: of everything decided so far, since each round names the last."""
-        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
-        return hashlib.sha256(files[-1].read_bytes()).hexdigest() if files else self.id
+        return self._hash_before(max(numbered(self.folder / "rounds"), default=-1) + 1)
+
+    def _hash_before(self, number: int) -> str:
+        """What a round names as the one before it: its hash, and of the first the run."""
+        if not number:
+            return self.id
+        path = self.folder / "rounds" / file_name(number - 1)
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except FileNotFoundError:
+            raise StoreError(f"{path} is missing: round {number:04d} cannot follow it") from None
 
     def details(self, number: int) -> dict[str, Any] | None:
         """What the evaluation of a committed round said beyond scores: tables by name.
@@ -150,13 +214,22 @@ class RunStore:
         records = self.rounds()
         if not 0 <= number < len(records):
             raise LookupError(f"run {self.id} has no round {number}: {len(records)} are committed, counted from 0")
-        said = records[number].details
+        return self.details_of(records[number])
+
+    def details_of(self, record: RoundRecord) -> dict[str, Any] | None:
+        """The same of a round that was read already.
+
+        Raises
+        ------
+        StoreError
+            The file is not what the round was committed with.
+        """
         try:
-            return details_files.read(self.folder, number, said) if said is not None else None
+            return details_files.read(self.folder, record.number, record.details) if record.details else None
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    def restore_details(self, number: int, details: Mapping[str, Any]) -> None:
+    def restore_details(self, record: RoundRecord, details: Mapping[str, Any]) -> None:
         """Lay a committed round's details beside it.
 
         Raises
@@ -164,10 +237,10 @@ class RunStore:
         StoreError
             The round was committed with others, or with none.
         """
-        said = self.rounds()[number].details
-        if details_files.digest(details) != said:
+        if details_files.digest(details) != record.details:
+            number, said = record.number, record.details
             raise StoreError(f"{self.folder}: round {number} was committed with other details, whose hash is {said}")
-        details_files.write(self.folder, number, details)
+        details_files.write(self.folder, record.number, details)
 
     def commit(
         self,
@@ -190,12 +263,12 @@ class RunStore:
             The round exists and differs.
         """
         lease.check()
-        name = f"{record.number:04d}.json"
+        name = file_name(record.number)
         record = dataclasses.replace(record, details=details_files.digest(details) if details else None)
         content = canonical(
             {
                 "round": record.number,
-                "previous": self.head(),
+                "previous": self._hash_before(record.number),
                 "purchase": record.purchase.as_json(),
                 "spent": record.spent,
                 "scores": record.scores,
@@ -242,13 +315,37 @@ class RunStore:
             "scores": {name: [record.scores[name] for record in records] for name in records[-1].scores},
             "head": self.head(),
         }
-        _publish_once(self.folder / "result.json", canonical(result) + b"\n")
+        path, content = self.folder / RESULT, canonical(result) + b"\n"
+        if is_torn(path):  # what it said is in the rounds
+            replace(path, content)
+        _publish_once(path, content)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
     def costs(self) -> list[dict[str, float | None]]:
-        """The costs of every committed round."""
-        files = sorted((self.folder / "rounds").glob("[0-9]*.json"))
-        return [json.loads((self.folder / "costs" / path.name).read_bytes()) for path in files]
+        """The costs of every committed round; of one whose costs are lost, nothing, and a warning."""
+        return [self._cost(path.name) for path in numbered(self.folder / "rounds").values()]
+
+    def _cost(self, name: str) -> dict[str, float | None]:
+        path = self.folder / "costs" / name
+        try:
+            return _object(path)
+        except (StoreError, OSError) as error:
+            logger.warning("%s; what the round cost is not known", error)
+            return {}
+
+
+def _pretty(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{path}: cannot be read: it holds no JSON object")
+    return found
 
 
 def _publish_once(path: Path, content: bytes) -> None:

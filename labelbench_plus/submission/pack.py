@@ -39,11 +39,7 @@ def pack(
     stores = [RunStore(root, spec.id) for spec in runs]
     if unfinished := [str(spec) for spec, store in zip(runs, stores, strict=True) if not store.done]:
         raise StoreError(f"{len(unfinished)} of {len(runs)} runs are not finished, first {unfinished[0]}")
-    codes = {
-        (code["commit"], code["dirty"])
-        for store in stores
-        for code in [json.loads((store.folder / "manifest.json").read_bytes())["code"]]
-    }
+    codes = {(code["commit"], code["dirty"]) for store in stores for code in [store.manifest()["code"]]}
     submission = Submission.model_validate(
         {
             "format": 1,

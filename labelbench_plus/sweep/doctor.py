@@ -43,8 +43,28 @@ def check_wandb() -> list[Finding]:
     return [("W&B", True if key else None, f"{url} answers" + ("" if key else ", but there is no key: wandb login"))]
 
 
+def _links(folder: Path) -> Finding:
+    try:
+        os.link(folder / "once", folder / "linked")
+    except OSError as error:
+        return "hard links", None, f"none ({error.strerror}): names are made by renameat2(RENAME_NOREPLACE) instead"
+    return "hard links", True, "link(2) makes names"
+
+
+def _syncs(folder: Path) -> Finding:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        words = f"impossible ({error.strerror}): a loss of power can take the last files, which are computed again then"
+        return "folder sync", None, words
+    finally:
+        os.close(descriptor)
+    return "folder sync", True, "names are durable"
+
+
 def check_files(out: Path) -> list[Finding]:
-    """Try in `out` what runs do: publish once, replace, see a listing change, compare clocks."""
+    """Try in `out` what runs do: make a name once, sync, replace, see a listing change, compare clocks."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = out / f".doctor-{os.getpid()}"
@@ -57,9 +77,11 @@ def check_files(out: Path) -> list[Finding]:
         first, second = publish(folder / "once", b"1"), publish(folder / "once", b"2")
         well = first and not second and (folder / "once").read_bytes() == b"1"
         words = (
-            "link(2) creates a name once" if well else "link(2) overwrote a name: two writers could not be told apart"
+            "a name that is taken is refused" if well else "a name was overwritten: no two writers can be told apart"
         )
         found.append(("publish", well, words))
+        found.append(_links(folder))
+        found.append(_syncs(folder))
         replace(folder / "once", b"3")
         found.append(("replace", (folder / "once").read_bytes() == b"3", "rename(2) replaces in one step"))
         before = os.stat(folder).st_mtime_ns

@@ -18,6 +18,7 @@ OUT/sweeps/<name>/
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ from labelbench_plus.contracts.launchers import Batch
 from labelbench_plus.plugins import label
 from labelbench_plus.store.atomic import publish, replace
 from labelbench_plus.store.lease import Lease, RunBusy, acquire
+
+logger = logging.getLogger(__name__)
+
+_told: set[Path] = set()
 
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
@@ -121,6 +126,8 @@ class Sweep:
             known = sorted(path.parent.name for path in self.folder.parent.glob("*/sweep.json"))
             hint = f"known: {', '.join(known)}" if known else "submit one first: lbp sweep submit SUITE.yaml"
             raise SweepError(f"no sweep {self.name!r} in {self.root}; {hint}") from None
+        except ValueError as error:
+            raise SweepError(f"{self.folder / 'sweep.json'} is damaged: {error}; submit again") from error
         return found
 
     def runs(self) -> list[SweepRun]:
@@ -184,11 +191,8 @@ class Sweep:
 
     def excluded_nodes(self) -> dict[str, str | None]:
         """Nodes that died under the sweep's jobs, and how; None of one that somebody wants to be used again."""
-        try:
-            found: dict[str, str | None] = json.loads((self.folder / "nodes_excluded.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return found
+        found = _plain(self.folder / "nodes_excluded.json", {})
+        return found if isinstance(found, dict) else {}
 
     def set_excluded_nodes(self, nodes: Mapping[str, str | None]) -> None:
         replace(self.folder / "nodes_excluded.json", json.dumps(nodes, indent=1, sort_keys=True).encode())
@@ -213,19 +217,27 @@ def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[Any]]:
 
 
 def cancelled(folder: Path) -> set[str]:
-    """Runs of the sweep in `folder` that must not be computed."""
-    try:
-        return set(json.loads((folder / "cancelled.json").read_bytes()))
-    except FileNotFoundError:
-        return set()
+    """Runs of the sweep in `folder` that must not be computed; none if the list is damaged: it stops nobody."""
+    return {run for run in _plain(folder / "cancelled.json", []) if isinstance(run, str)}
 
 
 def task_report(folder: Path, batch: str, task: int) -> dict[str, Any] | None:
     """What job `task` of a batch said of itself, if it ever started."""
+    found = _plain(folder / "tasks" / batch / f"{task}.json", None)
+    return found if isinstance(found, dict) and {"job", "returned"} <= found.keys() else None
+
+
+def _plain(path: Path, otherwise: Any) -> Any:
+    """What a file holds that is no result; something else where it is not there, or damaged."""
     try:
-        return json.loads((folder / "tasks" / batch / f"{task}.json").read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return otherwise
+    except (OSError, ValueError) as error:
+        if path not in _told:
+            _told.add(path)
+            logger.warning("%s cannot be read and is passed over: %s", path, error)
+        return otherwise
 
 
 def _lines(path: Path) -> Iterator[Any]:

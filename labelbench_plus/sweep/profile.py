@@ -8,10 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from labelbench_plus.contracts.launchers import Launcher
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
 from labelbench_plus.plugins import registry
 
 
@@ -64,9 +63,9 @@ def load_profile(launcher: str, suite: Mapping[str, Any], overrides: Sequence[st
 
 def _yaml(text: str, where: str) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ProfileError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from error
+        return load_yaml(text)[0]
+    except YAMLRefused as error:
+        raise ProfileError(f"{where}{error.place}: {error}") from error
 
 
 def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

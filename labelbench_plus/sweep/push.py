@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,5 +71,5 @@ def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
 
 
 def _config(store: RunStore) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads((store.folder / "config.json").read_bytes())
+    settings: dict[str, Any] = store.config()
     return settings

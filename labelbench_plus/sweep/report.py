@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from labelbench_plus.running.failures import FailureGroup, group
+from labelbench_plus.store.numbered import file_name
 from labelbench_plus.sweep.folder import Sweep
 from labelbench_plus.sweep.matrix import cells_of, matrix
 from labelbench_plus.sweep.state import State, SweepStatus
@@ -82,7 +83,7 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
         where = f" in {cause.where}" if cause.where else ""
         print(f"{len(cause.runs)} of {len(found.runs)} failed{where}: {cause.what.splitlines()[0]}")
         example = next(each for each in failed if each.run.id == cause.runs[0])
-        log = sweep.root / "runs" / cause.runs[0] / "attempts" / f"{example.files.last.get('number', 1):04d}.log"
+        log = sweep.root / "runs" / cause.runs[0] / "attempts" / file_name(example.files.last.get("number", 1), ".log")
         print(f"  e.g. {cause.runs[0]} ({example.run.title}), after {example.files.rounds} rounds; log: {log}")
         if cause.suggestion:
             print(f"  suggestion: {cause.suggestion}")

@@ -12,15 +12,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from labelbench_plus.contracts.launchers import Launcher, Listed, Listing
 from labelbench_plus.plugins import registry
 from labelbench_plus.running.failures import kind_of_attempt
-from labelbench_plus.store.atomic import replace
-from labelbench_plus.store.layout import run_folder
-from labelbench_plus.store.lease import holder
+from labelbench_plus.store.atomic import file_server_time, replace
+from labelbench_plus.store.layout import RESULT, is_done, run_folder
+from labelbench_plus.store.lease import heartbeat_age, held_by, read_attempt
+from labelbench_plus.store.numbered import file_name, numbered
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepError, SweepRun, task_report
 from labelbench_plus.sweep.task import INFRA_TRIES
 from labelbench_plus.tracking.note import mirrored
@@ -119,13 +121,14 @@ def look(sweep: Sweep, *, fresh: bool = False, runs: Sequence[SweepRun] | None =
     finished = {run.id for run in runs if cache.finished(run)}
     in_question = {placed[run.id][0].id for run in runs if run.id in placed and run.id not in finished}
     listings, words = _ask(sweep, [each for each in submissions if each.id in in_question], fresh)
-    submitting = bool(in_question) and _held(sweep.folder / "submitters")
+    clock = _Clock(sweep.folder)
+    submitting = bool(in_question) and _held(sweep.folder / "submitters", clock)
     gone = sweep.cancelled()
     statuses = []
     for run in runs:
         files = cache.files(run)
         where = placed.get(run.id)
-        statuses.append(_judge(sweep, run, files, where, listings, run.id in gone, submitting))
+        statuses.append(_judge(sweep, run, files, where, listings, run.id in gone, submitting, clock))
     cache.write()
     statuses = _with_accounting(sweep, statuses, submissions)
     done = [each for each in statuses if each.state is State.DONE]
@@ -141,6 +144,7 @@ def _judge(
     listings: Mapping[str, Listing | None],
     gone: bool,
     submitting: bool,
+    clock: _Clock,
 ) -> RunStatus:
     submission, task = where if where else (None, None)
 
@@ -150,7 +154,7 @@ def _judge(
     if files.result:
         return status(State.DONE) if files.result == "valid" else status(State.INVALID, files.result)
     last = files.last
-    if last and (beat := _alive(run_folder(sweep.root, run.id) / "attempts", last)) is not None:
+    if last and (beat := _alive(run_folder(sweep.root, run.id) / "attempts", last, clock)) is not None:
         return status(State.RUNNING, f"heartbeat {max(0, beat):.0f} s ago", last.get("node", last["host"]))
     failed, waiting = last.get("ended") == "failed", last.get("ended") == "waiting"
     listing, listed, job = None, None, None
@@ -165,7 +169,7 @@ def _judge(
             return status(State.WAITING, last["detail"])
         if here and not failed and listed.ending:
             return status(State.RUNNING, "its job is ending", listed.node)
-        if run.selection and not last and _held(run_folder(sweep.root, run.selection) / "attempts"):
+        if run.selection and not last and _held(run_folder(sweep.root, run.selection) / "attempts", clock):
             return status(State.RUNNING, f"run {run.selection} chooses its labels", listed.node)
         if not (failed and here and not again):
             return status(State.REQUEUED if here else State.PENDING, _words(listed), listed.node)
@@ -229,27 +233,38 @@ def obituary(listed: Listed | None, last: dict[str, Any]) -> str:
 
 def computing(sweep: Sweep, run: SweepRun) -> bool:
     """Whether somebody alive holds the run."""
-    return _held(run_folder(sweep.root, run.id) / "attempts")
+    return _held(run_folder(sweep.root, run.id) / "attempts", _Clock(sweep.folder))
 
 
-def _alive(folder: Path, last: dict[str, Any]) -> float | None:
+class _Clock:
+    """The file server's, by which heartbeats are dated; this machine's where nothing can be written to look at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def now(self) -> float:
+        return time.time() + self._ahead
+
+    @cached_property
+    def _ahead(self) -> float:
+        with contextlib.suppress(OSError):
+            return file_server_time(self._folder) - time.time()
+        return 0.0
+
+
+def _alive(folder: Path, last: dict[str, Any], clock: _Clock) -> float | None:
     """Seconds since the last heartbeat of an attempt that is held by somebody alive; None of any other."""
     if "ended" in last:
         return None
     with contextlib.suppress(OSError):
-        age = time.time() - (folder / f"{last['number']:04d}.json").stat().st_mtime
-        return age if holder(last, age) is not None else None
+        age = heartbeat_age(folder / file_name(last["number"]), clock.now())
+        return age if held_by(last, age) is not None else None
     return None
 
 
-def _held(folder: Path) -> bool:
-    names = _numbered(folder)
-    if not names:
-        return False
-    with contextlib.suppress(OSError, ValueError):
-        return (
-            _alive(folder, {**json.loads((folder / names[-1]).read_bytes()), "number": int(names[-1][:4])}) is not None
-        )
+def _held(folder: Path, clock: _Clock) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(known := numbered(folder)) and _alive(folder, read_attempt(folder, max(known)), clock) is not None
     return False
 
 
@@ -290,12 +305,12 @@ def _recent(path: Path, log: Path) -> Listing | None:
     """The last answer, unless it is too old or something was submitted since."""
     try:
         asked = path.stat().st_mtime
-        if time.time() - asked > CACHE_SECONDS or log.stat().st_mtime >= asked:
+        if abs(time.time() - asked) > CACHE_SECONDS or log.stat().st_mtime >= asked:
             return None
         plain = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return Listing({(job, task): Listed(**each) for job, task, each in plain["tasks"]}, plain["jobs"])
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return Listing({(job, task): Listed(**each) for job, task, each in plain["tasks"]}, plain["jobs"])
 
 
 class _Cache:
@@ -309,8 +324,8 @@ class _Cache:
         except SweepError:  # it is about to be submitted for the first time
             self.mirroring = False
         try:
-            self._known = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+            self._known = {run: vars(Files(**each)) for run, each in json.loads(self._path.read_bytes()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
         self._timed = sum(known["seconds"] is not None for known in self._known.values())
 
@@ -324,7 +339,7 @@ class _Cache:
         name = str(folder)  # joining paths as objects would take longer than all the rest, for thousands of runs
         known = self._known.get(run.id)
         result = _changed_at(name + "/result.json")
-        if known and result and known["stamp"][:1] == [result]:
+        if known and known["result"] and known["stamp"][:1] == [result]:
             if self.mirroring and known["mirrored"] != "online" and (mode := mirrored(folder)) != known["mirrored"]:
                 known["mirrored"], self._changed = mode, True
             return Files(**known)
@@ -354,48 +369,39 @@ class _Cache:
 
 def _read(folder: Path, run: SweepRun, stamp: list[int]) -> Files:
     files = Files(stamp)
-    rounds = _numbered(folder / "rounds")
-    files.rounds = len(rounds)
-    attempts = _numbered(folder / "attempts")
-    files.attempts = len(attempts)
+    rounds, attempts = numbered(folder / "rounds"), numbered(folder / "attempts")
+    files.rounds, files.attempts = len(rounds), len(attempts)
     if attempts:
-        with contextlib.suppress(OSError, ValueError):
-            last = json.loads((folder / "attempts" / attempts[-1]).read_bytes())
-            files.last = {**last, "number": int(attempts[-1][:4])}
-    if stamp[0]:
+        with contextlib.suppress(OSError):
+            files.last = read_attempt(folder / "attempts", max(attempts))
+    if stamp[0] and is_done(folder):
         files.result = _validity(folder, run, rounds)
     return files
 
 
 def _seconds(folder: Path) -> float | None:
     """What the rounds of a run took together."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        costs = [json.loads((folder / "costs" / name).read_bytes()) for name in _numbered(folder / "costs")]
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        costs = [json.loads(path.read_bytes()) for path in numbered(folder / "costs").values()]
         parts = ("select_seconds", "train_seconds", "evaluate_seconds")  # old runs do not know the last
         return sum(cost.get(part) or 0 for cost in costs for part in parts)
     return None
 
 
-def _validity(folder: Path, run: SweepRun, rounds: list[str]) -> str:
+def _validity(folder: Path, run: SweepRun, rounds: dict[int, Path]) -> str:
     """ "valid", or what contradicts what. Cheap: the whole chain of rounds is checked by `collect`."""
     try:
-        result = json.loads((folder / "result.json").read_bytes())
+        result = json.loads((folder / RESULT).read_bytes())
         if result["run"] != run.id:
             return f"result.json belongs to run {result['run']}"
         if not result["rounds"] == len(rounds) == run.rounds:
             return f"result.json has {result['rounds']} rounds, {len(rounds)} are there, {run.rounds} were asked for"
-        if hashlib.sha256((folder / "rounds" / rounds[-1]).read_bytes()).hexdigest() != result["head"]:
-            return f"rounds/{rounds[-1]} is not the one that result.json was made from"
+        last = rounds[max(rounds)]
+        if hashlib.sha256(last.read_bytes()).hexdigest() != result["head"]:
+            return f"rounds/{last.name} is not the one that result.json was made from"
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"result.json cannot be read: {error!r}"
     return "valid"
-
-
-def _numbered(folder: Path) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(folder) if name[:1].isdigit() and name.endswith(".json"))
-    except FileNotFoundError:
-        return []
 
 
 def _changed_at(path: str) -> int:

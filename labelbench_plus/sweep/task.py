@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
 from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
-from labelbench_plus.running.local import WORKER_DIED, Event, run_local
+from labelbench_plus.running.local import DEATH, LEFT, WORKER_DIED, Event, run_local
 from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.holder import process_name
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import RunBusy, acquire, attempts, conclude
+from labelbench_plus.store.numbered import numbered
 from labelbench_plus.sweep.folder import cancelled, read_batch
 from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, requeue
 from labelbench_plus.sweep.selection import do_job
@@ -59,13 +61,15 @@ class SweepTask:
     """
 
     def __init__(self, path: Path, task: int) -> None:
-        self.started = time.time()
+        self.started, self._start = time.time(), time.monotonic()
         self.settings, self.runs = read_batch(path, task)
         self.sweep, self.batch, self.task = path.parent.parent, path.stem, task
         self.root = Path(self.settings["root"])
         self.returned: dict[str, str] = {}
         self.longest = float(self.settings["expected_seconds"] or 0)
         self.begun: dict[str, float] = {}
+        self._before: dict[str, int] = {}  # the latest attempt at each run when it was begun
+        self._unwritten: dict[str, dict[str, Any]] = {}  # failures that could not be written down: of each run the last
         array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
         self.in_slurm = self.settings["launcher"] == "slurm" and array is not None
         self.about = {
@@ -73,13 +77,17 @@ class SweepTask:
             "batch": self.batch,
             "task": task,
             "launcher": self.settings["launcher"],
-            "job": f"{array}_{index}" if self.in_slurm else _process_name(),
+            "job": f"{array}_{index}" if self.in_slurm else process_name(os.getpid()),
             "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)) if self.in_slurm else 0,
             "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
         }
 
     def run(self) -> int:
-        """Do the work. Returns the exit status: 1 if a run failed."""
+        """Do the work. Returns the exit status.
+
+        0: every run is done or cancelled, or the job goes on later under its own name. 1: a run failed. `LEFT`: a run
+        is not done for another reason, which its state says; `resume` takes it up.
+        """
         listen_to_scheduler(self._on_warning, self._on_term)
         try:
             self._report()
@@ -90,6 +98,7 @@ class SweepTask:
                 run_local(
                     todo, self.settings["concurrent"], self._event, may_start=self._may_start, revoked=self._revoked
                 )
+                self._write_down()
                 if not self._infra_failures():
                     break
                 time.sleep(RETRY_SECONDS)
@@ -98,20 +107,26 @@ class SweepTask:
             return self._stopped(str(notice))
         ignore_scheduler()
         self._report(ended=True)
-        return int(any(self._last(run["id"]).get("ended") == "failed" for run in self._open()))
+        return self._status()
+
+    def _status(self) -> int:
+        left = [run["id"] for run in self._open()]
+        if any(self._last(run).get("ended") == "failed" for run in left):
+            return 1
+        return LEFT if left else 0
 
     def _stopped(self, why: str) -> int:
         for run in map(self._in_hand, [run["id"] for run in self._open()]):
             if self._last(run).get("batch") == self.batch:
                 conclude(self._attempts(run), "stopped", why)
         left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
-        print(f"{why}: {len(left)} of {len(self.runs)} runs are left", flush=True)
+        _say(f"{why}: {len(left)} of {len(self.runs)} runs are left")
         if left and self.in_slurm:
             requeue()
             return 0
         self.returned.update(dict.fromkeys(left, why))
         self._report(ended=True)
-        return 0
+        return self._status()
 
     def _may_go_on(self, run: str) -> bool:
         """Whether a run that is not done may be computed by this batch; gives up on one that gets nowhere."""
@@ -139,7 +154,8 @@ class SweepTask:
         return first if first and not is_done(run_folder(self.root, first)) else run
 
     def _infra_tries(self, run: str) -> int:
-        return sum(a.get("batch") == self.batch and a.get("ended") == "failed" for a in attempts(self._attempts(run)))
+        noted = [a.get("batch") == self.batch and a.get("ended") == "failed" for a in attempts(self._attempts(run))]
+        return sum(noted) + self._unwritten.get(run, {}).get("times", 0)
 
     def _open(self) -> list[dict[str, Any]]:
         """Runs of this job that are neither done nor cancelled."""
@@ -175,7 +191,7 @@ class SweepTask:
         limit = self.settings["time_limit"]
         if limit is None or not self.begun:
             return True
-        left = limit - (time.time() - self.started) - self.settings["notice"]
+        left = limit - self._age() - self.settings["notice"]
         if left < self.longest:
             self.returned[job.run_id] = f"{left:.0f} s were left of the job, a run takes up to {self.longest:.0f} s"
             return False
@@ -184,29 +200,49 @@ class SweepTask:
     def _revoked(self, job: Job) -> bool:
         return job.run_id in cancelled(self.sweep)
 
+    def _age(self) -> float:
+        return time.monotonic() - self._start
+
     def _event(self, event: Event) -> None:
         run = event.job.run_id
         if event.state == "started":
-            self.begun[run] = time.time()
+            self.begun[run], self._before[run] = time.monotonic(), self._noted(run).get("number", 0)
         elif event.state == "finished":
-            self.longest = max(self.longest, time.time() - self.begun[run])
-        elif event.state == "failed" and event.message.startswith(WORKER_DIED):
-            with contextlib.suppress(OSError):
-                self._died(run, event.message)
+            self.longest = max(self.longest, time.monotonic() - self.begun[run])
+        elif event.state == "failed":
+            self._failed(run, event)
         elif event.state == "revoked":
             conclude(self._attempts(self._in_hand(run)), "stopped", CANCELLED)
         if event.state not in ("round", "withheld"):
-            print(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip(), flush=True)
+            _say(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip())
         if event.state == "failed" and event.detail:
-            print(event.detail, flush=True)
+            _say(event.detail)
+
+    def _failed(self, run: str, event: Event) -> None:
+        """See to it that a failure is noted of its run: here, as long as it cannot be written down."""
+        if event.message.startswith(WORKER_DIED):
+            self._died(run, event.message)
+        noted = self._noted(run)
+        if noted.get("ended") == "failed" and noted["number"] > self._before.get(run, 0):
+            return
+        times = self._unwritten.get(run, {}).get("times", 0) + 1
+        failed = {"ended": "failed", "detail": event.message, "failure": dict(event.failure), "times": times}
+        self._unwritten[run] = {**self.about, **failed, "number": noted.get("number", 0)}
+
+    def _write_down(self) -> None:
+        """Write down what could not be written before, if that can be done now that its workers are gone."""
+        for run, failed in list(self._unwritten.items()):
+            if is_done(run_folder(self.root, run)):
+                del self._unwritten[run]
+            elif conclude(self._attempts(run), "failed", failed["detail"], failure=failed["failure"]):
+                failed["times"] -= 1  # it counts among those that are written down
 
     def _died(self, run: str, message: str) -> None:
         """Note that the worker died that had a run in hand."""
-        where = {"type": "WorkerDied", "where": "", "kind": "resources"}
         in_hand = self._in_hand(run)
-        conclude(self._attempts(in_hand), "failed", message, failure=where)
+        conclude(self._attempts(in_hand), "failed", message, failure=DEATH)
         if in_hand != run:
-            self._note_failure(run, f"{message} (in run {in_hand}, which chooses its labels)", where)
+            self._note_failure(run, f"{message} (in run {in_hand}, which chooses its labels)", DEATH)
 
     def _refuse(self, run: str, error: Exception) -> None:
         """Note that a run is not attempted again, and why, as an attempt that failed at once."""
@@ -214,8 +250,8 @@ class SweepTask:
 
     def _note_failure(self, run: str, detail: str, failure: dict[str, str]) -> None:
         folder = self._attempts(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(RunBusy):
+        with contextlib.suppress(RunBusy, OSError):
+            folder.mkdir(parents=True, exist_ok=True)
             lease = acquire(folder, lambda holder: still_exists(holder, self.about), **self.about)
             lease.release("failed", detail, failure=failure)
 
@@ -235,8 +271,14 @@ class SweepTask:
     def _attempts(self, run: str) -> Path:
         return run_folder(self.root, run) / "attempts"
 
-    def _last(self, run: str) -> dict[str, Any]:
+    def _noted(self, run: str) -> dict[str, Any]:
+        """What is written down of the latest attempt at a run."""
         return (attempts(self._attempts(run)) or [{}])[-1]
+
+    def _last(self, run: str) -> dict[str, Any]:
+        """What is known of the latest attempt at a run."""
+        noted, unwritten = self._noted(run), self._unwritten.get(run)
+        return unwritten if unwritten and noted.get("number", 0) <= unwritten["number"] else noted
 
     def _report(self, ended: bool = False) -> None:
         folder = self.sweep / "tasks" / self.batch
@@ -247,7 +289,7 @@ class SweepTask:
 
     def _on_warning(self) -> None:
         limit, notice = self.settings["time_limit"], self.settings["notice"]
-        raise Notice(TIME_LIMIT if at_its_limit(time.time() - self.started, limit, notice) else PREEMPTED)
+        raise Notice(TIME_LIMIT if at_its_limit(self._age(), limit, notice) else PREEMPTED)
 
     def _on_term(self) -> None:
         """SLURM also sends TERM before it preempts, when USR2 does the rest; only a cancellation ends the work."""
@@ -268,11 +310,14 @@ def wandb_delay(task: int) -> float:
 def idle_attempts(folder: Path) -> tuple[int, int]:
     """How many of the latest attempts in a row were cut off without a round: by limit or death, and by preemption."""
     productive = set()
-    for path in (folder / "costs").glob("[0-9]*.json"):
-        productive.add(json.loads(path.read_bytes())["attempt"])
+    for path in numbered(folder / "costs").values():
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # lost costs say nothing
+            productive.add(json.loads(path.read_bytes())["attempt"])
     cut_off = preempted = 0
-    for number, attempt in reversed(list(enumerate(attempts(folder / "attempts"), start=1))):
-        if number in productive or attempt.get("ended") in ("failed", "finished"):
+    for attempt in reversed(attempts(folder / "attempts")):
+        if "unreadable" in attempt:
+            continue
+        if attempt["number"] in productive or attempt.get("ended") in ("failed", "finished"):
             break
         if attempt.get("detail") == PREEMPTED:
             preempted += 1
@@ -283,11 +328,9 @@ def idle_attempts(folder: Path) -> tuple[int, int]:
     return cut_off, preempted
 
 
-def _process_name() -> str:
-    """What the local launcher calls this process."""
-    import psutil
-
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time()}"
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk takes no log; the work goes on
+        print(text, flush=True)
 
 
 def _words(code: dict[str, Any]) -> str:

@@ -19,9 +19,11 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.oracle import QueryError, is_paid
+from labelbench_plus.plugins import is_built_in
 from labelbench_plus.testing.report import Failure
 from labelbench_plus.view import CapabilityError, View
 
@@ -148,6 +150,9 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
         if kind == "objects":
             raise Failure("blind", f"it searched the interpreter's objects ({what}) while choosing")
         raise Failure("files", f"while choosing it {'opened ' if kind == 'file' else 'called '}{what}")
+    by_labels = questions.of(strategy.query).uses_hidden_labels(chosen)
+    if by_labels and not (strategy.uses_hidden_labels and is_built_in(strategy)):
+        raise Failure("blind", "it leaves the choice to a draw by classes, which uses labels nobody paid for")
     if written := _written(view, twin):
         raise Failure("mutation", f"it changed {', '.join(f'view.{name}' for name in written)}")
     return Answer(judge(view, chosen, n), str(rng.bit_generator.state) != stream)

@@ -12,7 +12,7 @@ def mirrored(folder: Path) -> str:
     """In which mode the finished run in `folder` was mirrored, "offline" or "online"; empty if it was not."""
     try:
         return str(json.loads((folder / "wandb.json").read_bytes())["mode"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 

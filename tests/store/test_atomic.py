@@ -1,4 +1,5 @@
 import os
+import signal
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from labelbench_plus.store.atomic import (
     publish_folder,
     remove,
     replace,
+    replacing,
     sweep_temporaries,
 )
 
@@ -52,11 +54,46 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leftovers_of_the_dead_are_swept_and_nothing_else(tmp_path):
-    (tmp_path / f"{TEMPORARY}abc").touch()
+def leave(folder, make):
+    """Have a process killed while it writes. Returns what it leaves, whole or half written."""
+    pid = os.fork()
+    if pid == 0:
+        os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+        make(folder)
+    os.waitpid(pid, 0)
+    (left,) = folder.glob(f"{TEMPORARY}*")
+    return left
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: replace(folder / "file", b"content"),
+        lambda folder: publish_folder(folder / "model", lambda new: (new / "inside").write_text("half")),
+    ],
+)
+def test_leftovers_of_the_dead_are_swept_and_nothing_else(tmp_path, make):
+    left = leave(tmp_path, make)
     (tmp_path / "0000.json").touch()
+    with replacing(tmp_path / "mine") as mine:  # this process is at work
+        mine.touch()
+        sweep_temporaries(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"0000.json", mine.name}
+    assert not left.exists()
+
+
+def test_what_another_machine_writes_is_left_for_as_long_as_it_changes(tmp_path):
+    theirs = [tmp_path / f"{TEMPORARY}{name}" for name in (f"00000000-1-1-{'0' * 32}", "abc")]  # and an old version's
+    for each in theirs:
+        each.mkdir()
+        (each / "shard").write_text("half")
+        os.utime(each, (1, 1))
     sweep_temporaries(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["0000.json"]
+    assert all(each.exists() for each in theirs)
+    for each in theirs:
+        os.utime(each / "shard", (1, 1))
+        sweep_temporaries(tmp_path)
+        assert not each.exists()
 
 
 def test_a_folder_is_published_whole_and_once(tmp_path):
@@ -67,8 +104,6 @@ def test_a_folder_is_published_whole_and_once(tmp_path):
     assert publish_folder(tmp_path / "model", write)
     assert not publish_folder(tmp_path / "model", write)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    (tmp_path / f"{TEMPORARY}half").mkdir()
-    sweep_temporaries(tmp_path)
     assert remove(tmp_path / "model")
     assert not remove(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -50,7 +50,7 @@ def test_a_later_process_with_the_same_number_is_not_taken_for_the_holder(tmp_pa
     acquire(tmp_path).release("stopped")
     record = json.loads((tmp_path / "0001.json").read_bytes())
     del record["ended"]
-    (tmp_path / "0001.json").write_text(json.dumps({**record, "pid": os.getpid(), "started": 1.0}))
+    (tmp_path / "0001.json").write_text(json.dumps({**record, "pid": os.getpid(), "started": 1.0, "ticks": 1}))
     acquire(tmp_path).release("finished")
 
 

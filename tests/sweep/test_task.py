@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.running.local import WORKER_DIED, Event
+from labelbench_plus.running.local import LEFT, WORKER_DIED, Event
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
@@ -123,7 +123,7 @@ def test_the_next_run_starts_only_if_it_fits(bench, task):
     assert task(suite, concurrent=1, time_limit=600, expected_seconds=10_000, notice=60).run() == 0
     assert {state for state, _ in states(bench, "short").values()} == {State.DONE}
     suite = bench.suite("shorter", "random, margin", rounds=1, seeds="[1]")
-    assert task(suite, concurrent=1, time_limit=600, expected_seconds=10_000, notice=60).run() == 0
+    assert task(suite, concurrent=1, time_limit=600, expected_seconds=10_000, notice=60).run() == LEFT
     found = states(bench, "shorter")
     assert found["random"][0] == State.DONE
     assert found["margin"][0] == State.NEW
@@ -180,7 +180,8 @@ def test_a_run_that_gets_nowhere_is_given_up(bench, task):
     assert task(suite).run() == 0  # asked for again, it gets another chance
 
 
-def test_a_full_disk_loses_nothing(bench, task, tmp_path):
+def test_a_full_disk_loses_nothing(bench, task, tmp_path, monkeypatch):
+    monkeypatch.setattr("labelbench_plus.sweep.task.RETRY_SECONDS", 0)
     mount = tmp_path / "small"
     mount.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], capture_output=True)
@@ -191,7 +192,7 @@ def test_a_full_disk_loses_nothing(bench, task, tmp_path):
         suite = bench.suite("full", "random, margin", rounds=4, seeds="[0]")
         whole = bench.undisturbed(suite)
         subprocess.run(["rm", "-rf", str(mount / "undisturbed-full")], check=True)
-        job = task(suite)
+        job = task(suite, concurrent=1)
         filler = mount / "filler"
         filler.write_bytes(b"")
         with open(filler, "ab", buffering=0) as file:
@@ -201,7 +202,7 @@ def test_a_full_disk_loses_nothing(bench, task, tmp_path):
             except OSError:
                 pass
         os.truncate(filler, max(0, filler.stat().st_size - 24 * 1024))  # room for a beginning, not for the end
-        job.run()
+        assert job.run() == 1
         filler.unlink()
         found = {state for state, _ in states(bench, "full").values()}
         assert found <= {State.FAILED, State.LOST, State.NEW}
@@ -314,7 +315,7 @@ def test_a_run_that_waits_for_answers_is_neither_tried_again_at_once_nor_failed(
     answers = bench.out.parent / "answers"
     settings = {"plugins": [str(ANNOTATED)], "concurrent": 1}
     for number in range(3):
-        assert task(suite, **settings).run() == 0
+        assert task(suite, **settings).run() == LEFT
         (found,) = look(Sweep(bench.out, "described"), fresh=True).runs
         assert (found.state, found.files.attempts, found.files.rounds) == (State.WAITING, number + 1, number)
         assert found.note.startswith("waiting for ")

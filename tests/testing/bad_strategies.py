@@ -14,6 +14,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.oracle import StratifiedDraw
 from labelbench_plus.strategies import Cost, PoolStrategy, strategies
 
 
@@ -135,6 +136,25 @@ class Column(Bad):
 
     def select(self, view, n, rng):
         return self.best(view, n)[:, None]
+
+
+@bad("blind")
+class DrawsByClass(Bad):
+    """Has the oracle draw balanced classes, by labels that it holds."""
+
+    def select(self, view, n, rng):
+        self.best(view, n)
+        return StratifiedDraw(rng)
+
+
+@bad("blind")
+class SaysThatItDraws(Bad):
+    """The same, and says so: which is enough for no strategy but the package's own."""
+
+    uses_hidden_labels = True
+
+    def select(self, view, n, rng):
+        return StratifiedDraw(rng)
 
 
 @bad("too_many")

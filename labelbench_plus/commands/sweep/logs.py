@@ -29,6 +29,7 @@ def logs(
     """
     from labelbench_plus.store.layout import run_folder
     from labelbench_plus.store.lease import attempts
+    from labelbench_plus.store.numbered import file_name
     from labelbench_plus.sweep.folder import Sweep
     from labelbench_plus.sweep.state import launcher_of, look
 
@@ -40,11 +41,12 @@ def logs(
         stop(f"run {run!r}: {known}")
     folder = run_folder(out, ids[0])
     records = attempts(folder / "attempts")
-    if not records or (attempt or 1) > len(records):
+    by_number = {record["number"]: record for record in records}
+    if not records or (attempt is not None and attempt not in by_number):
         stop(f"run {ids[0]} has {len(records)} attempts")
-    number = attempt or len(records)
-    record = records[number - 1]
-    path = folder / "attempts" / f"{number:04d}.log"
+    number = attempt or max(by_number)
+    record = by_number[number]
+    path = folder / "attempts" / file_name(number, ".log")
     if job:
         if "batch" not in record:
             stop(f"attempt {number} of run {ids[0]} was not made by a sweep's job")
@@ -57,11 +59,11 @@ def logs(
         return
     place = f"on {record.get('node', record['host'])}" + (f", job {record['job']}" if record.get("job") else "")
     ended = f"{record['ended']}: {record['detail']}" if record.get("detail") else record.get("ended", "not ended")
-    if record.get("ended") in (None, "stopped") and "batch" in record and number == len(records):
+    if record.get("ended") in (None, "stopped") and "batch" in record and number == max(by_number):
         where = Sweep(out, record["sweep"])
         (now,) = look(where, runs=[each for each in where.runs() if each.id == ids[0]]).runs
         ended += f"; now {now.state}" + (f": {now.note}" if now.note else "")
-    print(f"run {ids[0]}, attempt {number} of {len(records)} {place}: {ended}\n{path}", file=sys.stderr)
+    print(f"run {ids[0]}, attempt {number} of {max(by_number)} {place}: {ended}\n{path}", file=sys.stderr)
     _print_file(path, tail, follow)
 
 

@@ -1,0 +1,42 @@
+"""Files that are told apart by a number, and stand in its order: `0000.json`, `0001.json` … `10000.json`.
+
+Other names are nobody's: a copy that a program for synchronising folders made, say, is no round and no attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+NUMBER = r"(\d{4}|[1-9]\d{4,})"
+"""As `file_name` writes it: four digits at least, and no zeros before more of them."""
+
+_told: set[Path] = set()
+
+
+def file_name(number: int, suffix: str = ".json") -> str:
+    """The name of the file with a number."""
+    return f"{number:04d}{suffix}"
+
+
+def numbered(folder: Path, suffix: str = ".json") -> dict[int, Path]:
+    """The numbered files of a folder, in the order of their numbers; none if there is no such folder.
+
+    A file that has the suffix and no number's name is left out, and named in a warning once.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return {}
+    pattern, found = re.compile(NUMBER + re.escape(suffix), re.ASCII), {}
+    for name in names:
+        if match := pattern.fullmatch(name):
+            found[int(match[1])] = folder / name
+        elif name.endswith(suffix) and not name.startswith(".") and folder / name not in _told:
+            _told.add(folder / name)
+            logger.warning("%s: passed over, as its name is none of those that %s has", folder / name, folder.name)
+    return dict(sorted(found.items()))
