@@ -142,7 +142,7 @@ class Cell:
                 _raise_faults(name, said["faults"])
             return Reported.of(said, name, origin)
         except Malformed as error:
-            self._end()
+            self.close()
             raise _fault(f"strategy {name!r} cannot be described: its process sent {error}") from error
         except (QueryError, CapabilityError, IsolationError) as error:
             raise _fault(f"strategy {name!r} cannot be described: {error}") from error
@@ -189,17 +189,18 @@ class Cell:
         longest = min(MOST_BYTES, 2**20 + BYTES_A_UNIT * n)
         try:
             said = self._asked(question, strange=not is_built_in(strategy), view=view, longest=longest)
-            for name, value in _notes(said.pop("notes", None)).items():
-                view.note(name, value)
+            notes = _notes(said.pop("notes", None))
         except Malformed as error:
-            self._end()
+            self.close()
             raise QueryError(f"expected an answer, but its process sent {error}") from error
-        return kind.from_wire(said, rng)
-
-    def _end(self) -> None:
-        """End the child at once; another one starts with the next question."""
-        self.kill()
-        self.close()
+        try:
+            chosen = kind.from_wire(said, rng)
+        except QueryError:
+            self.close()
+            raise
+        for name, value in notes.items():
+            view.note(name, value)
+        return chosen
 
     def start(self) -> None:
         """Start the child now rather than at the first choice, so that the start is not booked as choosing.
@@ -254,15 +255,12 @@ class Cell:
             )
 
     def close(self) -> None:
-        """End the child."""
+        """End the child at once. Another one starts with the next question."""
         if self._process is None:
             return
-        self._wire.close()  # it ends when it hears nothing any more
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()  # it has nothing to put in order, and is not asked
+        self._process.wait()
+        self._wire.close()
         self._output.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._process = None
@@ -282,6 +280,8 @@ class Cell:
         self._strange = self._strange or strange
         self._wire.left = self._terms.seconds
         unread = set(view._providers) if view is not None else set()
+        if self._wire.has_more():
+            raise Malformed("more than it was asked for")
         self._say({**question, "strange": strange})
         while True:
             said = self._heard(longest)
@@ -310,7 +310,7 @@ class Cell:
         try:
             yield
         except TimeoutError as error:
-            self._end()
+            self.close()
             raise QueryError(
                 f"expected an answer within {self._terms.seconds:g} s, and ended its process; "
                 "`isolate: {kind: process, seconds: …}` gives it longer"

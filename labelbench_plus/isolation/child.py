@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pickle
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ def answer(wire: Wire, files: Sequence[Path], threads: int) -> None:
     files: given with `--plugin`; loaded when the first question is about a stranger's strategy.
     """
     torch.set_num_threads(threads)
+    sys.stdout.reconfigure(line_buffering=True)  # this process is killed when it is no longer needed
     loaded = False
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

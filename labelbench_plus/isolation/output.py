@@ -38,7 +38,7 @@ class Output:
         self._thread.start()
 
     def close(self) -> None:
-        """Wait until all is passed on. The printing process has ended."""
+        """Wait until all is passed on. The printing process has ended; what it may have started is not waited for."""
         self._thread.join(timeout=2)
 
     def _pass_on(self) -> None:

@@ -57,6 +57,12 @@ class Wire:
         """Hang up."""
         os.close(self._descriptor)
 
+    def has_more(self) -> bool:
+        """Whether the other side sent something that was not read yet."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
+
     def send_bytes(self, content: bytes) -> None:
         """Send a frame.
 
