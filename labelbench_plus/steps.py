@@ -17,7 +17,7 @@ from labelbench_plus.contracts.scores import Scored, ScoreError, UnusableScore
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Checkpoint
 from labelbench_plus.measure import noted
-from labelbench_plus.oracle import Again, QueryError, is_paid
+from labelbench_plus.oracle import Again, QueryError
 from labelbench_plus.plugins import is_built_in, label
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
@@ -79,14 +79,22 @@ class Steps:
         _, notes = self._ask(self.instance.oracle.answer, number, ledger, model, select)
         return notes
 
-    def would_buy(self, number: int, ledger: Ledger, model: Any | None) -> np.ndarray:
-        """Items (n, ...) that a round would buy. Nobody is paid for an answer, and the ledger stays as it is."""
-        if is_paid(self.instance.oracle):
-            (items, _), _ = self._ask(self.instance.oracle.sells, number, ledger, model, select_here)
-            return np.asarray(items)
+    def would_sell(self, number: int, ledger: Ledger, model: Any | None) -> tuple[np.ndarray, np.ndarray]:
+        """Items (n, ...) that a round would buy, and the most they would cost (n,).
+
+        Nothing is answered, nobody is paid, and the ledger stays as it is.
+        """
+        (items, prices), _ = self._ask(self.instance.oracle.sells, number, ledger, model, select_here)
+        return np.asarray(items), np.asarray(prices)
+
+    def would_buy(self, number: int, ledger: Ledger, model: Any | None) -> Purchase:
+        """What a round would buy, with its answers: not for oracles that somebody is paid behind (`is_paid`).
+
+        The ledger stays as it is.
+        """
         copy = Ledger([*ledger.purchases])
         self.choose(number, copy, model)
-        return copy.purchases[-1].items
+        return copy.purchases[-1]
 
     def _ask(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from labelbench_plus.commands.common import FAILED, Json, Plugins, load_plugins,
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.problems import Place
+    from labelbench_plus.leaderboard.badges import Again
     from labelbench_plus.submission.check import Checked
     from labelbench_plus.submission.findings import Finding
 
@@ -58,6 +59,8 @@ def pack_command(
 
     overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
     loaded, specs = load_runs(suite, overrides, plugin, runs_in)
+    as_written = [each for each in overrides if not each.startswith("seeds")]
+    planned, _ = load_runs(suite, as_written, plugin, runs_in) if as_written != overrides else (loaded, specs)
     for prefix in ids:
         if (fits := sum(spec.id.startswith(prefix) for spec in specs)) != 1:
             stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")
@@ -65,7 +68,7 @@ def pack_command(
     try:
         count = pack(
             loaded, chosen, runs_in, to, who=who, contact=contact, what=what, differences=difference or (),
-            details=details,
+            planned=planned, details=details,
         )  # fmt: skip
     except ValidationError as error:
         stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
@@ -94,55 +97,65 @@ def check_command(
 @submission.command("replay")
 def replay_command(
     bundle: Bundle,
-    cells: Annotated[int, typer.Option(min=0, help="How many (run, round) cells to train again")] = 5,
+    cells: Annotated[int, typer.Option(min=0, help="How many (run, round) cells to train and choose again")] = 20,
     whole: Annotated[int, typer.Option(min=0, help="How many runs to do again from the start")] = 0,
     tolerance: Annotated[
         float, typer.Option(min=0, help="How far scores may be off where code, versions or machine differ")
     ] = 0.01,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the sample; another one each time if left out")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Repeats the sample of a replay that told it; never with --record")
+    ] = None,
     against: Against = None,
     plugin: Plugins = None,
     record: Record = False,
     as_json: Json = False,
 ) -> None:
-    """Check a submission, then train sampled rounds again on what was bought, and choose one round again.
+    """Check a submission, then train sampled rounds again on what was bought, and choose the rounds after them again.
 
     With the code, versions and machine of a run, scores must be equal to the last bit. Elsewhere they may be off by
-    the tolerance: absolute for scores up to 1, relative above.
+    the tolerance (absolute for scores up to 1, relative above), but not in favour of who submits more often than by
+    chance, and choices must come out alike for the most part.
 
-    Example: lbp submission replay results/mine --cells 10 --whole 1 --record
+    Example: lbp submission replay results/mine --cells 40 --whole 1 --record
     """
     import secrets
 
     import numpy as np
     from rich.progress import Progress
 
-    from labelbench_plus.submission.replay import draw, replay
+    from labelbench_plus.submission.bundle import read_bundle
+    from labelbench_plus.submission.replay import replay
+    from labelbench_plus.submission.sample import draw
 
+    if record and seed is not None:
+        stop("--record with --seed: a badge needs a sample that nobody could know before; leave --seed out")
     checked = _checked(bundle, against, plugin)
     if checked.problems:
         _tell(bundle, checked.problems, checked.warnings, "not replayed: it does not pass the check", as_json)
     if not checked.sound:
         stop(f"{bundle}: nothing to replay: no run could be checked whole here")
-    drawn = secrets.randbelow(2**32) if seed is None else seed  # nobody may know beforehand what is looked at
+    drawn = secrets.randbits(63) if seed is None else seed  # nobody may know beforehand what is looked at
     sound = {run: checked.specs[run] for run in checked.sound}
+    signed = read_bundle(bundle).submission
+    assert signed is not None  # else nothing would be sound
     sample = draw(sound, cells, whole, np.random.default_rng(drawn))
     with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
         bar = progress.add_task("replayed", total=None)
-        done = replay(
-            checked.runs, sound, sample, _place(), tolerance, lambda n, of: progress.update(bar, completed=n, total=of)
-        )
+
+        def told(n: int, of: int) -> None:
+            progress.update(bar, completed=n, total=of)
+
+        done = replay(checked.runs, sound, sample, _place(), tolerance, told, baseline=signed.baseline)
     problems = [finding for finding in done.findings if not finding.warning]
     warnings = [*checked.warnings, *(finding for finding in done.findings if finding.warning)]
     if record and not problems:
         _grant(bundle, "checked", {run: ["checked"] for run in sorted(checked.sound)})
-        _grant(bundle, "replayed", done.replayed)
+        _grant(bundle, "replayed", done.replayed, done.rounds(sound))
         _grant(bundle, "re-run", done.rerun)
-    told = f"seed {drawn}: {len(sample.cells)} cells and {len(sample.choices)} choices, {len(sample.whole)} whole runs"
     agreed: dict[str, list[str]] = {}
     for run, words in (*done.replayed.items(), *done.rerun.items()):
         agreed.setdefault(run, []).extend(words)
-    _tell(bundle, problems, warnings, told, as_json, agreed)
+    _tell(bundle, problems, warnings, f"seed {drawn}: {sample}; {sample.chance}", as_json, agreed)
 
 
 @submission.command("schema")
@@ -176,11 +189,11 @@ def _checked(bundle: Path, against: list[Path] | None, plugin: list[Path] | None
         stop(str(error))
 
 
-def _grant(bundle: Path, badge: str, evidence: dict[str, list[str]]) -> None:
+def _grant(bundle: Path, badge: str, evidence: dict[str, list[str]], rounds: Mapping[str, Again] | None = None) -> None:
     from labelbench_plus.leaderboard.badges import grant
     from labelbench_plus.store.manifest import machine
 
-    grant(bundle, badge, evidence, machine("cpu"))
+    grant(bundle, badge, evidence, machine("cpu"), rounds)
 
 
 def _tell(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from labelbench_plus.contracts.scores import check_predictions
 from labelbench_plus.plugins import Plugin, Registry
 
@@ -40,6 +42,13 @@ class Metric(Plugin):
     def score(self, predictions: Tensor, labels: Tensor, /) -> float:
         """Score predictions against labels of the same device."""
         raise NotImplementedError
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        """Whole numbers d so that every score against these true labels is k/d, with a whole k, for one of them.
+
+        Empty for a score that may lie anywhere. What submissions claim is held against it.
+        """
+        return frozenset()
 
 
 metrics = Registry("metric", Metric, "labelbench_plus.metrics")

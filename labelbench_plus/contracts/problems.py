@@ -36,7 +36,11 @@ class Place:
 
 
 class Instance(Protocol):
-    """A problem made ready to run. Holds no state of a run: every method takes the ledger."""
+    """A problem made ready to run. Holds no state of a run: every method takes the ledger.
+
+    One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int]]`: what each score says
+    of itself (`Metric.denominators`).
+    """
 
     @property
     def oracle(self) -> Oracle:
@@ -72,7 +76,8 @@ class Problem(Plugin):
     settles_prices: whether what is charged may be less than the price known before, as it depends on the answer. Rounds
         of its runs then spend what they may at most.
     unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
-        table of the leaderboard; `primary_metric`, `dataset_name` and `facets` say the rest.
+        table of the leaderboard; `primary_metric`, `averaged_metric`, `dataset_name` and `facets` say the
+        rest.
     """
 
     query: ClassVar[str]
@@ -106,6 +111,11 @@ class Problem(Plugin):
     def primary_metric(self) -> tuple[str, bool]:
         """The name of the score that ranks, and whether more of it is better."""
         raise NotImplementedError
+
+    def averaged_metric(self) -> str:
+        """The score that stands for `primary_metric` in averages over data sets, where that one is in a unit of the
+        data's own; empty where it is in none."""
+        return ""
 
     def dataset_name(self) -> str:
         """The data behind it: problems on the same data count as one wherever results are averaged over data sets."""

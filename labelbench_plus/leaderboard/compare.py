@@ -137,7 +137,8 @@ def report(tracks: Sequence[TrackBoard], a: str, b: str) -> str:
             decimals = decimals_for([mean])
             interval = f"{number(mean.low, decimals, signed=True)} to {number(mean.high, decimals, signed=True)}"
             centre = number(mean.mean, decimals, signed=True)
-            lines += ["", f"  Over {datasets} data sets: {centre} (95 %: {interval})."]
+            unit = "" if of_track.measure == track.metric else f" in {of_track.measure}"
+            lines += ["", f"  Over {datasets} data sets: {centre}{unit} (95 %: {interval})."]
         blocks.append("\n".join(lines))
     if not blocks:
         known = sorted({name for of_track in tracks for name in of_track.order})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -33,29 +33,10 @@ class SuiteBoard:
 def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Results:
     """What is there of `runs` below `root`; its notes say what is not. No curves if no round of any run is there."""
     found = collect(suite.suite, runs, root)
-    notes = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
-    if suite.initial is not None and suite.initial.uses_hidden_labels:
-        notes.append(f"the first round was chosen by {label(suite.initial)}, which uses labels nobody paid for")
-    if knowing := [label(strategy) for strategy in suite.strategies if strategy.knows_truth]:
-        notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
-    if bounds := [label(problem) for problem in suite.problems if problem.knows_truth()]:
-        notes.append(f"{', '.join(bounds)}: shows what no learner can know, so its results are a bound, and not ranked")
-    if found.missing:
-        notes.append(f"{len(found.missing)} of {len(runs)} runs have no round yet")
-    metric, higher_is_better = suite.primary_metric()
-    grid = tuple(accumulate(suite.budget.amounts()))
-    meta = BoardMeta(
-        title=suite.title or suite.suite,
-        metric=metric,
-        higher_is_better=higher_is_better,
-        baseline=suite.baseline,
-        budgets={label(problem): grid for problem in suite.problems},
-        slack={label(problem): slack for problem in suite.problems if (slack := unspent(problem, grid[-1])) > 0},
-        shared_start=suite.initial is not None,
-        notes=tuple(notes),
-        problems={label(problem): About.of(problem) for problem in suite.problems},
-        defects={run.id: TOLD for run in runs if hidden_needs(run.strategy, run.problem)},
-    )
+    damaged = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
+    missing = [f"{len(found.missing)} of {len(runs)} runs have no round yet"] if found.missing else []
+    meta = meta_of_runs(runs, suite.title or suite.suite, suite.baseline)
+    meta = replace(meta, notes=(*damaged, *meta.notes, *missing))
     ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
     records = {
         run: {
@@ -64,6 +45,41 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
         for run in ids
     }
     return Results(found.curves, meta, records)
+
+
+def meta_of_runs(runs: Sequence[RunSpec], title: str, baseline: str) -> BoardMeta:
+    """What a board must know of runs of one suite, which all have one metric and one way to begin."""
+    metric, higher_is_better = runs[0].problem.primary_metric()
+    problems = {label(run.problem): run.problem for run in runs}
+    budgets = {label(run.problem): tuple(accumulate(run.amounts)) for run in runs}
+    slack = {name: left for name, problem in problems.items() if (left := unspent(problem, budgets[name][-1])) > 0}
+    return BoardMeta(
+        title=title,
+        metric=metric,
+        higher_is_better=higher_is_better,
+        baseline=baseline,
+        budgets=budgets,
+        slack=slack,
+        shared_start=runs[0].initial is not None,
+        notes=_what_is_told(runs),
+        problems={name: About.of(problem) for name, problem in problems.items()},
+        defects={run.id: TOLD for run in runs if hidden_needs(run.strategy, run.problem)},
+    )
+
+
+def _what_is_told(runs: Sequence[RunSpec]) -> tuple[str, ...]:
+    """Notes of runs that know more than what was paid for."""
+    notes = [
+        f"the first round was chosen by {initial}, which uses labels nobody paid for"
+        for initial in dict.fromkeys(
+            label(run.initial) for run in runs if run.initial is not None and run.initial.uses_hidden_labels
+        )
+    ]
+    if knowing := dict.fromkeys(label(run.strategy) for run in runs if run.strategy.knows_truth):
+        notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
+    if bounds := dict.fromkeys(label(run.problem) for run in runs if run.problem.knows_truth()):
+        notes.append(f"{', '.join(bounds)}: shows what no learner can know, so its results are a bound, and not ranked")
+    return tuple(notes)
 
 
 def unspent(problem: Problem, budget: float) -> float:

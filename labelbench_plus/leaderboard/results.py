@@ -15,6 +15,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +25,17 @@ import pandas as pd
 
 from labelbench_plus.contracts.scores import Series, SeriesColumn
 from labelbench_plus.leaderboard import markdown
-from labelbench_plus.leaderboard.badges import read_badges
+from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
 from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.store.atomic import replace
 
 FORMAT = 1
+TABLE_CSV, TABLE_MD = "table.csv", "table.md"
+LONGEST_QUOTE = 200
+SUBMISSION = "submission.json"
+"""The name of the file in which somebody signs a folder of results: its words are theirs."""
 
 
 class ResultsError(Exception):
@@ -42,11 +47,13 @@ class Results:
     """Learning curves of one suite and what a board must know of them.
 
     `records`: by run id what is known of where it comes from (`config`, `manifest`), for those runs of which it is.
+    `again`: by run id which rounds those who checked did again, for runs with such a badge.
     """
 
     curves: pd.DataFrame
     meta: BoardMeta
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    again: Mapping[str, Again] = field(default_factory=dict)
 
     def board(self) -> Board:
         """The board of these results."""
@@ -57,39 +64,65 @@ class Results:
         keys = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
         return self.curves.sort_values(keys, kind="stable").to_csv(index=False, lineterminator="\n").encode()
 
+    def tables(self) -> dict[str, bytes]:
+        """The rankings as files, by name."""
+        board = self.board()
+        csv = to_frame(board).to_csv(index=False, lineterminator="\n").encode()
+        return {TABLE_CSV: csv, TABLE_MD: markdown.render(board).encode()}
+
 
 def write_results(results: Results, folder: Path) -> None:
     """Write board.json, curves.csv, table.csv and table.md into `folder`: the same results give the same bytes."""
-    board = results.board()
+    tables = results.tables()
     folder.mkdir(parents=True, exist_ok=True)
     replace(folder / "curves.csv", results.ordered_csv())
-    replace(folder / "table.csv", to_frame(board).to_csv(index=False, lineterminator="\n").encode())
-    replace(folder / "table.md", markdown.render(board).encode())
+    for name, content in tables.items():
+        replace(folder / name, content)
     replace(folder / "board.json", meta_as_json(results.meta))
 
 
 def read_results(folder: Path) -> Results:
     """Read what `write_results` wrote, and the runs beside it if they are there.
 
+    Title and notes of a folder that somebody signed are shown as theirs, in quotation marks.
+
     Raises
     ------
     ResultsError
         A file is missing or is not what it should be.
     """
-    board, curves, archive = folder / "board.json", folder / "curves.csv", folder / "runs.jsonl.gz"
+    results, archive = read_tables(folder), folder / "runs.jsonl.gz"
+    try:
+        meta = dataclasses.replace(results.meta, badges={**results.meta.badges, **read_badges(folder)})
+        if (folder / SUBMISSION).is_file():
+            meta = _as_theirs(meta, results.curves, str(json.loads((folder / SUBMISSION).read_bytes())["who"]))
+        records = _records(archive) if archive.is_file() else {}
+        return Results(results.curves, meta, records, read_rounds(folder))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
+
+
+def read_tables(folder: Path) -> Results:
+    """Curves and board alone, with title and notes as they were written.
+
+    Raises
+    ------
+    ResultsError
+        A file is missing or is not what it should be.
+    """
+    board, curves = folder / "board.json", folder / "curves.csv"
     for path in (board, curves):
         if not path.is_file():
             raise ResultsError(f"{folder}: no {path.name}; a folder of results is what `lbp publish` writes")
     try:
-        meta = _meta(json.loads(board.read_bytes()))
+        meta = meta_from_json(board.read_bytes())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f"{board}: not a board of format {FORMAT}: {error!r}") from error
     try:
         # A strategy may be called "None" or "nan": labels are read as they stand.
         text = dict.fromkeys(("run_id", "suite", "problem", "trainer", "strategy"), str)
         table = pd.read_csv(curves, dtype=text, keep_default_na=False, na_values=_numbers(curves))
-        meta = dataclasses.replace(meta, badges={**meta.badges, **read_badges(folder)})
-        return Results(table, meta, _records(archive) if archive.is_file() else {})
+        return Results(table, meta)
     except (ValueError, KeyError, OSError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 
@@ -98,10 +131,27 @@ def meta_as_json(meta: BoardMeta) -> bytes:
     """board.json: sorted, indented, ending in a newline."""
     record = {"format": FORMAT, **dataclasses.asdict(meta)}
     for about in record["problems"].values():
-        for later in ("series", "knows_truth"):  # boards were published before there were any
+        for later in ("series", "knows_truth", "averaged"):  # boards were published before there were any
             if not about[later]:
                 del about[later]
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
+
+
+def meta_from_json(content: bytes) -> BoardMeta:
+    """What `meta_as_json` wrote.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError
+        It is something else.
+    """
+    record: dict[str, Any] = json.loads(content)
+    if record.pop("format") != FORMAT:
+        raise ValueError("another format")
+    record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
+    record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
+    record["notes"] = tuple(map(str, record.get("notes", ())))
+    return BoardMeta(**record)
 
 
 def digest(content: bytes) -> str:
@@ -109,13 +159,18 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _meta(record: dict[str, Any]) -> BoardMeta:
-    if record.pop("format") != FORMAT:
-        raise ValueError("another format")
-    record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
-    record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
-    record["notes"] = tuple(record.get("notes", ()))
-    return BoardMeta(**record)
+def _as_theirs(meta: BoardMeta, curves: pd.DataFrame, who: str) -> BoardMeta:
+    """A board with the words of who sent it in quotation marks: nobody here has said them."""
+    named = {meta.title} == set(curves["suite"])
+    title = meta.title if named else f"{_quoted(meta.title)} in the words of who sent it"
+    notes = tuple(f"{_quoted(note)}, says who sent it" for note in meta.notes)
+    return dataclasses.replace(meta, title=f"{title} (sent by {_quoted(who)})", notes=notes)
+
+
+def _quoted(text: str) -> str:
+    """Somebody's words, which can end the quotation by none of their own marks."""
+    shown = re.sub('[“”„‟"]', "'", text)
+    return f"“{shown if len(shown) <= LONGEST_QUOTE else shown[:LONGEST_QUOTE] + '…'}”"
 
 
 def _about(record: dict[str, Any]) -> About:

@@ -50,6 +50,8 @@ class About:
     `task`: what its trainers solve. `unit`: what a budget counts, as a plural. `dataset`: problems on the same data
     count as one wherever results are averaged over data sets. `facets`: what else must be equal ("encoder": "pixels").
     `series`: which scores are points of one curve. `knows_truth`: its results are a bound, and are not ranked.
+    `averaged`: the score that stands for the metric in averages over data sets, where the metric is in a unit of the
+    data's own; else empty.
     """
 
     task: str
@@ -58,6 +60,7 @@ class About:
     facets: Mapping[str, str] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
     knows_truth: bool = False
+    averaged: str = ""
 
     @classmethod
     def of(cls, problem: Problem) -> About:
@@ -69,6 +72,7 @@ class About:
             problem.facets(),
             problem.series(),
             problem.knows_truth(),
+            problem.averaged_metric(),
         )
 
 
@@ -105,6 +109,10 @@ class BoardMeta:
         """What a problem declares of itself."""
         return self.problems.get(problem, About("any task", "labels", problem))
 
+    def averaged(self, problem: str) -> str:
+        """The column of the curves that averages over data sets are taken of."""
+        return self.about(problem).averaged or self.metric
+
     def badge_of(self, run_id: str) -> str:
         """What was done to trust a run."""
         return self.badges.get(run_id, self.badge)
@@ -119,7 +127,8 @@ class BoardMeta:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One valid run: `values` and `labels` (r,) at the declared budgets; costs of all of it, NaN if unknown.
+    """One valid run: `values`, `averaged` (what is averaged over data sets) and `labels`, (r,) at the declared budgets;
+    costs of all of it, NaN if unknown.
 
     `validation_labels` is None where whoever imported the run could not know; `beside` are the other lines of what was
     used beside the budget, by name, without those that are not known.
@@ -130,6 +139,7 @@ class Run:
     seed: int
     labels: NDArray[np.int64]
     values: NDArray[np.float64]
+    averaged: NDArray[np.float64]
     validation_labels: int | None
     select_seconds: float
     train_seconds: float
@@ -158,10 +168,11 @@ class RunsOfSetting:
 def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...]:
     """Sort curves into settings and runs, by (problem, trainer, strategy, seed).
 
-    `curves`: one row per (run, round) with the columns `COLUMNS` and `meta.metric`. A run is left out, with a
-    reason, when it is incomplete, is off the declared budget grid (never interpolated) or has a metric that
-    is not finite. A run that shared what it computed on with others (`concurrency`, a column of its own where it is
-    known, above 1) keeps its scores but not its seconds. What a proxy took (`PROXY_SECONDS`) counts as selection.
+    `curves`: one row per (run, round) with the columns `COLUMNS`, `meta.metric` and what its problems say is averaged.
+    A run is left out, with a reason, when it is incomplete, is off the declared budget grid (never interpolated) or has
+    a score among these that is not finite. A run that shared what it computed on with others (`concurrency`, a column
+    of its own where it is known, above 1) keeps its scores but not its seconds. What a proxy took (`PROXY_SECONDS`)
+    counts as selection.
     ValueError for curves that contradict themselves: missing columns, several suites, a problem without a declared
     grid, a run in two places, two runs with one (problem, trainer, strategy, seed).
     """
@@ -171,19 +182,19 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
     extra = [name for name in ("concurrency", PROXY_SECONDS, *LATER_COSTS) if name in curves.columns]
     extra += [name for name in curves.columns if name.startswith(BESIDE)]
-    for rows in _rows_of_runs(ordered[[*COLUMNS, meta.metric, *extra]]):
+    for rows in _rows_of_runs(ordered[[*COLUMNS, *_scores(curves, meta), *extra]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
         )
         runs, excluded = settings.setdefault((problem, trainer), ({}, []))
         of_strategy, seed = runs.setdefault(strategy, {}), int(rows["seed"][0])
         reason = meta.defects.get(run_id) or _reason_to_exclude(
-            rows, meta.metric, meta.budgets[problem], meta.slack.get(problem, 0.0)
+            rows, (meta.metric, meta.averaged(problem)), meta.budgets[problem], meta.slack.get(problem, 0.0)
         )
         if reason:
             excluded.append(f"run {run_id} ({strategy}, seed {seed}) is left out: {reason}")
         else:
-            of_strategy[seed] = _run(run_id, strategy, seed, rows, meta.metric)
+            of_strategy[seed] = _run(run_id, strategy, seed, rows, meta.metric, meta.averaged(problem))
     return tuple(
         RunsOfSetting(problem, trainer, tuple(map(float, meta.budgets[problem])), runs, tuple(excluded))
         for (problem, trainer), (runs, excluded) in settings.items()
@@ -198,8 +209,12 @@ def _rows_of_runs(ordered: pd.DataFrame) -> Iterator[dict[str, NDArray[Any]]]:
         yield {name: column[start:stop] for name, column in columns.items()}
 
 
+def _scores(curves: pd.DataFrame, meta: BoardMeta) -> list[str]:
+    return sorted({meta.metric, *map(meta.averaged, curves["problem"].unique())})
+
+
 def _check(curves: pd.DataFrame, meta: BoardMeta) -> None:
-    missing = [name for name in (*COLUMNS, meta.metric) if name not in curves.columns]
+    missing = [name for name in (*COLUMNS, *_scores(curves, meta)) if name not in curves.columns]
     if missing:
         raise ValueError(f"curves lack the columns {missing}; they have {list(curves.columns)}")
     if not pd.api.types.is_numeric_dtype(curves[meta.metric]):
@@ -225,7 +240,9 @@ def _check(curves: pd.DataFrame, meta: BoardMeta) -> None:
         raise ValueError(f"run {twice['run_id'].iloc[0]} has round {twice['round'].iloc[0]} more than once")
 
 
-def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequence[float], slack: float) -> str:
+def _reason_to_exclude(
+    rows: Mapping[str, NDArray[Any]], scores: Sequence[str], grid: Sequence[float], slack: float
+) -> str:
     spent = rows["spent"].astype(np.float64)
     if not rows["complete"].all():
         return f"incomplete, {len(spent)} of {len(grid)} rounds"
@@ -235,13 +252,14 @@ def _reason_to_exclude(rows: Mapping[str, NDArray[Any]], metric: str, grid: Sequ
     if off.any():
         r = int(off.argmax())
         return f"off the declared budget grid (round {rows['round'][r]}: {spent[r]:g} spent, {grid[r]:g} declared)"
-    wrong = ~np.isfinite(rows[metric].astype(np.float64))
-    if wrong.any():
-        return f"{metric} is not finite in round {rows['round'][int(wrong.argmax())]}"
+    for name in scores:
+        wrong = ~np.isfinite(rows[name].astype(np.float64))
+        if wrong.any():
+            return f"{name} is not finite in round {rows['round'][int(wrong.argmax())]}"
     return ""
 
 
-def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], metric: str) -> Run:
+def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], metric: str, averaged: str) -> Run:
     def known(name: str) -> NDArray[np.float64]:
         # A round that selects nothing (the initial set) has no selection time.
         values = rows[name].astype(np.float64) if name in rows else np.empty(0)
@@ -264,6 +282,7 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         seed=seed,
         labels=rows["labels"].astype(np.int64),
         values=rows[metric].astype(np.float64),
+        averaged=rows[averaged].astype(np.float64),
         validation_labels=int(declared.max()) if len(declared) else None,
         select_seconds=total("select_seconds") + float(known(PROXY_SECONDS).sum()),
         train_seconds=total("train_seconds"),

@@ -58,7 +58,8 @@ class BoardSetting:
     with each); for all but the baseline, where it and a common seed exist, `gain_curves` (paired gain over the
     baseline at each budget, above zero is better), `gains` (the same in AUBC), `savings` (one for each of `SHARES`,
     None where undefined) and `saving_curves`. `penalty`: who beats whom at the `tested_rounds`, as published and with
-    tests adjusted over all pairs of a budget. `areas`, `finals`: strategy -> seed -> AUBC and final value.
+    tests adjusted over all pairs of a budget. `areas`, `finals`: strategy -> seed -> AUBC and final value;
+    `averaged_areas`: AUBC of what is averaged over data sets.
     No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than
     the baseline. Where the problem knows the truth there are neither, nor ranks. `unit` is what a budget counts.
     `seeds_needed` would separate the first two in the table (infinite if none would, NaN if unknown).
@@ -82,6 +83,7 @@ class BoardSetting:
     saving_curves: Mapping[str, tuple[SavingPoint, ...]]
     areas: Mapping[str, Mapping[int, float]]
     finals: Mapping[str, Mapping[int, float]]
+    averaged_areas: Mapping[str, Mapping[int, float]]
     tests: PairwiseTests
     penalty: PenaltyMatrix
     penalty_adjusted: PenaltyMatrix
@@ -105,6 +107,13 @@ class BoardSetting:
         """Gains in AUBC of `strategy` over `other` at common seeds, above zero is better: (seeds,)."""
         d = paired_differences(self.areas[strategy], self.areas[other])
         return d if self.higher_is_better else -d
+
+    def gains_by_seed(self, strategy: str, other: str, *, averaged: bool) -> dict[int, float]:
+        """The same by seed; `averaged`: of what may be averaged over data sets."""
+        areas = self.averaged_areas if averaged else self.areas
+        a, b = areas[strategy], areas[other]
+        sign = 1 if self.higher_is_better else -1
+        return {seed: sign * (a[seed] - b[seed]) for seed in sorted(a.keys() & b.keys())}
 
 
 def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
@@ -182,6 +191,10 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         saving_curves={strategy: saving_curves[strategy] for strategy in seen if strategy in saving_curves},
         areas=compared,
         finals={name: {seed: float(run.values[-1]) for seed, run in of.runs[name].items()} for name in seen},
+        averaged_areas={
+            name: {seed: area_under_budget_curve(of.budgets, run.averaged) for seed, run in of.runs[name].items()}
+            for name in seen
+        },
         tests=tests.in_order(seen),
         penalty=penalty_matrix(values, rounds, meta.higher_is_better),
         penalty_adjusted=penalty_matrix(values, rounds, meta.higher_is_better, adjusted=True),

@@ -62,7 +62,10 @@ def conditions(setting: BoardSetting) -> str:
     )
     lines = {"validation labels": setting.validation_labels, **setting.beside}
     known = [f"{count:,} {name}" for name, count in lines.items() if count is not None]
-    parts = [spent, *[f"{name} differ or are not known" for name, count in lines.items() if count is None]]
+    parts = [spent]
+    if scores := setting.about.facets.get("scores"):
+        parts.append(f"scores {scores}")
+    parts += [f"{name} differ or are not known" for name, count in lines.items() if count is None]
     parts += [f"{', '.join(known)} beside the budget"] if known else []
     return " · ".join([*parts, f"{setting.n_runs} runs"])
 

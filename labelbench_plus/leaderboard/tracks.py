@@ -40,7 +40,8 @@ THRESHOLDS = 25
 
 @dataclass(frozen=True)
 class Track:
-    """Conditions under which results may be compared. `budget` is the decade that the whole budget lies in."""
+    """Conditions under which results may be compared. `budget` is the decade that the whole budget lies in; `averaged`
+    the score that stands for `metric` in averages over data sets."""
 
     task: str
     unit: str
@@ -50,6 +51,7 @@ class Track:
     baseline: str
     trainer: str
     facets: tuple[tuple[str, str], ...]
+    averaged: str
 
     @property
     def name(self) -> str:
@@ -78,6 +80,11 @@ class TrackBoard:
     thresholds: tuple[float, ...]
     profiles: Mapping[str, tuple[Estimate, ...]]
 
+    @property
+    def measure(self) -> str:
+        """The score that its gains are in."""
+        return measure_of(self.track, [setting for _, setting in self.members])
+
 
 def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
     """The track that a setting belongs to."""
@@ -92,6 +99,7 @@ def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
         baseline=meta.baseline,
         trainer=setting.trainer,
         facets=tuple(sorted({**setting.about.facets, **bound}.items())),
+        averaged=meta.averaged(setting.problem),
     )
 
 
@@ -111,14 +119,14 @@ def _track_order(track: Track) -> tuple[str, str, float, str, str]:
 def gains_by_dataset(settings: Sequence[BoardSetting], strategy: str, other: str) -> dict[str, NDArray[np.float64]]:
     """Gains in AUBC of `strategy` over `other`, for each data set that has both: (seeds,).
 
-    The settings of a data set are averaged seed by seed, over the seeds that all of them have.
+    The settings of a data set are averaged seed by seed, over the seeds that all of them have. Where there are several
+    data sets, gains are in what may be averaged over them.
     """
+    averaged = several_datasets(settings)
     by_dataset: dict[str, list[dict[int, float]]] = {}
     for setting in settings:
         if strategy in setting.areas and other in setting.areas:
-            a, b = setting.areas[strategy], setting.areas[other]
-            sign = 1 if setting.higher_is_better else -1
-            by_seed = {seed: sign * (a[seed] - b[seed]) for seed in sorted(a.keys() & b.keys())}
+            by_seed = setting.gains_by_seed(strategy, other, averaged=averaged)
             by_dataset.setdefault(setting.about.dataset, []).append(by_seed)
     gains = {}
     for dataset, of_settings in sorted(by_dataset.items()):
@@ -128,8 +136,18 @@ def gains_by_dataset(settings: Sequence[BoardSetting], strategy: str, other: str
     return gains
 
 
-def columns_of_track(track: Track, settings: int) -> tuple[Column, ...]:
-    """The columns of a track's table: of one setting, or over several."""
+def several_datasets(settings: Sequence[BoardSetting]) -> bool:
+    """Whether settings lie on more than one data set."""
+    return len({setting.about.dataset for setting in settings}) > 1
+
+
+def measure_of(track: Track, settings: Sequence[BoardSetting]) -> str:
+    """The score that gains in some of a track's settings are in."""
+    return track.averaged if several_datasets(settings) else track.metric
+
+
+def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column, ...]:
+    """The columns of a track's table: of one setting, or over several; gains are in `measure`."""
     gain = next(column for column in columns_of(_meta_of(track)) if column.key == "gain")
     if settings == 1:
         rank = columns_of(_meta_of(track))[0]
@@ -141,10 +159,11 @@ def columns_of_track(track: Track, settings: int) -> tuple[Column, ...]:
             f"of {settings} settings, those in whose leading group it is: no strategy is significantly better there",
         )
     over = " over data sets, each of which counts once" if settings > 1 else ""
+    unit = f"; in {measure}, since the unit of {track.metric} is each data set’s own" if measure != track.metric else ""
     return (
         rank,
         Column("strategy", "strategy", "label", "how labels were chosen"),
-        Column("gain", gain.label, "gain", gain.about + over),
+        Column("gain", gain.label, "gain", gain.about + over + unit),
         Column(
             "improvement",
             f"P(better than {track.baseline})",
@@ -184,7 +203,7 @@ def _track_board(track: Track, members: Sequence[tuple[Board, BoardSetting]]) ->
     }
     penalty = total_penalty([setting.penalty for setting in settings])
     rows = {name: _row(track, members, name, gains.get(name, []), penalty) for name in names}
-    columns = columns_of_track(track, len(settings))
+    columns = columns_of_track(track, len(settings), measure_of(track, settings))
 
     def reading_order(name: str) -> tuple[float | str, ...]:
         if len(settings) == 1:
@@ -223,6 +242,7 @@ def _row(
     penalty: PenaltyMatrix,
 ) -> dict[str, Cell]:
     settings = [setting for _, setting in members if name in setting.areas]
+    averaged = several_datasets([setting for _, setting in members])
     row: dict[str, Cell] = {"strategy": name, "settings": len(settings)}
     if not settings:
         return row | {"seeds": 0}
@@ -246,7 +266,11 @@ def _row(
         row["improvement"] = probability_of_improvement(gains, _rng(track, name))
         iqm = interquartile_mean(gains, _rng(track, name))
         row["iqm"] = iqm if math.isfinite(iqm.mean) else None
-        means = [float(s.paired_gains(name, track.baseline).mean()) for s in settings if dict(s.gains).get(name)]
+        means = [
+            float(np.mean([*s.gains_by_seed(name, track.baseline, averaged=averaged).values()]))
+            for s in settings
+            if dict(s.gains).get(name)
+        ]
         row["worst"] = Estimate(min(means), math.nan, math.nan, len(means))
         row["saving"] = _median_saving(settings, name)
     return row

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 
 if TYPE_CHECKING:
@@ -21,3 +23,6 @@ class Accuracy(Metric):
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
         return float((probabilities.argmax(dim=1) == labels).double().mean())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        return frozenset({len(labels)})

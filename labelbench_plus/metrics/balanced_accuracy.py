@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from labelbench_plus.metrics import Metric, metrics
 
@@ -26,3 +29,7 @@ class BalancedAccuracy(Metric):
         total = torch.bincount(labels, minlength=probabilities.shape[1])
         recall = torch.bincount(labels, weights=hits, minlength=probabilities.shape[1])[total > 0] / total[total > 0]
         return float(recall.mean())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        sizes = np.unique(labels, return_counts=True)[1].tolist()
+        return frozenset({len(sizes) * math.lcm(*sizes)})

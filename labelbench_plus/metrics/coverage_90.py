@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 
 if TYPE_CHECKING:
@@ -30,3 +32,6 @@ class Coverage90(Metric):
         mean, variance = intervals.double().unbind(dim=1)
         inside = (labels.double() - mean).abs() <= QUANTILE * variance.clamp(min=0).sqrt()
         return float(inside.double().mean())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        return frozenset({len(labels)})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 from labelbench_plus.reference import Reference
 
@@ -35,3 +37,7 @@ class WorstGroupAccuracy(Metric):
         total = torch.bincount(groups[inside])
         accuracy = torch.bincount(groups[inside], weights=hits)[total > 0] / total[total > 0]
         return float(accuracy.min())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        assert groups is not None
+        return frozenset(np.unique(groups[groups >= 0], return_counts=True)[1].tolist())

@@ -228,6 +228,10 @@ class ClassificationInstance:
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)
 
+    def denominators(self) -> dict[str, frozenset[int]]:
+        groups = None if self._groups is None else self._groups.cpu().numpy()
+        return {metric.name: metric.denominators(self._setting.test.labels, groups) for metric in self._metrics}
+
     def _read_by(self, model: Any | None, part: str) -> FeatureRows | Images:
         """What a model reads of the pool or the test set: features, unless it says that it `reads` images."""
         if reads_images(model):

@@ -131,6 +131,10 @@ class ImageTextInstance:
             "retrieval": recall_at_1(images, texts, torch.from_numpy(groups), self._among),
         }
 
+    def denominators(self) -> dict[str, frozenset[int]]:
+        labels = self._evaluation().labels
+        return {"zero_shot": frozenset({int((labels >= 0).sum())})}
+
     def _evaluation(self) -> Evaluation:
         found = self._pool.evaluation()
         assert found is not None  # a pool without is refused when its capacity is asked for
@@ -200,5 +204,12 @@ def _packed(mask: np.ndarray) -> str:
 
 
 def _unpacked(text: str, rows: int) -> np.ndarray:
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-    return np.unpackbits(bits, count=rows).astype(bool)
+    """A mask (rows,) again. ValueError for a text that is none; no more of it is unpacked than a mask is long."""
+    size, reader = (rows + 7) // 8, zlib.decompressobj()
+    try:
+        content = reader.decompress(base64.b64decode(text), size + 1)
+    except zlib.error as error:
+        raise ValueError(f"not the mask of {rows} pairs: {error}") from error
+    if len(content) != size:
+        raise ValueError(f"not the mask of {rows} pairs: expected {size} bytes, got {len(content)} or more")
+    return np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=rows).astype(bool)

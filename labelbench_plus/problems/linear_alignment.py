@@ -56,3 +56,6 @@ class LinearAlignmentInstance(ImageTextInstance):
             images.double() @ model.left, texts.double() @ model.right, torch.arange(len(images)), self._among
         )
         return {"raw": raw, "cosine": raw / float(covariance.norm() * product.norm()), "retrieval": found}
+
+    def denominators(self) -> dict[str, frozenset[int]]:
+        return {"raw": frozenset(), "cosine": frozenset()}

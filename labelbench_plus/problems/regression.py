@@ -119,6 +119,9 @@ class Regression(OfDataset):
     def validation_labels(self) -> int:
         return len(_lasting(self).validation.labels)
 
+    def averaged_metric(self) -> str:
+        return f"{self.metrics[0].name}{PER_SD}" if self.metrics[0].in_label_unit else ""
+
     def facets(self) -> dict[str, str]:
         return {**super().facets(), "scores": "in the label's unit"}
 
@@ -253,6 +256,9 @@ class RegressionInstance:
             scores |= found
             scores |= {f"{m.name}{PER_SD}": found[m.name] / self._deviation for m in asked if m.in_label_unit}
         return scores
+
+    def denominators(self) -> dict[str, frozenset[int]]:
+        return {metric.name: metric.denominators(self._setting.test.labels, None) for metric in self._metrics}
 
     def _predicted(self, model: Any) -> dict[str, Tensor]:
         """What a model says of the test set, by what metrics read."""

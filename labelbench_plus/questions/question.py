@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.random import Generator
 
 from labelbench_plus.budget import Purchase
@@ -90,6 +91,17 @@ class Question:
     def repeated(self, purchase: Purchase) -> Any | None:
         """A query for exactly what was bought, where that may not be sold twice; None where it may."""
         return None
+
+    def parts(self, oracle: Any, purchase: Purchase) -> tuple[np.ndarray, np.ndarray]:
+        """What was chosen (m, ...), best first, and how much of each (m,): enough to tell one choice from another.
+
+        Raises
+        ------
+        ValueError
+            The purchase, which may be a stranger's, does not say so in a form that can be read.
+        """
+        counts = np.ones(len(purchase.items), dtype=np.int64) if purchase.counts is None else purchase.counts
+        return purchase.items, counts
 
     def everything(self, oracle: Oracle) -> Purchase | None:
         """All that an oracle would sell for all the money in the world; None if it has no end or cannot be asked."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.oracle import QueryError
 from labelbench_plus.pairs.strategy import PairStrategy
 from labelbench_plus.pairs.view import Chosen, PairView
@@ -26,6 +29,10 @@ class StreamQuestion(Question):
 
     def __init__(self) -> None:
         super().__init__("pairs")
+
+    def parts(self, oracle: Any, purchase: Purchase) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.flatnonzero(np.concatenate(oracle.bought(Ledger([purchase]))))  # a purchase lists shards
+        return rows, np.ones(len(rows), dtype=np.int64)
 
     def check(self, query: Any) -> Chosen:
         if not isinstance(query, Chosen):

@@ -17,12 +17,13 @@ from labelbench_plus.submission.findings import Finding, some
 BETWEEN_0_AND_1 = ("accuracy", "f1", "ece")  # endings of the names of scores that are shares
 MOST_SHOWN = 200  # characters of a value in a message
 NOT_BELOW_0 = ("risk", "loss")
+MEASURED = ("seconds", "bytes", "attempt", "concurrency")  # endings of the names of costs that cannot be below zero
 OF_CLASSES = "nll"  # is of probabilities; one of another name is of densities, whose logarithm may have any sign
 
 
 def check_run(run: dict[str, Any]) -> list[Finding]:
     """Everything that contradicts itself in one line of the archive, whose form is right."""
-    checks = (_identity, _chain, _money, _items, _scores, _details, _result)
+    checks = (_identity, _chain, _money, _costs, _items, _scores, _details, _result)
     return [finding for check in checks for finding in check(run)]
 
 
@@ -105,6 +106,13 @@ def _money(run: dict[str, Any]) -> Iterator[Finding]:
             yield _found(
                 run, f"rounds.{number}.spent", "is not the sum of the prices so far", f"{spent:g}", record["spent"]
             )
+
+
+def _costs(run: dict[str, Any]) -> Iterator[Finding]:
+    for number, costs in enumerate(run["costs"]):
+        for name, value in sorted(costs.items()):
+            if value is not None and value < 0 and name.endswith(MEASURED):
+                yield _found(run, f"costs.{number}.{name}", "cannot be below zero", "0 or more", value)
 
 
 def check_used_up(run: dict[str, Any]) -> Iterator[Finding]:

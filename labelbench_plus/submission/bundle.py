@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.leaderboard.badges import BADGES_FILE
+from labelbench_plus.leaderboard.results import SUBMISSION
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.schema import RunLine, Submission, misfits
 
-SUBMISSION = "submission.json"
 RESULTS = ("board.json", "curves.csv", "table.csv", "table.md")
 MAX_FILE = 128 * 2**20
 MAX_LINE = 64 * 2**20  # of one run, unpacked

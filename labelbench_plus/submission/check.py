@@ -15,12 +15,16 @@ from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.arithmetic import check_run
-from labelbench_plus.submission.bundle import SUBMISSION, Bundle, read_bundle
+from labelbench_plus.submission.bundle import RESULTS, SUBMISSION, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
 from labelbench_plus.submission.findings import Finding
+from labelbench_plus.submission.grain import check_grain
+from labelbench_plus.submission.planned import check_seeds
+from labelbench_plus.submission.published import check_published, published_beside
 from labelbench_plus.submission.rebuilding import rebuild
 from labelbench_plus.submission.schema import Submission
-from labelbench_plus.submission.tables import check_board, check_curves
+from labelbench_plus.submission.tables import check_board, check_curves, check_tables
+from labelbench_plus.submission.times import check_times
 
 MACHINE_PATH = re.compile(r"(?<![\w.-])(/(home|root|Users|mnt|media|scratch|tmp)/|[A-Za-z]:\\)")
 
@@ -50,7 +54,8 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     Parameters
     ----------
     place: where problems are built again to compare with.
-    against: folders of published results that the baseline may be taken from.
+    against: folders of published results that the baseline may be taken from, and that runs are compared with which
+        are there too; those beside it that hold any of its runs, if none is named.
     own: these are the benchmark's own results: see `bundle.read_bundle`.
 
     Raises
@@ -64,7 +69,9 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     # Only runs that do not contradict themselves are built: what a contradiction would lead to is no news.
     rebuilt = rebuild([run for run in bundle.runs if run["run"] not in broken], place)
     findings += rebuilt.findings
-    reference = [run for other in against for run in read_bundle(other, own=True).runs]
+    findings += check_grain(bundle.runs, rebuilt.denominators)
+    others = [*against] or ([] if own else published_beside(folder, bundle.runs))
+    reference = [run for other in others for run in read_bundle(other, own=True).runs]
     known = {**rebuild_specs(reference), **rebuilt.specs}
     settings = by_setting(bundle.runs, known)
     baseline = bundle.submission.baseline if bundle.submission else _of_board(folder, "baseline")
@@ -72,7 +79,12 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
         findings += check_coverage(settings, by_setting(reference, known), baseline)
     findings += check_outliers(settings)
     findings += check_selections(bundle.runs, reference)
+    findings += check_published(bundle.runs, reference, rebuilt.specs, str(baseline))
     findings += _tables(bundle, rebuilt.specs)
+    if bundle.submission and bundle.submission.planned:
+        findings += check_seeds(bundle.submission.planned, SUBMISSION)
+    if bundle.runs:
+        findings += check_times(folder, bundle.runs)
     findings += _signature(bundle)
     findings += _machine_paths(bundle)
     findings += _badges(bundle)
@@ -111,18 +123,22 @@ def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
     return found
 
 
-def _tables(bundle: Bundle, specs: Mapping[str, RunSpec]) -> Iterator[Finding]:
+def _tables(bundle: Bundle, specs: Mapping[str, RunSpec]) -> list[Finding]:
     refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
+    findings: list[Finding] = []
     for name in ("board.json", "curves.csv"):
         path = bundle.folder / name
         if name in refused:
             continue
         if not path.exists():
-            yield Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it")
+            findings.append(Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it"))
         elif name == "board.json":
-            yield from check_board(path, specs)
+            findings += check_board(path, specs, bundle.submission, whole=len(specs) == len(bundle.runs))
         else:
-            yield from check_curves(path, bundle.runs, specs)
+            findings += check_curves(path, bundle.runs, specs, bundle.submission)
+    if not findings and not refused.intersection(RESULTS):  # else they would be made of what is wrong already
+        findings += check_tables(bundle.folder)
+    return findings
 
 
 def _signature(bundle: Bundle) -> Iterator[Finding]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from labelbench_plus.leaderboard.of_suite import results_of_suite
 from labelbench_plus.leaderboard.results import write_results
 from labelbench_plus.spec import RunSpec
+from labelbench_plus.store import atomic
 from labelbench_plus.store.archive import write_archive
-from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.submission.bundle import SUBMISSION
+from labelbench_plus.submission.planned import departures, plan_of
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.suite import Suite
 
 
 def pack(
     suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path, *, who: str, contact: str, what: str,
-    differences: Sequence[str] = (), details: bool = False,
+    differences: Sequence[str] = (), planned: Suite | None = None, details: bool = False,
 ) -> int:  # fmt: skip
     """Write finished runs of a suite as a submission. The same runs and words give the same bytes. Returns how many.
 
@@ -27,6 +29,7 @@ def pack(
     ----------
     runs: which of the suite's; all of them are below `root`.
     who, contact, what, differences: see `schema.Submission`.
+    planned: the suite without overrides, where some leave out what it would have run; `suite` itself if left out.
     details: see `store.archive.write_archive`.
 
     Raises
@@ -40,9 +43,10 @@ def pack(
     if unfinished := [str(spec) for spec, store in zip(runs, stores, strict=True) if not store.done]:
         raise StoreError(f"{len(unfinished)} of {len(runs)} runs are not finished, first {unfinished[0]}")
     codes = {(code["commit"], code["dirty"]) for store in stores for code in [store.manifest()["code"]]}
+    plan = plan_of(planned or suite, suite)
     submission = Submission.model_validate(
         {
-            "format": 1,
+            "format": 2,
             "who": who,
             "contact": contact,
             "what": what,
@@ -50,9 +54,15 @@ def pack(
             "baseline": suite.baseline,
             "code": [{"commit": commit, "dirty": dirty} for commit, dirty in sorted(codes, key=str)],
             "differences": list(differences),
+            "planned": plan.model_dump(),
         }
     )
-    write_results(results_of_suite(suite, runs, root), folder)
+    results = results_of_suite(suite, runs, root)
+    # A heading is free text of whoever sends it: the board of a submission bears its suite's name.
+    meta = replace(
+        results.meta, title=suite.suite, notes=(*results.meta.notes, *departures(plan, runs, suite.baseline))
+    )
+    write_results(replace(results, meta=meta), folder)
     count = write_archive(stores, folder / "runs.jsonl.gz", details=details)
-    replace(folder / SUBMISSION, (json.dumps(submission.model_dump(), indent=1, sort_keys=True) + "\n").encode())
+    atomic.replace(folder / SUBMISSION, (json.dumps(submission.model_dump(), indent=1, sort_keys=True) + "\n").encode())
     return count

@@ -24,7 +24,9 @@ from labelbench_plus.spec import VALIDATION, RunSpec, canonical, incompatibiliti
 from labelbench_plus.steps import Steps, StrategyContractError
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
+from labelbench_plus.submission.blind import check_chosen_blind, check_streamed
 from labelbench_plus.submission.findings import Finding, some
+from labelbench_plus.submission.grain import Denominators, denominators_of
 
 STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
 NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)
@@ -40,11 +42,13 @@ class Rebuilt:
     whole: ids of the runs of which everything could be checked. What sources answer is left to replaying: only a pool's
         oracle can be asked for all it knows.
     findings: what is wrong; as warnings, what could not be checked here.
+    denominators: by run id, of what its scores are shares.
     """
 
     specs: dict[str, RunSpec] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    denominators: dict[str, Denominators] = field(default_factory=dict)
 
 
 def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
@@ -99,17 +103,23 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
         oracle = instance.oracle
         truth = questions.of(spec.problem.query).everything(oracle)
         first: dict[bytes, list[Any]] = {}
+        scored = denominators_of(instance)
         for run, spec in group:
             if not spec.problem.settles_prices:
                 rebuilt.findings += check_used_up(run)
             rebuilt.findings += _on_sale(run, oracle) if isinstance(oracle, ItemOracle) else check_bought_once(run)
+            rebuilt.findings += check_streamed(run, spec, instance)
             if truth is not None:
                 rebuilt.findings += _against_pool(run, spec, truth)
             if spec.initial is not None:
                 key = canonical([spec.as_json()["initial"], spec.amounts[0]])
                 if key not in first:
-                    first[key] = Steps(spec, instance).would_buy(0, Ledger(), None).tolist()
+                    first[key] = Steps(spec, instance).would_sell(0, Ledger(), None)[0].tolist()
                 rebuilt.findings += _against_first(run, first[key])
+            if run["run"] in rebuilt.specs:
+                rebuilt.denominators[run["run"]] = scored
+                if not any(found.run == run["run"] for found in rebuilt.findings):  # its purchases can be replayed
+                    rebuilt.findings += check_chosen_blind(run, spec, instance)
             if is_paid(oracle):
                 what = "somebody is paid for its answers, so they were not asked for again"
                 rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], "config.problem", warning=True))

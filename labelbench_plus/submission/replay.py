@@ -2,26 +2,32 @@
 
 A cell is one round of one run: the model is trained again on the labels bought up to it, and scored. Where code,
 versions and machine are those of the run, the scores must be equal to the last bit and the choice item by item.
-Elsewhere scores may differ by a stated tolerance, and a choice that differs is told, not condemned: one rounding can
-turn one item into another, and all that follow.
+
+Elsewhere one rounding can turn one item into another, and all that follow. Scores may differ by a stated tolerance, but
+in no direction (`shift`). A choice must come again for the most part and in about its order; where it does not, nobody
+is accused, but no run of that strategy in that setting counts as replayed: what it bought was not shown to be its
+choice. Strategies that look at nothing choose alike everywhere (`blind`).
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.random import Generator
+from scipy.stats import kendalltau
 
+from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.contracts.scores import ScoreError
+from labelbench_plus.leaderboard.badges import Again
 from labelbench_plus.loop import run as carry_on
 from labelbench_plus.oracle import is_paid
+from labelbench_plus.plugins import label
 from labelbench_plus.running.chosen import Chosen
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
@@ -30,41 +36,48 @@ from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.store.details import digest
 from labelbench_plus.store.manifest import machine, manifest
 from labelbench_plus.store.run_store import RunStore
+from labelbench_plus.submission.blind import chooses_blind
 from labelbench_plus.submission.findings import Finding, some
+from labelbench_plus.submission.machines import same_machine
+from labelbench_plus.submission.sample import Sample
+from labelbench_plus.submission.shift import FEWEST, TOLERANCE, Difference, check_shift, favour
 
-FINGERPRINT = ("code", "python", "packages", "system", "cpu", "threads", "device", "cuda")
-TOLERANCE = 0.01
-"""How far a score may be off where versions or machine differ: absolute for scores up to 1, else relative."""
 ENOUGH_OVERLAP = 0.9  # share of a round's items that must come again for the round to count as chosen alike
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What is done again: cells (run, round) to train, rounds (run, round) to choose, and runs to do from the start."""
-
-    cells: tuple[tuple[str, int], ...]
-    choices: tuple[tuple[str, int], ...]
-    whole: tuple[str, ...]
+ENOUGH_ORDER = 0.5  # Kendall's τ of the items that came again: reversed it is −1, shuffled about 0
+FEWEST_ORDERED = 5
 
 
 @dataclass(eq=False)
 class Replayed:
-    """What came of it. `replayed`, `rerun`: by run id, what agreed, in words; runs with a problem are in neither."""
+    """What came of it.
+
+    Attributes
+    ----------
+    replayed, rerun: by run id, what agreed, in words. Runs with a problem are in neither.
+    trained, chosen: by run id, the rounds that were trained and chosen again.
+    differences: of the scores that rank, where the machine is not the run's own.
+    unlike: strategies in their settings of which a choice did not come again.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     replayed: dict[str, list[str]] = field(default_factory=dict)
     rerun: dict[str, list[str]] = field(default_factory=dict)
+    trained: dict[str, set[int]] = field(default_factory=dict)
+    chosen: dict[str, set[int]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    unlike: set[str] = field(default_factory=set)
 
-
-def draw(specs: Mapping[str, RunSpec], cells: int, whole: int, rng: Generator) -> Sample:
-    """Draw what is done again: cells without repetition, one later round to choose again for each of their runs' first
-    cell (at most one), and whole runs."""
-    every = [(identity, number) for identity in sorted(specs) for number in range(len(specs[identity].amounts))]
-    drawn = [every[index] for index in rng.permutation(len(every))[:cells]]
-    later = [identity for identity, _ in drawn if len(specs[identity].amounts) > 1]
-    choices = ((later[0], int(rng.integers(1, len(specs[later[0]].amounts)))),) if later else ()
-    runs = [sorted(specs)[index] for index in rng.permutation(len(specs))[:whole]]
-    return Sample(tuple(sorted(drawn)), choices, tuple(sorted(runs)))
+    def rounds(self, specs: Mapping[str, RunSpec]) -> dict[str, Again]:
+        """By run id, for those in `replayed`, which of its rounds were done again."""
+        nothing: set[int] = set()
+        return {
+            run: Again(
+                len(specs[run].amounts),
+                frozenset(self.trained.get(run, nothing)),
+                frozenset(self.chosen.get(run, nothing)),
+            )
+            for run in self.replayed
+        }
 
 
 def replay(
@@ -74,48 +87,75 @@ def replay(
     place: Place,
     tolerance: float = TOLERANCE,
     told: Callable[[int, int], None] = lambda done, of: None,
+    *,
+    baseline: str = "random",
 ) -> Replayed:
     """Do a sample of a submission again and compare.
 
     Parameters
     ----------
     told: called after each part with how many of how many are done.
+    baseline: the strategy that looks better where it is lowered.
     """
     by_id = {run["run"]: run for run in runs}
     done = Replayed()
-    parts: list[Callable[[], None]] = []
-    for identity, number in sample.cells:
-        again = _Again(by_id[identity], specs[identity], place, tolerance, done)
-        parts.append(lambda again=again, number=number: again.train(number))  # type: ignore[misc]
-    for identity, number in sample.choices:
-        again = _Again(by_id[identity], specs[identity], place, tolerance, done)
-        parts.append(lambda again=again, number=number: again.choose(number))  # type: ignore[misc]
-    for identity in sample.whole:
-        again = _Again(by_id[identity], specs[identity], place, tolerance, done)
-        parts.append(again.all_of_it)
-    for count, part in enumerate(parts, start=1):
-        part()
-        told(count, len(parts))
-    wrong = {finding.run for finding in done.findings if not finding.warning}
-    done.replayed = {run: words for run, words in done.replayed.items() if run not in wrong}
-    done.rerun = {run: words for run, words in done.rerun.items() if run not in wrong}
+    again = {
+        identity: _Again(by_id[identity], specs[identity], place, tolerance, done, baseline)
+        for identity in sorted({*(run for run, _ in (*sample.cells, *sample.choices)), *sample.whole})
+    }
+    # A choice comes right after the cell whose model makes it, which is kept that long.
+    rounds = sorted(
+        [(run, number, False) for run, number in sample.cells]
+        + [(run, number - 1, True) for run, number in sample.choices]
+    )
+    count = len(rounds) + len(sample.whole)
+    for number, (identity, after, chooses) in enumerate(rounds, start=1):
+        again[identity].choose(after + 1) if chooses else again[identity].train(after)
+        told(number, count)
+    for number, identity in enumerate(sample.whole, start=len(rounds) + 1):
+        again[identity].all_of_it()
+        told(number, count)
+    done.findings += check_shift(done.differences)
+    _withhold(done, {identity: one.group for identity, one in again.items()})
     return done
 
 
-class _Again:
-    """One run, done again in part."""
+def _withhold(done: Replayed, groups: Mapping[str, str]) -> None:
+    """Take away what does not count as done again, and tell why where no problem tells it."""
+    wrong = {finding.run for finding in done.findings if not finding.warning}
+    withheld = {run for run, group in groups.items() if group in done.unlike}
+    for group in sorted(done.unlike):
+        what = "its choices did not come again here, so none of its runs counts as replayed: use the runs' own machine"
+        done.findings.append(Finding(ARCHIVE, what, "", group, warning=True))
+    elsewhere = {each.run for each in done.differences}
+    if elsewhere and len({(each.run, each.round) for each in done.differences}) < FEWEST:
+        what = "too few cells were trained again to tell whether their differences have a direction"
+        found = str(len(done.differences))
+        done.findings.append(Finding(ARCHIVE, what, "", "", f"at least {FEWEST}", found, warning=True))
+        withheld |= elsewhere
+    for of_run in (done.replayed, done.rerun):
+        for run in (wrong | withheld) & of_run.keys():
+            del of_run[run]
 
-    def __init__(self, run: dict[str, Any], spec: RunSpec, place: Place, tolerance: float, done: Replayed) -> None:
+
+class _Again:
+    """One run, done again in part. `group`: its strategy and setting, in words."""
+
+    def __init__(
+        self, run: dict[str, Any], spec: RunSpec, place: Place, tolerance: float, done: Replayed, baseline: str
+    ) -> None:
         self._run, self._spec, self._place, self._done = run, spec, place, done
-        mine, theirs = machine(place.device), run["manifest"]
-        self._alike = mine["code"]["commit"] is not None and all(mine.get(k) == theirs.get(k) for k in FINGERPRINT)
+        self._alike = same_machine(machine(place.device), run["manifest"])
         self._tolerance = 0.0 if self._alike else tolerance
         self._purchases = [Purchase.from_json(record["purchase"]) for record in run["rounds"]]
+        self._of_baseline = label(spec.strategy) == baseline
+        self._oracle: Any = None
+        self._last: tuple[RunSpec, int, Steps, Any] | None = None
+        self.group = f"{label(spec.strategy)}, {label(spec.problem)} × {spec.trainer_label}"
 
     def train(self, number: int) -> None:
         """Train on what was bought up to a round and compare the scores."""
-        steps = Steps.of(self._spec, self._place)
-        model = steps.model_after(self._purchases[: number + 1])
+        steps, model = self._after(self._spec, number)
         try:
             scored = steps.score(number, model, self._run["rounds"][0]["scores"])
         except ScoreError as error:
@@ -123,18 +163,25 @@ class _Again:
             return
         self._compare(number, scored.scores, "retrained")
         self._compare_details(number, digest(scored.details) if scored.details else None, "retrained")
+        self._done.trained.setdefault(self._run["run"], set()).add(number)
         self._note(self._done.replayed, f"retrained round {number}, {self._how()}")
 
     def choose(self, number: int) -> None:
         """Choose a round's items again, from what was bought before it, and compare."""
-        steps, before = Steps.of(self._spec.selection, self._place), self._purchases[:number]
-        items = steps.would_buy(number, Ledger([*before]), steps.model_after(before))
-        if self._same_items(number, items, "chosen again"):
+        steps, model = self._after(self._spec.selection, number - 1)
+        before = Ledger(self._purchases[:number])
+        if is_paid(steps.instance.oracle):
+            items, prices = steps.would_sell(number, before, model)
+            found = Purchase(items, prices, self._purchases[number].answers)  # which nobody asks for again
+        else:
+            found = steps.would_buy(number, before, model)
+        if self._same_choice(number, found, "chosen again"):
+            self._done.chosen.setdefault(self._run["run"], set()).add(number)
             self._note(self._done.replayed, f"chose round {number} again, {self._how()}")
 
     def all_of_it(self) -> None:
         """Do the run again from the start and compare every round."""
-        if is_paid(self._spec.problem.open_to_check(self._place, Streams(self._spec.seed)).oracle):
+        if is_paid(self._opened()):
             what = "is not run again, as somebody would be paid for its answers"
             self._tell(what, "config.problem", "a problem that costs nothing", self._spec.problem.name, warning=True)
             return
@@ -149,13 +196,27 @@ class _Again:
                 return
             agreed = True
             for record in store.rounds():
-                agreed &= self._same_items(record.number, record.purchase.items, "run again")
+                agreed &= self._same_choice(record.number, record.purchase, "run again")
                 if not agreed:
                     break  # what follows from another choice is another run
                 self._compare(record.number, record.scores, "run again")
                 self._compare_details(record.number, record.details, "run again")
         if agreed:
             self._note(self._done.rerun, f"ran again whole, {self._how()}")
+
+    def _after(self, spec: RunSpec, number: int) -> tuple[Steps, Any]:
+        """The steps of a run, and its model after a round; None before the first."""
+        if self._last is None or self._last[:2] != (spec, number):
+            steps = Steps.of(spec, self._place)
+            model = steps.model_after(self._purchases[: number + 1]) if number >= 0 else None
+            self._last = (spec, number, steps, model)
+        return self._last[2:]
+
+    def _opened(self) -> Any:
+        """The oracle, for what can be asked without any training."""
+        if self._oracle is None:
+            self._oracle = self._spec.problem.open_to_check(self._place, Streams(self._spec.seed)).oracle
+        return self._oracle
 
     def _carry_out(self, spec: RunSpec, root: Path, chosen: Chosen | None = None) -> RunStore:
         store = RunStore(root, spec.id)
@@ -168,6 +229,7 @@ class _Again:
         return store
 
     def _compare(self, number: int, scores: Mapping[str, float], how: str) -> None:
+        metric, higher_is_better = self._spec.problem.primary_metric()
         for name, said in sorted(self._run["rounds"][number]["scores"].items()):
             found = scores.get(name)
             if found is None or not abs(found - said) <= self._tolerance * max(1.0, abs(said)):
@@ -177,6 +239,9 @@ class _Again:
                 self._tell(
                     f"not what comes out when it is {how}", f"rounds.{number}.scores.{name}", f"{found}{within}", said
                 )
+            elif name == metric and not self._alike:
+                gain = favour(said, found, higher_is_better, self._of_baseline)
+                self._done.differences.append(Difference(self._run["run"], number, self.group, gain))
 
     def _compare_details(self, number: int, found: str | None, how: str) -> None:
         """Details have no tolerance: off the run's own machine one rounding makes another hash."""
@@ -184,17 +249,41 @@ class _Again:
         if self._alike and found != said:
             self._tell(f"not what comes out when it is {how}", f"rounds.{number}.details", found, said)
 
-    def _same_items(self, number: int, found: np.ndarray, how: str) -> bool:
-        said = self._purchases[number].items
-        if np.array_equal(found, said):
+    def _same_choice(self, number: int, found: Purchase, how: str) -> bool:
+        """Whether a round's choice came again: all of it, or off the run's machine most of it in about its order."""
+        said = self._purchases[number]
+        mine, theirs = (self._units(purchase) for purchase in (found, said))
+        if mine == theirs:
             return True
-        mine, theirs = ({str(item) for item in items.tolist()} for items in (found, said))
-        share = len(mine & theirs) / max(len(mine), len(theirs), 1)
-        enough = not self._alike and share >= ENOUGH_OVERLAP
-        what = f"{share:.0%} of the items come when the round is {how}"
-        expected = some(found.tolist())
-        self._tell(what, f"rounds.{number}.purchase.items", expected, some(said.tolist()), warning=not self._alike)
-        return enough
+        common = Counter(dict(mine)) & Counter(dict(theirs))
+        share = sum(common.values()) / max(1, *(sum(count for _, count in units) for units in (mine, theirs)))
+        exact = self._alike or chooses_blind(self._spec.chooser(number))
+        if not exact and share >= ENOUGH_OVERLAP and self._in_order(mine, theirs):
+            return True
+        self._tell(
+            f"{share:.0%} of the items come when the round is {how}" + (", in another order" if share == 1 else ""),
+            f"rounds.{number}.purchase.items",
+            some(found.items.tolist()),
+            some(said.items.tolist()),
+            warning=not exact,
+        )
+        if not exact:
+            self._done.unlike.add(self.group)
+        return False
+
+    def _units(self, purchase: Purchase) -> list[tuple[str, int]]:
+        """What was chosen, in order, and how much of each: items, labels of a source, or pairs."""
+        parts, counts = questions.of(self._spec.problem.query).parts(self._opened(), purchase)
+        return list(zip(map(str, parts.tolist()), counts.tolist(), strict=True))
+
+    @staticmethod
+    def _in_order(mine: Sequence[tuple[str, int]], theirs: Sequence[tuple[str, int]]) -> bool:
+        places = [{name: place for place, (name, _) in enumerate(units)} for units in (mine, theirs)]
+        common = [name for name in places[0] if name in places[1]]
+        if len(common) < FEWEST_ORDERED:
+            return True
+        order = kendalltau(*([of[name] for name in common] for of in places)).statistic
+        return bool(order >= ENOUGH_ORDER)
 
     def _tell(self, what: str, where: str, expected: Any, actual: Any, *, warning: bool = False) -> None:
         self._done.findings.append(Finding(ARCHIVE, what, self._run["run"], where, str(expected), str(actual), warning))

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from labelbench_plus.answers import FLOATS, KINDS
 from labelbench_plus.submission.findings import Finding
@@ -32,10 +33,22 @@ class Code(_Strict):
     dirty: str | None
 
 
-class Submission(_Strict):
-    """submission.json: who vouches for the runs beside it, and what a reader must know of them."""
+class Planned(_Strict):
+    """What the suite as it was written would have run: labels as tables show them. What is not there is told."""
 
-    format: Literal[1]
+    problems: Annotated[list[Text], Field(min_length=1)]
+    trainers: Annotated[list[Text], Field(min_length=1)]
+    strategies: Annotated[list[Text], Field(min_length=1)]
+    seeds: Annotated[list[Count], Field(min_length=1)]
+
+
+class Submission(_Strict):
+    """submission.json: who vouches for the runs beside it, and what a reader must know of them.
+
+    Format 2 says what was planned; format 1 came before that.
+    """
+
+    format: Literal[1, 2]
     who: Text = Field(description="Who submits: a person or a group")
     contact: Annotated[str, Field(pattern=r"^(\S+@\S+\.\S+|https?://\S+)$", max_length=200)] = Field(
         description="A mail address or a web address where questions are answered"
@@ -47,6 +60,15 @@ class Submission(_Strict):
     baseline: Text = Field(description="The strategy whose problems and seeds every other one must have")
     code: Annotated[list[Code], Field(min_length=1)] = Field(description="The states of the code that made the runs")
     differences: list[Text] = Field(description="What differs from the benchmark as it is published; empty if nothing")
+    planned: Planned | None = Field(
+        default=None, description="What was to be run; without it, nothing is known of that"
+    )
+
+    @model_validator(mode="after")
+    def _says_what_was_planned(self) -> Submission:
+        if (self.format >= 2) != (self.planned is not None):
+            raise PydanticCustomError("planned", "format 2 says what was planned, format 1 does not")
+        return self
 
 
 class RoundPurchase(_Strict):

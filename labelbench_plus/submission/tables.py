@@ -1,27 +1,40 @@
-"""Whether what the leaderboard reads (board.json, curves.csv) says what the archive does."""
+"""Whether what the leaderboard reads and shows (board.json, curves.csv, tables) says what the archive does."""
 
 from __future__ import annotations
 
 import csv
-import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.leaderboard.of_suite import unspent
+from labelbench_plus.leaderboard.of_suite import meta_of_runs
+from labelbench_plus.leaderboard.results import TABLE_CSV, TABLE_MD, ResultsError, meta_from_json, read_tables
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.submission.findings import Finding, some
+from labelbench_plus.submission.planned import departures
+from labelbench_plus.submission.schema import Submission
 
 SELF_REPORTED = BADGES[1]
 MOST = 20
+MOST_SHOWN = 200  # characters of a line in a message
+LAST_DIGITS = 1e-9  # relative: what another version of a library may change in a statistic
+PER_PROBLEM = (
+    ("budgets", "not the schedule of its runs"),
+    ("slack", "not what the dearest label leaves unspent"),
+    ("problems", "not what its runs' problem declares"),
+    ("defects", "not what makes runs defective: leave out what is not to count"),
+)
 Key = tuple[str, int]  # run, round
 TEXTS = ("problem", "trainer", "strategy")
 
 
-def check_curves(path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec]) -> list[Finding]:
+def check_curves(
+    path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec], signed: Submission | None
+) -> list[Finding]:
     """Whether curves.csv has one row for each round of the archive, with its numbers to the last digit."""
     lines = sorted({name for run in runs for name in run["manifest"].get("beside") or ()} - {VALIDATION})
     expected = {(run["run"], number): row for run in runs for number, row in _rows(run, specs.get(run["run"]), lines)}
@@ -31,6 +44,11 @@ def check_curves(path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[s
         with open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, strict=True):
                 findings += _compare(row, expected, seen, path.name)
+                if signed and row.get("suite") not in signed.suites:
+                    due = " or ".join(signed.suites)
+                    findings.append(
+                        Finding(path.name, "not the suite it was sent for", "", "suite", due, str(row.get("suite")))
+                    )
                 if len(findings) > MOST:
                     return [*findings[:MOST], Finding(path.name, f"more than {MOST} such rows; the rest is not read")]
     except (OSError, ValueError, csv.Error) as error:
@@ -40,40 +58,119 @@ def check_curves(path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[s
     return findings
 
 
-def check_board(path: Path, specs: Mapping[str, RunSpec]) -> list[Finding]:
-    """Whether board.json declares the grid and the metric that the runs have, and claims no trust."""
+def check_board(path: Path, specs: Mapping[str, RunSpec], signed: Submission | None, *, whole: bool) -> list[Finding]:
+    """Whether board.json says what its runs declare, and nothing else.
+
+    Parameters
+    ----------
+    signed: who sends it; None of the benchmark's own results.
+    whole: whether `specs` are all runs, so that nothing may stand there that none of them says.
+    """
     try:
-        board = json.loads(path.read_bytes())
-        claims = {name: board.get(name) for name in ("badge", "badges", "defects")}
-        declared = {name: tuple(map(float, grid)) for name, grid in board["budgets"].items()}
-        metric, slack = (board["metric"], board["higher_is_better"]), board.get("slack", {})
+        board = meta_from_json(path.read_bytes())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return [Finding(path.name, f"not what `lbp publish` writes: {error!r}")]
-    findings = []
+    findings: list[Finding] = []
 
-    def wrong(field: str, what: str, expected: object, actual: object) -> None:
-        findings.append(Finding(path.name, what, "", field, str(expected), str(actual)))
+    def wrong(field: str, what: str, expected: object, actual: object, *, warning: bool = False) -> None:
+        findings.append(Finding(path.name, what, "", field, str(expected), str(actual), warning))
 
-    if claims["badge"] != SELF_REPORTED or claims["badges"]:
-        actual = some([claims["badge"], *dict(claims["badges"] or {}).values()])
+    if board.badge != SELF_REPORTED or board.badges:
+        actual = some([board.badge, *board.badges.values()])
         wrong("badge", "claims a badge: those who check give badges, not those who submit", SELF_REPORTED, actual)
-    if claims["defects"]:
-        wrong("defects", "declares runs defective: leave them out instead", "none", some(claims["defects"]))
-    for spec in specs.values():
-        name, grid = label(spec.problem), tuple(accumulate(spec.amounts))
-        if declared.get(name) != grid:
-            wrong(f"budgets.{name}", "not the schedule of its runs", grid, declared.get(name))
-        if metric != spec.problem.primary_metric():
-            wrong("metric", "not what ranks its problems", spec.problem.primary_metric(), metric)
-        if slack.get(name, 0) > (may := unspent(spec.problem, grid[-1])):
-            wrong(f"slack.{name}", "lets rounds leave more unspent than the dearest label costs", may, slack[name])
-    return list(dict.fromkeys(findings))
+    if signed and board.baseline != signed.baseline:
+        wrong("baseline", "not the one that the submission names", signed.baseline, board.baseline)
+    if signed and board.title not in signed.suites:  # it may say anything; those of format 1 had one of their own
+        what = "not the name of its suite"
+        wrong("title", what, " or ".join(signed.suites), board.title, warning=signed.planned is None)
+    if not specs:
+        return findings
+    due = meta_of_runs(list(specs.values()), board.title, board.baseline)
+    if (board.metric, board.higher_is_better) != (due.metric, due.higher_is_better):
+        ranks = (due.metric, due.higher_is_better)
+        wrong("metric", "not what ranks its problems", ranks, (board.metric, board.higher_is_better))
+    if board.shared_start != due.shared_start:
+        wrong("shared_start", "not how its runs begin", due.shared_start, board.shared_start)
+    for field, what in PER_PROBLEM:
+        mine, theirs = getattr(board, field), getattr(due, field)
+        for name in sorted(mine.keys() | theirs.keys() if whole else theirs.keys()):
+            if mine.get(name) != theirs.get(name):
+                wrong(f"{field}.{name}", what, theirs.get(name, "nothing"), mine.get(name, "nothing"))
+    if whole:
+        planned = signed.planned if signed else None
+        notes = (*due.notes, *(departures(planned, list(specs.values()), board.baseline) if planned else ()))
+        if sorted(map(_pieces, board.notes)) != sorted(map(_pieces, notes)):
+            what = "not the notes that its runs give"
+            wrong("notes", what, "; ".join(notes) or "none", "; ".join(board.notes) or "none")
+    return findings
+
+
+def check_tables(folder: Path) -> list[Finding]:
+    """Whether table.csv and table.md, where they are, are what the curves and the board beside them give.
+
+    Numbers may differ in their last digits: versions of libraries round them differently.
+
+    """
+    found = {name: folder / name for name in (TABLE_CSV, TABLE_MD) if (folder / name).is_file()}
+    if not found:
+        return []
+    try:
+        due = read_tables(folder).tables()
+    except (ResultsError, ValueError) as error:
+        return [Finding(name, f"cannot be made again: {error}") for name in found]
+    findings = []
+    for name, path in found.items():
+        try:
+            text = path.read_bytes().decode("utf-8")
+            lines = list(csv.reader(text.splitlines(), strict=True)) if name == TABLE_CSV else text.splitlines()
+        except (ValueError, csv.Error) as error:
+            findings.append(Finding(name, f"not a table in UTF-8: {error}"))
+            continue
+        right: list[Any] = due[name].decode().splitlines()
+        right = list(csv.reader(right)) if name == TABLE_CSV else right
+        for number, (mine, theirs) in enumerate(zip_longest(right, lines, fillvalue=""), start=1):
+            if not _alike(mine, theirs):
+                expected, actual = _difference(mine, theirs)
+                findings.append(Finding(name, "not what its runs give", "", f"line {number}", expected, actual))
+                break
+    return findings
+
+
+def _alike(due: Any, said: Any) -> bool:
+    if isinstance(due, str) or isinstance(said, str):
+        return bool(due == said)
+    return len(due) == len(said) and all(map(_same_cell, due, said))
+
+
+def _difference(due: Any, said: Any) -> tuple[str, str]:
+    """The first cells that differ; of texts, all of them."""
+    if isinstance(due, list) and isinstance(said, list):
+        pairs = zip_longest(due, said, fillvalue="nothing")
+        due, said = next((a, b) for a, b in pairs if not _same_cell(a, b))
+    return str(due)[:MOST_SHOWN] or "nothing", str(said)[:MOST_SHOWN] or "nothing"
+
+
+def _same_cell(due: str, said: str) -> bool:
+    if due == said:
+        return True
+    try:
+        return math.isclose(float(due), float(said), rel_tol=LAST_DIGITS, abs_tol=LAST_DIGITS)
+    except ValueError:
+        return False
+
+
+def _pieces(note: str) -> tuple[str, ...]:
+    """A note by its pieces: the order in which it lists names is that of a suite, which an archive does not keep."""
+    names, colon, rest = note.partition(": ")
+    return (*sorted(names.split(", ")), colon, *sorted(rest.replace(" and ", ", ").split(", ")))
 
 
 def _rows(run: Mapping[str, Any], spec: RunSpec | None, lines: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """What the row of each round must hold. `lines`: of what some run uses beside the budget."""
-    names: dict[str, Any] = {}
-    if spec is not None:
+    names: dict[str, Any]
+    if spec is None:  # what comes after the plugin's name can be made of its class alone
+        names = {name: _Begins(str(run["config"][name].get("name"))) for name in TEXTS}
+    else:
         names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
     if "validation_labels" in run["manifest"]:
         names["declared_validation_labels"] = run["manifest"]["validation_labels"]
@@ -119,7 +216,13 @@ def _compare(
             yield Finding(file, "differs from the archive", run, f"{name}, round {number}", str(value), str(text))
 
 
+class _Begins(str):
+    """The name of a plugin that is not here: what tables call it begins with it."""
+
+
 def _same(text: str | None, value: Any) -> bool:
+    if isinstance(value, _Begins):
+        return text == value or (text or "").startswith((f"{value}(", f"{value}, labels chosen by "))
     if text is None or value is None or isinstance(value, str):
         return (text or "") == (value or "")
     try:

@@ -218,7 +218,8 @@ def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[Any]]:
 
 def cancelled(folder: Path) -> set[str]:
     """Runs of the sweep in `folder` that must not be computed; none if the list is damaged: it stops nobody."""
-    return {run for run in _plain(folder / "cancelled.json", []) if isinstance(run, str)}
+    found = _plain(folder / "cancelled.json", [])
+    return {run for run in found if isinstance(run, str)} if isinstance(found, list) else set()
 
 
 def task_report(folder: Path, batch: str, task: int) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.run_store import RunStore, StoreError
@@ -58,7 +57,7 @@ def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
         store = RunStore(sweep.root, run.id)
         try:
             well = mirror_from_files(
-                Subject(run.id, run.strategy, run.seed, _config(store)), store, sweep.name, "online"
+                Subject(run.id, run.strategy, run.seed, store.config()), store, sweep.name, "online"
             )
         except (StoreError, OSError, ValueError) as error:
             print(f"run {run.id} is not sent: {error}", flush=True)
@@ -68,8 +67,3 @@ def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
         in_a_row = 0 if well else in_a_row + 1
         told(number, len(todo))
     return found
-
-
-def _config(store: RunStore) -> dict[str, Any]:
-    settings: dict[str, Any] = store.config()
-    return settings

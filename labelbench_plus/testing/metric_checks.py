@@ -243,4 +243,21 @@ def _groups(scoring: Scoring) -> None:
         raise Failure("groups", f"{found} becomes {changed} where only those in no group are predicted otherwise")
 
 
+@CHECKS.add(
+    "denominators",
+    "a score is a whole number of one of its `denominators`, if it names any",
+    "name them only if every score is a count over one of them",
+)
+def _denominators(scoring: Scoring) -> None:
+    usual = scoring.predicted
+    for rows in (torch.arange(len(usual.labels)), torch.arange(len(usual.labels) // 2)):
+        some = usual.at(rows)
+        sizes = fresh(scoring.plugin).denominators(some.labels.numpy(), some.groups.numpy())
+        if not sizes:
+            raise Skip("its scores may lie anywhere")
+        found = scoring.score(some)
+        if not any(size > 0 and abs(found * size - round(found * size)) <= ROUNDING * size for size in sizes):
+            raise Failure("denominators", f"{found} is a whole number of none of {sorted(sizes)}")
+
+
 add_common(CHECKS, "metrics")

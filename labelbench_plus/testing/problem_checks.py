@@ -285,6 +285,8 @@ def _evaluates(opened: Opened) -> str:
     metric, _ = opened.problem.primary_metric()
     if metric not in scores:
         raise Failure("evaluates", f"it ranks by {metric!r}, but scores {', '.join(scores)}")
+    if (averaged := opened.problem.averaged_metric()) and averaged not in scores:
+        raise Failure("evaluates", f"averages are to be taken of {averaged!r}, but it scores {', '.join(scores)}")
     for series in opened.problem.series():
         due = [series.score(column.name, at) for column in series.columns for at in series.at]
         if missing := [name for name in due if name not in scores]:

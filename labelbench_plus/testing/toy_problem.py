@@ -31,6 +31,7 @@ CLASSES, WIDTH, POOL, TEST = 4, 6, 140, 200
 FIRST = 12  # labels before a learning curve begins
 FAR, SOME = 0.5, 40  # spread of classes that nobody confuses, and how many of them are bought at once
 TOLD_APART = "classification"  # the problem of which the kit has an example of its own: blobs
+VALUED = "regression"  # the problem whose items it gives other values
 SHARE = 0.1  # of a finite pool's price that a round of a game spends at most
 LINEAR = {"name": "logistic_regression", "l2": 1.0}
 MEMBERS = {"name": "mlp", "hidden": 16, "steps": 15, "dropout": 0.2, "passes": 5}

@@ -22,9 +22,12 @@ from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.shown import check_shown, dimensions
 from labelbench_plus.testing.subject import check_declaration, check_hyperparameters, check_names, check_pickles, fresh
-from labelbench_plus.testing.toy_problem import TOLD_APART, Game, example_game, far_apart, first_query
+from labelbench_plus.testing.toy_problem import TOLD_APART, VALUED, Game, example_game, far_apart, first_query
 from labelbench_plus.testing.witness import same, watched
 from labelbench_plus.warm_up import warm_up
+
+LEVEL, NEAR = 100.0, 5.0  # a label that all items have, and how far off predictions of it may be
+BOUGHT = 60  # values from which a plain line is learned
 
 
 @dataclass
@@ -54,6 +57,20 @@ class Fits:
     def need_classes(self) -> None:
         if self.trainer.task != TOLD_APART:
             raise Skip(f"for trainers of {TOLD_APART}; this one is of {self.trainer.task}")
+
+    def need_values(self) -> None:
+        if self.trainer.task != VALUED:
+            raise Skip(f"for trainers of {VALUED}; this one is of {self.trainer.task}")
+        if self.trainer.uses_validation:
+            raise Skip("it looks at labels for validation, which stay what they are")
+
+    def fitted_to(self, values: np.ndarray) -> tuple[Any, np.ndarray]:
+        """A view after training on items whose values are these (N,), and which of them were bought (m,)."""
+        instance, ledger = self.game.relabelled(values), Ledger()
+        bought = np.arange(min(BOUGHT, len(values) // 2))
+        instance.oracle.answer(bought, float(len(bought)), ledger)
+        model = self.fit(instance.training_data(ledger, with_validation=False))
+        return instance.view(Needs(self.trainer.provides, self.trainer), ledger, model, self.game.money), bought
 
     def fit(self, data: Any = None, seed: int = 0, trainer: Trainer | None = None, previous: Any = None) -> Any:
         trainer, data = trainer or fresh(self.trainer), self.data if data is None else data
@@ -305,13 +322,49 @@ def _check_fitted(fits: Fits, check: str, data: Any) -> None:
         raise Failure(check, f"probabilities {tuple(probabilities.shape)} are not finite, or not one column a class")
 
 
-@CHECKS.add("learns", "classes that nobody confuses are told apart: accuracy above 0.9", "something does not train")
+@CHECKS.add(
+    "constant_labels",
+    "where all labels are one value it predicts that value, and says nothing below zero of its variance",
+    "beware of dividing by the labels' standard deviation, and of a level that is held to be zero",
+)
+def _constant_labels(fits: Fits) -> str:
+    fits.need_values()
+    view, _ = fits.fitted_to(np.full(len(fits.view(None, Ledger()).candidates), LEVEL))
+    off = float((_tensor(view.predictions).double() - LEVEL).abs().max())
+    if not off <= NEAR:  # NaN is neither
+        raise Failure("constant_labels", f"all labels are {LEVEL:g}, a prediction is {off:.3g} off")
+    if "variance" in fits.trainer.provides and not (least := float(_tensor(view.variance).min())) >= 0:
+        raise Failure("constant_labels", f"a variance is {least:.3g}")
+    return f"within {off:.2g} of {LEVEL:g}"
+
+
+@CHECKS.add(
+    "learns",
+    "it learns what is plain: classes that nobody confuses, or values that follow one feature",
+    "something does not train",
+)
 def _learns(fits: Fits) -> str:
+    if fits.trainer.task == VALUED:
+        return _learns_values(fits)
     fits.need_classes()
     accuracy = fits.scores(fits.fit())["accuracy"]
     if accuracy < 0.9:
         raise Failure("learns", f"accuracy {accuracy:.3f}; a nearest mean reaches 1.0")
     return f"accuracy {accuracy:.3f}"
+
+
+def _learns_values(fits: Fits) -> str:
+    fits.need_values()
+    needs = Needs({"features"}, None)
+    features = _tensor(fits.game.instance.view(needs, Ledger(), None, fits.game.money).features)
+    values = features[:, 0].double().numpy()
+    view, bought = fits.fitted_to(values)
+    rest = np.delete(values, bought)
+    errors = np.square(_tensor(view.predictions).double().numpy() - rest).mean()
+    share = float(errors / np.square(values[bought].mean() - rest).mean())
+    if not share < 0.5:
+        raise Failure("learns", f"its squared error is {share:.2f} of what predicting the mean makes")
+    return f"{share:.2f} of the squared error of the mean"
 
 
 @CHECKS.add(

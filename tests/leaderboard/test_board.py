@@ -112,6 +112,17 @@ def test_seconds_of_runs_that_shared_a_device_are_no_timings() -> None:
     assert isinstance(cell(setting, "entropy", "final"), Estimate)
 
 
+def test_seconds_of_a_run_that_lost_a_rounds_costs_are_not_the_sum_of_the_others() -> None:
+    curves = synthetic_curves(seeds=[0, 1])
+    costs = ["select_seconds", "train_seconds", "select_peak_bytes", "train_peak_bytes"]
+    curves.loc[(curves["seed"] == 0) & (curves["round"] == 1), costs] = np.nan
+    curves.loc[(curves["strategy"] == "entropy") & (curves["round"] == 0), costs] = np.nan
+    setting = only(curves)
+    assert cell(setting, "margin", "train_seconds") == pytest.approx(sum(0.1 + 0.001 * budget for budget in BUDGETS))
+    assert cell(setting, "entropy", "train_seconds") is None
+    assert isinstance(cell(setting, "entropy", "final"), Estimate)
+
+
 def test_one_setting_for_each_problem_and_trainer() -> None:
     curves = synthetic_curves(problems=["b", "a"], trainers=["y", "x"], seeds=range(3))
     board = build_board(curves, meta(problems=["a", "b"]))

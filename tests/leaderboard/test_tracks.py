@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from labelbench_plus.leaderboard import About, Board, BoardMeta, build_board
 from labelbench_plus.leaderboard.compare import compare_in, compare_over, report, saved_against, verdict
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
+from labelbench_plus.leaderboard.text import conditions
 from labelbench_plus.leaderboard.tracks import TrackBoard, gains_by_dataset, gather
 
 from .synthetic import STRATEGIES, meta, synthetic_curves
@@ -81,6 +83,49 @@ def test_settings_of_a_data_set_are_averaged_before_anything_else() -> None:
     worst = cell(track, "margin", "worst")
     assert isinstance(worst, Estimate) and worst.mean == pytest.approx(min(g.mean() for g in gains.values()))
     assert cell(track, "margin", "leads") == sum("margin" in s.leaders for s in settings.values())
+
+
+class TestUnits:
+    """Data sets in grams and in tonnes: their metric cannot be averaged, what they say stands for it can."""
+
+    SIZES: ClassVar = {"a": 1.0, "b": 1000.0}
+
+    def board(self, datasets: dict[str, str], averaged: str = "relative") -> Board:
+        curves = synthetic_curves(problems=list(datasets)).assign(relative=lambda c: c["nll"])
+        curves["nll"] *= curves["problem"].map(self.SIZES)
+        about = {p: About("t", "labels", of, {"scores": "in tons"}, averaged=averaged) for p, of in datasets.items()}
+        declared = meta(problems=list(datasets), metric="nll", higher_is_better=False)
+        return build_board(curves, dataclasses.replace(declared, problems=about))
+
+    def test_gains_over_data_sets_do_not_depend_on_the_units(self) -> None:
+        (track,) = gather([self.board({"a": "one", "b": "two"})])
+        (plain,) = gather([board_of({"a": on("one"), "b": on("two")}, metric="nll")])
+        for key in ("gain", "worst", "iqm", "improvement"):
+            assert cell(track, "margin", key) == cell(plain, "margin", key), key
+        assert (track.measure, plain.measure) == ("relative", "nll")
+        gain = next(column for column in track.table.columns if column.key == "gain")
+        assert gain.about.endswith("in relative, since the unit of nll is each data set’s own")
+        over = compare_over([setting for _, setting in track.members], "margin", "random")
+        other = compare_over([setting for _, setting in plain.members], "margin", "random")
+        assert over is not None and over == other
+        assert f"{over[0].mean:+.4f} in relative (95 %" in report([track], "margin", "random")
+
+    def test_each_setting_and_a_single_data_set_keep_their_own(self) -> None:
+        board = self.board({"a": "one", "b": "one"})
+        (track,) = gather([board])
+        assert track.measure == "nll"
+        a, b = (setting.paired_gains("margin", "random").mean() for setting in board.settings)
+        gain = cell(track, "margin", "gain")
+        assert isinstance(gain, Estimate) and gain.mean == pytest.approx((a + b) / 2)
+        assert "scores in tons" in conditions(board.settings[0])
+
+    def test_curves_without_it_or_without_a_number_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"curves lack the columns \['unheard_of'\]"):
+            self.board({"a": "one"}, averaged="unheard_of")
+        curves = synthetic_curves(problems=["a"]).assign(relative=math.nan)
+        about = {"a": About("t", "labels", "one", averaged="relative")}
+        (setting,) = build_board(curves, dataclasses.replace(meta(problems=["a"]), problems=about)).settings
+        assert setting.n_runs == 0 and "relative is not finite in round 0" in setting.runs.excluded[0]
 
 
 def test_ranking_over_data_sets_needs_six_of_them() -> None:

@@ -17,7 +17,7 @@ from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.leaderboard.of_suite import results_of_suite
-from labelbench_plus.leaderboard.results import read_results
+from labelbench_plus.leaderboard.results import read_results, write_results
 from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.metrics import metrics
 from labelbench_plus.oracle import QueryError, StratifiedDraw
@@ -30,7 +30,8 @@ from labelbench_plus.spec import RunSpec, incompatibilities
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
-from labelbench_plus.submission.replay import Sample, replay
+from labelbench_plus.submission.replay import replay
+from labelbench_plus.submission.sample import Sample
 from labelbench_plus.suite import Isolation, load_suite
 from labelbench_plus.testing.resume import check_resumes
 from labelbench_plus.trainers import trainers
@@ -332,6 +333,14 @@ def test_a_board_says_that_less_is_better_and_in_which_unit(odd, tmp_path):
     assert (results.meta.metric, results.meta.higher_is_better, setting.unit) == ("rmse", False, "labels")
     page = html.unescape(build_site([results], tmp_path / "site").read_text())
     assert "ranked by rmse, lower is better" in page and "scores in the label's unit" in page
+    write_results(results, tmp_path / "published")
+    about = read_results(tmp_path / "published").meta.about(setting.problem)
+    assert about.averaged == "rmse_per_sd"
+
+
+def test_what_is_averaged_over_data_sets_has_no_unit():
+    of_ranking = {name: Regression(Made(), metrics=(metrics.build(name),)).averaged_metric() for name in ("mae", "r2")}
+    assert of_ranking == {"mae": "mae_per_sd", "r2": ""}
 
 
 @pytest.mark.parametrize("name", sorted(name for name in metrics.entries() if metrics.load(name).task == "regression"))

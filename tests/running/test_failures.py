@@ -1,6 +1,7 @@
 import errno
 
 from labelbench_plus.running.failures import facts_of, group, kind_of
+from labelbench_plus.store.atomic import TemporaryLost
 
 
 def test_whose_fault_an_error_is():
@@ -14,6 +15,11 @@ def test_whose_fault_an_error_is():
     assert kind_of(RuntimeError("CUDA error: device-side assert triggered")) == "code"
     assert kind_of(FileNotFoundError(errno.ENOENT, "no such file")) == "code"
     assert kind_of(OutOfMemoryError("CUDA out of memory")) == "resources"
+    assert kind_of(TemporaryLost(errno.ESTALE, "somebody removed what was being written")) == "infra"
+    assert kind_of(RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")) == "infra"
+    wrapped = ValueError("cannot be kept")
+    wrapped.__cause__ = OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert kind_of(wrapped) == "infra"
 
 
 def test_the_deepest_line_of_a_plugin_is_where_it_happened():

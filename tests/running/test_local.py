@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 from pathlib import Path
@@ -5,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.plugins import load_plugin_file
-from labelbench_plus.running.job import Job, Where
+from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.running.local import run_local
+from labelbench_plus.store.lease import attempts
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -109,6 +111,20 @@ def test_a_run_somebody_else_computes_is_left_to_them(suite_file, tmp_path):
     assert outcomes([job], 1) == {"margin": "busy"}
     lease.release("stopped")
     assert outcomes([job], 1) == {"margin": "finished"}
+
+
+def test_a_run_that_another_process_took_over_is_busy_and_did_not_fail(suite_file, tmp_path):
+    todo = jobs(suite_file(("[random, margin]", "[random]"), ("0..1", "[0]")), tmp_path)
+    (job,) = [each for each in todo if each.spec["strategy"]["name"] == "random"]
+    folder = RunStore(tmp_path, job.run_id).folder / "attempts"
+
+    def taken(rounds):
+        (folder / "0002.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": 1.0}))
+
+    assert carry_out(job, taken) == "busy"
+    ours, theirs = attempts(folder)
+    assert (ours["ended"], ours["detail"]) == ("stopped", f"{job.run_id}: attempt 2 took over")
+    assert "ended" not in theirs
 
 
 def test_an_interruption_gives_the_runs_back(suite_file, tmp_path):

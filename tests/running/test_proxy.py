@@ -18,7 +18,7 @@ from labelbench_plus.oracle import Again, PoolOracle, QueryError
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.running import job as job_module
 from labelbench_plus.running.job import Job, Where, carry_out
-from labelbench_plus.spec import RunSpec, incompatibilities
+from labelbench_plus.spec import RunSpec, canonical, incompatibilities
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.suite import Isolation, SuiteError, load_suite
@@ -174,6 +174,32 @@ def test_a_failure_in_choosing_is_noted_of_both_runs(suite_file, tmp_path):
     (noted,) = ends[spec.id]
     assert noted["detail"] == f"ZeroDivisionError: on purpose (in run {spec.selection.id}, which chooses its labels)"
     assert noted["failure"]["where"].startswith("plugins_under_test.py")
+
+
+def test_lost_costs_and_a_lost_manifest_stop_neither_run_and_other_labels_still_do(suite_file, tmp_path):
+    spec = of_one_seed(load_suite(suite_file(WITH_PROXY)))[0]
+    carry([spec], tmp_path)
+    second, first = RunStore(tmp_path, spec.id), RunStore(tmp_path, spec.selection.id)
+    undisturbed = files(tmp_path)
+    (first.folder / "costs" / "0001.json").write_bytes(b"")
+    for name in ("result.json", "rounds/0002.json"):
+        (second.folder / name).unlink()
+    (second.folder / "manifest.json").write_bytes(b"{")
+    carry([spec], tmp_path)
+    assert files(tmp_path) == undisturbed
+    assert second.costs()[2]["strategy.proxy_seconds"] is None  # it is made of a cost that is lost
+    assert second.manifest()["written_anew_after_rounds"] == 2
+    for name in ("result.json", "rounds/0002.json", "manifest.json"):
+        (second.folder / name).unlink()
+    bought = first.folder / "rounds" / "0000.json"
+    other = json.loads(bought.read_bytes())
+    other["purchase"]["items"][:2] = other["purchase"]["items"][1::-1]
+    bought.write_bytes(canonical(other) + b"\n")
+    for number, name in ((1, "0001.json"), (2, "0002.json")):  # a chain that holds, of other labels
+        path = first.folder / "rounds" / name
+        path.write_bytes(canonical({**json.loads(path.read_bytes()), "previous": first._hash_before(number)}) + b"\n")
+    with pytest.raises(StoreError, match="the run that chose them was computed again and came out differently"):
+        carry([spec], tmp_path)
 
 
 def test_labels_that_were_chosen_again_otherwise_are_refused(suite_file, tmp_path):

@@ -1,9 +1,15 @@
 import gzip
+import math
+import shutil
 
 import pytest
+from typer.testing import CliRunner
 
+from labelbench_plus.cli import app
+from labelbench_plus.leaderboard.of_suite import results_of_suite
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.store.archive import restore_archive, write_archive
+from labelbench_plus.store.collect import collect
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.suite import load_suite
 
@@ -60,3 +66,43 @@ def test_only_finished_runs_are_archived(stores, tmp_path):
     (stores[0].folder / "result.json").unlink()
     with pytest.raises(StoreError, match="not finished"):
         write_archive(stores, tmp_path / "runs.jsonl.gz")
+
+
+def test_costs_that_are_lost_are_missing_in_tables_and_archives_and_stop_neither(stores, suite_file, tmp_path, caplog):
+    suite = load_suite(suite_file())
+    (stores[0].folder / "costs" / "0001.json").write_bytes(b'{"train_sec')
+    (stores[1].folder / "costs" / "0000.json").unlink()
+    curves = collect(suite.suite, suite.runs(), tmp_path / "out").curves
+    lost = curves["train_seconds"].isna()
+    assert lost.sum() == 2 and curves.loc[lost, "accuracy"].notna().all()
+    assert set(zip(curves.loc[lost, "run_id"], curves.loc[lost, "round"], strict=True)) == {
+        (stores[0].id, 1),
+        (stores[1].id, 0),
+    }
+    assert str(stores[0].folder / "costs" / "0001.json") in caplog.text
+    assert write_archive(stores, tmp_path / "runs.jsonl.gz") == 4
+    assert restore_archive(tmp_path / "runs.jsonl.gz", tmp_path / "again") == 4
+    assert RunStore(tmp_path / "again", stores[0].id).costs()[1] == {}
+    results = results_of_suite(suite, suite.runs(), tmp_path / "out")
+    (setting,) = results.board().settings
+    runs = {run.run_id: run for by_seed in setting.runs.runs.values() for run in by_seed.values()}
+    assert [math.isnan(runs[store.id].train_seconds) for store in stores] == [True, True, False, False]
+    shown = CliRunner().invoke(app, ["show", stores[0].id, "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 0 and " nan" in shown.output
+
+
+def test_a_table_of_runs_without_any_costs_has_their_columns(stores, suite_file, tmp_path):
+    suite = load_suite(suite_file())
+    for store in stores:
+        shutil.rmtree(store.folder / "costs")
+    curves = collect(suite.suite, suite.runs(), tmp_path / "out").curves
+    assert curves[["select_seconds", "train_seconds", "select_peak_bytes", "train_peak_bytes"]].isna().all(axis=None)
+    assert results_of_suite(suite, suite.runs(), tmp_path / "out").board().settings
+
+
+def test_a_finished_run_whose_manifest_is_damaged_is_shown_and_named_where_it_is_needed(stores, tmp_path):
+    (stores[0].folder / "manifest.json").write_bytes(b"")
+    with pytest.raises(StoreError, match=f"{stores[0].id}/manifest.json: cannot be read"):
+        write_archive(stores, tmp_path / "runs.jsonl.gz")
+    shown = CliRunner().invoke(app, ["show", stores[0].id, "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 0 and "manifest.json: cannot be read" in shown.output

@@ -1,5 +1,8 @@
 """When the state of a training is kept, and whose seconds it carries."""
 
+import errno
+import struct
+
 import pytest
 
 from labelbench_plus.running.job import Job, Where, carry_out
@@ -8,6 +11,7 @@ from labelbench_plus.store.checkpoint import EVERY_SECONDS, CheckpointFile
 from labelbench_plus.store.lease import LeaseLost
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
+from tests.store.faults import Fault, failing
 
 
 class Held:
@@ -143,3 +147,20 @@ def test_folders_of_earlier_rounds_are_removed_with_the_files(tmp_path):
         CheckpointFile(tmp_path, number, Held()).save(b"state")
     checkpoint_module.remove_before(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0002-0001", "0002.pt"]
+
+
+def test_a_full_disk_takes_no_checkpoint_and_training_goes_on(tmp_path, caplog):
+    with failing(Fault(tmp_path, 0, errno.ENOSPC, "from then on")):
+        CheckpointFile(tmp_path, 3, Held()).save(b"state")
+        CheckpointFile(tmp_path, 3, Held()).save_folder(write("state"))
+    assert caplog.text.count("the state of training cannot be kept") == 2
+    again = CheckpointFile(tmp_path, 3, Held())
+    assert again.load() is None and again.load_folder() is None
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0])
+def test_seconds_that_are_none_are_not_carried_on(tmp_path, number):
+    (tmp_path / "0003.pt").write_bytes(struct.pack("<d", number) + b"state")
+    kept = CheckpointFile(tmp_path, 3, Held())
+    assert kept.load() == b"state"
+    assert kept.earlier_seconds == 0

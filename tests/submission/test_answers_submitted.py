@@ -9,7 +9,8 @@ from labelbench_plus.problems import Place
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
-from labelbench_plus.submission.replay import Sample, replay
+from labelbench_plus.submission.replay import replay
+from labelbench_plus.submission.sample import Sample
 from labelbench_plus.suite import load_suite
 from tests.answered import MADE, Paid
 from tests.submission.bundles import WHO, chained, lines_of, write_lines

@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
-from labelbench_plus.leaderboard.badges import read_badges
+from labelbench_plus.leaderboard.badges import read_badges, read_rounds
 from labelbench_plus.plugins import registry
 from labelbench_plus.submission import replay as replay_module
 from labelbench_plus.submission.check import check
-from labelbench_plus.submission.replay import Sample, draw, replay
+from labelbench_plus.submission.replay import replay
+from labelbench_plus.submission.sample import Sample, draw
 from tests.submission.bundles import chained, lines_of, write_lines
 
 
@@ -40,10 +41,10 @@ def as_if_from(checked, manifest):
 def test_what_is_honest_comes_out_to_the_last_bit(bundle, place, alike):
     checked = as_if_from(check(bundle, place), alike(True))
     sample = draw(checked.specs, cells=4, whole=1, rng=np.random.default_rng(0))
-    assert len(sample.cells) == 4 and len(sample.choices) == len(sample.whole) == 1
+    assert len(sample.cells) == len(sample.choices) == 4 and len(sample.whole) == 1
     told = []
     done = replay(checked.runs, checked.specs, sample, place, told=lambda n, of: told.append((n, of)))
-    assert not done.findings and told[-1] == (6, 6)
+    assert not done.findings and told[-1] == (9, 9)
     assert set(done.replayed) == {run for run, _ in (*sample.cells, *sample.choices)}
     assert done.rerun == {sample.whole[0]: ["ran again whole, equal to the last bit"]}
 
@@ -69,7 +70,7 @@ def better(line):
 
 
 def slightly_better(line):
-    line["rounds"][1]["scores"]["accuracy"] += 0.001
+    line["rounds"][1]["scores"]["macro_f1"] += 0.001
 
 
 def test_scores_that_were_made_up_are_found_anywhere(bundle, place, alike):
@@ -88,7 +89,7 @@ def test_a_small_difference_counts_only_on_the_runs_own_machine(bundle, place, a
     checked = check(bundle, place)
     cell = Sample(((run, 1),), (), ())
     elsewhere = as_if_from(checked, alike(False))
-    assert not replay(elsewhere.runs, checked.specs, cell, place).findings
+    assert all(finding.warning for finding in replay(elsewhere.runs, checked.specs, cell, place).findings)
     here = as_if_from(checked, alike(True))
     (finding,) = replay(here.runs, checked.specs, cell, place).findings
     assert "to the last bit: same code and machine" in finding.expected
@@ -109,7 +110,7 @@ def test_items_that_the_strategy_would_not_choose_are_found(bundle, place, alike
     specs = checked.specs
     for sample, how in ((Sample((), ((run, 2),), ()), "chosen again"), (Sample((), (), (run,)), "run again")):
         done = replay(checked.runs, specs, sample, place)
-        (finding,) = done.findings
+        finding = done.findings[0]
         assert f"% of the items come when the round is {how}" in finding.what
         assert finding.warning is not same  # elsewhere one rounding can turn one item into another
         assert not done.replayed and not done.rerun
@@ -125,14 +126,41 @@ def test_a_sample_is_drawn_from_its_generator_alone(bundle, place):
 
 
 def test_the_command_records_what_was_done(bundle):
-    command = ["submission", "replay", str(bundle), "--cells", "3", "--whole", "1", "--seed", "5", "--record", "--json"]
+    # Two runs' code may be that of this process, or not: enough cells are drawn for either.
+    command = ["submission", "replay", str(bundle), "--cells", "12", "--whole", "1", "--record", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert told["told"] == "seed 5: 3 cells and 1 choices, 1 whole runs" and told["agreed"]
+    assert "12 of 12 cells, 8 choices, 1 whole runs; of scores altered beyond" in told["told"] and told["agreed"]
     badges = read_badges(bundle)
-    assert sorted(set(badges.values())) == ["checked", "re-run", "replayed"]
+    assert sorted(set(badges.values())) == ["re-run", "replayed"]
     assert len(badges) == 4 and list(badges.values()).count("re-run") == 1
+    again = read_rounds(bundle)
+    assert {str(again[run]) for run in badges} == {"3 of 3 rounds trained again, 2 chosen again"}
+
+
+def test_nobody_chooses_the_sample_that_earns_a_badge(bundle, monkeypatch):
+    command = ["submission", "replay", str(bundle), "--cells", "2"]
+    done = CliRunner().invoke(app, [*command, "--seed", "5", "--record"])
+    assert done.exit_code == 2 and "a sample that nobody could know before" in done.stderr
+    assert not (bundle / "badges.json").exists()
+    told = [CliRunner().invoke(app, command).stdout.splitlines()[-1].partition(": ")[2] for _ in range(2)]
+    assert told[0].startswith("seed ") and told[0].partition(":")[0] != told[1].partition(":")[0]
+    seed = told[0].partition(":")[0].removeprefix("seed ")
+    assert CliRunner().invoke(app, [*command, "--seed", seed]).stdout.splitlines()[-1].endswith(told[0])
+
+
+def test_too_few_cells_earn_nothing_on_another_machine(bundle, place, alike):
+    checked = as_if_from(check(bundle, place), alike(False))
+    few = draw(checked.specs, 4, 0, np.random.default_rng(0))
+    done = replay(checked.runs, checked.specs, few, place)
+    assert not done.replayed and all(finding.warning for finding in done.findings)
+    assert "too few cells were trained again" in str(done.findings[0]) and done.findings[0].expected == "at least 8"
+    enough = draw(checked.specs, 8, 0, np.random.default_rng(0))
+    done = replay(checked.runs, checked.specs, enough, place)
+    assert not done.findings and set(done.replayed) == {run for run, _ in enough.cells}
+    here = as_if_from(checked, alike(True))
+    assert replay(here.runs, checked.specs, few, place).replayed  # to the last bit, one is enough
 
 
 def test_what_does_not_pass_the_check_is_not_replayed(bundle):

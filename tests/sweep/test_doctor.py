@@ -1,8 +1,11 @@
+import errno
 import json
 
 import pytest
 
-from labelbench_plus.sweep.doctor import check_wandb
+from labelbench_plus.store import atomic
+from labelbench_plus.sweep.doctor import check_files, check_wandb
+from tests.store.faults import Fault, failing
 from tests.tracking.wandb_service import Service
 
 
@@ -22,6 +25,30 @@ def test_a_job_looks_around_where_runs_will_be_computed(bench, service):
     seen = {check.partition(" on ")[0] for check in found if " on " in check}
     assert {"lease", "replace", "cache", "code", "W&B"} <= seen
     assert not list(bench.out.iterdir())
+
+
+def test_a_place_without_links_or_synced_folders_is_worth_knowing_and_one_that_refuses_no_name_is_bad(
+    tmp_path, monkeypatch
+):
+    def told():
+        return {what: (well, words) for what, well, words in check_files(tmp_path / "out")}
+
+    assert told()["hard links"][0] is told()["publish"][0] is True
+
+    def unsynced(descriptor):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("labelbench_plus.sweep.doctor.os.fsync", unsynced)
+    monkeypatch.setattr("labelbench_plus.store.atomic.sync", lambda path: None)
+    assert told()["folder sync"] == (None, told()["folder sync"][1])
+    assert "computed again" in told()["folder sync"][1]
+    with failing(Fault(tmp_path, 0, errno.EPERM, "from then on", only=("link",))):
+        found = told()
+        assert found["publish"][0] is True
+        assert found["hard links"][0] is None and "renameat2" in found["hard links"][1]
+        monkeypatch.setattr(atomic, "rename_if_free", lambda old, new: unsynced(0))
+        well, words = told()["file system"]
+        assert well is False and "neither hard links nor a rename" in words
 
 
 def test_a_job_that_does_not_answer_is_told(bench):

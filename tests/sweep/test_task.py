@@ -9,13 +9,14 @@ import pytest
 
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.running.local import LEFT, WORKER_DIED, Event
+from labelbench_plus.store import lease as lease_module
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.report import print_failures, print_status
 from labelbench_plus.sweep.state import State, look
 from labelbench_plus.sweep.submit import unfinished
-from labelbench_plus.sweep.task import SweepTask, idle_attempts, wandb_delay
+from labelbench_plus.sweep.task import INFRA_TRIES, SweepTask, idle_attempts, wandb_delay
 
 from .conftest import PLUGINS
 
@@ -210,6 +211,94 @@ def test_a_full_disk_loses_nothing(bench, task, tmp_path, monkeypatch):
         assert bench.files() == whole
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+DAMAGE = (b"", b'{"host": "vm", "pi', b"[1]", bytes(40))
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=["empty", "torn", "a list", "zeros"])
+def test_damaged_notes_stop_no_job_and_no_look(bench, task, damage):
+    """Of two attempts that were cut off: neither they, nor costs, nor the sweep's own notes, are results."""
+    suite = bench.suite("damaged", "random", seeds="[0]")
+    where = folder(bench, suite, "random")
+    job = task(suite)
+    for part, name in (("attempts", "0001"), ("attempts", "0002"), ("costs", "0000"), ("attempts", "0002 (copy)")):
+        (where / part).mkdir(parents=True, exist_ok=True)
+        (where / part / f"{name}.json").write_bytes(damage)
+        os.utime(where / part / f"{name}.json", (1, 1))
+    (where / "result.json").write_bytes(damage)
+    sweep = Sweep(bench.out, "damaged")
+    for name in ("cancelled.json", "nodes_excluded.json", ".index.json", f"tasks/{job.batch}/0.json"):
+        (sweep.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (sweep.folder / name).write_bytes(damage)
+    (found,) = look(sweep, fresh=True).runs
+    assert found.state is State.PENDING
+    assert sweep.excluded_nodes() == {}
+    assert idle_attempts(where) == (0, 0)
+    assert job.run() == 0
+    assert bench.files() == bench.undisturbed(suite)
+    assert states(bench, "damaged")["random"][0] == State.DONE
+    assert bench.lbp("logs", where.name, "--attempt", 2).returncode == 0
+
+
+def test_what_cannot_be_written_down_is_tried_again_and_told_by_the_exit_status(bench, task):
+    suite = bench.suite("unwritten", "random", seeds="[0]")
+    work = task(suite)
+    run = work.runs[0]["id"]
+    job, full = work._job(work.runs[0]), {"type": "OSError", "where": "", "kind": "infra"}
+    for tries in range(INFRA_TRIES):
+        assert work._may_go_on(run), tries
+        work._event(Event(job, "started"))
+        work._event(Event(job, "failed", 0, "OSError: [Errno 28] No space left on device", failure=full))
+        assert work._infra_failures() == (tries + 1 < INFRA_TRIES)
+    assert not folder(bench, suite, "random").exists()
+    assert work._status() == 1
+    assert not work._may_go_on(run)
+    lasting = {**full, "kind": "code"}
+    work = task(suite)
+    work._event(Event(work._job(work.runs[0]), "started"))
+    work._event(Event(work._job(work.runs[0]), "failed", 0, "ValueError: no", failure=lasting))
+    assert not work._may_go_on(run)
+    assert task(suite).run() == 0
+    assert work._status() == 0  # somebody else has done it
+
+
+def test_a_failure_that_a_dead_worker_could_not_write_down_is_written_once_that_can_be_done(bench, task):
+    suite = bench.suite("later", "random", seeds="[0]")
+    work = task(suite)
+    run, where = work.runs[0]["id"], folder(bench, suite, "random") / "attempts"
+    where.mkdir(parents=True)
+    work._event(Event(work._job(work.runs[0]), "started"))
+    held = acquire(where, **work.about)
+    lease_module._held.discard(held.record["token"])  # its worker is gone
+    full = {"type": "OSError", "where": "", "kind": "infra"}
+    work._event(Event(work._job(work.runs[0]), "failed", 0, "OSError: no space", failure=full))
+    work._write_down()
+    (noted,) = attempts(where)
+    assert (noted["ended"], noted["detail"], noted["failure"]["kind"]) == ("failed", "OSError: no space", "infra")
+    assert work._infra_tries(run) == 1
+    held._stop.set()
+
+
+def test_a_run_that_another_process_computes_is_left_and_said_so(bench, task):
+    suite = bench.suite("taken", "random", seeds="[0]")
+    where = folder(bench, suite, "random") / "attempts"
+    where.mkdir(parents=True)
+    (where / "0001.json").write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": 1.0}))
+    assert task(suite).run() == LEFT
+    os.utime(where / "0001.json", (time.time() + 86_400,) * 2)
+    assert states(bench, "taken")["random"][0] == State.RUNNING  # and dated by the clock of now, so that it ages
+    os.utime(where / "0001.json", (time.time() - 600,) * 2)
+    assert states(bench, "taken")["random"][0] == State.LOST
+    assert task(suite).run() == 0
+
+
+def test_a_step_of_the_clock_takes_no_time_from_a_job(bench, task, monkeypatch):
+    job = task(bench.suite("stepped", "random", seeds="[0]"), time_limit=600, expected_seconds=100, notice=60)
+    job.begun["another"] = 0.0
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    assert job._may_start(job._job(job.runs[0]))
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(bench, tmp_path):

@@ -104,3 +104,11 @@ class BreaksTiesAtRandom(Share):
 
     def score(self, probabilities, labels):
         return super().score(probabilities, labels) + 1e-9 * float(np.random.default_rng().random())
+
+
+@bad("denominators")
+class SharesOfMore(Share):
+    """Says that its scores are shares of one example more than there are."""
+
+    def denominators(self, labels, groups):
+        return frozenset({len(labels) + 1})

@@ -149,6 +149,14 @@ class HidesTheModel(Plane):
         return SilentInstance(points, labels)
 
 
+@bad("evaluates")
+class AveragesWhatIsNotThere(Plane):
+    """Says that another score stands for the one that ranks, and has no such score."""
+
+    def averaged_metric(self):
+        return "accuracy_per_plane"
+
+
 # -- runs that are cut ------------------------------------------------------------------------------------------------
 
 

@@ -12,10 +12,11 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.testing.kit import check_plugin, checks_of
 
 # Checks that are older than the bad plugins of their kind.
-WITHOUT_ONE = {"problems": {check.id for check in checks_of("problems").all} - {"resume", "capabilities"}}
+WITH_ONE = {"problems": {"resume", "capabilities", "evaluates"}, "trainers": {"constant_labels", "learns"}}
+WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kind, found in WITH_ONE.items()}
 
 
-@pytest.fixture(params=["problems", "datasets", "metrics", "conditions", "networks", "augmentations"])
+@pytest.fixture(params=["problems", "trainers", "datasets", "metrics", "conditions", "networks", "augmentations"])
 def kind(request):
     """A kind whose bad plugins are registered, and forgotten after the test."""
     known = registry(request.param)

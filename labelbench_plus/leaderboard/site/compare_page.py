@@ -33,7 +33,8 @@ def compare_page(site: Site) -> bytes:
             for a, b in combinations(track.order, 2):
                 over = compare_over(each, a, b)
                 pairs.append([*_rounded(over[0].mean, over[0].low, over[0].high), over[1]] if over else None)
-            tracks.append({"name": track.track.name, "names": list(track.order), "pairs": pairs})
+            unit = "" if track.measure == track.track.metric else f" (in {track.measure})"
+            tracks.append({"name": f"{track.track.name}{unit}", "names": list(track.order), "pairs": pairs})
     text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
     # Inside a script element only "<" could end it; as \u003c it is the same JSON.
     data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

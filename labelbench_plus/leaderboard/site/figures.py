@@ -24,8 +24,8 @@ from labelbench_plus.leaderboard.formatting import (
 )
 from labelbench_plus.leaderboard.runs import BoardMeta
 from labelbench_plus.leaderboard.setting import BoardSetting, Curve
-from labelbench_plus.leaderboard.statistics import ALPHA, SHARES, Estimate, SavingPoint
-from labelbench_plus.leaderboard.tracks import TrackBoard
+from labelbench_plus.leaderboard.statistics import ALPHA, SHARES, Estimate, SavingPoint, t_interval
+from labelbench_plus.leaderboard.tracks import Track, TrackBoard, measure_of, several_datasets
 from labelbench_plus.leaderboard.warnings import FEW_SEEDS
 
 FEW_LINES = 7  # up to this many, all lines are shown at once
@@ -97,7 +97,7 @@ def of_track(board: TrackBoard, drawn: Mapping[str, Style], stem: str) -> list[F
         shown = list(board.profiles)[:3]  # bands of more would hide each other
         ticks = nice_ticks(board.thresholds[0], board.thresholds[-1])
         plane = Plane(
-            f"gain over {track.baseline} (AUBC)",
+            _gain_axis(track, board.measure),
             "share with more than that gain",
             tuple((tick, number(tick, decimals_of_step(ticks), signed=abs(tick) > 1e-12)) for tick in ticks),
             percent=True,
@@ -144,32 +144,34 @@ def _shared(names: Sequence[str]) -> int:
 
 
 def of_strategy(
-    name: str, settings: Sequence[tuple[str, BoardSetting]], baseline: str, style: Style, stem: str
+    name: str, settings: Sequence[tuple[str, BoardSetting]], track: Track, style: Style, stem: str
 ) -> Figure | None:
-    """The gains of one strategy over the baseline, setting by setting, seeds as dots; None for fewer than two."""
+    """The gains of one strategy over the baseline, setting by setting, seeds as dots; None for fewer than two.
+
+    They are in what may be averaged over data sets, where there are several: one axis has one unit.
+    """
     found = [(label, setting) for label, setting in settings if name in dict(setting.gains)]
     if len(found) < 2:
         return None
-    rows = [
-        Row(
-            label,
-            dict(setting.gains)[name],
-            tuple(setting.paired_gains(name, baseline).tolist()),
-            name in setting.beats_baseline,
-            style,
-        )
-        for label, (_, setting) in zip(distinguishing([label for label, _ in found]), found, strict=True)
-    ]
+    found_in, baseline, rows = [setting for _, setting in found], track.baseline, []
+    averaged = several_datasets(found_in)
+    for label, (_, setting) in zip(distinguishing([label for label, _ in found]), found, strict=True):
+        gains = list(setting.gains_by_seed(name, baseline, averaged=averaged).values())
+        rows.append(Row(label, t_interval(gains), tuple(gains), name in setting.beats_baseline, style))
     return _forest(
         rows,
         f"Gain over {baseline}, seed by seed",
-        f"gain over {baseline} (AUBC)",
+        _gain_axis(track, measure_of(track, found_in)),
         f"Gain of {name} over {baseline} in {len(rows)} settings; the table below the chart holds every number.",
         f"figures/{stem}-gains.svg",
         ("setting", "gain", "95 % interval", "seeds"),
         tuple((label, *_estimate_cells(row.estimate, rows)) for (label, _), row in zip(found, rows, strict=True)),
         "Filled marks: better at p ≤ 0.05 after Holm’s adjustment over all pairs of the setting.",
     )
+
+
+def _gain_axis(track: Track, measure: str) -> str:
+    return f"gain over {track.baseline} (AUBC{'' if measure == track.metric else f' of {measure}'})"
 
 
 def _curves(

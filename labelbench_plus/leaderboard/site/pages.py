@@ -11,6 +11,7 @@ from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.charts.style import Style, styles
 from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
 from labelbench_plus.leaderboard.results import Results
+from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
 from labelbench_plus.leaderboard.site.method import definitions
@@ -56,9 +57,18 @@ class Site:
         """A setting as others link to it."""
         return next(member for member in self.members if member.setting is setting)
 
+    def results_of(self, board: Board) -> Results:
+        """What a board was made of."""
+        return next(r for r, b in zip(self.results, self.boards, strict=True) if b is board)
+
     def records_of(self, board: Board) -> Mapping[str, Mapping[str, object]]:
         """The manifests that came with a board's results."""
-        return next(r.records for r, b in zip(self.results, self.boards, strict=True) if b is board)
+        return self.results_of(board).records
+
+    def trust(self, board: Board, run_id: str) -> str:
+        """What was done to trust a run, and which share of it that was."""
+        badge, again = board.meta.badge_of(run_id), self.results_of(board).again.get(run_id)
+        return f"{badge} ({again})" if again and badge == "replayed" else badge
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,7 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         baseline=baseline,
         alpha=f"{ALPHA:g}",
         runs_href=runs_href(member),
+        trust=_trust(site, member),
     )
     return member.href, content, figures
 
@@ -195,7 +206,7 @@ def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
         drawn = of_strategy(
             name,
             [(member.label, member.setting) for member in found],
-            track.track.baseline,
+            track.track,
             style,
             f"strategy-{site.strategies[name]}-{i}",
         )
@@ -221,6 +232,7 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
     runs = sum(member.setting.n_runs for member in members)
     data = f"{len(board.datasets)} data set{'s' if len(board.datasets) > 1 else ''}: {', '.join(board.datasets)}"
     better = "higher" if track.higher_is_better else "lower"
+    unit = "" if board.measure == track.metric else f" in {board.measure}"
     view = table_view(
         board.table,
         "ranking" if details else f"t-{name}",
@@ -234,7 +246,7 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
         board,
         name,
         f"track/{name}.html",
-        f"ranked by {track.metric}, {better} is better · gains over {track.baseline} · {data} · {runs:,} runs",
+        f"ranked by {track.metric}, {better} is better · gains over {track.baseline}{unit} · {data} · {runs:,} runs",
         _finding(board),
         members,
         view,
@@ -244,6 +256,21 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
 def runs_href(member: Member, number: int = 1) -> str:
     """A page of a setting's runs, the first unless another is asked for."""
     return f"runs/{_stem(member.href)}{'' if number == 1 else f'-page-{number}'}.html"
+
+
+def _trust(site: Site, member: Member) -> str:
+    """How many of a setting's runs have which badge; nothing where nobody has checked any."""
+    meta, again = member.board.meta, site.results_of(member.board).again
+    ids = run_ids(member.setting)
+    counts = Counter(meta.badge_of(run) for run in ids)
+    if not meta.badges.keys() & set(ids):
+        return ""
+    done = [again[run] for run in ids if run in again]
+    share = (
+        f"; {sum(len(one.trained) for one in done)} of {sum(one.of for one in done)} rounds of these trained again, "
+        f"{sum(len(one.chosen) for one in done)} chosen again"
+    )
+    return ", ".join(f"{counts[badge]} {badge}" for badge in BADGES if counts[badge]) + (share if done else "")
 
 
 def _heading(site: Site) -> str:

@@ -69,7 +69,7 @@ def _runs_page(
                     run.select_seconds if math.isfinite(run.select_seconds) else None,
                     run.train_seconds if math.isfinite(run.train_seconds) else None,
                     run.evaluate_seconds if math.isfinite(run.evaluate_seconds) else None,
-                    meta.badge_of(run.run_id),
+                    site.trust(board, run.run_id),
                     each[run.run_id] or None,
                 )
             )
