@@ -31,6 +31,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from labelbench_plus.faults import with_suggestions
 from labelbench_plus.reference import Reference
+from labelbench_plus.shown import printable
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
@@ -418,10 +419,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Path):
-        return value.stem  # where a file lies is nobody's business on a leaderboard
+        return printable(value.stem)  # where a file lies is nobody's business on a leaderboard
     if isinstance(value, tuple | list):
         return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
-    return str(value)
+    return printable(str(value))
 
 
 def _plain(value: Any, semantic_only: bool) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import Json, stop
+from labelbench_plus.shown import printable, say
 
 if TYPE_CHECKING:
     from labelbench_plus.store.prune import Entry
@@ -30,11 +31,11 @@ def list_entries(folder: Folder = None, as_json: Json = False) -> None:
     where = _folder(folder)
     found = entries(where)
     if as_json:
-        print(json.dumps([_record(entry) for entry in found], indent=1))
+        say(json.dumps([_record(entry) for entry in found], indent=1))
         return
     if found:
         _print_table(found)
-    print(f"{_sum(found)}, in {where}")
+    say(f"{_sum(found)}, in {where}")
 
 
 @cache.command()
@@ -64,12 +65,12 @@ def prune(
     where = _folder(folder)
     gone = prune_cache(where, to=limit, older_than=seconds, dry_run=dry_run)
     if as_json:
-        print(json.dumps({"dry_run": dry_run, "removed": [_record(entry) for entry in gone]}, indent=1))
+        say(json.dumps({"dry_run": dry_run, "removed": [_record(entry) for entry in gone]}, indent=1))
         return
     if gone:
         _print_table(gone)
     done = "would be removed from" if dry_run else "removed from"
-    print(f"{_sum(gone)}, {done} {where}")
+    say(f"{_sum(gone)}, {done} {where}")
 
 
 def _folder(folder: Path | None) -> Path:
@@ -98,7 +99,7 @@ def _print_table(found: list[Entry]) -> None:
         about = entry.about
         what = about.what or (json.dumps(entry.key) if entry.key else "")
         cells = (entry.id[:12], entry.kind, _size(entry.bytes), _ago(about.made), _ago(about.last_use), what[:200])
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     console = Console()
     if not console.is_terminal:  # a pipe has no width that a line would have to fit into
         console = Console(width=200)

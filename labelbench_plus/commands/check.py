@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import FAILED, load_plugins, stop
+from labelbench_plus.shown import say
 from labelbench_plus.testing.kit import CHECKED
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def check(
     expected = _expected(expect or ())
     reports = [_report(kind, name, given, expected, quick) for kind, name in _found(plugins)]
     if as_json:
-        print(json.dumps([report.as_json() for report in reports], indent=2))
+        say(json.dumps([report.as_json() for report in reports], indent=2))
     else:
-        print("\n\n".join(map(str, reports)))
+        say("\n\n".join(map(str, reports)))
     if not all(report.passed for report in reports):
         raise typer.Exit(FAILED)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from labelbench_plus.shown import say
+
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.suite import Suite
@@ -39,7 +41,7 @@ KeepModels = Annotated[bool, typer.Option("--keep-models", help="Leave each run'
 
 def stop(message: str, code: int = USAGE) -> NoReturn:
     """Say what is wrong and end."""
-    print(message, file=sys.stderr)
+    say(message, file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -64,7 +66,7 @@ def tell_isolation(suite: Suite, runs: Iterable[RunSpec]) -> None:
     try:
         with Cell(terms=suite.isolate) as cell:
             cell.start()
-            print(statement(suite.isolate, cell.held, runs), file=sys.stderr)
+            say(statement(suite.isolate, cell.held, runs), file=sys.stderr)
     except IsolationError as error:
         stop(str(error))
 

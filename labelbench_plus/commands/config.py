@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import FAILED, Overrides, Plugins, SuiteArgument, load_runs, stop
+from labelbench_plus.shown import say
 
 config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=True)
 
@@ -20,7 +21,7 @@ def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = No
     Example: lbp config show benchmarks/suites/digits.yaml seeds=0..0
     """
     _, runs = load_runs(suite, overrides, plugin)
-    print(json.dumps([{"id": spec.id, **spec.as_json()} for spec in runs], indent=2))
+    say(json.dumps([{"id": spec.id, **spec.as_json()} for spec in runs], indent=2))
 
 
 @config.command("hash")
@@ -31,7 +32,7 @@ def ids(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = Non
     """
     _, runs = load_runs(suite, overrides, plugin)
     for spec in runs:
-        print(f"{spec.id}  {spec}")
+        say(f"{spec.id}  {spec}")
 
 
 @config.command()
@@ -52,7 +53,7 @@ def diff(
             stop(f"{file}: cannot be read as a run's config: {error}")
     differences = [key for key in {**sides[0], **sides[1]} if sides[0].get(key) != sides[1].get(key)]
     for key in differences:
-        print(f"{key}: {json.dumps(sides[0].get(key))} | {json.dumps(sides[1].get(key))}")
+        say(f"{key}: {json.dumps(sides[0].get(key))} | {json.dumps(sides[1].get(key))}")
     if differences:
         raise typer.Exit(FAILED)
 

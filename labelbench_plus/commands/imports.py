@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelbench_plus.commands.common import FAILED, Json, stop
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.importers.imported import Reading
@@ -102,14 +103,14 @@ def labelbench_config(
     except ImportRefused as error:
         stop(str(error))
     if to is None:
-        print(text, end="")
+        say(text, end="")
         return
     try:
         replace(to, text.encode())
     except OSError as error:
         stop(f"{to}: cannot be written to: {error.strerror}")
-    print(f"suite: {to}")
-    print(f"run it: lbp run {to}")
+    say(f"suite: {to}")
+    say(f"run it: lbp run {to}")
 
 
 def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool) -> None:
@@ -117,7 +118,7 @@ def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool)
     from labelbench_plus.importers.imported import ImportRefused, write_import
 
     for line in found.refused:
-        print(f"not imported: {line}", file=sys.stderr)
+        say(f"not imported: {line}", file=sys.stderr)
 
     try:
         results = make()
@@ -134,11 +135,11 @@ def _write(make: Callable[[], Results], found: Reading, to: Path, as_json: bool)
             "defective": {manifest["from"]: manifest["defects"] for manifest in manifests.values()},
             "refused": list(found.refused),
         }
-        print(json.dumps(told, indent=1))
+        say(json.dumps(told, indent=1))
     else:
         for manifest in manifests.values():
-            print(f"defective: {manifest['from']}: {'; '.join(manifest['defects'])}")
-        print(f"{len(results.records)} runs imported to {to}, {len(manifests)} of them defective and off the board")
-        print(f"pages: lbp leaderboard build {to} --to FOLDER")
+            say(f"defective: {manifest['from']}: {'; '.join(manifest['defects'])}")
+        say(f"{len(results.records)} runs imported to {to}, {len(manifests)} of them defective and off the board")
+        say(f"pages: lbp leaderboard build {to} --to FOLDER")
     if found.refused:
         raise typer.Exit(FAILED)

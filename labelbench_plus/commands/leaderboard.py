@@ -19,6 +19,7 @@ from labelbench_plus.commands.common import (
     load_runs,
     stop,
 )
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.leaderboard.results import Results
@@ -73,7 +74,7 @@ def build(
 
     results = _results(sources, out, plugin)
     try:
-        print(f"page: {build_site(results, to, reported_among(sources))}")
+        say(f"page: {build_site(results, to, reported_among(sources))}")
     except (ResultsError, ValueError) as error:
         stop(str(error))
 
@@ -95,7 +96,7 @@ def combine(
 
     for results in _results(sources, out, plugin):
         try:
-            print(report(results.board(), reference), end="")
+            say(report(results.board(), reference), end="")
         except ValueError as error:
             stop(str(error))
 
@@ -119,7 +120,7 @@ def compare(
     except ValueError as error:
         stop(str(error))
     tracks = gather(boards)
-    print(report(tracks, a, b), end="")
+    say(report(tracks, a, b), end="")
     known = {name for track in tracks for name in track.order}
     if not {a, b} <= known:
         raise typer.Exit(USAGE)
@@ -155,7 +156,7 @@ def show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
     from labelbench_plus.leaderboard.of_suite import show_suite
 
     shown = show_suite(suite, runs, out)
-    print(shown.text)
+    say(shown.text)
     if shown.page:
-        print(f"page: {shown.page}")
+        say(f"page: {shown.page}")
     return shown.page is not None

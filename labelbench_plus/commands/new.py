@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from labelbench_plus.commands.common import stop
+from labelbench_plus.shown import say
 
 
 def new(
@@ -41,7 +42,7 @@ def new(
     except (ScaffoldError, OSError) as error:
         stop(str(error))
     for file in created.files:
-        print(f"wrote {file}")
-    print("next:")
+        say(f"wrote {file}")
+    say("next:")
     for command in created.next_commands:
-        print(f"  {command}")
+        say(f"  {command}")

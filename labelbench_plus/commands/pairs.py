@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Jobs, Plugins, load_plugins, stop
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
@@ -66,10 +67,10 @@ def select(
                 on_done=lambda done, total: progress.update(bar, completed=done, total=total),
             )
     except WorkerError as error:
-        print(f"{error}\nwhat was done is kept; the same command goes on from there", file=sys.stderr)
+        say(f"{error}\nwhat was done is kept; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(FAILED) from None
     found = write_report(workspace)
-    print(f"{found['kept']:,} of {found['rows']:,} pairs: {workspace.kept}\nreport: {folder / 'report.md'}")
+    say(f"{found['kept']:,} of {found['rows']:,} pairs: {workspace.kept}\nreport: {folder / 'report.md'}")
 
 
 @pairs.command()
@@ -91,7 +92,7 @@ def report(
         write_report(workspace, beside or ())
     except (OSError, ValueError) as error:
         stop(str(error))
-    print((folder / "report.md").read_text())
+    say((folder / "report.md").read_text())
 
 
 @pairs.command()
@@ -115,7 +116,7 @@ def combine(
     except (OSError, ValueError) as error:
         stop(str(error))
     count = uids.write_uids(out, lambda: [kept])
-    print(f"{count:,} uids: {out}")
+    say(f"{count:,} uids: {out}")
 
 
 def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int) -> None:
@@ -135,9 +136,9 @@ def _submit(workspace: Workspace, launcher: str, settings: list[str], chunk: int
     except SchedulerError as error:
         stop(str(error))
     if not jobs:
-        print(f"nothing is left to do: {workspace.kept}")
+        say(f"nothing is left to do: {workspace.kept}")
         return
-    print(
+    say(
         f"{len(jobs)} jobs, each after the one before: {', '.join(jobs)}\nuid file in the end: {workspace.kept}\n"
         f"then: lbp pairs report {workspace.folder}"
     )

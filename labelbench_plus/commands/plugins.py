@@ -9,6 +9,7 @@ import typer
 from labelbench_plus.commands.common import FAILED, Plugins, load_plugins, stop
 from labelbench_plus.contracts.capabilities import in_words
 from labelbench_plus.plugins import PluginError, kinds, registry
+from labelbench_plus.shown import say
 
 KINDS = kinds()
 
@@ -29,7 +30,7 @@ def list_plugins(
     for each in [kind] if kind else KINDS:
         found = registry(each)
         entries = found.entries()
-        print(f"{each} ({len(entries)})")
+        say(f"{each} ({len(entries)})")
         width = max(map(len, entries), default=0)
         for entry in entries.values():
             line = f"  {entry.name:<{width}}  {entry.origin}"
@@ -40,8 +41,8 @@ def list_plugins(
                     line += f"  {cls.title}: {summary}" + (f" [{declared}]" if declared else "")
                 except PluginError as error:
                     broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
-            print(line)
+            say(line)
         for entry in found.refused:
-            print(f"  {entry.name:<{width}}  REFUSED: {entry.origin} ({entry.target}) wants a built-in's name")
+            say(f"  {entry.name:<{width}}  REFUSED: {entry.origin} ({entry.target}) wants a built-in's name")
     if broken:
         raise typer.Exit(FAILED)

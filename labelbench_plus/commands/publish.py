@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, Out, Plugins, SuiteArgument, load_runs, stop
+from labelbench_plus.shown import say
 
 
 def publish(
@@ -31,8 +32,8 @@ def publish(
         stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
     publish_suite(loaded, runs, out, to)
     count = write_archive(stores, to / "runs.jsonl.gz", details=details)
-    print(f"{count} runs and their tables: {to}")
-    print(f"pages: lbp leaderboard build {to} --to FOLDER")
+    say(f"{count} runs and their tables: {to}")
+    say(f"pages: lbp leaderboard build {to} --to FOLDER")
 
 
 def restore(archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT) -> None:
@@ -44,6 +45,6 @@ def restore(archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], ou
     from labelbench_plus.store.run_store import StoreError
 
     try:
-        print(f"{restore_archive(archive, out)} runs restored to {out}")
+        say(f"{restore_archive(archive, out)} runs restored to {out}")
     except (StoreError, OSError, ValueError, KeyError) as error:
         stop(f"{archive}: {error}")

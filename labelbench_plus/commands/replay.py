@@ -23,6 +23,7 @@ from labelbench_plus.commands.common import (
     load_plugins,
     stop,
 )
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.trainers import Trainer
@@ -59,7 +60,7 @@ def replay(
     _check(spec)
     if keep_models:
         check_models_can_be_kept([spec])
-    print(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
+    say(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
     where, mirror = Where.here(root, device, plugin or ()), Mirror("replays", wandb)
     work = local_jobs([spec], where, 1, mirror, keep_models=keep_models)
     progress = Progress(len(work), len(spec.amounts))
@@ -67,7 +68,7 @@ def replay(
         with progress:
             run_local(work, 1, progress.event)
     except KeyboardInterrupt:
-        print("\nstopped; every committed round is kept. The same command goes on from here.")
+        say("\nstopped; every committed round is kept. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
     store = RunStore(root, spec.id)
@@ -75,8 +76,8 @@ def replay(
         raise typer.Exit(FAILED)
     last = store.rounds()[-1]
     scores = ", ".join(f"{name} {last.scores[name]:.4f}" for name in without_points(last.scores))
-    print(f"after {last.spent:g} {spec.problem.unit}: {scores}")
-    print(f"all of it: lbp show {spec.id} --out {root}")
+    say(f"after {last.spent:g} {spec.problem.unit}: {scores}")
+    say(f"all of it: lbp show {spec.id} --out {root}")
 
 
 def _spec_of(run: str, out: Path) -> tuple[RunSpec, Path]:

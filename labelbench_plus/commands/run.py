@@ -23,6 +23,7 @@ from labelbench_plus.commands.common import (
     tell_isolation,
 )
 from labelbench_plus.commands.leaderboard import show_board
+from labelbench_plus.shown import say
 
 
 def run(
@@ -52,14 +53,14 @@ def run(
     tell_isolation(loaded, runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
     work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
-    print(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
+    say(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:
             run_local(work, jobs, progress.event)
     except KeyboardInterrupt:
-        print(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
-        print("The same command goes on from here.")
+        say(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
+        say("The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
     show_board(loaded, runs, out)

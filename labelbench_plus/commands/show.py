@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, Out, stop
+from labelbench_plus.shown import printable, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,37 +50,36 @@ def show(
         stop(str(error))
     settings, manifest = _readable(store.config), _readable(store.manifest)
     state = "done" if store.done else "not done"
-    print(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts']) if settings else '?'} rounds")
+    say(f"run {store.id}: {state}, {len(rounds)} of {len(settings['amounts']) if settings else '?'} rounds")
     for field in ("problem", "trainer", "strategy", "initial", "seed"):
-        print(f"  {field:<9} {json.dumps(settings.get(field))}")
+        say(f"  {field:<9} {json.dumps(settings.get(field))}")
     if "proxy" in settings:
-        print(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
+        say(f"  {'proxy':<9} {json.dumps(settings['proxy'])}")
         if chosen := manifest.get("selection"):
-            print(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
+            say(f"  labels chosen by run {chosen['run']}, which ends with {chosen['head']}")
     if beside := _beside(manifest):
-        print(f"  beside the budget: {beside}")
+        say(printable(f"  beside the budget: {beside}"))
     if store.model_folder.exists():
-        print(f"  its last model: {store.model_folder}")
+        say(f"  its last model: {store.model_folder}")
     for attempt in attempts(store.folder / "attempts"):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""
-        print(f"  attempt {attempt['number']} on {attempt['host']}, {ended}{detail}")
+        say(printable(f"  attempt {attempt['number']} on {attempt['host']}, {ended}{detail}"))
     if rounds:
         names = without_points(rounds[0].scores)
-        print(
-            "  " + "  ".join(f"{head:>{max(9, len(head))}}" for head in ["round", "bought", "spent", *names, "seconds"])
-        )
+        heads = [printable(head) for head in ("round", "bought", "spent", *names, "seconds")]
+        say("  " + "  ".join(f"{head:>9}" for head in heads))
     for record, cost in zip(rounds, costs, strict=True):
         parts = [cost.get(f"{part}_seconds") or 0 for part in ("select", "train", "evaluate")]
         seconds = sum(parts) if cost else math.nan  # lost
         cells = [f"{record.number:>9}", f"{record.purchase.labels:>9}", f"{record.spent:>9g}"]
-        cells += [f"{record.scores[name]:>{max(9, len(name))}.4f}" for name in names]
+        cells += [f"{record.scores[name]:>{max(9, len(printable(name)))}.4f}" for name in names]
         notes = [
-            f"{name}={value:.4g}"
+            f"{printable(name)}={value:.4g}"
             for name, value in cost.items()
             if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
         ]
-        print("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
+        say("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
 
 
 def _readable(part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _readable(part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return part()
     except StoreError as error:
-        print(f"warning: {error}", file=sys.stderr)
+        say(f"warning: {error}", file=sys.stderr)
         return {}
 
 
@@ -107,7 +107,7 @@ def _show_details(store: RunStore, number: int) -> None:
         tables = run_details(store.id, store.folder.parent.parent, number)
     except (LookupError, StoreError, OSError) as error:
         stop(str(error))
-    print(_beginnings(tables) or f"run {store.id}: its evaluation said no more than its scores")
+    say(_beginnings(tables) or f"run {store.id}: its evaluation said no more than its scores")
 
 
 def _beginnings(tables: Mapping[str, pd.DataFrame]) -> str:

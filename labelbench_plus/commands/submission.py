@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labelbench_plus.commands.common import FAILED, Json, Plugins, load_plugins, load_runs, stop
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.problems import Place
@@ -74,8 +75,8 @@ def pack_command(
         stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
     except (StoreError, OSError) as error:
         stop(f"{error}; lbp run {suite} --out {runs_in} finishes them" if isinstance(error, StoreError) else str(error))
-    print(f"{count} runs packed: {to}")
-    print(f"check them: lbp submission check {to}")
+    say(f"{count} runs packed: {to}")
+    say(f"check them: lbp submission check {to}")
 
 
 @submission.command("check")
@@ -166,7 +167,7 @@ def schema_command() -> None:
     """
     from labelbench_plus.submission.schema import json_schema
 
-    sys.stdout.write(json_schema().decode())
+    say(json_schema().decode(), end="")
 
 
 def _place() -> Place:
@@ -213,15 +214,15 @@ def _tell(
             "warnings": [finding.as_json() for finding in warnings],
             "agreed": agreed or {},
         }
-        print(json.dumps(found, indent=1))
+        say(json.dumps(found, indent=1))
     else:
         for finding in warnings:
-            print(f"warning: {finding}")
+            say(f"warning: {finding}")
         for run, words in sorted((agreed or {}).items()):
-            print(f"run {run}: {'; '.join(words)}")
+            say(f"run {run}: {'; '.join(words)}")
         for finding in problems:
-            print(finding, file=sys.stderr)
+            say(finding, file=sys.stderr)
         verdict = f"{len(problems)} problems" if problems else "no problem"
-        print(f"{bundle}: {told}: {verdict}, {len(warnings)} warnings")
+        say(f"{bundle}: {told}: {verdict}, {len(warnings)} warnings")
     if problems:
         raise typer.Exit(FAILED)

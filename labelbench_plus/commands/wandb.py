@@ -9,6 +9,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, HELD, INTERRUPTED, Json, stop
 from labelbench_plus.commands.sweep.common import Name, Out, open_sweep
+from labelbench_plus.shown import say
 
 wandb = typer.Typer(help="Mirror runs to Weights & Biases after the fact.", no_args_is_help=True)
 
@@ -43,17 +44,17 @@ def push(name: Name, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
             found = push_all(where, lambda done, of: progress.update(bar, completed=done, total=of))
         ended = "finished"
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        say("stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         lease.release(ended)
     if as_json:
-        print(json.dumps(vars(found)))
+        say(json.dumps(vars(found)))
     else:
         told = [(found.sent, "sent"), (found.before, "were there"), (found.unfinished, "not finished")]
         told += [(found.failed, "could not be sent"), (found.gave_up, "not tried any more")]
-        print(f"{name}: " + ", ".join(f"{len(runs)} {words}" for runs, words in told if runs))
+        say(f"{name}: " + ", ".join(f"{len(runs)} {words}" for runs, words in told if runs))
         if found.failed or found.gave_up:
-            print("when W&B answers again, the same command sends the rest", file=sys.stderr)
+            say("when W&B answers again, the same command sends the rest", file=sys.stderr)
     if found.failed or found.gave_up:
         raise typer.Exit(FAILED)

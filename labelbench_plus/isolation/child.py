@@ -41,7 +41,7 @@ def answer(wire: Wire, files: Sequence[Path], threads: int) -> None:
     files: given with `--plugin`; loaded when the first question is about a stranger's strategy.
     """
     torch.set_num_threads(threads)
-    sys.stdout.reconfigure(line_buffering=True)  # this process is killed when it is no longer needed
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # line by line: this process is killed when it is done
     loaded = False
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 
+from labelbench_plus.shown import printable_lines
+
 MOST_PRINTED = 2**20
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str, longest: int = 5000) -> str:
-    """A text that a terminal shows and does not obey."""
-    text = CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text if len(text) <= longest else f"{text[:longest]} …"
+    """A text that a terminal shows and does not obey, and not too much of it."""
+    return printable_lines(text if len(text) <= longest else f"{text[:longest]} …")
 
 
 class Output:

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labelbench_plus.leaderboard.board import Board
-from labelbench_plus.leaderboard.formatting import format_cells, printable
+from labelbench_plus.leaderboard.formatting import format_cells
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import Estimate, paired_differences, t_interval
 from labelbench_plus.leaderboard.table import Column, Table
+from labelbench_plus.shown import printable
 
 Areas = Mapping[int, float]
 

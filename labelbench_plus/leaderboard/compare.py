@@ -15,7 +15,6 @@ from labelbench_plus.leaderboard.formatting import (
     number,
     p_equals,
     percent,
-    printable,
     saving,
 )
 from labelbench_plus.leaderboard.setting import BoardSetting
@@ -31,6 +30,7 @@ from labelbench_plus.leaderboard.statistics import (
     t_interval,
 )
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard, gains_by_dataset
+from labelbench_plus.shown import printable
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 from labelbench_plus.leaderboard.table import Cell, Column
+from labelbench_plus.shown import printable
 
 ABSENT = "–"
 LONGEST_LIST = 200  # letters: a sentence, not a register
-
-
-def printable(text: str) -> str:
-    r"""The text with every control, direction or line-breaking character written as \uXXXX.
-
-    Labels come from anybody; unescaped they could recolour a terminal, reorder a line or break a table.
-    """
-    return "".join(
-        f"\\u{ord(c):04x}" if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in ("Zl", "Zp") else c
-        for c in text
-    )
 
 
 def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from labelbench_plus.leaderboard.results import ResultsError
 from labelbench_plus.leaderboard.table import Cell, Column, Table
+from labelbench_plus.shown import csv_cell
 
 FORMAT = 1
 REPORTED = "reported.json"
@@ -71,6 +72,9 @@ def read_reported(folder: Path) -> Reported:
         frame = pd.read_csv(rows, dtype=types, keep_default_na=False, na_values=[""])
         if missing := sorted({*kinds, *meta["tables"]} - set(frame.columns)):
             raise ValueError(f"reported.csv has no column {', '.join(missing)}")
+        cells = [*frame.columns, *(cell for name in frame.columns for cell in frame[name] if isinstance(cell, str))]
+        if obeyed := [cell for cell in cells if csv_cell(cell) != cell]:
+            raise ValueError(f"reported.csv: {obeyed[0]!r} would be obeyed by a spreadsheet or a terminal")
         order = [name for name in frame.columns if name in kinds]
         columns = (*(Column(name, **meta["columns"][name]) for name in order), TRUST)
         listed = [

@@ -24,15 +24,17 @@ from typing import Any
 import pandas as pd
 
 from labelbench_plus.contracts.scores import Series, SeriesColumn
-from labelbench_plus.leaderboard import markdown
+from labelbench_plus.leaderboard import csv_form, markdown
 from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
 from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
+from labelbench_plus.shown import printable
 from labelbench_plus.store.atomic import replace
 
 FORMAT = 1
 TABLE_CSV, TABLE_MD = "table.csv", "table.md"
+LABELS = ("run_id", "suite", "problem", "trainer", "strategy")  # columns of curves.csv that hold texts
 LONGEST_QUOTE = 200
 SUBMISSION = "submission.json"
 """The name of the file in which somebody signs a folder of results: its words are theirs."""
@@ -62,12 +64,12 @@ class Results:
     def ordered_csv(self) -> bytes:
         """The curves as CSV, in an order that does not depend on the order of the rows."""
         keys = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
-        return self.curves.sort_values(keys, kind="stable").to_csv(index=False, lineterminator="\n").encode()
+        return csv_form.written(self.curves.sort_values(keys, kind="stable"))
 
     def tables(self) -> dict[str, bytes]:
         """The rankings as files, by name."""
         board = self.board()
-        csv = to_frame(board).to_csv(index=False, lineterminator="\n").encode()
+        csv = csv_form.written(to_frame(board))
         return {TABLE_CSV: csv, TABLE_MD: markdown.render(board).encode()}
 
 
@@ -119,10 +121,7 @@ def read_tables(folder: Path) -> Results:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f"{board}: not a board of format {FORMAT}: {error!r}") from error
     try:
-        # A strategy may be called "None" or "nan": labels are read as they stand.
-        text = dict.fromkeys(("run_id", "suite", "problem", "trainer", "strategy"), str)
-        table = pd.read_csv(curves, dtype=text, keep_default_na=False, na_values=_numbers(curves))
-        return Results(table, meta)
+        return Results(csv_form.read(curves.read_bytes(), dict.fromkeys(LABELS, str)), meta)
     except (ValueError, KeyError, OSError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 
@@ -130,6 +129,10 @@ def read_tables(folder: Path) -> Results:
 def meta_as_json(meta: BoardMeta) -> bytes:
     """board.json: sorted, indented, ending in a newline."""
     record = {"format": FORMAT, **dataclasses.asdict(meta)}
+    for name in ("metric", "baseline"):  # what the curves beside it call by the same name
+        record[name] = printable(record[name])
+    for name in ("budgets", "slack", "problems"):
+        record[name] = {printable(problem): value for problem, value in record[name].items()}
     for about in record["problems"].values():
         for later in ("series", "knows_truth", "averaged"):  # boards were published before there were any
             if not about[later]:
@@ -185,11 +188,6 @@ def _about(record: dict[str, Any]) -> About:
         for each in record.get("series", ())
     )
     return About(**{**record, "series": series})
-
-
-def _numbers(curves: Path) -> dict[str, list[str]]:
-    labels = {"run_id", "suite", "problem", "trainer", "strategy"}
-    return {name: [""] for name in pd.read_csv(curves, nrows=0).columns if name not in labels}
 
 
 def _records(archive: Path) -> dict[str, dict[str, Any]]:

@@ -7,9 +7,10 @@ import textwrap
 import unicodedata
 
 from labelbench_plus.leaderboard.board import Board
-from labelbench_plus.leaderboard.formatting import amount, format_cells, printable, sentence_list
+from labelbench_plus.leaderboard.formatting import amount, format_cells, sentence_list
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.table import Table
+from labelbench_plus.shown import printable
 
 WIDTH = 115
 MOST_WARNINGS = 12

@@ -14,6 +14,7 @@ from labelbench_plus.algorithms.blocks.stream_top_n import score_of_key
 from labelbench_plus.pairs.uids import intersection, read_uids
 from labelbench_plus.pairs.workspace import Workspace
 from labelbench_plus.plugins import label
+from labelbench_plus.shown import markdown, markdown_line
 from labelbench_plus.store.atomic import replace
 
 BINS = 40
@@ -105,13 +106,13 @@ def _overlap(kept: Path, other: Path) -> dict[str, Any]:
 
 def _text(found: dict[str, Any]) -> str:
     lines = [
-        f"# Selection {found['selection']}",
+        f"# Selection {markdown(found['selection'])}",
         "",
-        f"{found['strategy']} on {found['pool']}: ",
+        f"{markdown_line(found['strategy'])} on {markdown(found['pool'])}: ",
     ]
     lines[-1] += f"{found['kept']:,} of {found['rows']:,} pairs kept."
     for number, stage in enumerate(found["stages"], start=1):
-        lines += ["", f"## Stage {number}: {stage['strategy']}", ""]
+        lines += ["", f"## Stage {number}: {markdown(stage['strategy'])}", ""]
         lines.append(f"{stage['in']:,} in, {stage['kept']:,} kept, {stage['below_cut']:,} below the cut, ")
         lines[-1] += f"{stage['without_score']:,} without a score (zero or non-finite vectors, or none stored)."
         if stage["threshold"] is not None:
@@ -132,13 +133,13 @@ def _text(found: dict[str, Any]) -> str:
         ]
         for kind, count in found["kinds"].items():
             share = count["kept"] / found["kept"] if found["kept"] else 0.0
-            lines.append(f"| {kind} | {count['in']:,} | {count['kept']:,} | {share:.1%} |")
+            lines.append(f"| {markdown(kind)} | {count['in']:,} | {count['kept']:,} | {share:.1%} |")
     if found["overlaps"]:
         lines += ["", "## Beside other selections", "", "| selection | size | common | share of ours | Jaccard |"]
         lines.append("|---|---|---|---|---|")
         for each in found["overlaps"]:
             shares = [f"{each[name]:.1%}" if each[name] is not None else "" for name in ("share_of_ours", "jaccard")]
-            lines.append(f"| {each['with']} | {each['size']:,} | {each['common']:,} | {' | '.join(shares)} |")
+            lines.append(f"| {markdown(each['with'])} | {each['size']:,} | {each['common']:,} | {' | '.join(shares)} |")
     return "\n".join([*lines, ""])
 
 

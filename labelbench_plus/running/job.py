@@ -220,6 +220,7 @@ def _carry_on(
     from labelbench_plus.loop import run
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.shown import say
     from labelbench_plus.steps import Select, select_here
     from labelbench_plus.store.lease import LeaseLost, RunBusy
     from labelbench_plus.store.manifest import manifest
@@ -258,7 +259,7 @@ def _carry_on(
         log = store.folder / "attempts" / file_name(lease.number, ".log") if job.noted.log else None
         with _printing_to(log):
             if log is not None and job.isolate is not None and chosen is None:
-                print(statement(job.isolate, cell.held, [spec]), flush=True)
+                say(statement(job.isolate, cell.held, [spec]), flush=True)
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
             if chosen is not None:

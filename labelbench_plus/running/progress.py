@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from labelbench_plus.running.local import Event
+from labelbench_plus.shown import printable_lines, say
 
 PLAIN_SECONDS = 2.0  # at most one plain line in so many seconds, so that a log stays readable
 
@@ -60,7 +61,8 @@ class Progress:
             self._committed[event.job.run_id] = self._rounds
             if event.state == "failed":
                 self.failed.append(event)
-                self._bar.console.print(f"failed: {event.job.title}: {event.message}", markup=False, highlight=False)
+                words = printable_lines(f"failed: {event.job.title}: {event.message}")
+                self._bar.console.print(words, markup=False, highlight=False)
             elif event.state == "busy":
                 self._busy.append(event)
             elif event.state == "waiting":
@@ -73,7 +75,7 @@ class Progress:
         now = time.monotonic()
         if not self._console.is_terminal and event.state == "finished" and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
-            print(f"{self.ended} of {self._runs} runs ended after {now - self._start:.0f} s", flush=True)
+            say(f"{self.ended} of {self._runs} runs ended after {now - self._start:.0f} s", flush=True)
 
     @property
     def left(self) -> int:
@@ -83,18 +85,18 @@ class Progress:
     def report(self) -> None:
         """Say how it went: the time taken, and failures grouped by what they have in common."""
         if self._runs:
-            print(f"{self.ended - self.left} runs finished in {self._elapsed()}")
+            say(f"{self.ended - self.left} runs finished in {self._elapsed()}")
         if self._busy:
-            print(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
+            say(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
         for message, number in Counter(event.message for event in self._waiting).items():
-            print(f"{number} runs are {message}; run again when they are there")
+            say(f"{number} runs are {message}; run again when they are there")
         groups: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in self.failed:
             groups[_fingerprint(event)].append(event)
         for events in groups.values():
             first = events[0]
-            print(f"{len(events)} of {self._runs} runs failed alike, e.g. {first.job.run_id} ({first.job.title}):")
-            print("  " + (first.detail.strip() or first.message).replace("\n", "\n  "))
+            say(f"{len(events)} of {self._runs} runs failed alike, e.g. {first.job.run_id} ({first.job.title}):")
+            say("  " + (first.detail.strip() or first.message).replace("\n", "\n  "))
         sys.stdout.flush()
 
     def _elapsed(self) -> str:

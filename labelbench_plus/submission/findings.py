@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from labelbench_plus.shown import printable
+
 MOST_SHOWN = 5
 
 
@@ -30,7 +32,7 @@ class Finding:
         place = ": ".join(part for part in (self.file, f"run {self.run}" if self.run else "", self.field) if part)
         contrast = [f"expected {self.expected}"] if self.expected else []
         contrast += [f"got {self.actual}"] if self.actual else []
-        return f"{place}: {self.what}" + (f" ({', '.join(contrast)})" if contrast else "")
+        return printable(f"{place}: {self.what}" + (f" ({', '.join(contrast)})" if contrast else ""))
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -13,6 +13,7 @@ from labelbench_plus.leaderboard.of_suite import meta_of_runs
 from labelbench_plus.leaderboard.results import TABLE_CSV, TABLE_MD, ResultsError, meta_from_json, read_tables
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.plugins import label
+from labelbench_plus.shown import from_csv_cell, printable
 from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.submission.findings import Finding, some
 from labelbench_plus.submission.planned import departures
@@ -42,7 +43,8 @@ def check_curves(
     seen: set[Key] = set()
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, strict=True):
+            for cells in csv.DictReader(file, strict=True):
+                row = {from_csv_cell(name): from_csv_cell(cell or "") for name, cell in cells.items() if name}
                 findings += _compare(row, expected, seen, path.name)
                 if signed and row.get("suite") not in signed.suites:
                     due = " or ".join(signed.suites)
@@ -223,8 +225,10 @@ class _Begins(str):
 def _same(text: str | None, value: Any) -> bool:
     if isinstance(value, _Begins):
         return text == value or (text or "").startswith((f"{value}(", f"{value}, labels chosen by "))
-    if text is None or value is None or isinstance(value, str):
-        return (text or "") == (value or "")
+    if isinstance(value, str):
+        return (text or "") == printable(value)
+    if not text or value is None:
+        return not text and value is None
     try:
         return float(text) == value
     except ValueError:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labelbench_plus.running.failures import FailureGroup
+from labelbench_plus.shown import printable
 from labelbench_plus.sweep.state import RunStatus, State, SweepStatus
 
 COLOURS = {
@@ -60,17 +61,18 @@ def matrix(found: SweepStatus, rows: Sequence[str], left: str, causes: Sequence[
     left: how long it will take, in words. causes: of failures. again: when it will be looked at again.
     """
     scheduler = ", ".join(f"{name}: {words}" for name, words in found.scheduler.items())
-    title = Text(f"{found.name}  {found.count(State.DONE)}/{len(found.runs)} done", "bold")
+    title = Text(f"{printable(found.name)}  {found.count(State.DONE)}/{len(found.runs)} done", "bold")
     for words in filter(None, (left, scheduler, time.strftime("%T"), again)):
-        title.append(f"  {words}", "not bold dim")
+        title.append(f"  {printable(words)}", "not bold dim")
     parts: list[RenderableType] = [title, _bar(found), _legend(found), Text(), _table(cells_of(found, rows), rows[0])]
     if causes:
         parts.append(Text())
     for cause in causes[:MOST_CAUSES]:
         where = f" in {cause.where}" if cause.where else ""
-        parts.append(Text(f"✗ {len(cause.runs)} {cause.what.splitlines()[0]}{where}", "red", no_wrap=True))
+        words = printable(f"✗ {len(cause.runs)} {cause.what.splitlines()[0]}{where}")
+        parts.append(Text(words, "red", no_wrap=True))
         if cause.suggestion:
-            parts.append(Text(f"  {cause.suggestion}", "dim"))
+            parts.append(Text(f"  {printable(cause.suggestion)}", "dim"))
     if len(causes) > MOST_CAUSES:
         parts.append(Text(f"  and {len(causes) - MOST_CAUSES} more causes", "dim"))
     return Group(*parts)
@@ -97,10 +99,10 @@ def _table(cells: Cells, corner: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     table.add_column(corner, no_wrap=True)
     for column in columns:
-        table.add_column(column)
+        table.add_column(Text(printable(column)))
     width = max((len(str(len(runs))) for row in cells.values() for runs in row.values()), default=1)
     for row, by_column in cells.items():
-        table.add_row(row, *[_cell(by_column.get(column, []), width) for column in columns])
+        table.add_row(Text(printable(row)), *[_cell(by_column.get(column, []), width) for column in columns])
     return table
 
 

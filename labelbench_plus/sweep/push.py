@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from labelbench_plus.shown import say
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.sweep.folder import Sweep, SweepRun
@@ -60,7 +61,7 @@ def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
                 Subject(run.id, run.strategy, run.seed, store.config()), store, sweep.name, "online"
             )
         except (StoreError, OSError, ValueError) as error:
-            print(f"run {run.id} is not sent: {error}", flush=True)
+            say(f"run {run.id} is not sent: {error}", flush=True)
             found.failed.append(run.id)
             continue
         (found.sent if well else found.failed).append(run.id)

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from labelbench_plus.running.failures import FailureGroup, group
+from labelbench_plus.shown import say
 from labelbench_plus.store.numbered import file_name
 from labelbench_plus.sweep.folder import Sweep
 from labelbench_plus.sweep.matrix import cells_of, matrix
@@ -57,23 +58,23 @@ def print_status(found: SweepStatus, rows: Sequence[str]) -> None:
     if sys.stdout.isatty():
         Console().print(_matrix(found, rows))
         return
-    print(_headline(found))
+    say(_headline(found))
     table = cells_of(found, rows)
     for row, cells in table.items():
         for column, members in cells.items():
             counts = Counter(each.state for each in members)
             told = " ".join(f"{state.lower()}={counts[state]}" for state in State if counts[state])
-            print(f"{row}  {column}  {counts[State.DONE]}/{len(members)}  {told}")
+            say(f"{row}  {column}  {counts[State.DONE]}/{len(members)}  {told}")
 
 
 def print_runs(found: SweepStatus) -> None:
     """Print one line for each run."""
-    print(_headline(found))
+    say(_headline(found))
     for each in found.runs:
         where = f"{each.files.rounds}/{each.run.rounds} rounds, {each.files.attempts} attempts"
         if restarts := each.files.last.get("restart", 0):
             where += f", its job restarted {restarts} times"
-        print("  ".join(filter(None, [each.run.id, each.state, each.run.title, where, each.node, each.note])))
+        say("  ".join(filter(None, [each.run.id, each.state, each.run.title, where, each.node, each.note])))
 
 
 def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
@@ -81,37 +82,37 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
     failed, groups = found.of(State.FAILED), _causes(found)
     for cause in groups if full else groups[:MOST_GROUPS]:
         where = f" in {cause.where}" if cause.where else ""
-        print(f"{len(cause.runs)} of {len(found.runs)} failed{where}: {cause.what.splitlines()[0]}")
+        say(f"{len(cause.runs)} of {len(found.runs)} failed{where}: {cause.what.splitlines()[0]}")
         example = next(each for each in failed if each.run.id == cause.runs[0])
         log = sweep.root / "runs" / cause.runs[0] / "attempts" / file_name(example.files.last.get("number", 1), ".log")
-        print(f"  e.g. {cause.runs[0]} ({example.run.title}), after {example.files.rounds} rounds; log: {log}")
+        say(f"  e.g. {cause.runs[0]} ({example.run.title}), after {example.files.rounds} rounds; log: {log}")
         if cause.suggestion:
-            print(f"  suggestion: {cause.suggestion}")
+            say(f"  suggestion: {cause.suggestion}")
         elif cause.kind == "infra":
-            print("  suggestion: the machine's fault rather than the run's; resume tries again")
+            say("  suggestion: the machine's fault rather than the run's; resume tries again")
         if full:
             nodes = sorted({each.node for each in failed if each.run.id in set(cause.runs) and each.node})
-            print(f"  kind: {cause.kind}" + (f"; on {', '.join(nodes)}" if nodes else ""))
-            print("  runs: " + " ".join(cause.runs))
+            say(f"  kind: {cause.kind}" + (f"; on {', '.join(nodes)}" if nodes else ""))
+            say("  runs: " + " ".join(cause.runs))
             if log.is_file():
                 for line in log.read_text(errors="replace").splitlines()[-20:]:
-                    print(f"  | {line}")
+                    say(f"  | {line}")
     if not full and len(groups) > MOST_GROUPS:
-        print(f"... and {len(groups) - MOST_GROUPS} more causes: status --failed")
+        say(f"... and {len(groups) - MOST_GROUPS} more causes: status --failed")
     if found.unmirrored:
-        print(f"{found.unmirrored} finished runs are not mirrored to W&B; send them: lbp wandb push {found.name}")
+        say(f"{found.unmirrored} finished runs are not mirrored to W&B; send them: lbp wandb push {found.name}")
     waiting = found.of(State.WAITING)
     for why, number in Counter(each.note for each in waiting).most_common(MOST_GROUPS):
-        print(f"{number} runs are {why}")
+        say(f"{number} runs are {why}")
     if waiting:
-        print(f"  when they are there: lbp sweep resume {found.name}")
+        say(f"  when they are there: lbp sweep resume {found.name}")
     for each in found.of(State.INVALID):
-        print(f"INVALID: {each.run.id} ({each.run.title}): {each.note}")
+        say(f"INVALID: {each.run.id} ({each.run.title}): {each.note}")
     lost = found.of(State.LOST)
     for why, number in Counter(each.note for each in lost).most_common(MOST_GROUPS):
-        print(f"{number} lost: {why}")
+        say(f"{number} lost: {why}")
     if lost:
-        print(
+        say(
             f"  goes on with: lbp sweep resume {found.name}; without a trace usually means out of memory or a dead node"
         )
 
@@ -121,7 +122,7 @@ def watch_status(look: Callable[[], SweepStatus], rows: Sequence[str], seconds: 
     if not sys.stdout.isatty():
         while True:
             found = look()
-            print(_headline(found), flush=True)
+            say(_headline(found), flush=True)
             if not found.count(*OPEN, State.UNKNOWN):
                 return found
             time.sleep(seconds)

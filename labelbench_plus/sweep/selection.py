@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus.contracts.launchers import Batch, Launcher
 from labelbench_plus.pairs.tasks import SelectionTask, independent
 from labelbench_plus.running.selection import WorkerError, crew_of, do_tasks
+from labelbench_plus.shown import say
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, requeue
 
@@ -89,16 +90,16 @@ def do_job(settings: dict[str, Any], line: Sequence[Sequence[Any]]) -> int:
             for group in [tasks] if independent(tasks) else [[task] for task in tasks]:
                 for task in do_tasks(crew, group):
                     done += 1
-                    print(f"{task} done", flush=True)
+                    say(f"{task} done", flush=True)
     except WorkerError as error:
-        print(error, file=sys.stderr)
+        say(error, file=sys.stderr)
         return 1
     except Notice:
         if not done and at_its_limit(time.monotonic() - started, settings["time_limit"], settings["notice"]):
             limit = settings["time_limit"]
-            print(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
+            say(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
             return 1
-        print(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left", flush=True)
+        say(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left", flush=True)
         requeue()
     return 0
 

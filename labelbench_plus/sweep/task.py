@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
 from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
 from labelbench_plus.running.local import DEATH, LEFT, WORKER_DIED, Event, run_local
+from labelbench_plus.shown import say
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.holder import process_name
 from labelbench_plus.store.layout import is_done, run_folder
@@ -330,7 +331,7 @@ def idle_attempts(folder: Path) -> tuple[int, int]:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # a full disk takes no log; the work goes on
-        print(text, flush=True)
+        say(text, flush=True)
 
 
 def _words(code: dict[str, Any]) -> str:

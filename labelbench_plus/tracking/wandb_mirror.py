@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labelbench_plus.plugins import label
+from labelbench_plus.shown import say
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.run_store import RoundRecord, RunStore
 from labelbench_plus.tracking.note import mirrored, note_mirrored
@@ -109,7 +110,7 @@ class WandbMirror:
         except Exception as error:  # W&B raises anything from its own errors to timeouts of its helper process
             self._failed = True
             why = str(error).partition("\n")[0] or type(error).__name__
-            print(f"warning: run {self._about.id} is not mirrored to W&B: {why}", file=sys.stderr)
+            say(f"warning: run {self._about.id} is not mirrored to W&B: {why}", file=sys.stderr)
 
     def _send(self) -> None:
         if self._run is None:

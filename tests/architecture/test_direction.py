@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "faults",
             "plugins",
             "seeding",
+            "shown",
             "answers",
             "budget",
             "measure",

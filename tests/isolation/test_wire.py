@@ -230,11 +230,11 @@ def test_what_a_child_prints_is_passed_on_without_control_codes(cell, capfd):
     chosen(cell, "prints")
     cell.close()
     said = capfd.readouterr().err
-    assert "\x1b" not in said and "\ufffd[2Jhello" in said
+    assert "\x1b" not in said and "\\u001b[2Jhello" in said
     assert len(said) < 2**20 + 10_000 and "what it prints more is left out" in said
 
 
 def test_plain_text_moves_no_cursor():
-    assert plain("a\x1b[2J\x07\u202eb\n\tc\x9b") == "a\ufffd[2J\ufffd\ufffdb\n\tc\ufffd"
+    assert plain("a\x1b[2J\u202eb\n\tc\x9b") == "a\\u001b[2J\\u202eb\n\tc\\u009b"
     assert len(plain("x" * 9000)) < 6000
     assert LONGEST_TEXT == 2**20 and Output.__doc__ and cells.MOST_NOTES == 100

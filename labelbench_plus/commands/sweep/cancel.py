@@ -19,6 +19,7 @@ from labelbench_plus.commands.sweep.common import (
     one_of,
     open_sweep,
 )
+from labelbench_plus.shown import say
 
 
 def cancel(
@@ -80,14 +81,12 @@ def cancel(
                 problems.append(str(error))
     verb = "would be cancelled" if dry_run else "cancelled"
     if as_json:
-        print(json.dumps({"cancelled": [each.run.id for each in new], "jobs": ended, "problems": problems}))
+        say(json.dumps({"cancelled": [each.run.id for each in new], "jobs": ended, "problems": problems}))
     else:
-        print(f"{len(new)} runs {verb}" + (f", {len(gone) - len(new)} were already" if len(gone) > len(new) else ""))
+        say(f"{len(new)} runs {verb}" + (f", {len(gone) - len(new)} were already" if len(gone) > len(new) else ""))
         for line in ended:
-            print(f"  job {line}")
+            say(f"  job {line}")
         for line in problems:
-            print(
-                f"could not be cancelled: {line}; its jobs will find the cancellation when they look", file=sys.stderr
-            )
+            say(f"could not be cancelled: {line}; its jobs will find the cancellation when they look", file=sys.stderr)
     if problems:
         raise typer.Exit(UNREACHABLE)

@@ -10,6 +10,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json
 from labelbench_plus.commands.sweep.common import Out, open_sweep, specs_of
+from labelbench_plus.shown import say
 
 
 def collect(
@@ -28,6 +29,7 @@ def collect(
     """
     import pandas as pd
 
+    from labelbench_plus.leaderboard import csv_form
     from labelbench_plus.store.atomic import replace
     from labelbench_plus.store.collect import collect as read
 
@@ -47,21 +49,19 @@ def collect(
     if len(table):
         table = table.sort_values(["suite", "problem", "trainer", "strategy", "seed", "run_id", "round"])
         table = table.reset_index(drop=True)
-    content = table.to_csv(index=False).encode() if to.suffix == ".csv" else table.to_parquet(None, index=False)
+    content = csv_form.written(table) if to.suffix == ".csv" else table.to_parquet(None, index=False)
     to.parent.mkdir(parents=True, exist_ok=True)
     replace(to, content)
     runs = table["run_id"].nunique() if len(table) else 0
     if as_json:
-        print(json.dumps({"runs": runs, "rows": len(table), "of": total, "missing": missing, "invalid": invalid}))
+        say(json.dumps({"runs": runs, "rows": len(table), "of": total, "missing": missing, "invalid": invalid}))
     else:
-        print(
-            f"{to}: {len(table)} rounds of {runs} runs; {total - len(missing) - len(invalid)} of {total} are complete"
-        )
+        say(f"{to}: {len(table)} rounds of {runs} runs; {total - len(missing) - len(invalid)} of {total} are complete")
         for title, lines in (("missing or not done", missing), ("invalid", invalid)):
             if lines:
-                print(f"{len(lines)} of {total} {title}:")
-                print("".join(f"  {line}\n" for line in lines[:10]), end="")
+                say(f"{len(lines)} of {total} {title}:")
+                say("".join(f"  {line}\n" for line in lines[:10]), end="")
                 if len(lines) > 10:
-                    print(f"  ... and {len(lines) - 10} more")
+                    say(f"  ... and {len(lines) - 10} more")
     if strict and (missing or invalid):
         raise typer.Exit(FAILED)

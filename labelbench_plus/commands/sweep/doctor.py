@@ -11,6 +11,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json, stop
 from labelbench_plus.commands.sweep.common import LauncherOption, Out, Set
+from labelbench_plus.shown import say
 
 
 def doctor(
@@ -38,12 +39,12 @@ def doctor(
     found = [*profile.doctor(), *check_files(out), *check_wandb()]
     if probe:
         cache = Path(default_cache_dir())
-        found += look_from_a_job(profile, out, cache, probe, lambda line: print(line, file=sys.stderr))
+        found += look_from_a_job(profile, out, cache, probe, lambda line: say(line, file=sys.stderr))
     if as_json:
-        print(json.dumps([{"check": what, "ok": well, "found": words} for what, well, words in found]))
+        say(json.dumps([{"check": what, "ok": well, "found": words} for what, well, words in found]))
     else:
         width = max(len(what) for what, _, _ in found)
         for what, well, words in found:
-            print(f"{ {True: 'ok  ', False: 'BAD ', None: 'note'}[well] }  {what:<{width}}  {words}")
+            say(f"{ {True: 'ok  ', False: 'BAD ', None: 'note'}[well] }  {what:<{width}}  {words}")
     if any(well is False for _, well, _ in found):
         raise typer.Exit(FAILED)

@@ -15,6 +15,7 @@ import typer
 from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, INTERRUPTED, UNREACHABLE, stop
 from labelbench_plus.commands.sweep.common import Holding, specs_of
 from labelbench_plus.commands.sweep.show_plan import show_dry_run, show_plan
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.launchers import Launcher
@@ -64,20 +65,20 @@ def hand_over(order: Order) -> None:
 
     where, profile = order.where, order.profile
 
-    def say(line: str) -> None:
+    def tell(line: str) -> None:
         if not order.as_json:
-            print(line, flush=True)
+            say(line, flush=True)
 
     with Holding(where, order.dry_run):
         if not order.dry_run:
             try:
                 for line in heal(where):
-                    say(line)
+                    tell(line)
             except SchedulerError as error:
                 stop(f"the submission before this one was interrupted, and {error}: try again later", UNREACHABLE)
         found = look(where, fresh=True, runs=order.runs)
         if found.count(State.UNKNOWN):
-            say(f"{found.count(State.UNKNOWN)} runs were submitted, and no scheduler answers: they are left alone")
+            tell(f"{found.count(State.UNKNOWN)} runs were submitted, and no scheduler answers: they are left alone")
         busy = (State.RUNNING, State.PENDING, State.REQUEUED)
         live = {each.submission for each in found.of(*busy) if each.submission}
         nodes = {**profile.failed_nodes(where.name), **where.excluded_nodes()}
@@ -96,7 +97,7 @@ def hand_over(order: Order) -> None:
             return
         if not planned.runs:
             if order.as_json:
-                print(json.dumps({"submitted": 0, "jobs": []}))
+                say(json.dumps({"submitted": 0, "jobs": []}))
             if found.count(State.UNKNOWN):
                 raise typer.Exit(UNREACHABLE)
             return
@@ -114,7 +115,7 @@ def hand_over(order: Order) -> None:
         where.add_runs(run for run in order.runs if run.id not in known)
         if again := where.cancelled() & {run.id for run in planned.runs}:
             where.set_cancelled(where.cancelled() - again)
-        done = submit(where, planned, _settings(order, planned, copy), say, _enough(order))
+        done = submit(where, planned, _settings(order, planned, copy), tell, _enough(order))
     _report(order, done)
 
 
@@ -145,7 +146,7 @@ def _report(order: Order, done: Submitted) -> None:
     where = order.where
     if order.as_json:
         refused = [run.id for run in done.refused]
-        print(json.dumps({"submitted": done.runs, "jobs": done.jobs, "refused": refused, "error": done.error}))
+        say(json.dumps({"submitted": done.runs, "jobs": done.jobs, "refused": refused, "error": done.error}))
     if done.error:
         lines = [done.error, f"{len(done.refused)} runs were not submitted:"]
         lines += [f"  {run.id}  {run.title}" for run in done.refused[:20]]
@@ -155,14 +156,14 @@ def _report(order: Order, done: Submitted) -> None:
             lines.append(f"what did go in: {', '.join(f'{job} ({n} jobs)' for job, n in done.jobs)}")
             if order.profile.name == "slurm":
                 lines.append(f"to take it back: scancel {' '.join(job for job, _ in done.jobs)}")
-        print("\n".join(lines), file=sys.stderr)
+        say("\n".join(lines), file=sys.stderr)
         raise typer.Exit(FAILED)
     if done.interrupted:
-        print(f"interrupted after {done.runs} runs; the same command goes on from here", file=sys.stderr)
+        say(f"interrupted after {done.runs} runs; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
     out = f" --out {where.root}" if where.root != DEFAULT_OUT else ""
     if not order.as_json:
-        print(f"watch it: lbp sweep status {where.name}{out} --watch 30")
+        say(f"watch it: lbp sweep status {where.name}{out} --watch 30")
 
 
 def _snapshot(order: Order) -> Snapshot | None:

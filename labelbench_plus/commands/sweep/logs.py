@@ -12,6 +12,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, INTERRUPTED, Json, stop
 from labelbench_plus.commands.sweep.common import Out
+from labelbench_plus.shown import say
 
 
 def logs(
@@ -55,7 +56,7 @@ def logs(
         batch = where.batch(submission.id, len(submission.tasks))
         path = launcher_of(submission).output(batch, str(submission.job), record["task"])
     if as_json:
-        print(json.dumps({"run": ids[0], "attempt": number, "log": str(path), **record}))
+        say(json.dumps({"run": ids[0], "attempt": number, "log": str(path), **record}))
         return
     place = f"on {record.get('node', record['host'])}" + (f", job {record['job']}" if record.get("job") else "")
     ended = f"{record['ended']}: {record['detail']}" if record.get("detail") else record.get("ended", "not ended")
@@ -63,7 +64,7 @@ def logs(
         where = Sweep(out, record["sweep"])
         (now,) = look(where, runs=[each for each in where.runs() if each.id == ids[0]]).runs
         ended += f"; now {now.state}" + (f": {now.note}" if now.note else "")
-    print(f"run {ids[0]}, attempt {number} of {max(by_number)} {place}: {ended}\n{path}", file=sys.stderr)
+    say(f"run {ids[0]}, attempt {number} of {max(by_number)} {place}: {ended}\n{path}", file=sys.stderr)
     _print_file(path, tail, follow)
 
 
@@ -71,12 +72,11 @@ def _print_file(path: Path, tail: int, follow: bool) -> None:
     try:
         with open(path, errors="replace") as file:
             lines = file.readlines()
-            sys.stdout.writelines(lines[-tail:] if tail else lines)
+            say("".join(lines[-tail:] if tail else lines), end="", flush=follow)
             while follow:
-                sys.stdout.write(file.read())
-                sys.stdout.flush()
+                say(file.read(), end="", flush=True)
                 time.sleep(1)
     except FileNotFoundError:
-        print("(it printed nothing, or its log was pruned)", file=sys.stderr)
+        say("(it printed nothing, or its log was pruned)", file=sys.stderr)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

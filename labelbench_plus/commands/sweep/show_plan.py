@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from labelbench_plus.shown import say
+
 if TYPE_CHECKING:
     from labelbench_plus.sweep.folder import Sweep
     from labelbench_plus.sweep.state import SweepStatus
@@ -17,21 +19,21 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[st
     """Print what would be submitted, what would not and why, and what it costs."""
     counts = Counter(each.state for each in found.runs)
     told = ", ".join(f"{number} {state.lower()}" for state, number in sorted(counts.items(), key=lambda item: -item[1]))
-    print(f"{where.name}: {len(found.runs)} runs ({told})")
+    say(f"{where.name}: {len(found.runs)} runs ({told})")
     reasons = Counter(why.splitlines()[0] for _, why in planned.skipped)
     for why, number in reasons.most_common():
-        print(f"  skipped: {number} {why}")
+        say(f"  skipped: {number} {why}")
     if planned.waiting:
-        print(f"  waiting: {len(planned.waiting)}, for which the scheduler has no room now; submit again later")
+        say(f"  waiting: {len(planned.waiting)}, for which the scheduler has no room now; submit again later")
     if not planned.runs:
-        print("nothing to submit: 0 new")
+        say("nothing to submit: 0 new")
         return
     launcher = planned.launcher
     per_job = [f"{launcher.gpus_per_job} GPUs"] if launcher.gpus_per_job else []
     per_job += [f"at most {launcher.time_limit // 60} min"] if launcher.time_limit else []
     together = f", {launcher.concurrent} at a time" if launcher.concurrent > 1 else ""
     shape = f"{planned.jobs} jobs in {len(planned.batches)} batches" if planned.jobs > 1 else "1 job"
-    print(f"  to submit: {len(planned.runs)} runs as {shape}{together} to {launcher.name!r}"
+    say(f"  to submit: {len(planned.runs)} runs as {shape}{together} to {launcher.name!r}"
           + (f" ({', '.join(per_job)} each)" if per_job else ""))  # fmt: skip
     unit = "GPU hours" if launcher.gpus_per_job else "hours of jobs"
     if planned.hours is not None:
@@ -40,12 +42,12 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[st
         words = "unknown, as no run is done yet"
     if planned.ceiling is not None:
         words += f"; at most {planned.ceiling:.3g} {unit} if every job used its time limit once"
-    print(f"  cost: {words}")
+    say(f"  cost: {words}")
     for node, died in nodes.items():
         if died:
-            print(f"  excluded: node {node}, {died}; make that null in the sweep's nodes_excluded.json to use it again")
+            say(f"  excluded: node {node}, {died}; make that null in the sweep's nodes_excluded.json to use it again")
     for note in planned.limits.notes:
-        print(f"  scheduler: {note}")
+        say(f"  scheduler: {note}")
 
 
 def show_dry_run(planned: Plan, as_json: bool) -> None:
@@ -55,10 +57,10 @@ def show_dry_run(planned: Plan, as_json: bool) -> None:
     lines += [(each.run, f"skip({why.splitlines()[0]})") for each, why in planned.skipped]
     if as_json:
         runs = [{"run": run.id, "title": run.title, "action": action} for run, action in lines]
-        print(json.dumps({"script": script, "batches": [b.tasks for b, _ in planned.batches], "runs": runs}))
+        say(json.dumps({"script": script, "batches": [b.tasks for b, _ in planned.batches], "runs": runs}))
         return
     if script:
-        print(f"\n{script}")
+        say(f"\n{script}")
     for run, action in lines:
-        print(f"{run.id}  {run.problem}  {run.trainer}  {run.strategy}  {run.seed}  {action}")
-    print("nothing submitted")
+        say(f"{run.id}  {run.problem}  {run.trainer}  {run.strategy}  {run.seed}  {action}")
+    say("nothing submitted")

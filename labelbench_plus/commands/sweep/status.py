@@ -9,6 +9,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, INTERRUPTED, Json, stop
 from labelbench_plus.commands.sweep.common import KEYS, Out, open_sweep
+from labelbench_plus.shown import say
 
 
 def status(
@@ -61,6 +62,6 @@ def status(
             print_failures(found, where, full=failed)
         bad = bad or found.count(State.FAILED, State.INVALID) > 0
     if as_json:
-        print(json.dumps(everything[0] if name else everything))
+        say(json.dumps(everything[0] if name else everything))
     if bad:
         raise typer.Exit(FAILED)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import escape
 
-from labelbench_plus.leaderboard.formatting import printable
+from labelbench_plus.shown import printable
 
 NARROW, WIDE = 360, 580
 

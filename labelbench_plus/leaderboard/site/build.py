@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from labelbench_plus.leaderboard import csv_form
 from labelbench_plus.leaderboard.charts.svg import standalone
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.reported import Reported
@@ -98,7 +99,7 @@ def _downloads(site: pages.Site) -> dict[str, bytes]:
         ends = (("-curves.csv", "CSV"), ("-curves.parquet", "Parquet"), ("-board.json", "what the board knows of them"))
         row |= {"digest": digest(csv), "links": [(f"{stem}{end}", label) for end, label in ends]}
     table = pd.concat([to_frame(board) for board in site.boards], ignore_index=True) if site.boards else pd.DataFrame()
-    files["data/table.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
+    files["data/table.csv"] = csv_form.written(table)
     files["data/table.json"] = (table.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
     files["data/table.parquet"] = _parquet(table)
     page = Page("data.html", f"Data · {pages.TITLE}", "Data")

@@ -12,15 +12,16 @@ from labelbench_plus.leaderboard.compare import compare_in, compare_over
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.pages import TITLE, Site
 from labelbench_plus.leaderboard.site.render import Page, render
+from labelbench_plus.shown import printable
 
 
 def compare_page(site: Site) -> bytes:
     """compare.html: every pair of every setting, for the script to choose from."""
     settings = [
         {
-            "label": member.label,
+            "label": printable(member.label),
             "href": member.href,
-            "names": list(member.setting.tests.names),
+            "names": list(map(printable, member.setting.tests.names)),
             "pairs": [_pair(member.setting, a, b) for a, b in combinations(member.setting.tests.names, 2)],
         }
         for member in site.members
@@ -34,7 +35,8 @@ def compare_page(site: Site) -> bytes:
                 over = compare_over(each, a, b)
                 pairs.append([*_rounded(over[0].mean, over[0].low, over[0].high), over[1]] if over else None)
             unit = "" if track.measure == track.track.metric else f" (in {track.measure})"
-            tracks.append({"name": f"{track.track.name}{unit}", "names": list(track.order), "pairs": pairs})
+            name, names = printable(f"{track.track.name}{unit}"), list(map(printable, track.order))
+            tracks.append({"name": name, "names": names, "pairs": pairs})
     text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
     # Inside a script element only "<" could end it; as \u003c it is the same JSON.
     data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

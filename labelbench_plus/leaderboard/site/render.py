@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from labelbench_plus.leaderboard.formatting import printable
+from labelbench_plus.shown import printable
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from labelbench_plus.leaderboard.charts.style import Style, swatch
 from labelbench_plus.leaderboard.formatting import format_cells, sort_key
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange
 from labelbench_plus.leaderboard.table import Cell, Column, Table
+from labelbench_plus.shown import printable
 
 BEST_ON_TOP = ("gain", "count", "saving")
 
@@ -99,7 +100,9 @@ def table_view(
 def sort_text(cell: Cell) -> str | None:
     """The true numbers of a cell, as the site's script reads them."""
     key = sort_key(cell)
-    return " ".join(repr(part) for part in key) if isinstance(key, tuple) else key
+    if isinstance(key, str):
+        return printable(key)
+    return " ".join(repr(part) for part in key) if key is not None else None
 
 
 def _heading(column: Column, higher_is_better: bool) -> Heading:
