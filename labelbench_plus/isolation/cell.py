@@ -222,7 +222,7 @@ class Cell:
         self._output = Output()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START.format(descriptor=theirs.fileno())],
+                [sys.executable, "-P", "-u", "-c", START.format(descriptor=theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output.end,
                 stderr=self._output.end,

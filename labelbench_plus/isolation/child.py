@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pickle
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -41,7 +40,6 @@ def answer(wire: Wire, files: Sequence[Path], threads: int) -> None:
     files: given with `--plugin`; loaded when the first question is about a stranger's strategy.
     """
     torch.set_num_threads(threads)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # line by line: this process is killed when it is done
     loaded = False
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
