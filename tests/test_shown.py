@@ -166,3 +166,14 @@ def test_a_run_is_shown_and_not_obeyed(tmp_path):
     assert done.exit_code == 0, done.output
     assert not obeyed(done.output.replace("\n", "")) and "forged line" in done.output
     assert not any(line.startswith(("forged", "run 1")) for line in done.output.splitlines())
+
+
+def test_a_sweep_at_a_glance_obeys_no_name():
+    from rich.console import Console
+
+    from labelbench_plus.sweep.matrix import _table
+
+    drawn = Console(file=io.StringIO(), force_terminal=False, width=400)
+    drawn.print(_table({f"[red]row{CODES}": {f"[bold]column{CODES}": []}}, "strategy"))
+    text = drawn.file.getvalue()
+    assert not obeyed(text.replace("\n", "")) and "[red]row\\u001b" in text and "[bold]column" in text

@@ -43,12 +43,13 @@ class Metric(Plugin):
         """Score predictions against labels of the same device."""
         raise NotImplementedError
 
-    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int] | None:
         """Whole numbers d so that every score against these true labels is k/d, with a whole k, for one of them.
 
-        Empty for a score that may lie anywhere. What submissions claim is held against it.
+        Empty for a score that is no fraction, such as a logarithm; None where it depends on the predictions. What
+        submissions claim is held against it.
         """
-        return frozenset()
+        return None
 
 
 metrics = Registry("metric", Metric, "labelbench_plus.metrics")

@@ -38,8 +38,8 @@ class Place:
 class Instance(Protocol):
     """A problem made ready to run. Holds no state of a run: every method takes the ledger.
 
-    One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int]]`: what each score says
-    of itself (`Metric.denominators`).
+    One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
+    score says of itself (`Metric.denominators`).
     """
 
     @property

@@ -49,13 +49,15 @@ class Results:
     """Learning curves of one suite and what a board must know of them.
 
     `records`: by run id what is known of where it comes from (`config`, `manifest`), for those runs of which it is.
-    `again`: by run id which rounds those who checked did again, for runs with such a badge.
+    `again`: by run id which rounds those who checked did again, for runs with such a badge. `sent_by`: who signed them;
+    empty of the benchmark's own.
     """
 
     curves: pd.DataFrame
     meta: BoardMeta
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     again: Mapping[str, Again] = field(default_factory=dict)
+    sent_by: str = ""
 
     def board(self) -> Board:
         """The board of these results."""
@@ -96,11 +98,13 @@ def read_results(folder: Path) -> Results:
     results, archive = read_tables(folder), folder / "runs.jsonl.gz"
     try:
         meta = dataclasses.replace(results.meta, badges={**results.meta.badges, **read_badges(folder)})
+        who = ""
         if (folder / SUBMISSION).is_file():
-            meta = _as_theirs(meta, results.curves, str(json.loads((folder / SUBMISSION).read_bytes())["who"]))
+            who = str(json.loads((folder / SUBMISSION).read_bytes())["who"])
+            meta = _as_theirs(meta, results.curves, who)
         records = _records(archive) if archive.is_file() else {}
-        return Results(results.curves, meta, records, read_rounds(folder))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        return Results(results.curves, meta, records, read_rounds(folder), who)
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 
 
@@ -154,7 +158,11 @@ def meta_from_json(content: bytes) -> BoardMeta:
     record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
     record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
     record["notes"] = tuple(map(str, record.get("notes", ())))
-    return BoardMeta(**record)
+    meta = BoardMeta(**record)
+    words, tables = (meta.title, meta.metric, meta.baseline, meta.badge), (meta.slack, meta.badges, meta.defects)
+    if not all(isinstance(each, str) for each in words) or not all(isinstance(each, dict) for each in tables):
+        raise TypeError("title, metric, baseline and badge are texts; slack, badges and defects go by name")
+    return meta
 
 
 def digest(content: bytes) -> str:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 
 if TYPE_CHECKING:
@@ -35,3 +37,6 @@ class GaussianNegativeLogLikelihood(Metric):
         variance = variance.clamp(min=LEAST * spread)
         surprise = (labels - mean) / variance.sqrt()
         return float((0.5 * (2 * math.pi * variance).log() + 0.5 * surprise.square()).mean())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        return frozenset()

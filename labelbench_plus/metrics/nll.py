@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 
 if TYPE_CHECKING:
@@ -24,3 +26,6 @@ class NegativeLogLikelihood(Metric):
 
         chosen = probabilities.double().gather(1, labels[:, None]).clamp_min(1e-12)
         return float(-torch.log(chosen).mean())
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        return frozenset()

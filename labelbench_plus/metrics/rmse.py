@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelbench_plus.metrics import Metric, metrics
 
 if TYPE_CHECKING:
@@ -26,3 +28,6 @@ class RootMeanSquaredError(Metric):
         errors = (values.double() - labels.double()).abs()
         largest = errors.max()
         return float((errors / largest).square().mean().sqrt() * largest) if bool(largest > 0) else 0.0
+
+    def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int]:
+        return frozenset()

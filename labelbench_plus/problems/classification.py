@@ -228,7 +228,7 @@ class ClassificationInstance:
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)
 
-    def denominators(self) -> dict[str, frozenset[int]]:
+    def denominators(self) -> dict[str, frozenset[int] | None]:
         groups = None if self._groups is None else self._groups.cpu().numpy()
         return {metric.name: metric.denominators(self._setting.test.labels, groups) for metric in self._metrics}
 

@@ -201,7 +201,7 @@ class MultilabelInstance:
     def evaluate(self, model: Any) -> dict[str, float]:
         return score_all(self._metrics, model.label_probabilities(self._test.features), self._test.labels)
 
-    def denominators(self) -> dict[str, frozenset[int]]:
+    def denominators(self) -> dict[str, frozenset[int] | None]:
         labels = self._test.labels.cpu().numpy()
         return {metric.name: metric.denominators(labels, None) for metric in self._metrics}
 

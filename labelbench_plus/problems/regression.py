@@ -257,7 +257,7 @@ class RegressionInstance:
             scores |= {f"{m.name}{PER_SD}": found[m.name] / self._deviation for m in asked if m.in_label_unit}
         return scores
 
-    def denominators(self) -> dict[str, frozenset[int]]:
+    def denominators(self) -> dict[str, frozenset[int] | None]:
         return {metric.name: metric.denominators(self._setting.test.labels, None) for metric in self._metrics}
 
     def _predicted(self, model: Any) -> dict[str, Tensor]:

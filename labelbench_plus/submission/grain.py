@@ -9,7 +9,7 @@ from typing import Any
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
 
-Denominators = Mapping[str, frozenset[int]]
+Denominators = Mapping[str, frozenset[int] | None]
 """By the name of a score, what each metric says of itself (`Metric.denominators`). Of other scores nothing is known."""
 
 FINEST = 10**7  # beyond it, a double says no more whether it is a count
@@ -35,7 +35,8 @@ def check_grain(runs: Sequence[Mapping[str, Any]], known: Mapping[str, Denominat
     for run in runs:
         for name, sizes in sorted(known.get(run["run"], {}).items()):
             for record in run["rounds"]:
-                if (value := record["scores"].get(name)) is None:
+                value = record["scores"].get(name)
+                if sizes is None or value is None:
                     continue
                 if sizes and not any(_is_count(value, size) for size in sizes):
                     expected = f"a whole number of {' or '.join(map(str, sorted(sizes)))} test items"

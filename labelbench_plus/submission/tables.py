@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ MOST = 20
 MOST_SHOWN = 200  # characters of a line in a message
 LAST_DIGITS = 1e-9  # relative: what another version of a library may change in a statistic
 PER_PROBLEM = (
-    ("budgets", "not the schedule of its runs"),
     ("slack", "not what the dearest label leaves unspent"),
     ("problems", "not what its runs' problem declares"),
     ("defects", "not what makes runs defective: leave out what is not to count"),
@@ -88,11 +87,16 @@ def check_board(path: Path, specs: Mapping[str, RunSpec], signed: Submission | N
     if not specs:
         return findings
     due = meta_of_runs(list(specs.values()), board.title, board.baseline)
-    if (board.metric, board.higher_is_better) != (due.metric, due.higher_is_better):
-        ranks = (due.metric, due.higher_is_better)
-        wrong("metric", "not what ranks its problems", ranks, (board.metric, board.higher_is_better))
-    if board.shared_start != due.shared_start:
-        wrong("shared_start", "not how its runs begin", due.shared_start, board.shared_start)
+    for spec in specs.values():  # which may not be of one suite
+        name, grid, ranks = label(spec.problem), tuple(accumulate(spec.amounts)), spec.problem.primary_metric()
+        if (board.metric, board.higher_is_better) != ranks:
+            wrong("metric", "not what ranks its problems", ranks, (board.metric, board.higher_is_better))
+        if board.shared_start != (spec.initial is not None):
+            wrong("shared_start", "not how its runs begin", not board.shared_start, board.shared_start)
+        if board.budgets.get(name) != grid:
+            wrong(f"budgets.{name}", "not the schedule of its runs", grid, board.budgets.get(name, "nothing"))
+    if whole and (others := sorted(board.budgets.keys() - due.budgets.keys())):
+        wrong("budgets", "of problems that no run has", some(due.budgets), some(others))
     for field, what in PER_PROBLEM:
         mine, theirs = getattr(board, field), getattr(due, field)
         for name in sorted(mine.keys() | theirs.keys() if whole else theirs.keys()):
@@ -104,14 +108,13 @@ def check_board(path: Path, specs: Mapping[str, RunSpec], signed: Submission | N
         if sorted(map(_pieces, board.notes)) != sorted(map(_pieces, notes)):
             what = "not the notes that its runs give"
             wrong("notes", what, "; ".join(notes) or "none", "; ".join(board.notes) or "none")
-    return findings
+    return list(dict.fromkeys(findings))
 
 
 def check_tables(folder: Path) -> list[Finding]:
     """Whether table.csv and table.md, where they are, are what the curves and the board beside them give.
 
     Numbers may differ in their last digits: versions of libraries round them differently.
-
     """
     found = {name: folder / name for name in (TABLE_CSV, TABLE_MD) if (folder / name).is_file()}
     if not found:

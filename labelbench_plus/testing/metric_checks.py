@@ -254,7 +254,7 @@ def _denominators(scoring: Scoring) -> None:
         some = usual.at(rows)
         sizes = fresh(scoring.plugin).denominators(some.labels.numpy(), some.groups.numpy())
         if not sizes:
-            raise Skip("its scores may lie anywhere")
+            raise Skip("it names none")
         found = scoring.score(some)
         if not any(size > 0 and abs(found * size - round(found * size)) <= ROUNDING * size for size in sizes):
             raise Failure("denominators", f"{found} is a whole number of none of {sorted(sizes)}")

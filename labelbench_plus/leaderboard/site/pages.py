@@ -166,7 +166,7 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
         conditions=conditions(setting),
         findings=findings(setting, baseline),
-        warnings=(*setting.warnings, *cautions(records, ids)),
+        warnings=(*(board.notes if site.results_of(board).sent_by else ()), *setting.warnings, *cautions(records, ids)),
         metric=board.meta.metric,
         baseline=baseline,
         alpha=f"{ALPHA:g}",
