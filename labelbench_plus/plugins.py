@@ -30,6 +30,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
 from labelbench_plus.faults import with_suggestions
+from labelbench_plus.marks import Infra as Infra
+from labelbench_plus.marks import Outside as Outside
+from labelbench_plus.marks import Since as Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.shown import printable
 
@@ -42,30 +45,6 @@ STRANGERS = "strangers"  # what validation is told: who answers for plugins that
 
 class PluginError(Exception):
     """A plugin cannot be found, loaded or registered. The message says what would be right."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Infra:
-    """Marks a field that says *where* or *how*, never *what*: it takes no part in a run's identity.
-
-    Use it as `root: Annotated[Path | None, Infra()] = None`. Unmarked fields are part of the identity, which is
-    the safe side: a forgotten mark costs a recomputation, never a wrong answer.
-    """
-
-
-@dataclasses.dataclass(frozen=True)
-class Since:
-    """Marks a field that a published plugin got later: at its default it takes no part in identity *nor* description.
-
-    Use it as `margin: Annotated[float, Since("0.2")] = 0.0`, with the default that is what the plugin did before. Ids
-    and configs of what was published then stay what they are, and are built as ever. The default may never change.
-
-    Parameters
-    ----------
-    version: of the package, the first that had the field. For readers.
-    """
-
-    version: str
 
 
 class Plugin:

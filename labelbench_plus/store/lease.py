@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.store import holder
+from labelbench_plus.store import holder, told
 from labelbench_plus.store.atomic import TemporaryLost, file_server_time, publish, replace
 from labelbench_plus.store.numbered import file_name, numbered
 
@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
-GIVEN_UP = 0.0
-"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set."""
+GIVEN_UP, LONG_AGO = 0.0, 631_152_000.0
+"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set.
+Some file systems hold no date before 1980, so that any before 1990 says so."""
 
 Judge = Callable[[dict[str, Any]], bool | None]
 """Says of an attempt's record whether its job still exists (True), is certainly over (False) or nobody knows (None)."""
@@ -159,7 +160,7 @@ def read_attempt(folder: Path, number: int) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        logger.warning("%s cannot be read and is passed over: %s", path, error)
+        told.once(path, error)
         record = {"host": "?", "pid": "?", "unreadable": str(error)}
     return {**record, "number": number}
 
@@ -209,7 +210,7 @@ def heartbeat_age(path: Path, now: float) -> float:
     now: by the clock of the file system that it is on.
     """
     beat = path.stat().st_mtime
-    if beat == GIVEN_UP:
+    if beat < LONG_AGO:
         return math.inf
     if (age := now - beat) >= -HEARTBEAT_SECONDS:
         return age
@@ -229,7 +230,7 @@ def _alive(folder: Path, number: int, judge: Judge = lambda record: None) -> str
     path = folder / file_name(number)
     try:
         record = read_attempt(folder, number)
-        if "ended" in record or path.stat().st_mtime == GIVEN_UP:
+        if "ended" in record or path.stat().st_mtime < LONG_AGO:
             return None
         if holder.lives(record) is not None:
             return held_by(record, 0.0)

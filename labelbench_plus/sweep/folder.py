@@ -18,7 +18,6 @@ OUT/sweeps/<name>/
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +27,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labelbench_plus.contracts.launchers import Batch
 from labelbench_plus.plugins import label
+from labelbench_plus.store import told
 from labelbench_plus.store.atomic import publish, replace
 from labelbench_plus.store.lease import Lease, RunBusy, acquire
-
-logger = logging.getLogger(__name__)
-
-_told: set[Path] = set()
 
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
@@ -235,9 +231,7 @@ def _plain(path: Path, otherwise: Any) -> Any:
     except FileNotFoundError:
         return otherwise
     except (OSError, ValueError) as error:
-        if path not in _told:
-            _told.add(path)
-            logger.warning("%s cannot be read and is passed over: %s", path, error)
+        told.once(path, error)
         return otherwise
 
 
