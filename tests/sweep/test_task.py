@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -299,6 +300,18 @@ def test_a_step_of_the_clock_takes_no_time_from_a_job(bench, task, monkeypatch):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 86_400)
     assert job._may_start(job._job(job.runs[0]))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which takes nothing")
+def test_a_log_for_which_there_is_no_room_fails_no_job(bench, task):
+    suite = bench.suite("unlogged", "random", rounds=2, seeds="[0]")
+    work = task(suite, concurrent=1)
+    batch = Sweep(bench.out, "unlogged").batch_path(work.batch)
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "labelbench_plus.sweep.task", str(batch)]
+        done = subprocess.run(command, stdout=full, stderr=full, check=False)
+    assert done.returncode == 0
+    assert bench.files() == bench.undisturbed(suite)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(bench, tmp_path):
