@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from labelbench_plus.sweep.report import print_failures, print_status
 from labelbench_plus.sweep.state import State, look
 from labelbench_plus.sweep.submit import unfinished
 from labelbench_plus.sweep.task import INFRA_TRIES, SweepTask, idle_attempts, wandb_delay
+from tests.store.faults import Fault, failing
 
 from .conftest import PLUGINS
 
@@ -262,6 +264,20 @@ def test_what_cannot_be_written_down_is_tried_again_and_told_by_the_exit_status(
     assert not work._may_go_on(run)
     assert task(suite).run() == 0
     assert work._status() == 0  # somebody else has done it
+
+
+def test_what_was_given_up_was_not_cut_off(bench, task):
+    """On a full disk, say: that its end could not be written down is no reason to give the run up for good."""
+    suite = bench.suite("given_up", "random", seeds="[0]")
+    where = folder(bench, suite, "random") / "attempts"
+    where.mkdir(parents=True)
+    for _ in range(3):
+        lease = acquire(where)
+        with failing(Fault(where, 0, errno.ENOSPC, "from then on", only=("replace",))):
+            lease.release("failed", "OSError: [Errno 28] No space left on device")
+    assert [attempt["ended"] for attempt in attempts(where)] == ["given up"] * 3
+    assert idle_attempts(where.parent) == (0, 0)
+    assert task(suite).run() == 0
 
 
 def test_a_failure_that_a_dead_worker_could_not_write_down_is_written_once_that_can_be_done(bench, task):
