@@ -17,8 +17,9 @@ import os
 import socket
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
 from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
@@ -38,6 +39,9 @@ from labelbench_plus.sweep.scheduled import (
     requeue,
 )
 from labelbench_plus.sweep.selection import do_job
+
+if TYPE_CHECKING:
+    from labelbench_plus.suite import Isolation
 
 INFRA_TRIES = 3
 PREEMPTIONS_WITHOUT_A_ROUND = 10
@@ -176,9 +180,17 @@ class SweepTask:
             where=Where(self.root, Path(settings["cache"]), settings["device"], plugins, shared),
             mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
             noted=Noted(self.about, log=True),
-            isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
+            isolate=self._isolation,
+            reports=tuple(run.get("reports", ())),  # sweeps of earlier versions do not say
             keep_model=settings.get("keep_models", False),
         )
+
+    @cached_property
+    def _isolation(self) -> Isolation | None:
+        from labelbench_plus.suite import Isolation
+
+        said = self.settings.get("isolate")  # sweeps of earlier versions do not say
+        return None if said is None else Isolation.model_validate(said)
 
     def _may_start(self, job: Job) -> bool:
         if self._revoked(job):
