@@ -327,6 +327,17 @@ def test_an_installed_package_is_a_stranger_too(suite_file, tmp_path, monkeypatc
         strategies.__dict__.pop("_installed", None)
 
 
+def test_what_an_adapter_adapts_is_imported_in_the_confined_process(suite_file, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "theirs_too.py").write_text(
+        "class Theirs:\n    input_types = [0]\n    def __init__(self, config, dataset): pass\n"
+    )
+    path = suite_file(("[random, margin]", "[random, {name: labelbench, target: 'theirs_too:Theirs'}]"), ISOLATED)
+    adapted = load_suite(path).strategies[1]
+    assert isinstance(adapted, Reported) and adapted.needs == {"num_classes", "probabilities"}
+    assert "theirs_too" not in sys.modules
+
+
 def test_a_sweep_and_a_replay_know_strangers_by_their_reports(suite_file, tmp_path, monkeypatch):
     mark, out = tmp_path / "mark", tmp_path / "out"
     monkeypatch.setenv("LBP_TEST_MARK", str(mark))
