@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
@@ -64,6 +64,34 @@ class Since:
     """
 
     version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Outside:
+    """Marks a field whose value leads out of the benchmark: to code, to files of somebody's machine, to the network.
+
+    Use it as `root: Annotated[Path | None, Infra(), Outside("files")] = None`. What strangers send in (submissions,
+    archives, runs of a W&B project) is never built with such a value unless whoever reads it allows that very value:
+    see `strangers`.
+
+    Parameters
+    ----------
+    to: where it leads.
+    only: the values that do; all do if empty, but for null, false and an empty list.
+    but: values that do not.
+    beginning: texts that do begin so.
+    """
+
+    to: Literal["code", "files", "the network"]
+    only: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    beginning: str = ""
+
+    def leads(self, value: Any) -> bool:
+        """Whether a value, as JSON has it, leads outside."""
+        if value is None or value is False or value in ([], ()) or value in self.but:
+            return False
+        return value in self.only if self.only else str(value).startswith(self.beginning)
 
 
 class Plugin:

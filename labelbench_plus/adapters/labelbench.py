@@ -15,7 +15,7 @@ from torch import Tensor
 
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
@@ -47,9 +47,9 @@ class LabelBenchStrategy(PoolStrategy):
     title = "LabelBench's strategies"
     reference = Reference(("Zhang", "others"), 2023, arxiv="2306.09910")
 
-    target: str
-    config: str = "{}"
-    checkout: Annotated[Path | None, Infra()] = None
+    target: Annotated[str, Outside("code")]
+    config: Annotated[str, Outside("code", but=("{}",))] = "{}"
+    checkout: Annotated[Path | None, Infra(), Outside("code")] = None
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

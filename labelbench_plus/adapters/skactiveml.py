@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
+from labelbench_plus.plugins import Outside
 from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
@@ -39,8 +40,8 @@ class SkactivemlStrategy(PoolStrategy):
     title = "scikit-activeml's strategies"
     reference = Reference(("Kottke", "others"), 2021)
 
-    strategy: str
-    arguments: str = "{}"
+    strategy: Annotated[str, Outside("code")]
+    arguments: Annotated[str, Outside("code", but=("{}",))] = "{}"
     inputs: Literal["features", "embeddings"] = "features"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
+from labelbench_plus.plugins import Outside
 from labelbench_plus.reference import Reference
 from labelbench_plus.view import PoolView
 
@@ -38,9 +39,9 @@ class SmallTextStrategy(PoolStrategy):
     title = "small-text's strategies"
     reference = Reference(("Schröder", "others"), 2023)
 
-    strategy: str
+    strategy: Annotated[str, Outside("code")]
     reads: Literal["probabilities", "embeddings", "nothing"] = "probabilities"
-    arguments: str = "{}"
+    arguments: Annotated[str, Outside("code", but=("{}",))] = "{}"
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -16,8 +16,8 @@ from labelbench_plus.shown import say
 if TYPE_CHECKING:
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.leaderboard.badges import Again
-    from labelbench_plus.submission.check import Checked
     from labelbench_plus.submission.findings import Finding
+    from labelbench_plus.submission.limited_check import Told
 
 submission = typer.Typer(
     help="Send results in: pack runs, check a submission, replay parts of it.", no_args_is_help=True
@@ -28,6 +28,17 @@ Against = Annotated[
     list[Path] | None,
     typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="What may be built beside the benchmark's own: a package's name, or KIND.PLUGIN.FIELD=VALUE as findings "
+        "say it; may be repeated",
+    ),
+]
+Seconds = Annotated[float, typer.Option(min=1, help="How long the check may take once its modules are imported")]
+Megabytes = Annotated[int, typer.Option(min=50, help="How much memory the check may take beyond its imports")]
+SECONDS, MEGABYTES = 8.0, 200
 Record = Annotated[bool, typer.Option("--record", help="Write the badges earned to badges.json beside the archive")]
 
 
@@ -81,18 +92,29 @@ def pack_command(
 
 @submission.command("check")
 def check_command(
-    bundle: Bundle, against: Against = None, plugin: Plugins = None, record: Record = False, as_json: Json = False
+    bundle: Bundle,
+    against: Against = None,
+    plugin: Plugins = None,
+    allow: Allow = None,
+    seconds: Seconds = SECONDS,
+    megabytes: Megabytes = MEGABYTES,
+    record: Record = False,
+    as_json: Json = False,
 ) -> None:
-    """Check a submission and tell all that is wrong at once: file, run, field, what was expected, what is there.
+    """Check a submission and tell what is wrong at once: file, run, field, what was expected, what is there.
 
-    Exit code 1 if anything is wrong. Warnings are odd, not wrong.
+    Nothing that the submission names is run or opened: runs are built again only of the benchmark's own plugins and
+    data, and only while no file and no run contradicts itself.
+
+    Exit code 0: fine; warnings are odd, not wrong, or could not be checked here. 1: something is wrong, or it took more
+    time or memory than it may. 2: it could not be called so.
 
     Example: lbp submission check results/mine --against results/digits
     """
-    checked = _checked(bundle, against, plugin)
+    checked = _checked(bundle, against, plugin, allow, seconds, megabytes)
     if record and checked.sound:
         _grant(bundle, "checked", {run: ["checked"] for run in sorted(checked.sound)})
-    _tell(bundle, checked.problems, checked.warnings, f"{len(checked.runs)} runs, {len(checked.sound)} sound", as_json)
+    _tell(bundle, checked.problems, checked.warnings, f"{checked.runs} runs, {len(checked.sound)} sound", as_json)
 
 
 @submission.command("replay")
@@ -108,6 +130,9 @@ def replay_command(
     ] = None,
     against: Against = None,
     plugin: Plugins = None,
+    allow: Allow = None,
+    seconds: Seconds = SECONDS,
+    megabytes: Megabytes = MEGABYTES,
     record: Record = False,
     as_json: Json = False,
 ) -> None:
@@ -124,20 +149,23 @@ def replay_command(
     import numpy as np
     from rich.progress import Progress
 
+    from labelbench_plus.strangers import Allowed
     from labelbench_plus.submission.bundle import read_bundle
+    from labelbench_plus.submission.rebuilding import describe
     from labelbench_plus.submission.replay import replay
     from labelbench_plus.submission.sample import draw
 
     if record and seed is not None:
         stop("--record with --seed: a badge needs a sample that nobody could know before; leave --seed out")
-    checked = _checked(bundle, against, plugin)
+    checked = _checked(bundle, against, plugin, allow, seconds, megabytes)
     if checked.problems:
         _tell(bundle, checked.problems, checked.warnings, "not replayed: it does not pass the check", as_json)
     if not checked.sound:
         stop(f"{bundle}: nothing to replay: no run could be checked whole here")
     drawn = secrets.randbits(63) if seed is None else seed  # nobody may know beforehand what is looked at
-    sound = {run: checked.specs[run] for run in checked.sound}
-    signed = read_bundle(bundle).submission
+    sent = read_bundle(bundle)
+    sound = describe([run for run in sent.runs if run["run"] in checked.sound], Allowed.of(allow or ())).specs
+    signed = sent.submission
     assert signed is not None  # else nothing would be sound
     sample = draw(sound, cells, whole, np.random.default_rng(drawn))
     with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
@@ -146,7 +174,7 @@ def replay_command(
         def told(n: int, of: int) -> None:
             progress.update(bar, completed=n, total=of)
 
-        done = replay(checked.runs, sound, sample, _place(), tolerance, told, baseline=signed.baseline)
+        done = replay(sent.runs, sound, sample, _place(), tolerance, told, baseline=signed.baseline)
     problems = [finding for finding in done.findings if not finding.warning]
     warnings = [*checked.warnings, *(finding for finding in done.findings if finding.warning)]
     if record and not problems:
@@ -180,12 +208,26 @@ def _place() -> Place:
     return Place(default_cache_dir())
 
 
-def _checked(bundle: Path, against: list[Path] | None, plugin: list[Path] | None) -> Checked:
-    from labelbench_plus.submission.check import check
+def _checked(
+    bundle: Path,
+    against: list[Path] | None,
+    plugin: list[Path] | None,
+    allow: list[str] | None,
+    seconds: float,
+    megabytes: int,
+) -> Told:
+    from labelbench_plus.limited import Limits
+    from labelbench_plus.submission.limited_check import check_within
 
     load_plugins(plugin)
     try:
-        return check(bundle, _place(), against=against or ())
+        return check_within(
+            bundle,
+            Limits(seconds, megabytes),
+            against=against or (),
+            plugins=plugin or (),
+            allowed=allow or (),
+        )
     except NotADirectoryError as error:
         stop(str(error))
 

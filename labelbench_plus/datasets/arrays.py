@@ -14,7 +14,7 @@ import numpy as np
 from labelbench_plus.answers import FLOATS
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.features.hashing import hash_labelled_data
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 PARTS = ("pool", "validation", "test")
 REQUIRED = tuple(f"{part}_{what}" for part in PARTS for what in ("inputs", "labels"))
@@ -46,7 +46,7 @@ class Arrays(Dataset):
 
     title = "Your own arrays"
 
-    path: Annotated[Path, Infra()]
+    path: Annotated[Path, Infra(), Outside("files")]
 
     @property
     def provides(self) -> frozenset[str]:  # type: ignore[override]

@@ -13,7 +13,7 @@ from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._labelbench_splits import eighty_ten_ten
 from labelbench_plus.inputs.prompts import IMAGENET
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 FOLDER = "256_ObjectCategories"
@@ -39,7 +39,7 @@ class Caltech256(Dataset):
     title = "Caltech-256"
     reference = Reference(("Griffin", "Holub", "Perona"), 2007, "Caltech-256 object category dataset")
 
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """List the files.

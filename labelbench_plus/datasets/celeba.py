@@ -11,7 +11,7 @@ import numpy as np
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 ATTRIBUTES, PARTITION, IMAGES = "list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba"
@@ -37,7 +37,7 @@ class CelebA(Dataset):
         ("Liu", "Luo", "Wang", "Tang"), 2015, "Deep learning face attributes in the wild", venue="ICCV"
     )
 
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """Read the tables, list the files.

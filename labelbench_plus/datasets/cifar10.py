@@ -9,7 +9,7 @@ from typing import Annotated
 from labelbench_plus.datasets import Dataset, LabelledData, datasets
 from labelbench_plus.datasets._cifar import read
 from labelbench_plus.datasets._files import fingerprint
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 MD5 = {
@@ -41,7 +41,7 @@ class CIFAR10(Dataset):
     title = "CIFAR-10"
     reference = Reference(("Krizhevsky",), 2009, "Learning multiple layers of features from tiny images")
 
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
     official: bool = True
 
     def load(self) -> LabelledData:

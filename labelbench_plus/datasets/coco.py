@@ -14,7 +14,7 @@ from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import quarter_and_rest
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 
@@ -40,7 +40,7 @@ class COCO(Dataset):
     reference = Reference(("Lin", "others"), 2014, "Microsoft COCO: common objects in context", venue="ECCV")
 
     year: Literal[2014, 2017] = 2014
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """Read the annotations, list the files.

@@ -18,7 +18,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import places
 from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.features.hashing import hash_arrays
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 SIZES = (55_000, 5_000)
@@ -60,8 +60,8 @@ class FashionMNIST(Dataset):
     title = "Fashion-MNIST"
     reference = Reference(("Xiao", "Rasul", "Vollgraf"), 2017, arxiv="1708.07747")
 
-    root: Annotated[Path | None, Infra()] = None
-    download: Annotated[bool, Infra()] = False
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
+    download: Annotated[bool, Infra(), Outside("the network")] = False
 
     def load(self) -> LabelledData:
         """Read the official files, checked against their published content.

@@ -13,7 +13,7 @@ from annotated_types import Gt, Lt
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._splits import random_split, stratified_split
-from labelbench_plus.plugins import Infra, Since
+from labelbench_plus.plugins import Infra, Outside, Since
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class FeatureTable(Dataset):
 
     title = "Your own features"
 
-    path: Annotated[Path, Infra()]
+    path: Annotated[Path, Infra(), Outside("files")]
     label: str = "label"
     features: tuple[str, ...] = ()
     split: str | None = None

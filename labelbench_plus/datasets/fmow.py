@@ -13,7 +13,7 @@ import numpy as np
 from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.inputs.prompts import FMOW
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 
@@ -38,7 +38,7 @@ class FMoW(Dataset):
     reference = Reference(("Christie", "others"), 2018, "Functional map of the world", venue="CVPR")
 
     shift: _wilds.Shift = "id"
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """List the files. Raises what `_wilds.read` raises: the package or the data are missing."""

@@ -16,7 +16,7 @@ from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.inputs.texts import Texts
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 VALIDATION_SHARE = 0.1
 SPLIT_SEED = 0
@@ -44,8 +44,8 @@ class HuggingFace(Dataset):
 
     title = "Hugging Face hub"
 
-    hub: str | None = None
-    folder: Annotated[Path | None, Infra()] = None
+    hub: Annotated[str | None, Outside("the network")] = None
+    folder: Annotated[Path | None, Infra(), Outside("files")] = None
     config: str | None = None
     revision: str | None = None
     pool: str = "train"

@@ -14,7 +14,7 @@ from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._splits import stratified_split
 from labelbench_plus.inputs.prompts import SIMPLE
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 VALIDATION_FOLDERS = ("val", "valid", "validation")
 SPLIT_SEED = 0
@@ -37,7 +37,7 @@ class ImageFolder(Dataset):
 
     title = "Your own images"
 
-    path: Annotated[Path, Infra()]
+    path: Annotated[Path, Infra(), Outside("files")]
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2
 

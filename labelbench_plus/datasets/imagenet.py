@@ -16,7 +16,7 @@ from labelbench_plus.datasets._image_tree import tree
 from labelbench_plus.datasets._labelbench_splits import quarter_and_rest
 from labelbench_plus.inputs.image_files import ImageFiles, ParquetImages
 from labelbench_plus.inputs.prompts import IMAGENET
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 
@@ -50,8 +50,8 @@ class ImageNet(Dataset):
         ("Russakovsky", "others"), 2015, "ImageNet large scale visual recognition challenge", venue="IJCV"
     )
 
-    root: Annotated[Path | None, Infra()] = None
-    class_names: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
+    class_names: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """List the files; read labels and names.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from labelbench_plus.datasets import Dataset, LabelledData, _wilds, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.inputs.prompts import IWILDCAM
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 
@@ -36,7 +36,7 @@ class IWildCam(Dataset):
     reference = Reference(("Beery", "Cole", "Gjoka"), 2020, arxiv="2004.10340")
 
     shift: _wilds.Shift = "id"
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """List the files. Raises what `_wilds.read` raises: the package or the data are missing."""

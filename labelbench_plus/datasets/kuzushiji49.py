@@ -14,7 +14,7 @@ from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
 from labelbench_plus.inputs.prompts import SIMPLE
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 # In the order of their code points, as the data set's k49_classmap.csv has them: 48 hiragana and the iteration mark.
@@ -45,7 +45,7 @@ class Kuzushiji49(Dataset):
     )
     mirror_keeps_class = False
 
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """Read the files.

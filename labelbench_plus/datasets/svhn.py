@@ -11,7 +11,7 @@ import numpy as np
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import check_md5, fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import halves
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 MD5 = {
@@ -43,7 +43,7 @@ class SVHN(Dataset):
     )
     mirror_keeps_class = False
 
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
     official: bool = True
 
     def load(self) -> LabelledData:

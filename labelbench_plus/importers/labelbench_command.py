@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from labelbench_plus import plain_json
 from labelbench_plus.importers.imported import ImportRefused
 
 SCRIPTS = ("main.py", "mp_launcher.py", "point_evaluation.py", "mp_eval_launcher.py")
@@ -139,7 +139,7 @@ class _Configs:
             known = sorted(each.relative_to(path.parents[0]).as_posix() for each in path.parent.glob("*.json"))
             raise ImportRefused(f"{path}: no such file; there are {', '.join(known) or 'none'}")
         try:
-            content = json.loads(path.read_bytes())
+            content = plain_json.read_file(path)
         except ValueError as error:
             raise ImportRefused(f"{path}: not JSON: {error}") from error
         if not isinstance(content, dict) or any(isinstance(value, dict) for value in content.values()):

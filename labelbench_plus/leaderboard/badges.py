@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus import plain_json
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.store.atomic import replace
@@ -135,7 +136,7 @@ def _read(folder: Path) -> dict[str, Any]:
     if not path.is_file() or not (folder / ARCHIVE).is_file():
         return {}
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        record: dict[str, Any] = plain_json.read_file(path)
         wrong = record["format"] != FORMAT or not set(record["badges"].values()) <= set(BADGES)
         if wrong or not all(isinstance(words, list) for words in record["evidence"].values()):
             raise BadgesError(f"{path}: not badges of format {FORMAT}, each one of {', '.join(BADGES)}")

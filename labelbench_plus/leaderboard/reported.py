@@ -6,7 +6,6 @@ reported.csv     one row a result
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from labelbench_plus import plain_json
 from labelbench_plus.leaderboard.results import ResultsError
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 from labelbench_plus.shown import csv_cell
@@ -60,7 +60,7 @@ def read_reported(folder: Path) -> Reported:
     """
     about, rows = folder / REPORTED, folder / "reported.csv"
     try:
-        meta = json.loads(about.read_bytes())
+        meta = plain_json.read_file(about)
         if meta["format"] != FORMAT:
             raise ValueError("another format")
         kinds = {name: told["kind"] for name, told in meta["columns"].items()}

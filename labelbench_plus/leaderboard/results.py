@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from labelbench_plus import plain_json
 from labelbench_plus.contracts.scores import Series, SeriesColumn
 from labelbench_plus.leaderboard import csv_form, markdown
 from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
@@ -100,11 +101,11 @@ def read_results(folder: Path) -> Results:
         meta = dataclasses.replace(results.meta, badges={**results.meta.badges, **read_badges(folder)})
         who = ""
         if (folder / SUBMISSION).is_file():
-            who = str(json.loads((folder / SUBMISSION).read_bytes())["who"])
+            who = str(plain_json.read_file(folder / SUBMISSION)["who"])
             meta = _as_theirs(meta, results.curves, who)
         records = _records(archive) if archive.is_file() else {}
         return Results(results.curves, meta, records, read_rounds(folder), who)
-    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 
 
@@ -152,7 +153,7 @@ def meta_from_json(content: bytes) -> BoardMeta:
     ValueError, KeyError, TypeError, AttributeError
         It is something else.
     """
-    record: dict[str, Any] = json.loads(content)
+    record: dict[str, Any] = plain_json.read(content)
     if record.pop("format") != FORMAT:
         raise ValueError("another format")
     record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
@@ -200,5 +201,5 @@ def _about(record: dict[str, Any]) -> About:
 
 def _records(archive: Path) -> dict[str, dict[str, Any]]:
     with gzip.open(archive, "rb") as lines:
-        read = (json.loads(line) for line in lines)
+        read = (plain_json.read(line) for line in iter(lambda: lines.readline(plain_json.MOST_BYTES + 1), b""))
         return {line["run"]: {"config": line["config"], "manifest": line["manifest"]} for line in read}

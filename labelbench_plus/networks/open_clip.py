@@ -12,7 +12,7 @@ from labelbench_plus.inputs import prompts
 from labelbench_plus.models.open_clip import OpenClipModel
 from labelbench_plus.networks import Task, networks
 from labelbench_plus.networks._pretrained import PretrainedNetwork
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class OpenClip(PretrainedNetwork):
         ("Radford", "others"), 2021, "Learning transferable visual models from natural language supervision"
     )
 
-    model: str
-    weights: Literal["pretrained", "file", "scratch"]
+    model: Annotated[str, Outside("the network", beginning="hf-hub:")]
+    weights: Annotated[Literal["pretrained", "file", "scratch"], Outside("the network", only=("pretrained",))]
     tag: str | None = None
     head: Literal["zero_shot", "zeros"] = "zero_shot"
     template: Literal["own", "imagenet", "simple", "fmow", "iwildcam"] = "own"
     size: Annotated[int, Ge(1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def build(self, task: Task, generator: torch.Generator) -> Classifier:
         import torch

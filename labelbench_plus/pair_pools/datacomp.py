@@ -23,7 +23,7 @@ from labelbench_plus.pairs.arrays import (
 )
 from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.uids import uids_from_hex
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.seeding import Streams
 
 Teacher = Literal["l14", "b32", "dfn_p"]
@@ -63,10 +63,10 @@ class DataComp(PairPool):
     title = "DataComp"
     reference = DATACOMP
 
-    folder: Annotated[Path, Infra()]
+    folder: Annotated[Path, Infra(), Outside("files")]
     teacher: Teacher = "l14"
-    targets: Annotated[tuple[Path, ...], Infra()] = ()
-    moment: Annotated[Path | None, Infra()] = None
+    targets: Annotated[tuple[Path, ...], Infra(), Outside("files")] = ()
+    moment: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def fingerprint(self) -> str:
         return _fingerprint(self)

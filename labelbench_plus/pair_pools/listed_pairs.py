@@ -14,7 +14,7 @@ import numpy as np
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.pairs.arrays import file_hash
 from labelbench_plus.pairs.uids import contained, read_uids
-from labelbench_plus.plugins import From, Infra
+from labelbench_plus.plugins import From, Infra, Outside
 from labelbench_plus.seeding import Streams
 from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
 
@@ -36,7 +36,7 @@ class ListedPairs(PairPool):
     title = "Listed pairs"
 
     pool: Annotated[PairPool, From("pair_pools")]
-    uids: Annotated[Path, Infra()]
+    uids: Annotated[Path, Infra(), Outside("files")]
 
     def fingerprint(self) -> str:
         listed = file_hash(self.uids.expanduser())

@@ -17,7 +17,7 @@ from labelbench_plus.algorithms.blocks.stream_top_n import UID
 from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.pairs.arrays import file_hash, load_matrix, read_rows
 from labelbench_plus.pairs.uids import read_uids
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.seeding import Streams
 
 
@@ -37,11 +37,11 @@ class PairArrays(PairPool):
 
     title = "Your own pairs"
 
-    images: Annotated[Path, Infra()]
-    texts: Annotated[Path, Infra()]
-    uids: Annotated[Path | None, Infra()] = None
-    targets: Annotated[tuple[Path, ...], Infra()] = ()
-    moment: Annotated[Path | None, Infra()] = None
+    images: Annotated[Path, Infra(), Outside("files")]
+    texts: Annotated[Path, Infra(), Outside("files")]
+    uids: Annotated[Path | None, Infra(), Outside("files")] = None
+    targets: Annotated[tuple[Path, ...], Infra(), Outside("files")] = ()
+    moment: Annotated[Path | None, Infra(), Outside("files")] = None
     shard_rows: Annotated[int, Ge(1)] = 500_000
 
     def fingerprint(self) -> str:

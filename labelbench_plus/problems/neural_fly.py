@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from labelbench_plus.features.hashing import hash_arrays
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.reference import Reference
 from labelbench_plus.seeding import Streams
@@ -57,7 +57,7 @@ class NeuralFly(SourceProblem):
     task = "source_tasks"
     ranks_by = "test_mse"
 
-    folder: Annotated[Path, Infra()]
+    folder: Annotated[Path, Infra(), Outside("files")]
     target: str
     rank: Annotated[int, Ge(1)] = 6
     features: Annotated[int, Ge(1)] = 60

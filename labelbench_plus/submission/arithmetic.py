@@ -21,10 +21,10 @@ MEASURED = ("seconds", "bytes", "attempt", "concurrency")  # endings of the name
 OF_CLASSES = "nll"  # is of probabilities; one of another name is of densities, whose logarithm may have any sign
 
 
-def check_run(run: dict[str, Any]) -> list[Finding]:
+def check_run(run: dict[str, Any]) -> Iterator[Finding]:
     """Everything that contradicts itself in one line of the archive, whose form is right."""
-    checks = (_identity, _chain, _money, _costs, _items, _scores, _details, _result)
-    return [finding for check in checks for finding in check(run)]
+    for check in (_identity, _chain, _money, _costs, _items, _scores, _details, _result):
+        yield from check(run)
 
 
 def _found(run: dict[str, Any], field: str, what: str, expected: Any = "", actual: Any = "") -> Finding:

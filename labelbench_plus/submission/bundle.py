@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import json
+import os
+import re
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus import plain_json
 from labelbench_plus.leaderboard.badges import BADGES_FILE
 from labelbench_plus.leaderboard.results import SUBMISSION
 from labelbench_plus.spec import canonical
@@ -16,10 +19,24 @@ from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.schema import RunLine, Submission, misfits
 
-RESULTS = ("board.json", "curves.csv", "table.csv", "table.md")
-MAX_FILE = 128 * 2**20
-MAX_LINE = 64 * 2**20  # of one run, unpacked
+CURVES = "curves.csv"
+TABLES = ("board.json", CURVES, "table.csv", "table.md")
+LONGEST = {
+    SUBMISSION: 2**20,
+    ARCHIVE: 128 * 2**20,
+    BADGES_FILE: plain_json.MOST_BYTES,
+    "board.json": plain_json.MOST_BYTES,
+    CURVES: 64 * 2**20,
+    "table.csv": 16 * 2**20,
+    "table.md": 16 * 2**20,
+}
+"""The files that a submission may have, and how many bytes of each are read."""
+MOST_FILES = 100
+MAX_LINE = plain_json.MOST_BYTES  # of one run, unpacked
 MAX_UNPACKED = 2**30  # of all runs
+MAX_ROW = 2**16  # of a table
+MOST_FAULTY = 20
+"""So many lines that are no run, and the rest is not read: it is no archive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +88,45 @@ def read_bundle(folder: Path, *, own: bool = False) -> Bundle:
 
 
 def _strange_files(folder: Path) -> list[Finding]:
-    known = {SUBMISSION, ARCHIVE, BADGES_FILE, *RESULTS}
     findings = []
-    for path in sorted(folder.iterdir()):
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in islice(entries, MOST_FILES + 1))
+    if len(names) > MOST_FILES:
+        findings.append(Finding("", f"more than {MOST_FILES} files; the others were not looked at"))
+    for name in names:
+        path = folder / name
         if path.is_symlink() or not path.is_file():
-            findings.append(Finding(path.name, "not a plain file: links and folders are no part of a submission"))
-        elif path.name not in known:
-            findings.append(Finding(path.name, "no part of a submission", expected=", ".join(sorted(known))))
-        elif path.stat().st_size > MAX_FILE:
-            findings.append(Finding(path.name, "too long", expected=f"at most {MAX_FILE:,} bytes"))
+            findings.append(Finding(name, "not a plain file: links and folders are no part of a submission"))
+        elif path.stat().st_nlink > 1:
+            findings.append(Finding(name, "has another name elsewhere (a hard link): a submission's files are its own"))
+        elif name not in LONGEST:
+            findings.append(Finding(name, "no part of a submission", expected=", ".join(sorted(LONGEST))))
+        elif path.stat().st_size > LONGEST[name]:
+            findings.append(Finding(name, "too long", expected=f"at most {LONGEST[name]:,} bytes"))
+        elif name == CURVES:
+            findings += _long_rows(path)
     return findings
+
+
+def _long_rows(path: Path) -> list[Finding]:
+    """Whether a table has rows that are no row of a table: endless, or over several lines."""
+    with open(path, "rb") as file:
+        number = 0
+        while row := file.readline(MAX_ROW + 1):
+            number += 1
+            if len(row) > MAX_ROW:
+                what, expected = "a row longer than is read", f"at most {MAX_ROW:,} bytes"
+                return [Finding(path.name, what, field=f"row {number}", expected=expected)]
+            if row.count(b'"') % 2:
+                return [Finding(path.name, "a text that does not end where its row does", field=f"row {number}")]
+    return []
 
 
 def _read_submission(path: Path, findings: list[Finding]) -> Submission | None:
     try:
-        value = json.loads(path.read_bytes().decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        findings.append(Finding(SUBMISSION, f"not JSON in UTF-8: {error}"))
+        value = plain_json.read_file(path)
+    except plain_json.JsonRefused as error:
+        findings.append(_refused(SUBMISSION, error))
         return None
     if wrong := misfits(Submission, value, SUBMISSION):
         findings += wrong
@@ -95,9 +134,14 @@ def _read_submission(path: Path, findings: list[Finding]) -> Submission | None:
     return Submission.model_validate(value)
 
 
+def _refused(file: str, error: plain_json.JsonRefused, line: str = "") -> Finding:
+    place = ": ".join(part for part in (line, error.field) if part)
+    return Finding(file, error.what, "", place, error.expected, error.actual)
+
+
 def _read_archive(path: Path, findings: list[Finding]) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = []
-    number, unpacked = 0, 0
+    runs: dict[str, dict[str, Any]] = {}
+    number, unpacked, faulty = 0, 0, 0
     try:
         with gzip.open(path, "rb") as lines:
             while text := lines.readline(MAX_LINE + 1):
@@ -106,44 +150,36 @@ def _read_archive(path: Path, findings: list[Finding]) -> list[dict[str, Any]]:
                     limit = MAX_LINE if len(text) > MAX_LINE else MAX_UNPACKED
                     what = "unpacks to more than a run can need; the rest is not read"
                     findings.append(Finding(ARCHIVE, what, field=f"line {number}", expected=f"at most {limit:,} bytes"))
-                    return runs
-                run = _read_line(text, number, findings)
-                if run is not None:
-                    runs.append(run)
+                    break
+                run, wrong = _read_line(text, number)
+                if run is not None and run["run"] in runs:
+                    wrong = [Finding(ARCHIVE, "there twice: a run is submitted once", run["run"], f"line {number}")]
+                elif run is not None:
+                    runs[run["run"]] = run
+                findings += wrong
+                if wrong and (faulty := faulty + 1) == MOST_FAULTY:
+                    what = f"{MOST_FAULTY} lines are no run; what follows is not read"
+                    findings.append(Finding(ARCHIVE, what, field=f"after line {number}"))
+                    break
     except (OSError, EOFError, zlib.error) as error:
         findings.append(Finding(ARCHIVE, f"not a whole gzip file: {error}", field=f"after line {number}"))
     if not number:
         findings.append(Finding(ARCHIVE, "holds no run"))
-    return _once_each(runs, findings)
+    return list(runs.values())
 
 
-def _read_line(text: bytes, number: int, findings: list[Finding]) -> dict[str, Any] | None:
-    place = f"line {number}"
+def _read_line(text: bytes, number: int) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """A run, or what is wrong with it."""
+    line = f"line {number}"
     try:
-        value = json.loads(text.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        findings.append(Finding(ARCHIVE, f"not UTF-8: {error.reason} at byte {error.start}", field=place))
-        return None
-    except (ValueError, RecursionError) as error:
-        findings.append(Finding(ARCHIVE, f"not JSON: {error}", field=place))
-        return None
+        value = plain_json.read(text)
+    except plain_json.JsonRefused as error:
+        return None, [_refused(ARCHIVE, error, line)]
     name = value.get("run") if isinstance(value, dict) else None
-    who = name if isinstance(name, str) and name.isalnum() else place
-    try:
-        wrong = misfits(RunLine, value, ARCHIVE, who)
-        if not wrong and canonical(value) + b"\n" != text:
-            what = "not the one text of its content (keys twice, out of order, or spaces): write it with lbp"
-            wrong = [Finding(ARCHIVE, what, who)]
-    except (RecursionError, UnicodeEncodeError) as error:
-        wrong = [Finding(ARCHIVE, f"not a run: {error}", who)]
-    findings += wrong
-    return None if wrong else value
-
-
-def _once_each(runs: list[dict[str, Any]], findings: list[Finding]) -> list[dict[str, Any]]:
-    seen: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        if run["run"] in seen:
-            findings.append(Finding(ARCHIVE, "there twice: a run is submitted once", run["run"]))
-        seen.setdefault(run["run"], run)
-    return list(seen.values())
+    who = name if isinstance(name, str) and re.fullmatch("[0-9a-f]{16}", name) else line
+    if wrong := misfits(RunLine, value, ARCHIVE, who):
+        return None, wrong
+    if canonical(value) + b"\n" != text:
+        what = "not the one text of its content (out of order, or with spaces): write it with lbp"
+        return None, [Finding(ARCHIVE, what, who)]
+    return value, []

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus import plain_json
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, read_badges, speaks_of_another_archive
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.strangers import Allowed
 from labelbench_plus.submission.arithmetic import check_run
-from labelbench_plus.submission.bundle import RESULTS, SUBMISSION, Bundle, read_bundle
+from labelbench_plus.submission.bundle import CURVES, SUBMISSION, TABLES, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
-from labelbench_plus.submission.findings import Finding, some
+from labelbench_plus.submission.findings import Finding, Findings, some
 from labelbench_plus.submission.grain import check_grain
 from labelbench_plus.submission.planned import check_seeds
 from labelbench_plus.submission.published import check_published, published_beside
-from labelbench_plus.submission.rebuilding import rebuild
+from labelbench_plus.submission.rebuilding import Rebuilt, describe, rebuild
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.submission.tables import check_board, check_curves, check_tables
 from labelbench_plus.submission.times import check_times
 
+NOTHING = Allowed()
+Told = Callable[[str, list[Finding]], None]
 MACHINE_PATH = re.compile(r"(?<![\w.-])(/(home|root|Users|mnt|media|scratch|tmp)/|[A-Za-z]:\\)")
 
 
@@ -48,8 +51,19 @@ class Checked:
     warnings: tuple[Finding, ...]
 
 
-def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool = False) -> Checked:
+def check(
+    folder: Path,
+    place: Place,
+    *,
+    against: Sequence[Path] = (),
+    own: bool = False,
+    allowed: Allowed = NOTHING,
+    told: Told = lambda stage, new: None,
+) -> Checked:
     """Check a submission.
+
+    Nothing is built while a file or any run contradicts itself, and nothing at all that leads outside the benchmark:
+    see `strangers`. `limited_check.check_within` does the same in bounded time and memory.
 
     Parameters
     ----------
@@ -57,45 +71,65 @@ def check(folder: Path, place: Place, *, against: Sequence[Path] = (), own: bool
     against: folders of published results that the baseline may be taken from, and that runs are compared with which
         are there too; those beside it that hold any of its runs, if none is named.
     own: these are the benchmark's own results: see `bundle.read_bundle`.
+    allowed: what may be built beside the benchmark's own plugins.
+    told: called with what begins, and with what was found, as it is found.
 
     Raises
     ------
     NotADirectoryError
         `folder` or one of `against` is no folder.
     """
+    stage = "its files are read"
+
+    def begins(what: str) -> None:
+        nonlocal stage
+        stage = what
+        told(stage, [])
+
+    findings = Findings(lambda new: told(stage, new))
+    begins(stage)
     bundle = read_bundle(folder, own=own)
-    findings = [*bundle.findings, *(finding for run in bundle.runs for finding in check_run(run))]
-    broken = {finding.run for finding in findings}
-    # Only runs that do not contradict themselves are built: what a contradiction would lead to is no news.
-    rebuilt = rebuild([run for run in bundle.runs if run["run"] not in broken], place)
-    findings += rebuilt.findings
-    findings += check_grain(bundle.runs, rebuilt.denominators)
+    findings.add(bundle.findings)
+    begins("its sums and hashes are checked")
+    for run in bundle.runs:
+        findings.add(check_run(run))
+    broken = findings.runs
+    described = describe([run for run in bundle.runs if run["run"] not in broken], allowed)
+    findings.add(described.findings)
+    rebuilt = Rebuilt()
+    if not findings.problems:
+        begins("its problems are built again")
+        rebuilt = rebuild(bundle.runs, described, place)
+        findings.add(rebuilt.findings)
+        findings.add(check_grain(bundle.runs, rebuilt.denominators))
+    begins("its runs are compared")
     others = [*against] or ([] if own else published_beside(folder, bundle.runs))
     reference = [run for other in others for run in read_bundle(other, own=True).runs]
-    known = {**rebuild_specs(reference), **rebuilt.specs}
+    known = {**describe(reference, allowed).specs, **described.specs}
+    baseline = bundle.submission.baseline if bundle.submission else None
+    if baseline is None and _readable(bundle, "board.json"):
+        baseline = _of_board(folder, "baseline")
     settings = by_setting(bundle.runs, known)
-    baseline = bundle.submission.baseline if bundle.submission else _of_board(folder, "baseline")
     if bundle.runs and isinstance(baseline, str):
-        findings += check_coverage(settings, by_setting(reference, known), baseline)
-    findings += check_outliers(settings)
-    findings += check_selections(bundle.runs, reference)
-    findings += check_published(bundle.runs, reference, rebuilt.specs, str(baseline))
-    findings += _tables(bundle, rebuilt.specs)
+        findings.add(check_coverage(settings, by_setting(reference, known), baseline))
+    findings.add(check_outliers(settings))
+    findings.add(check_selections(bundle.runs, reference))
+    findings.add(check_published(bundle.runs, reference, rebuilt.specs, str(baseline)))
+    findings.add(_tables(bundle, described.specs, rebuilt.specs))
     if bundle.submission and bundle.submission.planned:
-        findings += check_seeds(bundle.submission.planned, SUBMISSION)
+        findings.add(check_seeds(bundle.submission.planned, SUBMISSION))
     if bundle.runs:
-        findings += check_times(folder, bundle.runs)
-    findings += _signature(bundle)
-    findings += _machine_paths(bundle)
-    findings += _badges(bundle)
-    findings = list(dict.fromkeys(findings))
-    problems = tuple(finding for finding in findings if not finding.warning)
+        findings.add(check_times(folder, bundle.runs))
+    findings.add(_signature(bundle))
+    findings.add(_machine_paths(bundle))
+    findings.add(_badges(bundle))
+    findings.close()
     return Checked(
         runs=bundle.runs,
         specs=rebuilt.specs,
-        sound=frozenset() if problems else frozenset(rebuilt.whole),
-        problems=problems,
-        warnings=tuple(finding for finding in findings if finding.warning),
+        sound=frozenset() if findings.problems else frozenset(rebuilt.whole),
+        problems=findings.problems,
+        warnings=findings.warnings,
     )
 
 
@@ -107,38 +141,33 @@ def is_imported(folder: Path) -> bool:
 def _of_board(folder: Path, name: str) -> Any:
     """An entry of board.json; None where there is none."""
     try:
-        return json.loads((folder / "board.json").read_bytes())[name]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return plain_json.read_file(folder / "board.json")[name]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def rebuild_specs(runs: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
-    """The specs of published runs, for those whose plugins are here: for their labels."""
-    found = {}
-    for run in runs:
-        try:
-            found[str(run["run"])] = RunSpec.from_json(run["config"])
-        except Exception:  # a published run whose plugins are not here goes by its strategy's name
-            continue
-    return found
-
-
-def _tables(bundle: Bundle, specs: Mapping[str, RunSpec]) -> list[Finding]:
+def _tables(bundle: Bundle, described: Mapping[str, RunSpec], rebuilt: Mapping[str, RunSpec]) -> list[Finding]:
+    """`described`: the runs' specs, for what tables call them; `rebuilt`: those whose problems were built."""
     refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
     findings: list[Finding] = []
-    for name in ("board.json", "curves.csv"):
+    for name in ("board.json", CURVES):
         path = bundle.folder / name
         if name in refused:
             continue
         if not path.exists():
             findings.append(Finding(name, "missing: the leaderboard reads it; `lbp submission pack` writes it"))
         elif name == "board.json":
-            findings += check_board(path, specs, bundle.submission, whole=len(specs) == len(bundle.runs))
+            findings += check_board(path, rebuilt, bundle.submission, whole=len(rebuilt) == len(bundle.runs))
         else:
-            findings += check_curves(path, bundle.runs, specs, bundle.submission)
-    if not findings and not refused.intersection(RESULTS):  # else they would be made of what is wrong already
+            findings += check_curves(path, bundle.runs, described, bundle.submission)
+    if not findings and not refused.intersection(TABLES):  # else they would be made of what is wrong already
         findings += check_tables(bundle.folder)
     return findings
+
+
+def _readable(bundle: Bundle, name: str) -> bool:
+    """Whether a file is there to be read: no link, and not too long."""
+    return (bundle.folder / name).exists() and name not in {finding.file for finding in bundle.findings}
 
 
 def _signature(bundle: Bundle) -> Iterator[Finding]:

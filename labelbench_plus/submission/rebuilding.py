@@ -1,35 +1,51 @@
 """What can be checked of a run by building its problem: its id, its pool, what its labels cost and are, its first set.
 
-The benchmark's own code is run on what the config names, so this belongs where a stranger's pull request may be built.
+The benchmark's own code is run on the hyperparameters that the config names, and no other code: see `strangers`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
-from labelbench_plus.plugins import PluginError
+from labelbench_plus.limited import out_of_memory
+from labelbench_plus.oracle import ItemOracle, is_paid
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import VALIDATION, RunSpec, canonical, incompatibilities
-from labelbench_plus.steps import Steps, StrategyContractError
+from labelbench_plus.steps import Steps
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.strangers import Allowed, Objection, build, objections
 from labelbench_plus.submission.arithmetic import check_bought_once, check_used_up
 from labelbench_plus.submission.blind import check_chosen_blind, check_streamed
 from labelbench_plus.submission.findings import Finding, some
 from labelbench_plus.submission.grain import Denominators, denominators_of
 
 STAND_IN = "random"  # takes the place of a strategy that is not here, and is never asked
-NOT_HERE = (PluginError, ValidationError, ImportError, OSError, ValueError, KeyError, TypeError)
+
+
+@dataclass(eq=False)
+class Described:
+    """What runs say they are, in plugins of the benchmark. Nothing that a config names was opened or run for it.
+
+    Attributes
+    ----------
+    specs: by run id, for those that may be built here.
+    partly: specs with a strategy that stands in for one that may not: what was bought can be checked by them.
+    findings: names that no plugin has; as warnings, what cannot be built here.
+    """
+
+    specs: dict[str, RunSpec] = field(default_factory=dict)
+    partly: dict[str, RunSpec] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -38,7 +54,7 @@ class Rebuilt:
 
     Attributes
     ----------
-    specs: by run id, for those that could be built and have that id.
+    specs: by run id, for those that have that id.
     whole: ids of the runs of which everything could be checked. What sources answer is left to replaying: only a pool's
         oracle can be asked for all it knows.
     findings: what is wrong; as warnings, what could not be checked here.
@@ -51,19 +67,44 @@ class Rebuilt:
     denominators: dict[str, Denominators] = field(default_factory=dict)
 
 
-def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
-    """Build every run's spec and problem again and compare what the run says with what they say."""
-    rebuilt = Rebuilt()
-    built: dict[str, RunSpec] = {}
+def describe(runs: Iterable[dict[str, Any]], allowed: Allowed) -> Described:
+    """The specs of runs, as far as `strangers` lets them be built."""
+    described = Described()
     for run in runs:
+        name, config = run["run"], run["config"]
+        found = objections(config, allowed)
+        described.findings += [_objected(run, objection) for objection in found]
+        if any(objection.wrong for objection in found):
+            continue
+        if not found:
+            try:
+                described.specs[name] = RunSpec.from_json(config)
+                continue
+            except Exception as error:  # whatever a plugin says of hyperparameters that a stranger chose
+                described.findings.append(_unchecked(run, "config", error))
+        # Its strategy may not be here, but what it bought and from which first set can be checked without.
+        with contextlib.suppress(Exception):
+            described.partly[name] = build({**config, "strategy": {"name": STAND_IN}}, allowed)
+    return described
+
+
+def _objected(run: dict[str, Any], objection: Objection) -> Finding:
+    what = objection.what if objection.wrong else f"not built here, so not all of it is checked: {objection.what}"
+    remedy = f"the benchmark's own, or --allow {shlex.quote(objection.allow)}" if objection.allow else ""
+    return Finding(ARCHIVE, what, run["run"], f"config.{objection.field}", remedy, warning=not objection.wrong)
+
+
+def rebuild(runs: Sequence[dict[str, Any]], described: Described, place: Place) -> Rebuilt:
+    """Open every run's problem again and compare what the run says with what it says."""
+    rebuilt = Rebuilt()
+    built = dict(described.partly)
+    for run in runs:
+        if (spec := described.specs.get(run["run"])) is None:
+            continue
         try:
-            spec = RunSpec.from_json(run["config"])
             found = spec.id
-        except NOT_HERE as error:
+        except Exception as error:  # as above
             rebuilt.findings.append(_unchecked(run, "config", error))
-            # Its strategy may not be here, but what it bought and from which first set can be checked without.
-            with contextlib.suppress(*NOT_HERE):
-                built[run["run"]] = RunSpec.from_json({**run["config"], "strategy": {"name": STAND_IN}})
             continue
         if found != run["run"]:
             data = run["result"]["identity"].get("data")
@@ -92,6 +133,8 @@ def rebuild(runs: Sequence[dict[str, Any]], place: Place) -> Rebuilt:
 
 def _unchecked(run: dict[str, Any], where: str, error: BaseException) -> Finding:
     text = str(error).partition("\n")[0] or type(error).__name__
+    if out_of_memory(error):
+        return Finding(ARCHIVE, f"needs more memory than a check has, see --megabytes: {text}", run["run"], where)
     what = f"could not be built here, so not all of it is checked: {text}"
     return Finding(ARCHIVE, what, run["run"], where, warning=True)
 
@@ -125,7 +168,7 @@ def _check_group(group: Sequence[tuple[dict[str, Any], RunSpec]], place: Place, 
                 rebuilt.findings.append(Finding(ARCHIVE, what, run["run"], "config.problem", warning=True))
             elif run["run"] in rebuilt.specs:
                 rebuilt.whole.add(run["run"])
-    except (*NOT_HERE, QueryError, StrategyContractError) as error:
+    except Exception as error:  # as above
         rebuilt.findings += [_unchecked(run, "config.problem", error) for run, _ in group]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from labelbench_plus.pairs.captions import captions, in_english
 from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
-from labelbench_plus.plugins import Infra
+from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.strategies import strategies
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TextBased(PairStrategy):
     reference = DATACOMP
     needs = frozenset({"metadata"})
 
-    words: Annotated[Path, Infra()]
+    words: Annotated[Path, Infra(), Outside("files")]
     digest: str
     language: str | None = "language"
 

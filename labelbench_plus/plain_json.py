@@ -1,0 +1,123 @@
+"""Reading JSON that anybody may have written: bounded, and with one meaning for every reader.
+
+Python's own reader takes more than JSON is: keys twice (the last one wins, and another reader may take the first),
+NaN, numbers of any length, half characters. It also takes as much memory as the writer likes: three bytes are enough
+for an object of ninety.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 16 * 2**20
+MOST_VALUES = 2_000_000
+DEEPEST = 64
+HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+SHOWN = 80  # characters of what is refused
+
+
+class JsonRefused(ValueError):
+    """Something is no JSON that is read here.
+
+    Attributes
+    ----------
+    what: the rule. `field`: where, dotted; empty where that is not known.
+    expected, actual: empty where the rule says it all.
+    """
+
+    def __init__(self, what: str, expected: str = "", actual: str = "", field: str = "") -> None:
+        self.what, self.expected, self.actual, self.field = what, expected, actual[:SHOWN], field
+        contrast = f" (expected {expected})" if expected else ""
+        super().__init__(f"{field}: {what}{contrast}" if field else f"{what}{contrast}")
+
+
+def read(text: bytes) -> Any:
+    """The value that is written in UTF-8.
+
+    Raises
+    ------
+    JsonRefused
+        It is no JSON; longer, deeper or of more values than is read here; has a key twice, half a character, or a
+        number that is not finite or needs more than 64 bits.
+    """
+    if len(text) > MOST_BYTES:
+        raise JsonRefused("longer than is read", f"at most {MOST_BYTES:,} bytes", f"{len(text):,}")
+    # What separates values is counted before anything is made of them, in texts too: no honest file comes near.
+    if (values := sum(map(text.count, (b",", b"[", b"{")))) > MOST_VALUES:
+        raise JsonRefused("of more values than are read", f"at most {MOST_VALUES:,}", f"{values:,}")
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise JsonRefused(f"not UTF-8: {error.reason} at byte {error.start}") from error
+    except RecursionError as error:
+        raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels") from error
+    except JsonRefused:
+        raise
+    except ValueError as error:
+        raise JsonRefused(f"not JSON: {error}") from error
+    path: list[str] = []
+    try:
+        _look(value, 1, HALF_CHARACTER.search(text) is not None, path)
+    except JsonRefused as error:
+        place = ".".join(reversed(path))
+        raise JsonRefused(error.what, error.expected, error.actual, place) from None
+    return value
+
+
+def read_file(path: Path) -> Any:
+    """The value that a file holds; see `read`. No more of it is read than may be.
+
+    Raises
+    ------
+    JsonRefused, OSError
+    """
+    with open(path, "rb") as file:
+        return read(file.read(MOST_BYTES + 1))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise JsonRefused(f"key {twice[:SHOWN]!r} comes twice in one object")
+    return found
+
+
+def _constant(name: str) -> float:
+    return float(name)  # is refused by `_look`, which knows where it stands
+
+
+def _look(value: Any, depth: int, halves: bool, path: list[str]) -> None:
+    """Refuse what no other reader would understand alike. `path`: from the fault up to the value, once there is one."""
+    if isinstance(value, dict | list):
+        if depth > DEEPEST:
+            raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels")
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            try:
+                _look(part, depth + 1, halves, path)
+            except JsonRefused:
+                path.append(str(key)[:SHOWN])
+                raise
+        if halves and isinstance(value, dict):
+            _look("".join(value), depth, halves, path)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise JsonRefused("not a finite number", "a finite number", str(value))
+    elif isinstance(value, str):
+        if halves and not _whole(value):
+            raise JsonRefused("half a character", "text that UTF-8 can hold", ascii(value))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise JsonRefused("a number of more than 64 bits", actual=f"{value.bit_length()} bits")
+
+
+def _whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
