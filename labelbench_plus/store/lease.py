@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import os
 import sys
 import threading
@@ -26,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.store import holder
+from labelbench_plus.store import holder, told
 from labelbench_plus.store.atomic import TemporaryLost, file_server_time, publish, replace
 from labelbench_plus.store.numbered import file_name, numbered
 
@@ -34,8 +33,9 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
-GIVEN_UP = 0.0
-"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set."""
+GIVEN_UP, LONG_AGO = 0.0, 631_152_000.0
+"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set.
+Some file systems hold no date before 1980, so that any before 1990 says so."""
 
 Judge = Callable[[dict[str, Any]], bool | None]
 """Says of an attempt's record whether its job still exists (True), is certainly over (False) or nobody knows (None)."""
@@ -134,7 +134,8 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
 def attempts(folder: Path) -> list[dict[str, Any]]:
     """Every attempt noted in `folder`, oldest first, each with its `number`.
 
-    One whose record cannot be read says nothing but that, as `unreadable`.
+    One whose record cannot be read says nothing but that, as `unreadable`. One that ended and could not write how has
+    `ended` as "given up".
     """
     found = []
     for number in numbered(folder):
@@ -159,8 +160,10 @@ def read_attempt(folder: Path, number: int) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        logger.warning("%s cannot be read and is passed over: %s", path, error)
+        told.once(path, error)
         record = {"host": "?", "pid": "?", "unreadable": str(error)}
+    if "ended" not in record and path.stat().st_mtime < LONG_AGO:
+        record["ended"] = "given up"
     return {**record, "number": number}
 
 
@@ -176,7 +179,9 @@ def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> bool:
         if holder.lives(record) is None or record.get("detail") or _alive(folder, number):
             return False
         del record["number"]
-        noted = {"ended": outcome, **record, "detail": detail, **facts}
+        if record.get("ended") in (None, "given up"):
+            record["ended"] = outcome
+        noted = {**record, "detail": detail, **facts}
         replace(folder / file_name(number), json.dumps(noted).encode())
     except OSError:
         return False
@@ -190,7 +195,7 @@ def held_by(record: dict[str, Any], age: float) -> str | None:
     ----------
     age: seconds since its heartbeat, as `heartbeat_age` counts them.
     """
-    if "ended" in record or age == math.inf:
+    if "ended" in record:
         return None
     alive = record.get("token") in _held if holder.is_me(record) else holder.lives(record)
     if not (age < STALE_SECONDS if alive is None else alive):
@@ -202,16 +207,13 @@ def held_by(record: dict[str, Any], age: float) -> str | None:
 
 
 def heartbeat_age(path: Path, now: float) -> float:
-    """Seconds since the heartbeat of the attempt in `path`; infinite if it was given up.
+    """Seconds since the heartbeat of the attempt in `path`.
 
     Parameters
     ----------
     now: by the clock of the file system that it is on.
     """
-    beat = path.stat().st_mtime
-    if beat == GIVEN_UP:
-        return math.inf
-    if (age := now - beat) >= -HEARTBEAT_SECONDS:
+    if (age := now - path.stat().st_mtime) >= -HEARTBEAT_SECONDS:
         return age
     try:  # a clock was set back: whoever is alive beats again, by the clock of now, and of the dead this was the last
         os.utime(path)
@@ -229,7 +231,7 @@ def _alive(folder: Path, number: int, judge: Judge = lambda record: None) -> str
     path = folder / file_name(number)
     try:
         record = read_attempt(folder, number)
-        if "ended" in record or path.stat().st_mtime == GIVEN_UP:
+        if "ended" in record:
             return None
         if holder.lives(record) is not None:
             return held_by(record, 0.0)

@@ -5,17 +5,14 @@ Other names are nobody's: a copy that a program for synchronising folders made, 
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from labelbench_plus.store import told
 
 NUMBER = r"(\d{4}|[1-9]\d{4,})"
 """As `file_name` writes it: four digits at least, and no zeros before more of them."""
-
-_told: set[Path] = set()
 
 
 def file_name(number: int, suffix: str = ".json") -> str:
@@ -36,7 +33,6 @@ def numbered(folder: Path, suffix: str = ".json") -> dict[int, Path]:
     for name in names:
         if match := pattern.fullmatch(name):
             found[int(match[1])] = folder / name
-        elif name.endswith(suffix) and not name.startswith(".") and folder / name not in _told:
-            _told.add(folder / name)
-            logger.warning("%s: passed over, as its name is none of those that %s has", folder / name, folder.name)
+        elif name.endswith(suffix) and not name.startswith("."):
+            told.once(folder / name, f"its name is none of those that {folder.name} has")
     return dict(sorted(found.items()))

@@ -26,6 +26,7 @@ from typing import Any
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store import details as details_files
+from labelbench_plus.store import told
 from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
 from labelbench_plus.store.layout import RESULT, is_done, is_torn, run_folder
@@ -102,8 +103,7 @@ class RunStore:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         lease = acquire(self.folder / "attempts", judge, **about)
         try:
-            for part in (".", "rounds", "costs", "attempts", "checkpoints", details_files.FOLDER):
-                sweep_temporaries(self.folder / part)
+            self._sweep()
             replace(self.folder / "config.json", canonical(spec.as_json()) + b"\n")
             self._keep_manifest(manifest)
         except BaseException as error:
@@ -111,6 +111,10 @@ class RunStore:
             lease.release(ended, f"{type(error).__name__}: {error}", **facts(error))
             raise
         return lease
+
+    def _sweep(self) -> None:
+        for part in (".", "rounds", "costs", "attempts", "checkpoints", details_files.FOLDER):
+            sweep_temporaries(self.folder / part)
 
     def _keep_manifest(self, manifest: dict[str, Any]) -> None:
         """The first attempt's stays. One that was damaged since is written anew, and says that it is another's."""
@@ -320,6 +324,7 @@ class RunStore:
             replace(path, content)
         _publish_once(path, content)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self._sweep()
 
     def costs(self) -> list[dict[str, float | None]]:
         """The costs of every committed round; of one whose costs are lost, nothing, and a warning."""
@@ -330,7 +335,7 @@ class RunStore:
         try:
             return _object(path)
         except (StoreError, OSError) as error:
-            logger.warning("%s; what the round cost is not known", error)
+            told.once(path, f"{error}; what the round cost is not known")
             return {}
 
 

@@ -3,9 +3,9 @@
 One process loads everything once and forks a child for every kill, since an interpreter of its own for each of some
 hundred kills would take minutes.
 
-    python -m tests.store.killed_runs boundaries|training|random SUITE FOLDER
+    python -m tests.store.killed_runs boundaries|thirds|training|random SUITE FOLDER
 
-`training` is every third of `boundaries`, with the state of training kept after every step.
+`thirds` is every third of `boundaries`; `training` too, with the state of training kept after every step.
 
 Prints a JSON object: the number of kills, and for each kill the files of the finished run that differ from an
 undisturbed one's.
@@ -14,6 +14,7 @@ undisturbed one's.
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import math
 import os
@@ -29,7 +30,7 @@ import torch
 
 import tests.telling  # noqa: F401 registers what a suite may name
 from labelbench_plus.running.job import Job, Where, carry_out
-from labelbench_plus.store import atomic, checkpoint
+from labelbench_plus.store import checkpoint
 from labelbench_plus.suite import load_suite
 
 
@@ -78,7 +79,12 @@ def die_at(boundary: int) -> None:
     for name in ("link", "replace", "unlink", "fsync"):
         setattr(os, name, around(getattr(os, name)))
     opener = builtins.open
-    atomic.open = lambda *arguments: DyingFile(opener(*arguments), step, lambda: count == boundary)  # type: ignore
+
+    def opened(file: Any, mode: str = "r", *arguments: Any, **keywords: Any) -> Any:
+        found = opener(file, mode, *arguments, **keywords)
+        return DyingFile(found, step, lambda: count == boundary) if mode == "wb" else found
+
+    io.open = opened  # type: ignore  # what `Path.write_bytes` calls
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -102,6 +108,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def main(mode: str, suite: Path, scratch: Path) -> None:
     torch.set_num_threads(1)
+    os.fsync = lambda descriptor: None  # type: ignore  # a kill takes nothing that was written; it only takes time
     if mode == "training":
         checkpoint.EVERY_SECONDS, checkpoint.WRITING_SHARE = 0.0, math.inf
     spec = load_suite(suite).runs()[-1]
@@ -127,7 +134,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
         if status or (wrong := differing(root)):
             report["differing"][name] = wrong if not status else f"the resumed run ended with {status}"
 
-    if mode in ("boundaries", "training"):
+    if mode in ("boundaries", "thirds", "training"):
         boundary = 0
         while True:
             root = scratch / f"at-{boundary}"
@@ -142,7 +149,7 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
             assert os.WTERMSIG(status) == signal.SIGKILL, status
             report["kills"] += 1
             finish(root, root.name)
-            boundary += 3 if mode == "training" else 1
+            boundary += 1 if mode == "boundaries" else 3
     else:
         start = time.monotonic()  # of a child: this process had everything to load as well
         os.waitpid(in_child(lambda: carry_out(job(scratch / "timed"), lambda rounds: None)), 0)

@@ -69,7 +69,7 @@ def submit(
     from labelbench_plus.sweep.state import State
     from labelbench_plus.sweep.submit import new_only
 
-    loaded, specs = load_runs(suite, overrides, plugin)
+    loaded, specs = load_runs(suite, overrides, plugin, out)
     if keep_models:
         check_models_can_be_kept(specs)
     try:
@@ -88,7 +88,7 @@ def submit(
         "cache": str(Path(default_cache_dir()).absolute()),
         "allow_code_drift": allow_code_drift,
         "snapshot": snapshot,
-        "isolate": loaded.isolate,
+        "isolate": loaded.isolate.model_dump() if loaded.isolate else None,
         "keep_models": keep_models,
     }
 
