@@ -30,6 +30,7 @@ WRITABLE = ("/dev/null", "/dev/zero", "/proc/self/clear_refs")
 RANDOM = ("/dev/random", "/dev/urandom")
 GPU = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-caps", "nvidia[0-9]*", "kfd", "dri")
 GPU_FACTS = ("/proc/driver/nvidia", "/sys/bus/pci/devices", "/sys/class/kfd", "/sys/class/drm", "/sys/module/nvidia")
+CODE = (".py", ".dist-info", ".egg-info")
 MOST_FILES, LARGEST_FILE = 1024, 2**30
 CAPABILITIES_3 = 0x20080522
 
@@ -90,7 +91,7 @@ def code_places(path: Sequence[str], hidden: Sequence[Path]) -> list[Path]:
         if entry.name in ("site-packages", "dist-packages") or entry.is_file():
             found.append(entry)
         elif entry.is_dir() and not any(entry.is_relative_to(place) for place in installed):
-            found += [part for part in entry.iterdir() if part.suffix == ".py" or (part / "__init__.py").is_file()]
+            found += [part for part in entry.iterdir() if part.suffix in CODE or (part / "__init__.py").is_file()]
     return [place for place in found if not any(folder.is_relative_to(place.resolve()) for folder in hidden)]
 
 

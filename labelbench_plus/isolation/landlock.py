@@ -62,8 +62,7 @@ def restrict_files(places: Iterable[tuple[Path, int]]) -> tuple[int, str]:
 def _allow(libc: ctypes.CDLL, ruleset: int, place: Path, rights: int) -> None:
     with contextlib.suppress(OSError):  # not every machine has every place
         descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
-        try:
-            rule = _Rule(rights if place.is_dir() else rights & OF_PLAIN_FILES, descriptor)
-            libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0)
-        finally:
+        rule = _Rule(rights if place.is_dir() else rights & OF_PLAIN_FILES, descriptor)
+        libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0)
+        if place.parts[:2] != ("/", "proc"):  # the kernel makes those anew, as others, once nobody holds them
             os.close(descriptor)

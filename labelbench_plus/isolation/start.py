@@ -6,6 +6,7 @@ Run as `python -c "from labelbench_plus.isolation.start import main; main(DESCRI
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -29,7 +30,9 @@ def main(descriptor: int) -> None:
         ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_DIES, KILL, 0, 0, 0)
     if os.getppid() != setup["parent"]:
         return
-    importlib.util.find_spec("_no_such_module")  # every entry of the path is listed once: later it may not be allowed
+    # Every entry of the path is listed once, and remembered: later that may not be allowed.
+    importlib.util.find_spec("_no_such_module")
+    list(importlib.metadata.distributions(name="_no_such_package"))
     path = [entry for entry in sys.path if entry]
     files = [Path(file) for file in setup["files"]]
     readable = [*code_places(path, [Path(folder) for folder in setup["hidden"]]), *files]

@@ -66,9 +66,13 @@ def statement(terms: Isolation, held: dict[str, Any], runs: Iterable[RunSpec]) -
     """
     missing = f"; NOT confined in full: {held['missing']}" if held["missing"] else ""
     first = f"isolate: {terms.kind}: strategies choose where no label is sent ({in_words(held)}){missing}"
+    return f"{first}\n{not_covered(runs)}"
+
+
+def not_covered(runs: Iterable[RunSpec]) -> str:
+    """What isolation does not cover, in a line for people."""
     others = sorted({each for run in runs for each in beside_labels(run)})
-    second = f"beside the labels runs everything else, strangers' too: {', '.join(others) or 'none here'}"
-    return f"{first}\n{second}"
+    return f"beside the labels runs everything else, strangers' too: {', '.join(others) or 'none here'}"
 
 
 def in_words(held: dict[str, Any]) -> str:
@@ -82,6 +86,7 @@ def as_manifest(terms: Isolation, held: dict[str, Any], spec: RunSpec, plugin_fi
     files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in plugin_files}
     return {
         "asked": terms.kind,
+        "in_words": f"{terms.kind} ({in_words(held)})",
         **held,
         **({"beside_labels": others} if (others := beside_labels(spec)) else {}),
         **({"plugin_files": files} if files else {}),

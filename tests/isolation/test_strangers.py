@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -303,6 +304,56 @@ def test_no_command_imports_a_stranger_beside_labels(suite_file, tmp_path, monke
     assert mark.exists() is not isolate
     assert ("strategies choose where no label is sent" in said[1]) is isolate
     assert ("beside the labels runs everything else, strangers' too: none here" in said[1]) is isolate
+
+
+def test_an_installed_package_is_a_stranger_too(suite_file, tmp_path, monkeypatch):
+    """Found in a checkout on the path, of which a confined process can read what can be imported."""
+    (tmp_path / "site").mkdir()
+    package, about = tmp_path / "site" / "theirs", tmp_path / "site" / "theirs-2.1.dist-info"
+    package.mkdir()
+    about.mkdir()
+    (package / "__init__.py").write_text(STRANGERS.read_text())
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 2.1\n")
+    (about / "entry_points.txt").write_text("[labelbench_plus.strategies]\nstranger_margin = theirs:Margin\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    strategies.__dict__.pop("_installed", None)
+    try:
+        suite = load_suite(suite_file(("[random, margin]", "[random, {name: stranger_margin, power: 3}]"), ISOLATED))
+        reported = suite.strategies[1]
+        assert isinstance(reported, Reported) and label(reported) == "stranger_margin(power=3.0)"
+        assert reported.origin == "theirs 2.1"
+        assert "theirs" not in sys.modules
+    finally:
+        strategies.__dict__.pop("_installed", None)
+
+
+def test_a_sweep_and_a_replay_know_strangers_by_their_reports(suite_file, tmp_path, monkeypatch):
+    mark, out = tmp_path / "mark", tmp_path / "out"
+    monkeypatch.setenv("LBP_TEST_MARK", str(mark))
+    only = [("[random, margin]", "[stranger_margin]"), ("seeds: 0..1", "seeds: [0]\nbaseline: stranger_margin")]
+    path = suite_file(*only, ("rounds: 3", "rounds: 2"), ISOLATED)
+
+    def lbp(*command: str) -> str:
+        done = CliRunner().invoke(app, [*command, "--out", str(out)])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    said = lbp("sweep", "submit", str(path), "--plugin", str(STRANGERS), "--allow-code-drift")
+    assert "beside the labels runs everything else" in said
+    wait = time.monotonic() + 300
+    while not list(out.glob("runs/*/result.json")) and time.monotonic() < wait:
+        time.sleep(0.5)
+    (result,) = out.glob("runs/*/result.json")
+    lbp("sweep", "collect", "small", "--to", str(tmp_path / "all.csv"), "--strict")
+    lbp("sweep", "resume", "small", "--dry-run")
+    assert "stranger_margin" in (tmp_path / "all.csv").read_text()
+    log = (result.parent / "attempts" / "0001.log").read_text()
+    assert "strategies choose where no label is sent" in log
+    trainer = "{name: logistic_regression, l2: 0.5}"
+    lbp("replay", result.parent.name, "--trainer", trainer, "--plugin", str(STRANGERS))
+    assert len(list(out.glob("runs/*/result.json"))) == 2
+    assert all("isolation" in json.loads(each.read_bytes()) for each in out.glob("runs/*/manifest.json"))
+    assert not mark.exists() and nothing_imported()
 
 
 def test_isolation_that_was_promised_is_kept(suite_file, tmp_path):
