@@ -10,8 +10,9 @@ from labelbench_plus import _torchvision_compat
 
 if TYPE_CHECKING:
     from labelbench_plus.api import RunsFailed, learning_curves, load_model, ranking, run_details, run_suite
+    from labelbench_plus.isolation.suites import load_suite
     from labelbench_plus.plugins import load_plugin_file
-    from labelbench_plus.suite import Suite, SuiteError, load_suite
+    from labelbench_plus.suite import Suite, SuiteError
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,7 +36,7 @@ _HOMES = {
     "learning_curves": "api",
     "load_model": "api",
     "load_plugin_file": "plugins",
-    "load_suite": "suite",
+    "load_suite": "isolation.suites",
     "ranking": "api",
     "run_details": "api",
     "run_suite": "api",

@@ -58,7 +58,7 @@ def run_suite(
     if keep_models and (reason := why_no_models(runs)):
         raise ValueError(reason)
     where = Where.here(Path(out), device, plugin_files)
-    jobs = local_jobs(runs, where, workers, isolate=suite.isolate is not None, keep_models=keep_models)
+    jobs = local_jobs(runs, where, workers, isolate=suite.isolate, keep_models=keep_models)
     run_local(jobs, workers, listen)
     if failed:
         raise RunsFailed("\n".join(failed))

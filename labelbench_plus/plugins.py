@@ -21,14 +21,18 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
+from labelbench_plus.faults import with_suggestions
+from labelbench_plus.marks import Infra as Infra
+from labelbench_plus.marks import Outside as Outside
+from labelbench_plus.marks import Since as Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.shown import printable
 
@@ -36,62 +40,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 BUILT_IN = "built in"
 SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
 RESERVED_FIELDS = frozenset({"name", "version"})
+STRANGERS = "strangers"  # what validation is told: who answers for plugins that may not be imported here
 
 
 class PluginError(Exception):
     """A plugin cannot be found, loaded or registered. The message says what would be right."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Infra:
-    """Marks a field that says *where* or *how*, never *what*: it takes no part in a run's identity.
-
-    Use it as `root: Annotated[Path | None, Infra()] = None`. Unmarked fields are part of the identity, which is
-    the safe side: a forgotten mark costs a recomputation, never a wrong answer.
-    """
-
-
-@dataclasses.dataclass(frozen=True)
-class Since:
-    """Marks a field that a published plugin got later: at its default it takes no part in identity *nor* description.
-
-    Use it as `margin: Annotated[float, Since("0.2")] = 0.0`, with the default that is what the plugin did before. Ids
-    and configs of what was published then stay what they are, and are built as ever. The default may never change.
-
-    Parameters
-    ----------
-    version: of the package, the first that had the field. For readers.
-    """
-
-    version: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Outside:
-    """Marks a field whose value leads out of the benchmark: to code, to files of somebody's machine, to the network.
-
-    Use it as `root: Annotated[Path | None, Infra(), Outside("files")] = None`. What strangers send in (submissions,
-    archives, runs of a W&B project) is never built with such a value unless whoever reads it allows that very value:
-    see `strangers`.
-
-    Parameters
-    ----------
-    to: where it leads.
-    only: the values that do; all do if empty, but for null, false and an empty list.
-    but: values that do not.
-    beginning: texts that do begin so.
-    """
-
-    to: Literal["code", "files", "the network"]
-    only: tuple[str, ...] = ()
-    but: tuple[str, ...] = ()
-    beginning: str = ""
-
-    def leads(self, value: Any) -> bool:
-        """Whether a value, as JSON has it, leads outside."""
-        if value is None or value is False or value in ([], ()) or value in self.but:
-            return False
-        return value in self.only if self.only else str(value).startswith(self.beginning)
 
 
 class Plugin:
@@ -130,6 +83,34 @@ class Plugin:
         labels are a line of their own, which `validation_labels` and `uses_validation` say.
         """
         return {}
+
+
+class Described(Plugin):
+    """A plugin of which this process has a description alone: its class is a stranger's, and not imported here."""
+
+    origin: str
+
+    def description(self, *, semantic_only: bool) -> dict[str, Any]:
+        """What `describe` says of it."""
+        raise NotImplementedError
+
+    def caption(self) -> str:
+        """What `label` says of it."""
+        raise NotImplementedError
+
+
+class _StrangerInside(Exception):
+    """A plugin has a stranger in a field, so it is for others to say what it is."""
+
+
+class Strangers(Protocol):
+    """Who answers for plugins whose code must not run in this process: what they are is reported from elsewhere."""
+
+    def foreign(self, kind: str, name: str) -> bool:
+        """Whether a plugin's code may not run here."""
+
+    def report(self, kind: str, value: Mapping[str, Any]) -> Plugin:
+        """The plugin that a suite describes, as it is reported. Raises what `Registry.build` raises."""
 
 
 P = TypeVar("P", bound=Plugin)
@@ -241,11 +222,13 @@ class Registry(Generic[P]):
             raise PluginError(f"{self.kind} {name!r} is broken: {entry.target} does not register that name")
         return self._classes[name]
 
-    def build(self, value: Any) -> P:
+    def build(self, value: Any, strangers: Strangers | None = None) -> P:
         """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
 
         A `version` in the mapping is checked against the installed plugin's, so that a run is never continued by
         code that means something else.
+
+        `strangers` answers for plugins that may not be imported here. A built-in with one in a field is one of them.
 
         Raises
         ------
@@ -261,6 +244,9 @@ class Registry(Generic[P]):
                 "{what}",
                 {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"},
             )
+        kind = self.group.rpartition(".")[2]
+        if strangers is not None and strangers.foreign(kind, params["name"]):
+            return strangers.report(kind, params)  # type: ignore[return-value]
         try:
             cls = self.load(params["name"])
         except PluginError as error:
@@ -270,10 +256,13 @@ class Registry(Generic[P]):
             what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
+        context = {STRANGERS: strangers, "inside": True}
         try:
-            return _adapter(cls).validate_json(json.dumps(fields), strict=True)  # type: ignore[arg-type]
+            return _adapter(cls).validate_json(json.dumps(fields), strict=True, context=context)  # type: ignore[arg-type]
+        except _StrangerInside:
+            return strangers.report(kind, params)  # type: ignore[return-value, union-attr]
         except ValidationError as error:
-            raise _with_suggestions(error, cls) from error
+            raise with_suggestions(error, cls.name, cls.__dataclass_fields__) from error  # type: ignore[attr-defined]
 
     @cached_property
     def _installed(self) -> dict[str, Entry]:
@@ -303,7 +292,14 @@ class From:
         self.kind = kind
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(lambda value: registry(self.kind).build(value))
+        def build(value: Any, info: core_schema.ValidationInfo) -> Any:
+            context = info.context or {}
+            built = registry(self.kind).build(value, context.get(STRANGERS))
+            if isinstance(built, Described) and context.get("inside"):
+                raise _StrangerInside
+            return built
+
+        return core_schema.with_info_plain_validator_function(build)
 
 
 def kinds() -> tuple[str, ...]:
@@ -353,6 +349,8 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
     Fields marked `Since` are left out at their defaults, always.
     """
+    if isinstance(plugin, Described):
+        return plugin.description(semantic_only=semantic_only)
     described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
     hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
@@ -365,14 +363,27 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     return described
 
 
+def with_parts(plugin: Plugin) -> Iterator[Plugin]:
+    """A plugin and those in its fields, however deep."""
+    yield plugin
+    for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
+        value = getattr(plugin, field.name)
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, Plugin):
+                yield from with_parts(part)
+
+
 def is_built_in(plugin: Plugin) -> bool:
-    """Whether a plugin comes with this package."""
-    known = (found.entries().get(plugin.name) for found in Registry.kinds.values() if isinstance(plugin, found.base))
-    return any(entry is not None and entry.origin == BUILT_IN for entry in known)
+    """Whether a plugin comes with this package, and all those in its fields do."""
+    entries = [entry for kind in Registry.kinds.values() for entry in kind.entries().values()]
+    known = {(entry.name, entry.target.partition(":")[0]) for entry in entries if entry.origin == BUILT_IN}
+    return all((part.name, type(part).__module__) in known for part in with_parts(plugin))
 
 
 def label(plugin: Plugin) -> str:
     """What tables call a plugin: its name, and the hyperparameters that differ from their defaults."""
+    if isinstance(plugin, Described):
+        return plugin.caption()
     changed = []
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
         value = getattr(plugin, field.name)
@@ -406,25 +417,6 @@ def _plain(value: Any, semantic_only: bool) -> Any:
 def _source_of(cls: type) -> str:
     module = sys.modules.get(cls.__module__)
     return f"{getattr(module, '__file__', None) or cls.__module__}:{cls.__qualname__}"
-
-
-def _with_suggestions(error: ValidationError, cls: type[Plugin]) -> ValidationError:
-    """The same error, with unknown hyperparameters answered by the known ones."""
-    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    faults: list[InitErrorDetails] = []
-    for fault in error.errors(include_url=False):
-        kind: str | PydanticCustomError = fault["type"]
-        context = fault.get("ctx", {})
-        if kind == "unexpected_keyword_argument":
-            close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            allowed = f"(allowed: {', '.join(known)})" if known else "(it has none)"
-            what = f"unknown hyperparameter of {cls.name!r}{hint} {allowed}"
-            kind = PydanticCustomError("plugin", "{what}", {"what": what})
-        elif kind == "plugin":
-            kind = PydanticCustomError("plugin", "{what}", context)
-        faults.append(InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=context))
-    return ValidationError.from_exception_data(cls.__name__, faults)
 
 
 @cache

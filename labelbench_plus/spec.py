@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from labelbench_plus.contracts.capabilities import offered_by_problem, offered_b
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.plugins import Plugin, describe, is_built_in, label, registry
+from labelbench_plus.plugins import Plugin, Strangers, describe, is_built_in, label, registry, with_parts
 
 VALIDATION = "validation"
 """The line of what is used beside the budget that every board has."""
@@ -107,8 +107,12 @@ class RunSpec:
         }
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> RunSpec:
+    def from_json(cls, record: dict[str, Any], strangers: Strangers | None = None) -> RunSpec:
         """Build a spec from `as_json`.
+
+        Parameters
+        ----------
+        strangers: who answers for plugins that may not be imported here; None if all may.
 
         Raises
         ------
@@ -119,13 +123,13 @@ class RunSpec:
             raise ValueError(f"the run follows protocol {record['protocol']}; this version follows {PROTOCOL}")
         initial, proxy = record["initial"], record.get("proxy")
         return cls(
-            problem=registry("problems").build(record["problem"]),
-            trainer=registry("trainers").build(record["trainer"]),
-            strategy=registry("strategies").build(record["strategy"]),
-            initial=registry("strategies").build(initial) if initial is not None else None,
+            problem=registry("problems").build(record["problem"], strangers),
+            trainer=registry("trainers").build(record["trainer"], strangers),
+            strategy=registry("strategies").build(record["strategy"], strangers),
+            initial=registry("strategies").build(initial, strangers) if initial is not None else None,
             amounts=tuple(map(float, record["amounts"])),
             seed=record["seed"],
-            proxy=registry("trainers").build(proxy) if proxy is not None else None,
+            proxy=registry("trainers").build(proxy, strangers) if proxy is not None else None,
         )
 
     @cached_property
@@ -152,7 +156,7 @@ def _lines(plugins: Iterable[Plugin]) -> dict[str, int]:
     """What plugins and those in their fields use beside the budget."""
     lines: dict[str, int] = {}
     for plugin in plugins:
-        for part in _with_parts(plugin):
+        for part in with_parts(plugin):
             for name, count in part.beside().items():
                 if not isinstance(name, str) or not LINE.fullmatch(name) or name == VALIDATION:
                     raise ValueError(
@@ -167,15 +171,6 @@ def _lines(plugins: Iterable[Plugin]) -> dict[str, int]:
                 if count:
                     lines[name] = count
     return lines
-
-
-def _with_parts(plugin: Plugin) -> Iterator[Plugin]:
-    yield plugin
-    for field in fields(plugin):  # type: ignore[arg-type]
-        value = getattr(plugin, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, Plugin):
-                yield from _with_parts(part)
 
 
 def canonical(value: Any) -> bytes:

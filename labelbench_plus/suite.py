@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -27,8 +28,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
+from labelbench_plus.faults import worded
 from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
-from labelbench_plus.plugins import From, Plugin, describe, label, registry
+from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry
 from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
@@ -107,12 +109,50 @@ class Budget(BaseModel):
         return (float(self.first), *[float(max(round(self.batch * self.growth**number), 1)) for number in later])
 
 
+class Isolation(BaseModel):
+    """How strategies are kept from hidden labels: they choose in a process that is never sent one.
+
+    Written as `isolate: process`, or with all of it: `isolate: {kind: process, seconds: 600}`.
+
+    Attributes
+    ----------
+    kind: "process" refuses to start where that process cannot be confined, "best_effort" goes on and says so.
+    seconds: how long a choice may take before its process is ended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    kind: Literal["process", "best_effort"]
+    seconds: PositiveFloat = 3600.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+Reporting = Callable[[Isolation | None], AbstractContextManager[Strangers | None]]
+"""Makes who answers for strangers' plugins while a suite is read; told how the suite isolates them."""
+
+
+class Nobody:
+    """Answers for no stranger: where strategies are isolated, only those of this package are known."""
+
+    def foreign(self, kind: str, name: str) -> bool:
+        entry = registry(kind).entries().get(name)
+        return kind == "strategies" and entry is not None and entry.origin != BUILT_IN
+
+    def report(self, kind: str, value: Mapping[str, Any]) -> Plugin:
+        what = f"'{value['name']}' is a stranger's and the suite isolates it: `labelbench_plus.load_suite` can read it"
+        raise PydanticCustomError("plugin", "{what}", {"what": what})
+
+
 class Suite(BaseModel):
     """A product of runs: problems × trainers × strategies × seeds, all on one budget and one first round.
 
     `suite`, `title` and `baseline` say how results are shown, `launch` how jobs are started (settings by launcher name,
     for `lbp sweep`), `isolate: process` that strategies choose in a process which never receives a hidden label
-    (`launch.isolation`); everything else is part of the runs' identity.
+    (`isolation.cell`); everything else is part of the runs' identity.
 
     With a `proxy`, labels are chosen under that trainer, once for all `trainers`, and these are trained on them
     (`RunSpec.proxy`). Where the proxy is one of the `trainers` too, its runs are those that choose.
@@ -133,7 +173,7 @@ class Suite(BaseModel):
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)]
     baseline: str = "random"
     launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    isolate: Literal["process"] | None = None
+    isolate: Isolation | None = None
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Suite:
@@ -197,7 +237,11 @@ class Source:
         return f"{self.name}:{position[0] + 1}:{position[1] + 1}"
 
 
-def load_suite(path: Path, overrides: Sequence[str] = ()) -> Suite:
+def load_suite(
+    path: Path,
+    overrides: Sequence[str] = (),
+    reporting: Reporting = lambda terms: nullcontext(None if terms is None else Nobody()),
+) -> Suite:
     """Read, override and validate a suite, and check that every run of it can be made.
 
     Parameters
@@ -205,6 +249,7 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> Suite:
     path: a YAML 1.2 file.
     overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
         list entries are addressed by number.
+    reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
 
     Raises
     ------
@@ -213,12 +258,21 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> Suite:
     """
     source = _read(path, overrides)
     try:
-        suite = Suite.model_validate(source.data)
+        with reporting(_terms(source.data.get("isolate"))) as strangers:
+            suite = Suite.model_validate(source.data, context={STRANGERS: strangers})
     except ValidationError as error:
         raise SuiteError("\n".join(_report(source, error))) from error
     if faults := list(_impossible(suite, source)):
         raise SuiteError("\n".join(faults))
     return suite
+
+
+def _terms(said: Any) -> Isolation | None:
+    """How strangers are kept apart while a suite is read: strictly, where it is not clear how."""
+    try:
+        return None if said is None else Isolation.model_validate(said)
+    except ValidationError:
+        return Isolation(kind="process")
 
 
 def _impossible(suite: Suite, source: Source) -> Iterator[str]:
@@ -300,12 +354,11 @@ def _report(source: Source, error: ValidationError) -> list[str]:
         if any(len(other["loc"]) > len(fault["loc"]) == _common(other["loc"], fault["loc"]) for other in faults):
             continue  # a list that lost its only entry to an error is not itself at fault
         path = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
-        message = fault["msg"]
         if fault["type"] == "extra_forbidden":
             model = Budget if path[:1] == ["budget"] else Suite
             message = f"unknown field{_close(str(path[-1]), model.model_fields)}"
-        elif fault["type"] not in ("plugin", "missing") and not isinstance(fault["input"], dict | list):
-            message = f"{message} (got {fault['input']!r})"
+        else:
+            message = worded(fault)
         lines.append(f"{source.place(path)}: {'.'.join(map(str, path)) or 'suite'}: {message}")
     if len(lines) > MAX_ERRORS:
         lines[MAX_ERRORS:] = [f"... and {len(lines) - MAX_ERRORS} more"]

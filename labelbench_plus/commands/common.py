@@ -64,6 +64,21 @@ def load_plugins(files: Iterable[Path] | None) -> None:
             stop(str(error))
 
 
+def tell_isolation(suite: Suite, runs: Iterable[RunSpec]) -> None:
+    """Say what isolation covers here and what it does not; end the command where it cannot be had as asked for."""
+    if suite.isolate is None:
+        return
+    from labelbench_plus.isolation.cell import Cell, IsolationError
+    from labelbench_plus.isolation.suites import statement
+
+    try:
+        with Cell(terms=suite.isolate) as cell:
+            cell.start()
+            say(statement(suite.isolate, cell.held, runs), file=sys.stderr)
+    except IsolationError as error:
+        stop(str(error))
+
+
 def check_models_can_be_kept(runs: Iterable[RunSpec]) -> None:
     """End the command where a trainer cannot save its models; before any work."""
     from labelbench_plus.running.job import why_no_models
@@ -72,13 +87,22 @@ def check_models_can_be_kept(runs: Iterable[RunSpec]) -> None:
         stop(reason)
 
 
-def load_runs(path: Path, overrides: list[str] | None, plugin: list[Path] | None) -> tuple[Suite, list[RunSpec]]:
-    """A suite and its runs; what is wrong with the file ends the command."""
-    from labelbench_plus.suite import SuiteError, load_suite
+def load_runs(
+    path: Path, overrides: list[str] | None, plugin: list[Path] | None, out: Path = DEFAULT_OUT
+) -> tuple[Suite, list[RunSpec]]:
+    """A suite and its runs; what is wrong with the file ends the command.
 
-    load_plugins(plugin)
+    Parameters
+    ----------
+    plugin: files that are loaded here, unless the suite isolates strategies: then a confined process loads them.
+    out: where runs are kept, which that process cannot read.
+    """
+    from labelbench_plus.isolation.suites import load_suite
+    from labelbench_plus.running.job import Where
+    from labelbench_plus.suite import SuiteError
+
     try:
-        suite = load_suite(path, overrides or ())
+        suite = load_suite(path, overrides or (), plugin_files=plugin or (), hidden=Where.here(out).hidden)
     except SuiteError as error:
         stop(str(error))
     return suite, suite.runs()

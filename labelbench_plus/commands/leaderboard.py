@@ -52,7 +52,7 @@ def show(suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_O
 
     Example: lbp leaderboard benchmarks/suites/digits.yaml
     """
-    loaded, runs = load_runs(suite, overrides, plugin)
+    loaded, runs = load_runs(suite, overrides, plugin, out)
     if not show_board(loaded, runs, out):
         raise typer.Exit(FAILED)
 
@@ -144,7 +144,7 @@ def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -
             except ResultsError as error:
                 stop(str(error))
         else:
-            suite, runs = load_runs(source, None, plugin)
+            suite, runs = load_runs(source, None, plugin, out)
             found.append(results_of_suite(suite, runs, out))
             if not can_rank(found[-1]):
                 stop(f"no run of {suite.suite} is done: lbp run {source} --out {out}")

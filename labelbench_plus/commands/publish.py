@@ -29,7 +29,7 @@ def publish(
     from labelbench_plus.store.archive import write_archive
     from labelbench_plus.store.run_store import RunStore
 
-    loaded, runs = load_runs(suite, None, plugin)
+    loaded, runs = load_runs(suite, None, plugin, out)
     stores = [RunStore(out, spec.id) for spec in runs]
     if missing := sum(not store.done for store in stores):
         stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")

@@ -28,6 +28,7 @@ from labelbench_plus.shown import say
 if TYPE_CHECKING:
     from labelbench_plus.contracts.trainers import Trainer
     from labelbench_plus.spec import RunSpec
+    from labelbench_plus.suite import Isolation
 
 ONLY_ORDER = "it was imported, and of such a run there is the curve, but neither the pool nor the answers to train on"
 
@@ -54,15 +55,14 @@ def replay(
     from labelbench_plus.running.progress import Progress
     from labelbench_plus.store.run_store import RunStore
 
-    load_plugins(plugin)
-    chosen, root = _spec_of(run, out)
+    chosen, root, isolate = _spec_of(run, out, plugin or [])
     spec = replace(chosen, trainer=_built(trainer), proxy=chosen.proxy or chosen.trainer)
     _check(spec)
     if keep_models:
         check_models_can_be_kept([spec])
     say(f"run {spec.id}: {spec.trainer_label}; labels of run {spec.selection.id}")
     where, mirror = Where.here(root, device, plugin or ()), Mirror("replays", wandb)
-    work = local_jobs([spec], where, 1, mirror, keep_models=keep_models)
+    work = local_jobs([spec], where, 1, mirror, isolate=isolate, keep_models=keep_models)
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:
@@ -80,27 +80,38 @@ def replay(
     say(f"all of it: lbp show {spec.id} --out {root}")
 
 
-def _spec_of(run: str, out: Path) -> tuple[RunSpec, Path]:
-    """The spec of the run that is meant, and the output directory it lies in."""
+def _spec_of(run: str, out: Path, plugin: list[Path]) -> tuple[RunSpec, Path, Isolation | None]:
+    """The spec of the run that is meant, the output directory it lies in, and how its strategies were isolated.
+
+    Where they were, plugin files are not loaded here, and what is left of the run is isolated too.
+    """
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
 
+    from labelbench_plus.isolation.cell import Cell
     from labelbench_plus.plugins import PluginError
+    from labelbench_plus.running.job import Where
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.store.layout import find_run
+    from labelbench_plus.suite import Isolation
 
     try:
         folder = find_run(out, run)
     except LookupError as error:
         stop(f"run {run!r}: {ONLY_ORDER}" if _imported(run, out) else str(error.args[0]))
     try:
-        spec = RunSpec.from_json(json.loads((folder / "config.json").read_bytes()))
+        said = json.loads((folder / "manifest.json").read_bytes()).get("isolation")
+        isolate = Isolation(kind=said["asked"]) if said is not None else None
+        load_plugins(plugin if isolate is None else ())
+        with Cell(plugin, Where.here(out).hidden, isolate) as cell:
+            record = json.loads((folder / "config.json").read_bytes())
+            spec = RunSpec.from_json(record, None if isolate is None else cell)
         found = spec.id
     except (OSError, ValueError, KeyError, TypeError, PluginError, ValidationError, PydanticCustomError) as error:
         stop(f"{folder / 'config.json'}: the run cannot be built here: {error}")
     if found != folder.name:
         stop(f"{folder}: with the code and data of now it would be run {found}: its labels cannot be bought again")
-    return spec, folder.parent.parent
+    return spec, folder.parent.parent, isolate
 
 
 def _imported(run: str, out: Path) -> bool:

@@ -20,6 +20,7 @@ from labelbench_plus.commands.common import (
     check_models_can_be_kept,
     load_runs,
     stop,
+    tell_isolation,
 )
 from labelbench_plus.commands.leaderboard import show_board
 from labelbench_plus.shown import say
@@ -45,12 +46,13 @@ def run(
     from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
 
-    loaded, runs = load_runs(suite, overrides, plugin)
+    loaded, runs = load_runs(suite, overrides, plugin, out)
     _check_device(device)
     if keep_models:
         check_models_can_be_kept(runs)
+    tell_isolation(loaded, runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
-    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate is not None, keep_models=keep_models)
+    work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
     say(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:

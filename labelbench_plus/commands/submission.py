@@ -62,9 +62,9 @@ def pack_command(
     from labelbench_plus.submission.pack import pack
 
     overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
-    loaded, specs = load_runs(suite, overrides, plugin)
+    loaded, specs = load_runs(suite, overrides, plugin, runs_in)
     as_written = [each for each in overrides if not each.startswith("seeds")]
-    planned, _ = load_runs(suite, as_written, None) if as_written != overrides else (loaded, specs)
+    planned, _ = load_runs(suite, as_written, plugin, runs_in) if as_written != overrides else (loaded, specs)
     for prefix in ids:
         if (fits := sum(spec.id.startswith(prefix) for spec in specs)) != 1:
             stop(f"run {prefix}: fits {fits} runs of {loaded.suite}")

@@ -1,74 +1,135 @@
-"""A process gives up what it does not need: files, other processes, the network (Linux' Landlock).
+"""A process gives up what it does not need, before it loads anything: files, system calls, privileges.
 
-Needs no privilege and cannot be undone. See the kernel's userspace-api/landlock for the numbers.
+Threads that are there already would keep what is given up. So this is done while there is one thread, before NumPy
+and torch are imported, and checked by trying.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
+import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
-ASK_VERSION, PATH_BENEATH, NO_NEW_PRIVILEGES = 1, 1, 38
-EXECUTE, WRITE, READ, LIST, TRUNCATE, IOCTL = 1, 2, 4, 8, 2**14, 2**15
-ALL_OF_FILES = {1: 2**13 - 1, 2: 2**14 - 1, 3: 2**15 - 1, 4: 2**15 - 1}  # what each version of the interface knows
-ALL_OF_FILES_SINCE_5 = 2**16 - 1
-OF_PLAIN_FILES = EXECUTE | WRITE | READ | TRUNCATE | IOCTL  # what makes sense for a file
-TCP = 3  # bind and connect
-SIGNALS_AND_SOCKETS = 3
-LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/opt")
-KERNEL = ("/dev", "/sys/devices/system", "/proc/cpuinfo", "/proc/meminfo", "/proc/self", "/proc/driver")
+from labelbench_plus.isolation.calls import restrict_calls
+from labelbench_plus.isolation.landlock import IOCTL, LIST, READ, SCRATCH, WRITE, restrict_files
+
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+FACTS = (
+    "/sys/devices/system",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/vm/overcommit_memory",
+    *(f"/proc/self/{name}" for name in ("auxv", "cgroup", "cmdline", "maps", "stat", "statm", "status", "task")),
+)
+WRITABLE = ("/dev/null", "/dev/zero", "/proc/self/clear_refs")
+RANDOM = ("/dev/random", "/dev/urandom")
+GPU = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-caps", "nvidia[0-9]*", "kfd", "dri")
+GPU_FACTS = ("/proc/driver/nvidia", "/sys/bus/pci/devices", "/sys/class/kfd", "/sys/class/drm", "/sys/module/nvidia")
+CODE = (".py", ".dist-info", ".egg-info")
+MOST_FILES, LARGEST_FILE = 1024, 2**30
+CAPABILITIES_3 = 0x20080522
 
 
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+def confine(readable: Iterable[Path], scratch: Path, device: str = "cpu") -> dict[str, Any]:
+    """Leave this process the reading of some places, a folder to write to, and the calls of `calls`.
 
-
-class _Rule(ctypes.Structure):
-    _pack_ = 1
-    _layout_ = "ms"
-    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
-
-
-def confine(readable: Iterable[Path], scratch: Path) -> str:
-    """Leave this process (and what it starts) only the reading of some places and a folder to write to.
+    Parameters
+    ----------
+    device: "cuda" leaves it the GPU's devices too.
 
     Returns
     -------
-    What holds from now on, in words. Without Landlock nothing does, and that is what it says.
+    What holds from now on: `landlock`, its version (0: files are open to it); `seccomp`, whether system calls are
+    listed; `missing`, why what does not hold does not.
     """
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-    version = libc.syscall(CREATE_RULESET, None, 0, ASK_VERSION) if libc is not None else -1
-    if libc is None or version < 1:
-        return "memory of its own; this system has no Landlock: files and processes are open to it"
-    files = ALL_OF_FILES.get(version, ALL_OF_FILES_SINCE_5)
-    rules = _Ruleset(files, TCP if version >= 4 else 0, SIGNALS_AND_SOCKETS if version >= 6 else 0)
-    size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(rules), size, 0)
-    if ruleset < 0:
-        return f"memory of its own; Landlock refused: {os.strerror(ctypes.get_errno())}"
-    for place in {*readable, *map(Path, LIBRARIES)}:
-        _allow(libc, ruleset, place, READ | LIST)
-    for place in map(Path, KERNEL):
-        _allow(libc, ruleset, place, (READ | WRITE | LIST | IOCTL) & files)
-    _allow(libc, ruleset, scratch, files & ~EXECUTE)
-    if libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.syscall(RESTRICT_SELF, ruleset, 0):
-        return f"memory of its own; Landlock refused: {os.strerror(ctypes.get_errno())}"
-    os.close(ruleset)
-    return f"memory of its own; reads code alone, starts nothing (Landlock {version})" + (
-        "; no TCP" if version >= 4 else ""
-    )
+    if sys.platform != "linux":
+        return {"landlock": 0, "seccomp": False, "missing": f"{sys.platform} has neither Landlock nor seccomp"}
+    if (threads := len(os.listdir("/proc/self/task"))) != 1:
+        return {"landlock": 0, "seccomp": False, "missing": f"{threads} threads run already"}
+    _limit()
+    landlock, no_landlock = restrict_files(_places(readable, scratch, device))
+    _drop_capabilities()
+    no_seccomp = restrict_calls(device)
+    if landlock and _opens("/etc/passwd"):
+        landlock, no_landlock = 0, "Landlock says that it holds, and /etc/passwd can be opened"
+    if not no_seccomp and _reaches_out():
+        no_seccomp = "seccomp says that it holds, and a socket can be made"
+    missing = "; ".join(filter(None, (no_landlock, no_seccomp)))
+    return {"landlock": landlock, "seccomp": not no_seccomp, "missing": missing}
 
 
-def _allow(libc: ctypes.CDLL, ruleset: int, place: Path, rights: int) -> None:
-    with contextlib.suppress(OSError):  # not every machine has every place
-        descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
-        try:
-            rule = _Rule(rights if place.is_dir() else rights & OF_PLAIN_FILES, descriptor)
-            libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0)
-        finally:
-            os.close(descriptor)
+def _places(readable: Iterable[Path], scratch: Path, device: str) -> Iterator[tuple[Path, int]]:
+    for place in {*readable, *map(Path, LIBRARIES), *map(Path, FACTS)}:
+        yield place, READ | LIST
+    for place in map(Path, RANDOM):
+        yield place, READ
+    for place in map(Path, WRITABLE):
+        yield place, READ | WRITE
+    yield scratch, SCRATCH
+    if device != "cpu":
+        for place in (each for pattern in GPU for each in Path("/dev").glob(pattern)):
+            yield place, READ | WRITE | LIST | IOCTL
+        for place in map(Path, GPU_FACTS):
+            yield place, READ | LIST
+
+
+def code_places(path: Sequence[str], hidden: Sequence[Path]) -> list[Path]:
+    """Where the code is that such a process may read: what is installed, and packages and modules on the path.
+
+    Of an entry of the path that is no place of installed packages (a checkout, the folder of a script) only what can
+    be imported is meant: data may lie beside it. A place above one of `hidden` is none.
+    """
+    installed = [root / name for root in map(Path, (sys.prefix, sys.base_prefix)) for name in ("lib", "lib64")]
+    found = [*installed, Path(sys.prefix) / "pyvenv.cfg", Path(__file__).parents[1]]
+    found += [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
+    for entry in map(Path, path):
+        if entry.name in ("site-packages", "dist-packages") or entry.is_file():
+            found.append(entry)
+        elif entry.is_dir() and not any(entry.is_relative_to(place) for place in installed):
+            found += [part for part in entry.iterdir() if part.suffix in CODE or (part / "__init__.py").is_file()]
+    return [place for place in found if not any(folder.is_relative_to(place.resolve()) for folder in hidden)]
+
+
+def _limit() -> None:
+    import resource
+
+    for what, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, LARGEST_FILE),
+        (resource.RLIMIT_NOFILE, MOST_FILES),
+    ):
+        _, hard = resource.getrlimit(what)
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (value, value))
+
+
+def _drop_capabilities() -> None:
+    """Whoever is root is root without privileges."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0)
+    libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
+
+
+def _opens(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return False
+    except OSError:
+        return os.path.exists(path)
+    return True
+
+
+def _reaches_out() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.oracle import Again
 from labelbench_plus.steps import Select
@@ -25,12 +25,14 @@ class Chosen:
     ----------
     run, head: its id, and the hash of its last round, which stands for all it bought.
     records, costs: of its rounds.
+    isolation: how its strategies were kept from labels, as its manifest says; None if they were not.
     """
 
     run: str
     head: str
     records: tuple[RoundRecord, ...]
     costs: tuple[dict[str, float | None], ...]
+    isolation: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, store: RunStore) -> Chosen:
@@ -41,7 +43,8 @@ class Chosen:
         StoreError
             Its files contradict each other.
         """
-        return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()))
+        isolation = store.manifest().get("isolation")
+        return cls(store.id, store.head(), tuple(store.rounds()), tuple(store.costs()), isolation)
 
     @property
     def provenance(self) -> dict[str, str]:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from labelbench_plus.isolation.cell import Cell
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.chosen import Chosen
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.store.run_store import RoundRecord, RunStore
+    from labelbench_plus.suite import Isolation
 
 Outcome = Literal["finished", "already done", "busy"]
 ANSWERS = "answers"  # the folder of what somebody was asked and answered, beside the output directory
@@ -46,6 +48,11 @@ class Where:
     def answers(self) -> Path:
         """Where answers that somebody gave are kept: beside the output directory, never in the cache."""
         return self.root.parent / ANSWERS
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """What strangers' code must not read: results, features, answers."""
+        return self.root, self.cache, self.answers
 
     @classmethod
     def here(cls, root: Path, device: str = "cpu", plugin_files: Sequence[Path] = ()) -> Where:
@@ -93,7 +100,8 @@ class Job:
     Attributes
     ----------
     run_id, spec, title: what to run (`RunSpec.as_json`), and what people call it.
-    isolate: have strategies choose in a process that never receives a hidden label.
+    isolate: have strategies choose in a process that never receives a hidden label; None has them choose here.
+    reports: what strangers' strategies are, where they are isolated: none of their code runs here.
     keep_model: leave the last model in the run's folder; of a run that is done, train it again on what was bought.
     """
 
@@ -103,7 +111,8 @@ class Job:
     where: Where
     mirror: Mirror = NOT_MIRRORED
     noted: Noted = field(default_factory=Noted)
-    isolate: bool = False
+    isolate: Isolation | None = None
+    reports: tuple[str, ...] = ()
     keep_model: bool = False
 
     @classmethod
@@ -113,11 +122,16 @@ class Job:
         where: Where,
         mirror: Mirror = NOT_MIRRORED,
         *,
-        isolate: bool = False,
+        isolate: Isolation | None = None,
         keep_model: bool = False,
     ) -> Job:
         """The run of a spec, printing to the terminal."""
-        return cls(spec.id, spec.as_json(), str(spec), where, mirror, isolate=isolate, keep_model=keep_model)
+        from labelbench_plus.isolation.reported import reports_of
+
+        reports = reports_of((spec.strategy, spec.initial))
+        return cls(
+            spec.id, spec.as_json(), str(spec), where, mirror, isolate=isolate, reports=reports, keep_model=keep_model
+        )
 
 
 def why_no_models(runs: Iterable[RunSpec]) -> str:
@@ -140,7 +154,7 @@ def local_jobs(
     workers: int,
     mirror: Mirror = NOT_MIRRORED,
     *,
-    isolate: bool = False,
+    isolate: Isolation | None = None,
     keep_models: bool = False,
 ) -> list[Job]:
     """A job for each of `runs` that is left to do by `workers` processes of this machine.
@@ -171,43 +185,66 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
     ----------
     on_round: called with the number of rounds committed, after each; now and then while others are waited for.
     """
-    from labelbench_plus.contracts.problems import Place
     from labelbench_plus.isolation.cell import Cell
-    from labelbench_plus.loop import run
+    from labelbench_plus.isolation.reported import Pinned
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.plugins import load_plugin_file
-    from labelbench_plus.running.failures import facts_of
     from labelbench_plus.spec import RunSpec
-    from labelbench_plus.steps import Select, select_here
-    from labelbench_plus.store.lease import LeaseLost, RunBusy
-    from labelbench_plus.store.manifest import manifest
-    from labelbench_plus.store.numbered import file_name
     from labelbench_plus.store.run_store import RunStore
-    from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror, mirror_from_files
-    from labelbench_plus.warm_up import warm_up
+    from labelbench_plus.tracking.wandb_mirror import Subject, mirror_from_files
 
     where, mirrored = job.where, job.mirror
-    for file in where.plugin_files:
+    for file in where.plugin_files if job.isolate is None else ():
         load_plugin_file(file)
-    spec = RunSpec.from_json(job.spec)
+    spec = RunSpec.from_json(job.spec, None if job.isolate is None else Pinned(job.reports))
     store = RunStore(where.root, job.run_id)
     if store.done:
         mirror_from_files(Subject.of(spec), store, mirrored.suite, mirrored.mode, mirrored.not_before)
         if not job.keep_model or store.model_folder.exists():
             return "already done"
-        mirrored = NOT_MIRRORED
+        job = replace(job, mirror=NOT_MIRRORED)
     try:
         chosen = _chosen(job, spec, store, on_round)
     except AnswersPending as pending:
         return pending
+    with Cell(where.plugin_files, where.hidden, job.isolate, device=where.device) as cell:
+        return _carry_on(job, spec, store, chosen, cell, on_round)
+
+
+def _carry_on(
+    job: Job, spec: RunSpec, store: RunStore, chosen: Chosen | None, cell: Cell, on_round: Callable[[int], None]
+) -> Outcome | AnswersPending:
+    """Do what is left of a run, with the choices of another one or with those made in `cell` or here."""
+    from labelbench_plus.contracts.problems import Place
+    from labelbench_plus.isolation.suites import as_manifest, check_isolation, statement
+    from labelbench_plus.loop import run
+    from labelbench_plus.oracle import AnswersPending
+    from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.shown import say
+    from labelbench_plus.steps import Select, select_here
+    from labelbench_plus.store.lease import LeaseLost, RunBusy
+    from labelbench_plus.store.manifest import manifest
+    from labelbench_plus.store.numbered import file_name
+    from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror
+    from labelbench_plus.warm_up import warm_up
+
+    where, mirrored = job.where, job.mirror
+    isolation = chosen.isolation if chosen is not None else None
+    if job.isolate is not None and chosen is None:
+        try:
+            cell.start()
+        except Exception as error:
+            _note_failure(job, store, error)
+            raise
+        isolation = as_manifest(job.isolate, cell.held, spec, where.plugin_files)
     mirror = WandbMirror(Subject.of(spec), store.folder, mirrored.suite, mirrored.mode, mirrored.not_before)
 
     def listener(record: RoundRecord, costs: dict[str, float | None]) -> None:
         mirror.round(record, costs)
         on_round(record.number + 1)
 
-    about = {**job.noted.about, "isolate": "process"} if job.isolate else job.noted.about
-    origin = manifest(spec, where.device, chosen.provenance if chosen else None)
+    about = {**job.noted.about, "isolate": job.isolate.kind} if job.isolate else job.noted.about
+    origin = manifest(spec, where.device, chosen.provenance if chosen else None, isolation)
     try:
         lease = store.open(
             spec,
@@ -220,13 +257,17 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
         return "busy"
     try:
         log = store.folder / "attempts" / file_name(lease.number, ".log") if job.noted.log else None
-        with _printing_to(log), Cell(where.plugin_files, (where.root, where.cache, where.answers)) as cell:
+        with _printing_to(log):
+            if log is not None and job.isolate is not None and chosen is None:
+                say(statement(job.isolate, cell.held, [spec]), flush=True)
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
             if chosen is not None:
                 chosen.check(store)
                 select, shared = chosen.select(len(store.rounds())), max(shared, chosen.concurrency)
-            warm_up(spec.strategy, spec.initial, spec.trainer)
+            else:
+                check_isolation(store.manifest().get("isolation"), isolation, store.folder)
+            warm_up(spec.trainer, *(() if job.isolate else (spec.strategy, spec.initial)))
             place = Place(where.cache, where.device, shared, where.answers)
             run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
     except AnswersPending as pending:
@@ -260,8 +301,6 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
         return None
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.chosen import Chosen
-    from labelbench_plus.running.failures import facts_of
-    from labelbench_plus.store.lease import RunBusy, acquire
     from labelbench_plus.store.run_store import RunStore
 
     first = spec.selection
@@ -274,16 +313,24 @@ def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], 
             raise outcome
         return Chosen.of(RunStore(job.where.root, first.id))
     except Exception as error:  # noted of this run too: nobody would look for it in the other's folder
-        with contextlib.suppress(OSError, RunBusy):
-            (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
-            about = job.noted.about
-            lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, about), **about)
-            run = f"(in run {first.id}, which chooses its labels)"
-            if isinstance(error, AnswersPending):
-                lease.release("waiting", f"{error} {run}", answers=error.count)
-            else:
-                lease.release("failed", f"{type(error).__name__}: {error} {run}", failure=facts_of(error))
+        _note_failure(job, store, error, f" (in run {first.id}, which chooses its labels)")
         raise
+
+
+def _note_failure(job: Job, store: RunStore, error: Exception, where: str = "") -> None:
+    """Note, as an attempt, why a run could not even begin."""
+    from labelbench_plus.oracle import AnswersPending
+    from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.store.lease import RunBusy, acquire
+
+    about = job.noted.about
+    with contextlib.suppress(OSError, RunBusy):
+        (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
+        lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, about), **about)
+        if isinstance(error, AnswersPending):
+            lease.release("waiting", f"{error}{where}", answers=error.count)
+        else:
+            lease.release("failed", f"{type(error).__name__}: {error}{where}", failure=facts_of(error))
 
 
 def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:

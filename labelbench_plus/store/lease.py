@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import os
 import sys
 import threading
@@ -135,7 +134,8 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
 def attempts(folder: Path) -> list[dict[str, Any]]:
     """Every attempt noted in `folder`, oldest first, each with its `number`.
 
-    One whose record cannot be read says nothing but that, as `unreadable`.
+    One whose record cannot be read says nothing but that, as `unreadable`. One that ended and could not write how has
+    `ended` as "given up".
     """
     found = []
     for number in numbered(folder):
@@ -162,6 +162,8 @@ def read_attempt(folder: Path, number: int) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         told.once(path, error)
         record = {"host": "?", "pid": "?", "unreadable": str(error)}
+    if "ended" not in record and path.stat().st_mtime < LONG_AGO:
+        record["ended"] = "given up"
     return {**record, "number": number}
 
 
@@ -177,7 +179,9 @@ def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> bool:
         if holder.lives(record) is None or record.get("detail") or _alive(folder, number):
             return False
         del record["number"]
-        noted = {"ended": outcome, **record, "detail": detail, **facts}
+        if record.get("ended") in (None, "given up"):
+            record["ended"] = outcome
+        noted = {**record, "detail": detail, **facts}
         replace(folder / file_name(number), json.dumps(noted).encode())
     except OSError:
         return False
@@ -191,7 +195,7 @@ def held_by(record: dict[str, Any], age: float) -> str | None:
     ----------
     age: seconds since its heartbeat, as `heartbeat_age` counts them.
     """
-    if "ended" in record or age == math.inf:
+    if "ended" in record:
         return None
     alive = record.get("token") in _held if holder.is_me(record) else holder.lives(record)
     if not (age < STALE_SECONDS if alive is None else alive):
@@ -203,16 +207,13 @@ def held_by(record: dict[str, Any], age: float) -> str | None:
 
 
 def heartbeat_age(path: Path, now: float) -> float:
-    """Seconds since the heartbeat of the attempt in `path`; infinite if it was given up.
+    """Seconds since the heartbeat of the attempt in `path`.
 
     Parameters
     ----------
     now: by the clock of the file system that it is on.
     """
-    beat = path.stat().st_mtime
-    if beat < LONG_AGO:
-        return math.inf
-    if (age := now - beat) >= -HEARTBEAT_SECONDS:
+    if (age := now - path.stat().st_mtime) >= -HEARTBEAT_SECONDS:
         return age
     try:  # a clock was set back: whoever is alive beats again, by the clock of now, and of the dead this was the last
         os.utime(path)
@@ -230,7 +231,7 @@ def _alive(folder: Path, number: int, judge: Judge = lambda record: None) -> str
     path = folder / file_name(number)
     try:
         record = read_attempt(folder, number)
-        if "ended" in record or path.stat().st_mtime < LONG_AGO:
+        if "ended" in record:
             return None
         if holder.lives(record) is not None:
             return held_by(record, 0.0)

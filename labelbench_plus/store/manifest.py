@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.plugins import Plugin, Registry
+from labelbench_plus.plugins import Described, Plugin, Registry
 from labelbench_plus.spec import VALIDATION, RunSpec
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -24,13 +24,20 @@ SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code
 PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
 
 
-def manifest(spec: RunSpec, device: str, selection: Mapping[str, str] | None = None) -> dict[str, Any]:
+def manifest(
+    spec: RunSpec,
+    device: str,
+    selection: Mapping[str, str] | None = None,
+    isolation: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Everything a reader needs to judge or repeat a run, as plain JSON values.
 
     Parameters
     ----------
     selection: of a run with a proxy, which `run` chose its labels, and the `head` of that run: the hash of its last
         round, which stands for all it bought.
+    isolation: of a run whose strategies chose in a process of their own, what confined that
+        (`isolation.suites.as_manifest`).
     """
     return {
         "run": spec.id,
@@ -47,12 +54,15 @@ def manifest(spec: RunSpec, device: str, selection: Mapping[str, str] | None = N
         "validation_labels": spec.validation_labels,
         **({"beside": spec.beside} if spec.beside.keys() - {VALIDATION} else {}),
         **({"selection": dict(selection)} if selection is not None else {}),
+        **({"isolation": dict(isolation)} if isolation is not None else {}),
         **machine(device),
     }
 
 
 def plugin_origin(kind: str, plugin: Plugin) -> str:
     """Which package or file a plugin came from."""
+    if isinstance(plugin, Described):
+        return plugin.origin
     return Registry.kinds[kind].entries()[plugin.name].origin
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelbench_plus import plain_json
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, speaks_of_another_archive
+from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, read_badges, speaks_of_another_archive
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
@@ -18,7 +18,7 @@ from labelbench_plus.strangers import Allowed
 from labelbench_plus.submission.arithmetic import check_run
 from labelbench_plus.submission.bundle import CURVES, SUBMISSION, TABLES, Bundle, read_bundle
 from labelbench_plus.submission.coverage import by_setting, check_coverage, check_outliers, check_selections
-from labelbench_plus.submission.findings import Finding, Findings
+from labelbench_plus.submission.findings import Finding, Findings, some
 from labelbench_plus.submission.grain import check_grain
 from labelbench_plus.submission.planned import check_seeds
 from labelbench_plus.submission.published import check_published, published_beside
@@ -226,5 +226,8 @@ def _badges(bundle: Bundle) -> Iterator[Finding]:
     try:
         if speaks_of_another_archive(bundle.folder):
             yield Finding(BADGES_FILE, "speaks of another archive: its badges count for nothing here")
+        elif given := read_badges(bundle.folder):
+            what = "gives badges: who reviews writes it, and who sends a submission leaves it out"
+            yield Finding(BADGES_FILE, what, "", "badges", "", some(sorted(set(given.values()))), warning=True)
     except BadgesError as error:
         yield Finding(BADGES_FILE, str(error).partition(": ")[2])

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -43,7 +43,8 @@ class SweepError(Exception):
 class SweepRun:
     """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec.
 
-    `selection`: the id of the run that chooses its labels, if that is another one (`RunSpec.proxy`).
+    `selection`: the id of the run that chooses its labels, if that is another one (`RunSpec.proxy`). `reports`: what
+    strangers' strategies are that were isolated when the spec was made.
     """
 
     id: str
@@ -54,10 +55,13 @@ class SweepRun:
     rounds: int
     spec: dict[str, Any]
     selection: str = ""
+    reports: Sequence[str] = ()
 
     @classmethod
     def of(cls, spec: RunSpec) -> SweepRun:
         """A run as its spec describes it."""
+        from labelbench_plus.isolation.reported import reports_of
+
         return cls(
             id=spec.id,
             problem=label(spec.problem),
@@ -67,6 +71,7 @@ class SweepRun:
             rounds=len(spec.amounts),
             spec=spec.as_json(),
             selection=spec.selection.id if spec.proxy is not None else "",
+            reports=reports_of((spec.strategy, spec.initial)),
         )
 
     @property
@@ -194,7 +199,7 @@ class Sweep:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines: list[Any] = [settings]
         for task in tasks:
-            told = ("id", "title", "spec", "selection")
+            told = ("id", "title", "spec", "selection", "reports")
             lines.append([{name: getattr(run, name) for name in told} for run in task])
         publish(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 

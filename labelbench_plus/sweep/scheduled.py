@@ -5,8 +5,12 @@ USR2 means that the job is about to be ended (preemption or its time limit); TER
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable
+from typing import TextIO
+
+from labelbench_plus.shown import say
 
 TIME_LIMIT_SLACK = 75.0  # SLURM may send its warning a minute early
 
@@ -30,6 +34,12 @@ def ignore_scheduler() -> None:
 def at_its_limit(age: float, limit: float | None, notice: float) -> bool:
     """Whether a job that is so many seconds old is warned because of its time limit."""
     return bool(limit) and age > limit - notice - TIME_LIMIT_SLACK  # type: ignore[operator]
+
+
+def log(text: object, file: TextIO | None = None) -> None:
+    """Print what a job says of its work. Where the disk takes no more of it, the work goes on."""
+    with contextlib.suppress(OSError):
+        say(text, file=file, flush=True)
 
 
 def requeue() -> None:

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 from labelbench_plus.contracts.launchers import Batch, Launcher
 from labelbench_plus.pairs.tasks import SelectionTask, independent
 from labelbench_plus.running.selection import WorkerError, crew_of, do_tasks
-from labelbench_plus.shown import say
 from labelbench_plus.store.atomic import replace
-from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, requeue
+from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, log, requeue
 
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
@@ -90,16 +89,16 @@ def do_job(settings: dict[str, Any], line: Sequence[Sequence[Any]]) -> int:
             for group in [tasks] if independent(tasks) else [[task] for task in tasks]:
                 for task in do_tasks(crew, group):
                     done += 1
-                    say(f"{task} done", flush=True)
+                    log(f"{task} done")
     except WorkerError as error:
-        say(error, file=sys.stderr)
+        log(error, file=sys.stderr)
         return 1
     except Notice:
         if not done and at_its_limit(time.monotonic() - started, settings["time_limit"], settings["notice"]):
             limit = settings["time_limit"]
-            say(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
+            log(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
             return 1
-        say(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left", flush=True)
+        log(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left")
         requeue()
     return 0
 

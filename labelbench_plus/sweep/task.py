@@ -17,21 +17,31 @@ import os
 import socket
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.running.failures import facts_of, kind_of_attempt
 from labelbench_plus.running.job import Job, Mirror, Noted, Where, sharing, still_exists
 from labelbench_plus.running.local import DEATH, LEFT, WORKER_DIED, Event, run_local
-from labelbench_plus.shown import say
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.holder import process_name
 from labelbench_plus.store.layout import is_done, run_folder
 from labelbench_plus.store.lease import RunBusy, acquire, attempts, conclude
 from labelbench_plus.store.numbered import numbered
 from labelbench_plus.sweep.folder import cancelled, read_batch
-from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, requeue
+from labelbench_plus.sweep.scheduled import (
+    Notice,
+    at_its_limit,
+    ignore_scheduler,
+    listen_to_scheduler,
+    log,
+    requeue,
+)
 from labelbench_plus.sweep.selection import do_job
+
+if TYPE_CHECKING:
+    from labelbench_plus.suite import Isolation
 
 INFRA_TRIES = 3
 PREEMPTIONS_WITHOUT_A_ROUND = 10
@@ -117,7 +127,7 @@ class SweepTask:
             if self._last(run).get("batch") == self.batch:
                 conclude(self._attempts(run), "stopped", why)
         left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
-        _say(f"{why}: {len(left)} of {len(self.runs)} runs are left")
+        log(f"{why}: {len(left)} of {len(self.runs)} runs are left")
         if left and self.in_slurm:
             requeue()
             return 0
@@ -170,9 +180,17 @@ class SweepTask:
             where=Where(self.root, Path(settings["cache"]), settings["device"], plugins, shared),
             mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
             noted=Noted(self.about, log=True),
-            isolate=settings.get("isolate") is not None,  # sweeps of earlier versions do not say
+            isolate=self._isolation,
+            reports=tuple(run.get("reports", ())),  # sweeps of earlier versions do not say
             keep_model=settings.get("keep_models", False),
         )
+
+    @cached_property
+    def _isolation(self) -> Isolation | None:
+        from labelbench_plus.suite import Isolation
+
+        said = self.settings.get("isolate")  # sweeps of earlier versions do not say
+        return None if said is None else Isolation.model_validate(said)
 
     def _may_start(self, job: Job) -> bool:
         if self._revoked(job):
@@ -203,9 +221,9 @@ class SweepTask:
         elif event.state == "revoked":
             conclude(self._attempts(self._in_hand(run)), "stopped", CANCELLED)
         if event.state not in ("round", "withheld"):
-            _say(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip())
+            log(f"{time.strftime('%F %T')} {run} {event.state} {event.message}".rstrip())
         if event.state == "failed" and event.detail:
-            _say(event.detail)
+            log(event.detail)
 
     def _failed(self, run: str, event: Event) -> None:
         """See to it that a failure is noted of its run: here, as long as it cannot be written down."""
@@ -315,11 +333,6 @@ def idle_attempts(folder: Path) -> tuple[int, int]:
         else:
             break
     return cut_off, preempted
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # a full disk takes no log; the work goes on
-        say(text, flush=True)
 
 
 def _words(code: dict[str, Any]) -> str:

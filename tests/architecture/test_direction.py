@@ -18,6 +18,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "_torchvision_compat",
             "reference",
+            "faults",
+            "marks",
             "plugins",
             "seeding",
             "shown",

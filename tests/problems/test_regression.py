@@ -32,7 +32,7 @@ from labelbench_plus.submission.check import check
 from labelbench_plus.submission.pack import pack
 from labelbench_plus.submission.replay import replay
 from labelbench_plus.submission.sample import Sample
-from labelbench_plus.suite import load_suite
+from labelbench_plus.suite import Isolation, load_suite
 from labelbench_plus.testing.resume import check_resumes
 from labelbench_plus.trainers import trainers
 from labelbench_plus.view import CapabilityError, ItemView, PoolView
@@ -290,8 +290,8 @@ def test_labels_survive_purchase_resume_and_isolation_to_the_bit(odd, tmp_path):
     for spec in suite.runs()[:3]:
         check_resumes(spec, tmp_path / spec.id)
         stores = []
-        for isolate in (False, True):
-            root = tmp_path / f"isolated {isolate}"
+        for isolate in (None, Isolation(kind="process")):
+            root = tmp_path / f"isolated {isolate is not None}"
             carry_out(Job.of(spec, Where(root, tmp_path), isolate=isolate), lambda rounds: None)
             stores.append(RunStore(root, spec.id))
         for record, isolated in zip(*(store.rounds() for store in stores), strict=True):

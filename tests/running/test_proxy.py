@@ -21,7 +21,7 @@ from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.spec import RunSpec, canonical, incompatibilities
 from labelbench_plus.store.lease import acquire, attempts
 from labelbench_plus.store.run_store import RunStore, StoreError
-from labelbench_plus.suite import SuiteError, load_suite
+from labelbench_plus.suite import Isolation, SuiteError, load_suite
 from tests.sweep.conftest import PLUGINS
 
 SMALL = "{name: mlp, steps: 4, hidden: 4}"
@@ -137,7 +137,7 @@ def test_killed_in_either_run_and_called_again_it_ends_with_the_same_bytes(suite
 def test_isolation_changes_no_byte(suite_file, tmp_path):
     spec = of_one_seed(load_suite(suite_file(WITH_PROXY, ("rounds: 3", "rounds: 2"))))[0]
     carry([spec], tmp_path / "here")
-    carry_out(job(spec, tmp_path / "isolated", isolate=True), lambda rounds: None)
+    carry_out(job(spec, tmp_path / "isolated", isolate=Isolation(kind="process")), lambda rounds: None)
     assert files(tmp_path / "isolated") == files(tmp_path / "here")
 
 

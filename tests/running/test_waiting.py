@@ -86,9 +86,9 @@ def test_a_strategy_in_a_process_of_its_own_reads_no_answers(where, suite, monke
     hidden = []
 
     class Spy(cell.Cell):
-        def __init__(self, files, folders, **about):
+        def __init__(self, files, folders, terms, **about):
             hidden.extend(folders)
-            super().__init__(files, folders, **about)
+            super().__init__(files, folders, terms, **about)
 
     monkeypatch.setattr(cell, "Cell", Spy)
     (spec,) = load_suite(suite).runs()

@@ -100,6 +100,15 @@ def test_what_a_sender_claims_is_shown_as_theirs(bundle, tmp_path):
         assert claims == quoted
 
 
+def test_badges_that_a_sender_gives_are_told(bundle, place):
+    from labelbench_plus.leaderboard.badges import grant
+
+    run = json.loads(_lines(bundle)[0])["run"]
+    grant(bundle, "re-run", {run: ["trust me"]}, {})
+    (warning,) = check(bundle, place).warnings
+    assert "who sends a submission leaves it out (got re-run)" in str(warning)
+
+
 def test_the_badge_says_which_share_was_done_again(bundle, tmp_path):
     from labelbench_plus.leaderboard.badges import Again, grant
 

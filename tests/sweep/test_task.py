@@ -1,6 +1,8 @@
+import errno
 import json
 import os
 import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from labelbench_plus.sweep.report import print_failures, print_status
 from labelbench_plus.sweep.state import State, look
 from labelbench_plus.sweep.submit import unfinished
 from labelbench_plus.sweep.task import INFRA_TRIES, SweepTask, idle_attempts, wandb_delay
+from tests.store.faults import Fault, failing
 
 from .conftest import PLUGINS
 
@@ -263,6 +266,20 @@ def test_what_cannot_be_written_down_is_tried_again_and_told_by_the_exit_status(
     assert work._status() == 0  # somebody else has done it
 
 
+def test_what_was_given_up_was_not_cut_off(bench, task):
+    """On a full disk, say: that its end could not be written down is no reason to give the run up for good."""
+    suite = bench.suite("given_up", "random", seeds="[0]")
+    where = folder(bench, suite, "random") / "attempts"
+    where.mkdir(parents=True)
+    for _ in range(3):
+        lease = acquire(where)
+        with failing(Fault(where, 0, errno.ENOSPC, "from then on", only=("replace",))):
+            lease.release("failed", "OSError: [Errno 28] No space left on device")
+    assert [attempt["ended"] for attempt in attempts(where)] == ["given up"] * 3
+    assert idle_attempts(where.parent) == (0, 0)
+    assert task(suite).run() == 0
+
+
 def test_a_failure_that_a_dead_worker_could_not_write_down_is_written_once_that_can_be_done(bench, task):
     suite = bench.suite("later", "random", seeds="[0]")
     work = task(suite)
@@ -299,6 +316,18 @@ def test_a_step_of_the_clock_takes_no_time_from_a_job(bench, task, monkeypatch):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 86_400)
     assert job._may_start(job._job(job.runs[0]))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which takes nothing")
+def test_a_log_for_which_there_is_no_room_fails_no_job(bench, task):
+    suite = bench.suite("unlogged", "random", rounds=2, seeds="[0]")
+    work = task(suite, concurrent=1)
+    batch = Sweep(bench.out, "unlogged").batch_path(work.batch)
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "labelbench_plus.sweep.task", str(batch)]
+        done = subprocess.run(command, stdout=full, stderr=full, check=False)
+    assert done.returncode == 0
+    assert bench.files() == bench.undisturbed(suite)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(bench, tmp_path):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json, load_plugins
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json
 from labelbench_plus.commands.sweep.common import Out, open_sweep, specs_of
 from labelbench_plus.shown import say
 
@@ -36,8 +36,7 @@ def collect(
     tables, missing, invalid, total = [], list[str](), list[str](), 0
     for name in names:
         where = open_sweep(out, name)
-        load_plugins(map(Path, where.settings()["plugins"]))
-        specs = specs_of(where.runs())
+        specs = specs_of(where.runs(), where.settings())
         found = read(name, specs, out)
         total += len(specs)
         invalid += found.invalid

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelbench_plus.commands.common import HELD, stop
+from labelbench_plus.commands.common import HELD, load_plugins, stop
 
 if TYPE_CHECKING:
     from labelbench_plus.spec import RunSpec
@@ -88,8 +88,19 @@ def one_of(runs: Sequence[SweepRun], prefix: str) -> SweepRun:
     return fits[0]
 
 
-def specs_of(runs: Sequence[SweepRun]) -> list[RunSpec]:
-    """The runs, built from what the sweep noted of them."""
+def specs_of(runs: Sequence[SweepRun], settings: Mapping[str, Any]) -> list[RunSpec]:
+    """The runs, built from what the sweep noted of them.
+
+    Its plugin files are loaded, unless it isolates strategies: then strangers' are what was reported of them.
+
+    Parameters
+    ----------
+    settings: of the sweep.
+    """
+    from labelbench_plus.isolation.reported import Pinned
     from labelbench_plus.spec import RunSpec
 
-    return [RunSpec.from_json(run.spec) for run in runs]
+    isolated = settings.get("isolate") is not None
+    if not isolated:
+        load_plugins(map(Path, settings["plugins"]))
+    return [RunSpec.from_json(run.spec, Pinned(run.reports) if isolated else None) for run in runs]

@@ -87,7 +87,7 @@ def hand_over(order: Order) -> None:
         code = copy.path if copy else None
         planned = plan(where, found.runs, avoiding, order.wanted, order.limit, len(live), code)
         if order.suite is None:
-            _check_ids(planned.runs)
+            _check_ids(planned.runs, order.described)
         if not order.as_json:
             show_plan(where, found, planned, nodes)
         if planned.runs and (why := failing_alike(found.runs, order.fail_fast)):
@@ -206,13 +206,13 @@ def _ask(planned: Plan, max_hours: float | None, yes: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _check_ids(runs: Sequence[SweepRun]) -> None:
+def _check_ids(runs: Sequence[SweepRun], settings: dict[str, Any]) -> None:
     """A run must still mean what it meant when it was submitted."""
     faults = []
     specs: dict[str, RunSpec | str] = {}
     for run in runs:
         try:
-            specs[run.id] = specs_of([run])[0]
+            specs[run.id] = specs_of([run], settings)[0]
         except Exception as error:
             faults.append(f"{run.id} ({run.title}): {error}")
             continue

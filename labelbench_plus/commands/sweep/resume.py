@@ -60,7 +60,8 @@ def resume(
 
     where = open_sweep(out, name)
     kept = where.settings()
-    load_plugins(map(Path, kept["plugins"]))
+    if kept.get("isolate") is None:  # a launcher may come from there too
+        load_plugins(map(Path, kept["plugins"]))
     try:
         if launcher:
             profile = load_profile(launcher, {}, settings or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ from labelbench_plus.commands.sweep.common import (
     filters_of,
 )
 from labelbench_plus.commands.sweep.handover import Order, hand_over
+from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.sweep.state import RunStatus
@@ -63,13 +65,14 @@ def submit(
 
     Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
+    from labelbench_plus.isolation.suites import not_covered
     from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.profile import ProfileError, load_profile
     from labelbench_plus.sweep.state import State
     from labelbench_plus.sweep.submit import new_only
 
-    loaded, specs = load_runs(suite, overrides, plugin)
+    loaded, specs = load_runs(suite, overrides, plugin, out)
     if keep_models:
         check_models_can_be_kept(specs)
     try:
@@ -77,6 +80,9 @@ def submit(
         profile = load_profile(launcher, loaded.launch, [*(settings or ()), *extra])
     except ProfileError as error:
         stop(str(error))
+    if loaded.isolate is not None:
+        told = f"isolate: {loaded.isolate.kind}: each job finds out what confines strategies there, and notes it"
+        say(f"{told}\n{not_covered(specs)}", file=sys.stderr)
     runs = [SweepRun.of(spec) for spec in specs]
     filters = filters_of(only)
     where = Sweep(out, loaded.suite)
@@ -88,7 +94,7 @@ def submit(
         "cache": str(Path(default_cache_dir()).absolute()),
         "allow_code_drift": allow_code_drift,
         "snapshot": snapshot,
-        "isolate": loaded.isolate,
+        "isolate": loaded.isolate.model_dump() if loaded.isolate else None,
         "keep_models": keep_models,
     }
 
