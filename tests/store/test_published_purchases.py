@@ -10,7 +10,10 @@ from labelbench_plus.budget import Ledger, Purchase, allowance
 from labelbench_plus.contracts.problems import Place
 from labelbench_plus.oracle import Again
 from labelbench_plus.seeding import Streams
+from labelbench_plus.source_tasks.allocation import Allocation
+from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.spec import RunSpec, canonical
+from labelbench_plus.store.manifest import machine
 
 ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
 
@@ -38,9 +41,19 @@ def test_a_published_run_buys_the_same_again_to_the_byte(archive, cache):
 
 
 def _buy_back(line, spec, oracle):
+    elsewhere = line["manifest"]["cpu"] != machine("cpu")["cpu"]
     ledger = Ledger()
     for record in line["rounds"]:
         money = allowance(spec.amounts, record["round"], ledger)
-        oracle.answer(Again(Purchase.from_json(record["purchase"])), money, ledger)
-        assert canonical(ledger.purchases[-1].as_json()) == canonical(record["purchase"]), line["run"]
+        published, drop = Purchase.from_json(record["purchase"]), set()
+        query = Again(published)
+        if elsewhere and isinstance(oracle, SourceOracle):
+            # What sources sell is computed, and kept as digests: another processor rounds the last bit otherwise.
+            query, drop = Allocation(published.items, published.counts), {"answers"}
+        oracle.answer(query, money, ledger)
+        assert _text(ledger.purchases[-1].as_json(), drop) == _text(record["purchase"], drop), line["run"]
         assert ledger.spent == record["spent"]
+
+
+def _text(purchase, drop):
+    return canonical({name: value for name, value in purchase.items() if name not in drop})
