@@ -124,7 +124,7 @@ def test_details_come_back_from_an_archive_that_holds_them(told, tmp_path):
     for path in sorted((store.folder / "details").iterdir()):
         assert (tmp_path / "bare" / "runs" / store.id / "details" / path.name).read_bytes() == path.read_bytes()
     line = json.loads(gzip.decompress((tmp_path / "whole.gz").read_bytes()))
-    assert not check_run(line) and not misfits(RunLine, line, "runs.jsonl.gz")
+    assert not list(check_run(line)) and not misfits(RunLine, line, "runs.jsonl.gz")
     line["details"][1]["per item"]["label"][0] += 1
     (finding,) = check_run(line)
     assert finding.field == "details.1" and "by their hash" in finding.what

@@ -8,6 +8,7 @@ from typing import Any
 import catalogue
 import commands
 import notebook
+import outside
 import reference
 from mkdocs.structure.files import File, Files
 
@@ -23,6 +24,7 @@ def on_files(files: Files, config: Any) -> Files:
         "reference/contracts.md": reference.contracts(),
         "reference/primitives.md": reference.primitives(),
         "reference/commands.md": commands.commands(),
+        "reference/check.md": outside.check(),
         "howto/slurm.md": (ROOT / "slurm" / "README.md").read_text(encoding="utf-8"),
         "howto/pairs.md": (ROOT / "benchmarks" / "selections" / "README.md").read_text(encoding="utf-8"),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("(docs/", "("),

@@ -31,6 +31,14 @@ Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards ar
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="What may be built beside the benchmark's own: a package's name, or KIND.PLUGIN.FIELD=VALUE as it is "
+        "asked for; may be repeated",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, Out, Plugins, SuiteArgument, load_runs, stop
+from labelbench_plus.commands.common import DEFAULT_OUT, Allow, Out, Plugins, SuiteArgument, load_runs, stop
 from labelbench_plus.shown import say
+
+MOST_TOLD = 20
 
 
 def publish(
@@ -36,14 +39,24 @@ def publish(
     say(f"pages: lbp leaderboard build {to} --to FOLDER")
 
 
-def restore(archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT) -> None:
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT, allow: Allow = None
+) -> None:
     """Lay published runs out as if they had been computed here, so that suites go on from them.
+
+    Nothing is laid out of an archive with a run that contradicts itself, or that leads outside the benchmark: other
+    commands would build it.
 
     Example: lbp restore results/digits/runs.jsonl.gz
     """
     from labelbench_plus.store.archive import restore_archive
     from labelbench_plus.store.run_store import StoreError
+    from labelbench_plus.strangers import Allowed
+    from labelbench_plus.submission.restoring import faults
 
+    if found := list(islice(faults(archive, Allowed.of(allow or ())), MOST_TOLD)):
+        more = ["and perhaps more"] if len(found) == MOST_TOLD else []
+        stop("\n".join([*map(str, found), *more, f"{archive}: nothing was restored"]))
     try:
         say(f"{restore_archive(archive, out)} runs restored to {out}")
     except (StoreError, OSError, ValueError, KeyError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Json, Plugins, load_plugins, load_runs, stop
+from labelbench_plus.commands.common import FAILED, Allow, Json, Plugins, load_plugins, load_runs, stop
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -28,17 +28,9 @@ Against = Annotated[
     list[Path] | None,
     typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
 ]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow",
-        help="What may be built beside the benchmark's own: a package's name, or KIND.PLUGIN.FIELD=VALUE as findings "
-        "say it; may be repeated",
-    ),
-]
 Seconds = Annotated[float, typer.Option(min=1, help="How long the check may take once its modules are imported")]
 Megabytes = Annotated[int, typer.Option(min=50, help="How much memory the check may take beyond its imports")]
-SECONDS, MEGABYTES = 8.0, 200
+SECONDS, MEGABYTES = 6.0, 200  # those of `limited.Limits`, which is not imported before it is needed
 Record = Annotated[bool, typer.Option("--record", help="Write the badges earned to badges.json beside the archive")]
 
 

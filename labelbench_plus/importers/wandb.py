@@ -14,19 +14,22 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from itertools import accumulate, pairwise
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from labelbench_plus import plain_json, strangers
 from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Reading, as_results, run_id
 from labelbench_plus.importers.labelbench import LABELS, UNKNOWN, Place, as_run
 from labelbench_plus.inputs.plain_pickle import PickleRefused
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.runs import COLUMNS, LATER_COSTS, PROXY_SECONDS, About
+from labelbench_plus.limited import Died, Exceeded, Limits, Send, carry_out
 from labelbench_plus.plugins import PluginError, label, registry
-from labelbench_plus.spec import RunSpec
+from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.tracking.wandb_mirror import LAST_ROUND
 
 SECONDS = 60
@@ -216,13 +219,13 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
         raise _NotARun(f"its config or history is not of a mirrored run: {error!r}") from error
     about, validation, ranked_by = None, None, None
     try:
-        spec = RunSpec.from_json(config)
+        spec = strangers.build(config, strangers.Allowed())
         names = {"problem": label(spec.problem), "trainer": spec.trainer_label, "strategy": label(spec.strategy)}
         about = About.of(spec.problem)
-        validation = spec.validation_labels
+        validation = _validation_labels(spec)
         ranked_by = spec.problem.primary_metric()[0]
     except (PluginError, ValidationError, ValueError, KeyError, TypeError, OSError) as error:
-        source = {**source, "not built": _first_line(error)}  # its plugins or data are not here: names must do
+        source = {**source, "not built": _first_line(error)}  # not here, or not to be trusted: names must do
     if any(now < before for before, now in pairwise(labels)):
         defects.append("its count of labels falls")
     if len(lines) != len(amounts):
@@ -250,10 +253,40 @@ def _mirror(run: Run, rows: list[Mapping[str, Any]], source: Mapping[str, Any], 
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What JSON and UTF-8 can hold of a config that anybody may have written."""
-    text = json.dumps(dict(config), default=str, ensure_ascii=False).encode("utf-8", "replace")
-    found: dict[str, Any] = json.loads(text, parse_constant=str)
+    """What JSON and UTF-8 can hold of a config that anybody may have written.
+
+    Raises
+    ------
+    _NotARun
+        It is deeper or larger than any config is.
+    """
+    try:
+        text = json.dumps(dict(config), default=str, ensure_ascii=False).encode("utf-8", "replace")
+        finite = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=False).encode()
+        found: dict[str, Any] = plain_json.read(finite)
+    except (ValueError, RecursionError) as error:
+        raise _NotARun(f"its config is none: {_first_line(error)}") from error
     return found
+
+
+def _validation_labels(spec: RunSpec) -> int:
+    """How many validation labels a run uses: its data have to be read for that, in bounded time and memory."""
+    reads = spec.trainer.uses_validation or (spec.proxy is not None and spec.proxy.uses_validation)
+    return _counted(canonical(spec.as_json()["problem"])) if reads else 0
+
+
+@cache
+def _counted(problem: bytes) -> int:
+    try:
+        (count,) = carry_out(f"{__name__}:send_validation_labels", json.loads(problem), Limits())
+    except (Exceeded, Died) as error:
+        raise ValueError(f"its validation labels could not be counted: {error}") from error
+    return int(count)
+
+
+def send_validation_labels(problem: dict[str, Any], send: Send) -> None:
+    """What the process of `_counted` does, with a problem that may be built."""
+    send(registry("problems").build(problem).validation_labels())
 
 
 def _cost(line: Mapping[str, Any], name: str) -> float:

@@ -237,3 +237,52 @@ def test_the_command_says_what_it_left_out(suite_file, tmp_path, monkeypatch):
     assert "not imported: run f1" in done.stderr and len(json.loads(done.stdout)["refused"]) == 1
     done = CliRunner().invoke(app, ["import", "wandb", "me/other", "--to", str(tmp_path / "to")])
     assert done.exit_code == 2 and "Could not find project me/other" in done.stderr
+
+
+EVIL = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\nclass X:\n    input_types = []\n"
+
+
+@pytest.mark.parametrize("place", ["strategy", "initial", "problem", "trainer"])
+def test_nothing_that_a_config_on_wandb_names_is_run_or_opened(suite_file, tmp_path, place):
+    (tmp_path / "evil.py").write_text(EVIL)
+    hostile = {
+        "strategy": {"name": "labelbench", "version": 1, "target": "evil:X", "checkout": str(tmp_path)},
+        "problem": {
+            "name": "classification",
+            "version": 1,
+            "dataset": {"name": "arrays", "version": 1, "path": str(tmp_path / "evil.py")},
+        },
+        "trainer": {
+            "name": "finetune",
+            "version": 1,
+            "network": {"name": "timm", "version": 1, "model": "resnet18", "weights": "pretrained"},
+        },
+    }
+    (run, *_) = mirrors(suite_file)
+    run.config[place] = hostile.get(place, hostile["strategy"])
+    ((found,), refused) = (lambda read: (read.runs, read.refused))(read_wandb(StandInApi([run]), PROJECT))
+    assert not refused and "outside the benchmark" in found.source["not built"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_problem_that_is_dear_to_build_is_named_and_not_built(suite_file):
+    (run, *_) = mirrors(suite_file)
+    dataset = {"name": "friedman", "version": 1, "function": 1, "pool": 10**12}
+    run.config["problem"] = {"name": "regression", "version": 1, "dataset": dataset}
+    network = {"name": "perceptron", "version": 1}
+    run.config["trainer"] = {"name": "finetune", "version": 1, "network": network, "patience": 3}
+    (found,) = read_wandb(StandInApi([run]), PROJECT).runs
+    assert found.source["not built"] == "its validation labels could not be counted: 200 MB"
+
+
+@pytest.mark.parametrize("deep", [100, 10_000])
+def test_configs_that_are_none_are_refused_one_by_one(suite_file, deep):
+    runs = mirrors(suite_file)
+    nested = []
+    for _ in range(deep):
+        nested = [nested]
+    for run in runs[:3]:
+        run.config["note"] = nested
+    read = read_wandb(StandInApi(runs), PROJECT)
+    assert len(read.runs) == 1 and len(read.refused) == 3
+    assert all("its config is none" in line for line in read.refused)
