@@ -33,7 +33,7 @@ class Limits:
     """What a function may take once its modules are imported: seconds on the clock, and megabytes beyond the imports
     (of private memory; only Linux counts it)."""
 
-    seconds: float = 8.0
+    seconds: float = 6.0
     megabytes: int = 200
 
 

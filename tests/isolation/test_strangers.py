@@ -41,16 +41,21 @@ def cell():
         yield child
 
 
-@pytest.fixture
-def imported_here():
-    """Import the stranger's file into this process, and forget it again."""
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Whatever of the stranger's file came into this process is forgotten again."""
     before = set(strategies._local)
-    load_plugin_file(STRANGERS)
     yield
     for name in set(strategies._local) - before:
         del strategies._local[name], strategies._classes[name]
     for module in [name for name in sys.modules if name.startswith("labelbench_plus_local_strangers")]:
         del sys.modules[module]
+
+
+@pytest.fixture
+def imported_here(forgotten):
+    """Import the stranger's file into this process."""
+    load_plugin_file(STRANGERS)
 
 
 def nothing_imported() -> bool:

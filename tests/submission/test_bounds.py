@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
+from labelbench_plus.commands.submission import MEGABYTES, SECONDS
 from labelbench_plus.leaderboard.badges import BADGES_FILE
 from labelbench_plus.limited import Limits
 from labelbench_plus.spec import canonical
@@ -221,6 +222,10 @@ def test_limits_can_be_raised_on_the_command_line(bundle):
     assert done.exit_code == 1 and "needs more memory than a check has, see --megabytes" in done.stderr
     done = CliRunner().invoke(app, [*command[:3], "--megabytes", "800", "--seconds", "60"])
     assert "needs more memory" not in done.stderr
+
+
+def test_the_command_has_the_usual_limits():
+    assert Limits(SECONDS, MEGABYTES) == Limits()
 
 
 def test_findings_are_cut_and_say_so():

@@ -195,6 +195,13 @@ def test_names_and_versions_that_no_honest_run_has_are_problems(bundle, place, p
     assert not checked.sound and not checked.specs
 
 
+def test_a_version_of_before_cannot_be_built_here_and_is_nobodys_fault(monkeypatch):
+    monkeypatch.setattr(registry("strategies").load("margin"), "version", 3)
+    (found,) = objections({"strategy": {"name": "margin", "version": 2}}, Allowed())
+    assert not found.wrong and "is of version 3 here, and not 2" in found.what
+    assert not objections({"strategy": {"name": "margin", "version": 3}}, Allowed())
+
+
 def test_another_packages_plugin_is_built_only_if_its_package_is_allowed(monkeypatch):
     known = dict(registry("strategies")._installed)
     known["theirs"] = Entry("theirs", "evil-strategies 1.0", "evil_strategies:X")
