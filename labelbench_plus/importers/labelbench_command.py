@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from labelbench_plus import plain_json
 from labelbench_plus.importers.imported import ImportRefused
+from labelbench_plus.inputs import plain_json
 
 SCRIPTS = ("main.py", "mp_launcher.py", "point_evaluation.py", "mp_eval_launcher.py")
 FIRST_SEED, LAST_SEED = 1234, 9999999  # a launcher's seeds lie evenly between them

@@ -21,9 +21,10 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from labelbench_plus import plain_json, strangers
+from labelbench_plus import strangers
 from labelbench_plus.importers.imported import ImportedRun, ImportRefused, Reading, as_results, run_id
 from labelbench_plus.importers.labelbench import LABELS, UNKNOWN, Place, as_run
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.inputs.plain_pickle import PickleRefused
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.runs import COLUMNS, LATER_COSTS, PROXY_SECONDS, About

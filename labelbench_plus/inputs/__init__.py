@@ -1,1 +1,1 @@
-"""Forms in which inputs come: images in files, texts, pickles read without running them."""
+"""Forms in which inputs come: images in files, texts, pickles, YAML and JSON of strangers read within bounds."""

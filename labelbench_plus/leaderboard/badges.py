@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus import plain_json
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.store.atomic import replace

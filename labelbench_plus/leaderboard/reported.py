@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from labelbench_plus import plain_json
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard.results import ResultsError
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 from labelbench_plus.shown import csv_cell

@@ -23,8 +23,8 @@ from typing import Any
 
 import pandas as pd
 
-from labelbench_plus import plain_json
 from labelbench_plus.contracts.scores import Series, SeriesColumn
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard import csv_form, markdown
 from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
 from labelbench_plus.leaderboard.board import Board, build_board

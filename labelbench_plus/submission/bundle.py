@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus import plain_json
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard.badges import BADGES_FILE
 from labelbench_plus.leaderboard.results import SUBMISSION
 from labelbench_plus.spec import canonical

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus import plain_json
 from labelbench_plus.contracts.problems import Place
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, read_badges, speaks_of_another_archive
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec

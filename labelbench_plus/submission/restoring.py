@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelbench_plus import plain_json
+from labelbench_plus.inputs import plain_json
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.strangers import Allowed, objections

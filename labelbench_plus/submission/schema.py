@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
@@ -175,8 +173,6 @@ def json_schema() -> bytes:
 
 def misfits(model: type[BaseModel], value: Any, file: str, run: str = "") -> list[Finding]:
     """In which fields a value does not have the form of a model."""
-    if found := list(_not_finite(value, "")):
-        return [Finding(file, "not a finite number", run, field, "a finite number", text) for field, text in found[:20]]
     try:
         model.model_validate(value)
     except ValidationError as error:
@@ -191,17 +187,6 @@ def misfits(model: type[BaseModel], value: Any, file: str, run: str = "") -> lis
             for fault in error.errors(include_url=False)[:20]
         ]
     return []
-
-
-def _not_finite(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path, str(value)
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _not_finite(part, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _not_finite(part, f"{path}.{index}")
 
 
 def _brief(value: Any) -> str:

@@ -28,7 +28,6 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "limited",
             "measure",
             "oracle",
-            "plain_json",
             "view",
             "warm_up",
         ),

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from labelbench_plus.plain_json import DEEPEST, MOST_BYTES, JsonRefused, read, read_file
+from labelbench_plus.inputs.plain_json import DEEPEST, MOST_BYTES, JsonRefused, read, read_file
 
 GOOD = {"a": [1, -2.5, None, True, "ü", "\U0001f600", {"b": []}], "c": 2**64 - 1, "d": -(2**63), "e": "[{,"}
 

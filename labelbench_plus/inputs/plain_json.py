@@ -94,18 +94,26 @@ def _constant(name: str) -> float:
 
 def _look(value: Any, depth: int, halves: bool, path: list[str]) -> None:
     """Refuse what no other reader would understand alike. `path`: from the fault up to the value, once there is one."""
-    if isinstance(value, dict | list):
-        if depth > DEEPEST:
-            raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels")
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            try:
+    if not isinstance(value, dict | list):
+        _look_at(value, halves)
+        return
+    if depth > DEEPEST:
+        raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels")
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        try:
+            if isinstance(part, dict | list):
                 _look(part, depth + 1, halves, path)
-            except JsonRefused:
-                path.append(str(key)[:SHOWN])
-                raise
-        if halves and isinstance(value, dict):
-            _look("".join(value), depth, halves, path)
-    elif isinstance(value, float):
+            else:
+                _look_at(part, halves)
+        except JsonRefused:
+            path.append(str(key)[:SHOWN])
+            raise
+    if halves and isinstance(value, dict):
+        _look_at("".join(value), halves)
+
+
+def _look_at(value: Any, halves: bool) -> None:
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise JsonRefused("not a finite number", "a finite number", str(value))
     elif isinstance(value, str):
