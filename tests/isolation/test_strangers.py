@@ -127,10 +127,12 @@ def test_a_file_that_cannot_be_loaded_is_told(suite_file, tmp_path):
         load_suite(path, plugin_files=[broken])
 
 
-def test_a_plugin_file_is_read_for_strategies_alone(suite_file):
-    path = suite_file(("logistic_regression", "centroids"), ISOLATED)
-    with pytest.raises(SuiteError, match=r"unknown trainer 'centroids'.* is read for strategies alone: whatever else"):
-        load_suite(path, plugin_files=[STRANGERS.parents[1] / "sweep" / "plugins_under_test.py"])
+def test_a_plugin_file_is_read_for_strategies_alone(suite_file, tmp_path):
+    theirs = (STRANGERS.parents[1] / "sweep" / "plugins_under_test.py").read_text()
+    (tmp_path / "theirs.py").write_text(theirs.replace('"centroids"', '"centroids_never_loaded"'))
+    path = suite_file(("logistic_regression", "centroids_never_loaded"), ISOLATED)
+    with pytest.raises(SuiteError, match=r"unknown trainer 'centroids_never.* is read for strategies alone: whatever"):
+        load_suite(path, plugin_files=[tmp_path / "theirs.py"])
 
 
 def test_nobody_answers_for_strangers_unless_somebody_is_asked(suite_file, imported_here):
