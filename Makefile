@@ -2,13 +2,14 @@
 # make test   install with the test tools, run the tests
 # make check  lint and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
+# make site   build the leaderboard over all published results into site/
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test check docs
+.PHONY: demo test check docs site
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
@@ -24,6 +25,9 @@ check: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m mkdocs build --strict --quiet
 	@echo outputs/docs/index.html
+
+site: $(VENV)/.installed
+	$(BIN)/lbp leaderboard build --to site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -66,7 +66,7 @@ def build(
 ) -> None:
     """Write one site over several results: pages that can be read offline, with all data to download.
 
-    Example: lbp leaderboard build results/digits results/fashion_linear --to results/site
+    Example: lbp leaderboard build results/digits results/fashion_linear --to site
     """
     from labelbench_plus.leaderboard.reported import reported_among
     from labelbench_plus.leaderboard.results import ResultsError

@@ -13,9 +13,17 @@ from labelbench_plus.store.archive import restore_archive
 ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
 
 
-def lines(archive):
+MOST = 2000  # runs of one archive that are looked at: of a larger one every second, third, ...
+
+
+def texts(archive):
     with gzip.open(archive, "rb") as file:
-        yield from map(json.loads, file)
+        found = list(file)
+    return found[:: -(-len(found) // MOST)]
+
+
+def lines(archive):
+    yield from map(json.loads, texts(archive))
 
 
 @pytest.mark.filterwarnings("error")
@@ -43,7 +51,9 @@ def test_every_published_purchase_is_written_as_it_was_read(archive):
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
 def test_a_restored_archive_has_the_bytes_it_was_made_of(archive, tmp_path):
-    count = restore_archive(archive, tmp_path)
+    sample = tmp_path / archive.name
+    sample.write_bytes(gzip.compress(b"".join(texts(archive)), 1))
+    count = restore_archive(sample, tmp_path)
     for line in lines(archive):
         folder = tmp_path / "runs" / line["run"]
         for number, record in enumerate(line["rounds"]):
