@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Landlock and se
 @pytest.fixture(scope="module")
 def prey(tmp_path_factory) -> Iterator[Path]:
     """What others have on a machine: results, sockets that listen, shared memory."""
-    folder = tmp_path_factory.mktemp("prey")
+    folder = tmp_path_factory.mktemp(f"prey-{os.getpid()}-")  # names of sockets and in /dev/shm are everybody's
     (folder / "labels.json").write_text("[1, 2, 3]")
     (SHM / folder.name).write_bytes(b"shared")
     with socket.socket(socket.AF_UNIX) as path, socket.socket(socket.AF_UNIX) as abstract:
