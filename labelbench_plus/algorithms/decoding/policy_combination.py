@@ -100,6 +100,14 @@ def combine(
     return torch.log_softmax(found, dim=-1).to(log_policies.dtype)
 
 
+def needs_reference(divergence: Divergence, total: float, normaliser: str) -> bool:
+    """Whether `combine` needs the policy that all were tuned from, for weights that sum to `total`."""
+    if not math.isclose(total, 1, rel_tol=0, abs_tol=1e-9):
+        return True
+    dropped = normaliser == "drop" and isinstance(divergence, ForwardKL | Alpha)
+    return not (dropped or isinstance(divergence, ReverseKL))
+
+
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p‖q) of log-probabilities (..., V): (...) float64, infinite where q lacks what p has."""
     p = log_p.double()
@@ -141,8 +149,7 @@ def _check_reference(
         raise ValueError(f"normaliser: expected 'exact' or 'drop', got {normaliser!r}")
     if strong and normaliser == "drop" and not isinstance(divergence, ReverseKL):
         raise ValueError(f"weights: their sum is {total:g}; without the normaliser only a sum of 1 has a meaning")
-    without = isinstance(divergence, ReverseKL) or (normaliser == "drop" and isinstance(divergence, ForwardKL | Alpha))
-    if log_reference is None and (strong or not without):
+    if log_reference is None and needs_reference(divergence, total, normaliser):
         why = f"a sum of weights of {total:g}" if strong else f"{divergence.name!r} with normaliser={normaliser!r}"
         raise ValueError(f"log_reference: {why} needs the policy that all were tuned from")
 

@@ -1,0 +1,1 @@
+"""Live language models that answer together: engines for every weighting of their policies, adapters, tokenizers."""
