@@ -1,1 +1,1 @@
-"""Live language models that answer together: engines for every weighting of their policies, adapters, tokenizers."""
+"""What decoding for many objectives shares: worlds whose truth is known, what learns in them, and weightings."""

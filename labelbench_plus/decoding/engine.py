@@ -20,19 +20,24 @@ class Decoded:
 
     Attributes
     ----------
-    tokens: ids, without the one that ended the response.
-    ended: whether it ended, rather than being cut off.
-    log_probabilities: (n,) float64 of the response under the combined policy, its end included.
-    kl: (n,) float64, the sum over steps of KL(combined‖reference), if asked for: an unbiased estimate of the KL
-        divergence of whole responses where they were sampled.
+    tokens: (n, T) int64 ids, with the one that ended a response, −1 after it.
+    ended: (n,) whether it ended, rather than being cut off.
+    log_probabilities: (n, T) float64 of each token under the combined policy, 0 after the end.
+    kl: (n, T) float64, KL(combined‖reference) at each step, 0 after the end, if asked for. Sums over steps are an
+        unbiased estimate of the divergence of whole responses where they were sampled.
     forwards: policies that ran for each token, the reference counted.
     """
 
-    tokens: tuple[tuple[int, ...], ...]
-    ended: tuple[bool, ...]
+    tokens: np.ndarray
+    ended: np.ndarray
     log_probabilities: np.ndarray
     kl: np.ndarray | None
     forwards: int
+
+    def responses(self) -> list[list[int]]:
+        """Ids of each, without the one that ended it."""
+        found = [[token for token in row if token >= 0] for row in self.tokens.tolist()]
+        return [row[:-1] if ended else row for row, ended in zip(found, self.ended, strict=True)]
 
 
 @torch.no_grad()
@@ -109,8 +114,8 @@ class _Job:
         mixes = self.policies.mixes and self.rule.is_linear(weights)
         mix = _mixtures(columns, weights, count, self.kl, self.ids.device) if mixes else None
         carried = torch.zeros(len(columns), rows, dtype=torch.float64, device=self.ids.device)
-        places, said, total = _places(self.mask), [], torch.zeros(rows, dtype=torch.float64, device=self.ids.device)
-        far, done = torch.zeros_like(total), torch.zeros(rows, dtype=torch.bool, device=self.ids.device)
+        places, said, gains, far = _places(self.mask), [], [], []
+        done = torch.zeros(rows, dtype=torch.bool, device=self.ids.device)
         tokens, ends = self.ids, torch.tensor(sorted(self.ending), dtype=torch.int64, device=self.ids.device)
         for step in range(self.max_new_tokens):
             seen = self.length + step
@@ -120,39 +125,42 @@ class _Job:
             if mixes:
                 logs = torch.log_softmax(scores[0], dim=-1)
             else:
-                before = carried[: len(active)] if self.rule.carries() else None
-                before_reference = carried[-1] if before is not None and reference is not None else None
-                logs = self.rule.combined(
-                    scores[: len(active)],
-                    kept,
-                    reference if self.rule.needs_reference(weights) else None,
-                    before,
-                    before_reference if self.rule.needs_reference(weights) else None,
-                )
+                logs = self._combined(scores[: len(active)], kept, reference, carried, weights)
             chosen = self._chosen(logs, step)
             gained = logs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             if bool(torch.isnan(gained).any()):
                 raise ValueError("policies: their scores are not numbers; check the models' weights and dtype")
-            total += torch.where(done, 0.0, gained)
+            gains.append(torch.where(done, 0.0, gained))
             if self.kl:
                 assert reference is not None
-                far += torch.where(done, 0.0, kl_divergence(logs, torch.log_softmax(reference, dim=-1)))
+                far.append(torch.where(done, 0.0, kl_divergence(logs, torch.log_softmax(reference, dim=-1))))
             if self.rule.carries():
-                own = torch.log_softmax(scores, dim=-1)[..., torch.arange(rows), chosen]
-                carried = carried + own
+                carried = carried + torch.log_softmax(scores, dim=-1)[..., torch.arange(rows), chosen]
             tokens = self.policies.ids(chosen).unsqueeze(-1)
             said.append(torch.where(done, -1, tokens.squeeze(-1)))
             done = done | torch.isin(tokens.squeeze(-1), ends)
             if bool(done.all()):
                 break
-        texts = torch.stack(said, dim=1).tolist()
         return Decoded(
-            tuple(tuple(token for token in row if token >= 0 and token not in self.ending) for row in texts),
-            tuple(done.tolist()),
-            total.cpu().numpy(),
-            far.cpu().numpy() if self.kl else None,
+            _columns_of(said, self.max_new_tokens, -1),
+            done.cpu().numpy(),
+            _columns_of(gains, self.max_new_tokens, 0),
+            _columns_of(far, self.max_new_tokens, 0) if self.kl else None,
             len(columns),
         )
+
+    def _combined(
+        self,
+        scores: Tensor,
+        kept: Sequence[float],
+        reference: Tensor | None,
+        carried: Tensor,
+        weights: Sequence[float],
+    ) -> Tensor:
+        base = reference if self.rule.needs_reference(weights) else None
+        if not self.rule.carries():
+            return self.rule.combined(scores, kept, base, None, None)
+        return self.rule.combined(scores, kept, base, carried[: len(scores)], None if base is None else carried[-1])
 
     def _chosen(self, logs: Tensor, step: int) -> Tensor:
         if self.uniforms is None:
@@ -162,6 +170,12 @@ class _Job:
         # The first token whose sum exceeds the draw: never one of probability zero.
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True).squeeze(-1)
         return found.clamp(max=logs.shape[-1] - 1)
+
+
+def _columns_of(steps: list[Tensor], length: int, fill: int) -> np.ndarray:
+    """(n, length) of one (n,) a step."""
+    found = torch.stack(steps, dim=1)
+    return torch.nn.functional.pad(found, (0, length - found.shape[1]), value=fill).cpu().numpy()
 
 
 def _columns(policies: LivePolicies, weights: tuple[float, ...], rule: Rule, kl: bool) -> tuple[int, ...]:

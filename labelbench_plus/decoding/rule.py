@@ -31,7 +31,7 @@ class Rule:
 
     def needs_reference(self, weights: Sequence[float]) -> bool:
         """Whether the policy that all were tuned from has to run, too."""
-        return needs_reference(self.divergence, math.fsum(weights), self.normaliser)
+        return needs_reference(self.divergence, weights, self.normaliser)
 
     def is_linear(self, weights: Sequence[float]) -> bool:
         """Whether the weighted mean of logits is what the rule makes of them."""

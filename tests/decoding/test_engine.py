@@ -14,7 +14,7 @@ from labelbench_plus.decoding.policies import restrict_head
 from labelbench_plus.decoding.processor import CombinedScores
 from labelbench_plus.decoding.rule import Rule
 from labelbench_plus.decoding.separate import SeparatePolicies
-from tests.decoding.tiny import PROMPTS, WIDTH, gpt2, llama, written_out
+from tests.decoding.tiny import PROMPTS, WIDTH, gpt2, llama, said, written_out
 
 ALPHA = divergence("alpha", 0.5)
 RULES = {
@@ -52,22 +52,22 @@ def test_says_what_is_said_one_by_one(models, reference, policies, name):
     (found,) = decode(policies, PROMPTS, [weights], max_new_tokens=6, ending=[2, 7], rule=rule)
     for ending in (2, 7):
         expected = written_out(models, PROMPTS, weights, rule, 6, ending, reference)
-        for row, said in enumerate(expected):
-            cut = [token in (2, 7) for token in said]
-            assert found.tokens[row] == (said[: cut.index(True)] if any(cut) else said)
+        for row, tokens in enumerate(expected):
+            cut = [token in (2, 7) for token in tokens]
+            assert said(found)[row] == (tokens[: cut.index(True)] if any(cut) else tokens)
 
 
 def test_models_of_other_kinds_answer_together(models):
     pair = [models[0], gpt2(5)]
     (found,) = decode(SeparatePolicies(pair, WIDTH), PROMPTS, [(0.4, 0.6)], max_new_tokens=5)
-    assert found.tokens == written_out(pair, PROMPTS, (0.4, 0.6), Rule(), 5, None)
+    assert said(found) == written_out(pair, PROMPTS, (0.4, 0.6), Rule(), 5, None)
 
 
 def test_signed_weights_and_strength(models, reference, policies):
     for weights in ((1.5, -0.5, 0.0), (1.7, 0.0, 0.0), (0.0, 0.0, 0.0)):
         (found,) = decode(policies, PROMPTS, [weights], max_new_tokens=4)
-        assert found.tokens == written_out(models, PROMPTS, weights, Rule(), 4, None, reference)
-    assert found.tokens == decode(SeparatePolicies([reference], WIDTH), PROMPTS, [(1,)], max_new_tokens=4)[0].tokens
+        assert said(found) == written_out(models, PROMPTS, weights, Rule(), 4, None, reference)
+    assert said(found) == said(decode(SeparatePolicies([reference], WIDTH), PROMPTS, [(1,)], max_new_tokens=4)[0])
 
 
 def test_one_policy_alone_is_that_model_and_nobody_else_runs(models, reference):
@@ -83,7 +83,7 @@ def test_one_policy_alone_is_that_model_and_nobody_else_runs(models, reference):
         alone = models[1].generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=5, do_sample=False, eos_token_id=None
         )
-        assert found.tokens[row] == tuple(alone[0, len(prompt) :].tolist())
+        assert said(found)[row] == tuple(alone[0, len(prompt) :].tolist())
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -101,7 +101,7 @@ def test_a_constant_added_to_logits_changes_nothing(models, reference, name):
     one, other = (
         decode(each, PROMPTS, weights, max_new_tokens=5, rule=RULES[name], kl=True)[0] for each in (plain, moved)
     )
-    assert one.tokens == other.tokens
+    assert said(one) == said(other)
     np.testing.assert_allclose(one.log_probabilities, other.log_probabilities, atol=1e-9)
     np.testing.assert_allclose(one.kl, other.kl, atol=1e-9)
 
@@ -109,10 +109,10 @@ def test_a_constant_added_to_logits_changes_nothing(models, reference, name):
 def test_equal_models_are_one_and_order_makes_no_difference(models):
     (one,) = decode(SeparatePolicies(models[:1], WIDTH), PROMPTS, [(1,)], max_new_tokens=5)
     (two,) = decode(SeparatePolicies([models[0]] * 2, WIDTH), PROMPTS, [(0.3, 0.7)], max_new_tokens=5)
-    assert one.tokens == two.tokens
+    assert said(one) == said(two)
     (forth,) = decode(SeparatePolicies(models[:2], WIDTH), PROMPTS, [(0.3, 0.7)], max_new_tokens=5)
     (back,) = decode(SeparatePolicies(models[1::-1], WIDTH), PROMPTS, [(0.7, 0.3)], max_new_tokens=5)
-    assert forth.tokens == back.tokens
+    assert said(forth) == said(back)
 
 
 def test_a_sweep_reads_each_prompt_once(models, policies):
@@ -124,35 +124,38 @@ def test_a_sweep_reads_each_prompt_once(models, policies):
     found = decode(policies, PROMPTS, weightings, max_new_tokens=3)
     hook.remove()
     assert lengths.count(5) == 1 and set(lengths) == {5, 1}  # the longest prompt has six tokens
-    alone = [decode(policies, PROMPTS, [each], max_new_tokens=3)[0].tokens for each in weightings]
-    assert [each.tokens for each in found] == alone
+    alone = [said(decode(policies, PROMPTS, [each], max_new_tokens=3)[0]) for each in weightings]
+    assert [said(each) for each in found] == alone
 
 
 def test_draws_follow_the_distribution_and_are_shared(models, policies):
     uniforms = np.random.default_rng(0).random((2000, 1))
     one, again = decode(policies, [[5, 6]] * 2000, [(0.5, 0.5, 0), (0.5, 0.5, 0)], max_new_tokens=1, uniforms=uniforms)
-    assert one.tokens == again.tokens
+    assert said(one) == said(again)
     ids = torch.tensor([[5, 6]])
     with torch.no_grad():
         mean = sum(torch.log_softmax(model(input_ids=ids).logits[0, -1], dim=-1) for model in models[:2]) / 2
     expected = torch.softmax(mean, dim=-1).numpy()
-    counts = np.bincount([tokens[0] for tokens in one.tokens], minlength=WIDTH) / 2000
+    counts = np.bincount([tokens[0] for tokens in said(one)], minlength=WIDTH) / 2000
     assert np.abs(counts - expected).max() < 0.04
-    assert np.allclose(one.log_probabilities, np.log(expected)[[tokens[0] for tokens in one.tokens]])
+    assert np.allclose(one.log_probabilities[:, 0], np.log(expected)[[tokens[0] for tokens in said(one)]])
 
 
 def test_a_row_that_ended_stays_as_it_is(policies):
     (long,) = decode(policies, PROMPTS, [(0.5, 0.5, 0)], max_new_tokens=8)
-    end = long.tokens[0][2]
+    end = said(long)[0][2]
     (short,) = decode(policies, PROMPTS, [(0.5, 0.5, 0)], max_new_tokens=8, ending=[end])
     for (
         whole,
         cut,
         ended,
-    ) in zip(long.tokens, short.tokens, short.ended, strict=True):
+    ) in zip(said(long), said(short), short.ended, strict=True):
         assert ended == (end in whole)
         assert cut == (whole[: whole.index(end)] if ended else whole)
     assert not all(short.ended) and any(short.ended)
+    after = np.cumsum(short.tokens == end, axis=1) - (short.tokens == end) > 0
+    assert (short.tokens[after] == -1).all() and not short.log_probabilities[after].any()
+    np.testing.assert_allclose(short.log_probabilities[~after], long.log_probabilities[~after])
 
 
 def test_a_padded_head_says_no_token_that_is_none(models):
@@ -161,7 +164,7 @@ def test_a_padded_head_says_no_token_that_is_none(models):
         wide.lm_head.weight[:, :] *= 0.01
         wide.lm_head.weight[WIDTH:] = 5 * torch.randn(24, 16, generator=torch.Generator().manual_seed(0)).double()
     (found,) = decode(SeparatePolicies([models[0], wide], WIDTH), PROMPTS, [(0.1, 0.9)], max_new_tokens=6)
-    assert max(map(max, found.tokens)) < WIDTH
+    assert max(map(max, said(found))) < WIDTH
 
 
 def test_chosen_tokens_alone_are_said(models):
@@ -173,7 +176,7 @@ def test_chosen_tokens_alone_are_said(models):
         SeparatePolicies(smaller, WIDTH, vocabulary=chosen), PROMPTS, [(0.5, 0.5)], max_new_tokens=4, ending=[2]
     )
     scores = [model(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1, chosen] for model in models[:2]]
-    assert found.tokens[0][0] == chosen[int((scores[0] + scores[1]).argmax())]
+    assert said(found)[0][0] == chosen[int((scores[0] + scores[1]).argmax())]
 
 
 @pytest.mark.parametrize("name", ["reverse", "forward", "jsd"])
@@ -186,7 +189,7 @@ def test_generate_says_the_same(models, reference, policies, name):
     settings = {"attention_mask": mask, "max_new_tokens": 6, "eos_token_id": None, "pad_token_id": 0}
     found = models[0].generate(ids, logits_processor=[processor], do_sample=False, **settings)
     (expected,) = decode(policies, PROMPTS, [weights], max_new_tokens=6, rule=RULES[name])
-    assert [tuple(row) for row in found[:, longest:].tolist()] == list(expected.tokens)
+    assert [tuple(row) for row in found[:, longest:].tolist()] == list(said(expected))
     with pytest.raises(ValueError, match="another generation"):
         models[0].generate(ids, logits_processor=[processor], do_sample=False, **settings)
     with pytest.raises(ValueError, match="beams"):

@@ -14,7 +14,7 @@ from labelbench_plus.decoding.engine import decode
 from labelbench_plus.decoding.fused import FusedPolicies
 from labelbench_plus.decoding.rule import Rule
 from labelbench_plus.decoding.separate import SeparatePolicies
-from tests.decoding.tiny import PROMPTS, WIDTH, adapted, gpt2, llama, written_out
+from tests.decoding.tiny import PROMPTS, WIDTH, adapted, gpt2, llama, said, written_out
 
 WEIGHTS = (0.5, 0.2, 0.3)
 SETTINGS = {
@@ -47,10 +47,10 @@ def test_says_what_adapted_models_say_one_by_one(base, name, tmp_path):
     assert fused.first == {"top layers": 2, "top of one": 1}.get(name, 0)
     for policies in (fused, FusedPolicies(base, adapters, WIDTH, mix=False), SeparatePolicies(models, WIDTH)):
         (found,) = decode(policies, PROMPTS, [WEIGHTS], max_new_tokens=6)
-        assert found.tokens == expected
+        assert said(found) == expected
     jeffreys = Rule(divergence("jeffreys"), scope="sequence")
     (found,) = decode(fused, PROMPTS, [WEIGHTS], max_new_tokens=6, rule=jeffreys)
-    assert found.tokens == written_out(models, PROMPTS, WEIGHTS, jeffreys, 6, None, base)
+    assert said(found) == written_out(models, PROMPTS, WEIGHTS, jeffreys, 6, None, base)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -61,7 +61,7 @@ def test_a_sweep_says_what_each_weighting_says(base, name, tmp_path):
     found = decode(fused, PROMPTS, weightings, max_new_tokens=4, kl=True)
     for weights, each in zip(weightings, found, strict=True):
         (alone,) = decode(fused, PROMPTS, [weights], max_new_tokens=4, kl=True)
-        assert each.tokens == alone.tokens
+        assert said(each) == said(alone)
         np.testing.assert_allclose(each.kl, alone.kl, atol=1e-9)
 
 
@@ -73,15 +73,15 @@ def test_one_adapter_is_that_model_and_zero_strength_the_base(base, tmp_path):
     alone, nobody = (decode(fused, PROMPTS, [w], max_new_tokens=5)[0] for w in ((0, 1, 0), (0, 0, 0)))
     hook.remove()
     assert set(rows) == {len(PROMPTS)}
-    assert alone.tokens == written_out(models[1:2], PROMPTS, (1,), Rule(), 5, None)
-    assert nobody.tokens == written_out([base], PROMPTS, (1,), Rule(), 5, None)
+    assert said(alone) == written_out(models[1:2], PROMPTS, (1,), Rule(), 5, None)
+    assert said(nobody) == written_out([base], PROMPTS, (1,), Rule(), 5, None)
 
 
 def test_other_shapes_of_models(tmp_path):
     base = gpt2(7)
     models, adapters = make(base, [{"target_modules": ["c_attn"], "fan_in_fan_out": True}] * 2, tmp_path)
     (found,) = decode(FusedPolicies(base, adapters, WIDTH), PROMPTS, [(0.5, 0.5)], max_new_tokens=5)
-    assert found.tokens == written_out(models, PROMPTS, (0.5, 0.5), Rule(), 5, None)
+    assert said(found) == written_out(models, PROMPTS, (0.5, 0.5), Rule(), 5, None)
 
 
 def test_capped_logits_are_not_mixed_before_the_head(tmp_path):
@@ -100,7 +100,7 @@ def test_capped_logits_are_not_mixed_before_the_head(tmp_path):
     assert not fused.mixes
     found = decode(fused, PROMPTS, [(0.5, 0.5), (1, 0)], max_new_tokens=5)
     for weights, each in zip(((0.5, 0.5), (1, 0)), found, strict=True):
-        assert each.tokens == written_out(models, PROMPTS, weights, Rule(), 5, None)
+        assert said(each) == written_out(models, PROMPTS, weights, Rule(), 5, None)
 
 
 def test_peft_mixed_batches_say_the_same(base, tmp_path):
@@ -110,13 +110,13 @@ def test_peft_mixed_batches_say_the_same(base, tmp_path):
     adapters = [read_adapter(tmp_path / name, base) for name in "ab"]
     (found,) = decode(FusedPolicies(base, adapters, WIDTH), PROMPTS, [(0.4, 0.6)], max_new_tokens=4)
     for row, prompt in enumerate(PROMPTS):
-        said = []
+        tokens = []
         for _ in range(4):
-            ids = torch.tensor([[*prompt, *said]] * 2)
+            ids = torch.tensor([[*prompt, *tokens]] * 2)
             with torch.no_grad():
                 logits = model(input_ids=ids, adapter_names=["a", "b"]).logits[:, -1]
-            said.append(int((torch.tensor([[0.4], [0.6]]) * torch.log_softmax(logits, dim=-1)).sum(0).argmax()))
-        assert found.tokens[row] == tuple(said)
+            tokens.append(int((torch.tensor([[0.4], [0.6]]) * torch.log_softmax(logits, dim=-1)).sum(0).argmax()))
+        assert said(found)[row] == tuple(tokens)
 
 
 def test_a_soup_is_what_peft_concatenates(base, tmp_path):
@@ -136,7 +136,7 @@ def test_a_soup_is_what_peft_concatenates(base, tmp_path):
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
     (one,) = decode(policies, PROMPTS, [(0, 1)], max_new_tokens=4)
     model.set_adapter("a")
-    assert one.tokens == written_out([model], PROMPTS, (1,), Rule(), 4, None)
+    assert said(one) == written_out([model], PROMPTS, (1,), Rule(), 4, None)
 
 
 def test_a_sign_flipped_within_adapters_changes_nothing_here_and_a_mean_of_factors(base, tmp_path):

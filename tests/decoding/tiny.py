@@ -66,6 +66,11 @@ def adapted(base, seed: int, *, name: str = "default", model=None, **config):
     return model.eval()
 
 
+def said(decoded) -> tuple[tuple[int, ...], ...]:
+    """What was said to each prompt."""
+    return tuple(map(tuple, decoded.responses()))
+
+
 @torch.no_grad()
 def written_out(
     models: Sequence,
@@ -79,10 +84,10 @@ def written_out(
     """Greedy decoding: every step reads every prompt from its beginning, with every model."""
     found = []
     for prompt in prompts:
-        said: list[int] = []
+        so_far: list[int] = []
         carried, carried_reference = torch.zeros(len(models), 1).double(), torch.zeros(1).double()
         for _ in range(steps):
-            ids = torch.tensor([[*prompt, *said]])
+            ids = torch.tensor([[*prompt, *so_far]])
             scores = torch.stack([model(input_ids=ids, use_cache=False).logits[:, -1] for model in models])
             base = reference(input_ids=ids, use_cache=False).logits[:, -1] if reference is not None else None
             sequence = rule.scope == "sequence"
@@ -99,6 +104,6 @@ def written_out(
                 carried_reference = carried_reference + torch.log_softmax(base, dim=-1)[:, token]
             if token == ending:
                 break
-            said.append(token)
-        found.append(tuple(said))
+            so_far.append(token)
+        found.append(tuple(so_far))
     return tuple(found)
