@@ -36,6 +36,7 @@ CONTRACTS = {
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "Side", "pair_pools"},
     "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},
