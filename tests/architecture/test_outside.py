@@ -14,6 +14,7 @@ from tests.architecture.imports import KINDS
 
 COLUMN = "the name of a column or split of a table, in which it is looked up"
 HARMLESS = {
+    "bases.causal.model": "is read with weights that are marked, and else compared",
     "problems.corrupted_images.corruption": "one of a list",
     "problems.neural_fly.target": "one of the tasks that the folder has",
     "datasets.feature_table.label": COLUMN,
