@@ -39,8 +39,11 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("from data to features", ("features",)),
     ("what the plugins of a family share", ("decoding", "language", "models", "pairs", "source_tasks")),
     ("kinds of questions", ("questions",)),
-    ("plugins that others are built with", ("augmentations", "conditions", "datasets", "metrics", "pair_pools")),
-    ("networks, encoders and language models", ("bases", "encoders", "networks")),
+    (
+        "plugins that others are built with",
+        ("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+    ),
+    ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),
     ("strategies and trainers", ("strategies", "trainers")),
     ("the loop", ("steps", "loop")),

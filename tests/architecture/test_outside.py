@@ -15,6 +15,10 @@ from tests.architecture.imports import KINDS
 COLUMN = "the name of a column or split of a table, in which it is looked up"
 HARMLESS = {
     "bases.causal.model": "is read with weights that are marked, and else compared",
+    **dict.fromkeys(
+        ("combiners.mod.divergence", "policy_sets.table.divergence", "policy_sets.token_world.divergence"),
+        "one of a list",
+    ),
     "problems.corrupted_images.corruption": "one of a list",
     "problems.neural_fly.target": "one of the tasks that the folder has",
     "datasets.feature_table.label": COLUMN,
