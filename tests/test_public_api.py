@@ -48,6 +48,7 @@ CONTRACTS = {
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},
     "augmentations": {"Augmentation", "augmentations"},
+    "bases": {"Base", "Precision", "bases"},
 }
 
 TESTING = {

@@ -41,7 +41,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("kinds of questions", ("questions",)),
     (
         "plugins that others are built with",
-        ("augmentations", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets", "prompts"),
+        (
+            *("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+            "prompts",
+        ),
     ),
     ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),
