@@ -406,6 +406,9 @@ def _shown(value: Any) -> str:
         return printable(value.stem)  # where a file lies is nobody's business on a leaderboard
     if isinstance(value, tuple | list):
         return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
+    if dataclasses.is_dataclass(value):
+        parts = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return f"({', '.join(f'{field.name}={_shown(part)}' for field, part in parts if part != _default(field))})"
     return printable(str(value))
 
 
@@ -416,6 +419,8 @@ def _plain(value: Any, semantic_only: bool) -> Any:
         return [_plain(item, semantic_only) for item in value]
     if isinstance(value, Path):
         return str(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), semantic_only) for field in dataclasses.fields(value)}
     return value
 
 
