@@ -12,6 +12,7 @@ from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
 from labelbench_plus.commands.common import USAGE
 from labelbench_plus.commands.config import config
+from labelbench_plus.commands.data import data
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
 from labelbench_plus.commands.new import new
@@ -35,21 +36,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First steps: [bold]lbp run benchmarks/suites/digits.yaml[/bold], then [bold]lbp list strategies[/bold].",
 )
-for command in (replay, show, check, new, run, compare, publish, restore):
-    app.command()(command)
-app.command("list")(list_plugins)
-for name, group in (
-    ("config", config),
-    ("sweep", sweep),
-    ("wandb", wandb),
-    ("import", imports),
-    ("submission", submission),
-    ("pairs", pairs),
-    ("leaderboard", leaderboard),
-    ("cache", cache),
+RUN, LOOK, SHARE, EXTEND = "Run a suite", "Look at results", "Share results", "Know what there is, and add to it"
+for panel, name, command in (
+    (RUN, "run", run),
+    (LOOK, "compare", compare),
+    (LOOK, "show", show),
+    (SHARE, "publish", publish),
+    (SHARE, "restore", restore),
+    (EXTEND, "list", list_plugins),
+    (EXTEND, "new", new),
+    (EXTEND, "check", check),
+    (RUN, "replay", replay),
 ):
-    app.add_typer(group, name=name)
+    app.command(name, rich_help_panel=panel)(command)
+for panel, name, group in (
+    (RUN, "sweep", sweep),
+    (RUN, "config", config),
+    (RUN, "data", data),
+    (RUN, "pairs", pairs),
+    (RUN, "cache", cache),
+    (LOOK, "leaderboard", leaderboard),
+    (LOOK, "wandb", wandb),
+    (SHARE, "submission", submission),
+    (SHARE, "import", imports),
+):
+    app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 def main() -> None:

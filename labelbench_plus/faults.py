@@ -42,7 +42,9 @@ Path = tuple[str | int, ...]
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
     """`; did you mean 'margin'?`, or nothing if none is near."""
-    close = difflib.get_close_matches(name, list(known), n=n, cutoff=0.5 if n == 1 else 0.6)
+    names = list(known)
+    begin_so = [each for each in names if len(name) > 2 and each.startswith(name)]
+    close = begin_so[:n] or difflib.get_close_matches(name, names, n=n, cutoff=0.5 if n == 1 else 0.6)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 

@@ -330,7 +330,7 @@ def load_plugin_file(path: Path) -> None:
     Raises
     ------
     PluginError
-        The file does not exist or raises; the message names the file and the error.
+        The file does not exist, raises, or registers nothing; the message names the file and the error.
     """
     path = path.resolve()
     module_name = f"labelbench_plus_local_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
@@ -341,11 +341,24 @@ def load_plugin_file(path: Path) -> None:
         raise PluginError(f"--plugin {path}: no such Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    before = _local_plugins()
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
         raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+    if _local_plugins() == before and not any(
+        cls.__module__ == module_name for each in Registry.kinds.values() for cls in each._classes.values()
+    ):
+        del sys.modules[module_name]
+        raise PluginError(
+            f'--plugin {path}: registers no plugin; a class needs a decorator such as @strategies.register("NAME")'
+        )
+
+
+def _local_plugins() -> int:
+    """How many plugins of whatever kind are neither built in nor of an installed package."""
+    return sum(len(each._local) for each in Registry.kinds.values())
 
 
 def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:

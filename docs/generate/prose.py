@@ -38,7 +38,8 @@ def markdown(docstring: str) -> str:
     pieces = SECTION.split(inspect.cleandoc(docstring))
     shown = [_paragraphs(pieces[0])]
     for title, body in zip(pieces[1::2], pieces[2::2], strict=True):
-        shown.append(f"**{title}**\n\n{_entries(body, title)}")
+        text = f"```yaml\n{body.strip()}\n```" if title == "Example" else _entries(body, title)
+        shown.append(f"**{title}**\n\n{text}")
     return "\n\n".join(part for part in shown if part)
 
 

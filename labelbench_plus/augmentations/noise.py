@@ -21,6 +21,11 @@ class Noise(Augmentation):
 
     Features have an average variance of one, which is what the standard deviations are relative to. What is kept is
     scaled up so that a feature's expectation stays (Srivastava et al., 2014).
+
+    Parameters
+    ----------
+    weak_deviation, strong_deviation: standard deviations of the noise.
+    dropped: the share that is switched off.
     """
 
     title = "Feature noise"

@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 from labelbench_plus.commands.common import (
     DEFAULT_OUT,
     FAILED,
-    USAGE,
     Out,
     Overrides,
     Plugins,
@@ -19,6 +18,7 @@ from labelbench_plus.commands.common import (
     load_runs,
     stop,
 )
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -120,10 +120,13 @@ def compare(
     except ValueError as error:
         stop(str(error))
     tracks = gather(boards)
+    known = sorted({name for track in tracks for name in track.order})
+    for name in (a, b):
+        if name not in known:
+            stop(f"no strategy {name!r} on these boards{did_you_mean(name, known)} (there are {', '.join(known)})")
+    if a == b:
+        stop(f"{a} and {b} are the same: name two strategies")
     say(report(tracks, a, b), end="")
-    known = {name for track in tracks for name in track.order}
-    if not {a, b} <= known:
-        raise typer.Exit(USAGE)
 
 
 def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -> list[Results]:

@@ -8,6 +8,7 @@ import typer
 
 from labelbench_plus.commands.common import FAILED, Plugins, load_plugins, stop
 from labelbench_plus.contracts.capabilities import in_words
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import PluginError, kinds, registry
 from labelbench_plus.shown import say
 
@@ -16,33 +17,60 @@ KINDS = kinds()
 
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all if left out")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A plugin, to be told all about: paper, fields, needs, cost")
+    ] = None,
     plugin: Plugins = None,
     verify: Annotated[bool, typer.Option("--verify", help="Import each plugin and say which are broken")] = False,
 ) -> None:
-    """List the plugins that a suite can name. Nothing is imported unless --verify is given.
+    """List the plugins that a suite can name, or tell all about one. Without a name nothing is imported.
 
-    Example: lbp list strategies --verify
+    Example: lbp list strategies badge
     """
     if kind is not None and kind not in KINDS:
-        stop(f"unknown kind {kind!r}; one of {', '.join(KINDS)}")
+        stop(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)} (one of {', '.join(KINDS)})")
     load_plugins(plugin)
+    if kind is not None and name is not None:
+        tell(kind, name)
+        return
     broken = False
     for each in [kind] if kind else KINDS:
-        found = registry(each)
-        entries = found.entries()
-        say(f"{each} ({len(entries)})")
-        width = max(map(len, entries), default=0)
-        for entry in entries.values():
-            line = f"  {entry.name:<{width}}  {entry.origin}"
-            if verify:
-                try:
-                    cls = found.load(entry.name)
-                    summary, declared = (cls.__doc__ or "").strip().partition("\n")[0], in_words(each, cls)
-                    line += f"  {cls.title}: {summary}" + (f" [{declared}]" if declared else "")
-                except PluginError as error:
-                    broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
-            say(line)
-        for entry in found.refused:
-            say(f"  {entry.name:<{width}}  REFUSED: {entry.origin} ({entry.target}) wants a built-in's name")
+        broken = _list(each, verify) or broken
+    if kind:
+        say(f"more of one: lbp list {kind} NAME")
     if broken:
         raise typer.Exit(FAILED)
+
+
+def tell(kind: str, name: str) -> None:
+    """Print all about a plugin."""
+    from labelbench_plus.commands.described import in_full
+
+    try:
+        say(in_full(kind, registry(kind), name))
+    except PluginError as error:
+        stop(str(error))
+
+
+def _list(kind: str, verify: bool) -> bool:
+    """Print a line for each plugin of a kind. Returns whether one is broken."""
+    from labelbench_plus.commands.described import summary
+
+    found, broken = registry(kind), False
+    entries = found.entries()
+    say(f"{kind} ({len(entries)})")
+    width = max(map(len, entries), default=0)
+    for entry in entries.values():
+        line = f"  {entry.name:<{width}}  {summary(entry)}".rstrip()
+        if verify:
+            try:
+                cls = found.load(entry.name)
+                about, declared = (cls.__doc__ or "").strip().partition("\n")[0], in_words(kind, cls)
+                line = f"  {entry.name:<{width}}  {entry.origin}  {cls.title}: {about}"
+                line += f" [{declared}]" if declared else ""
+            except PluginError as error:
+                broken, line = True, f"  {entry.name:<{width}}  BROKEN: {error}"
+        say(line)
+    for entry in found.refused:
+        say(f"  {entry.name:<{width}}  REFUSED: {entry.origin} ({entry.target}) wants a built-in's name")
+    return broken

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, Out, stop
+from labelbench_plus.commands.plugins import KINDS, tell
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.shown import printable, say
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ MOST_ROWS, WIDEST = 10, 40
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
+    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder; or a kind of plugin")],
+    plugin: Annotated[str | None, typer.Argument(help="After a kind, a plugin's name: as `lbp list KIND NAME`")] = None,
     out: Out = DEFAULT_OUT,
     details: Annotated[bool, typer.Option("--details", help="Only what the evaluation said beyond scores")] = False,
     number: Annotated[int, typer.Option("--round", help="Of which round, with --details; -1 is the last")] = -1,
@@ -31,6 +34,9 @@ def show(
 
     Example: lbp show 3fa1 --details
     """
+    if plugin is not None:
+        tell(run, plugin) if run in KINDS else stop(f"unknown kind {run!r}{did_you_mean(run, KINDS)}")
+        return
     from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.store.layout import find_run
     from labelbench_plus.store.lease import attempts

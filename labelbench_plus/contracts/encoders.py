@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from labelbench_plus.inputs.forms import Form
 from labelbench_plus.plugins import Plugin, Registry
 
 
@@ -16,11 +17,13 @@ class Encoder(Plugin):
     Attributes
     ----------
     stored: the type in which the cache keeps the scaled features. They are read as float32 either way.
+    takes: the forms of inputs that it takes, so that others are refused before any work; None if it does not say.
     centred: whether features are shifted by the pool's mean. False where zero means something: a threshold, an answer
         that is as likely as not. They are divided by one number either way.
     """
 
     stored: ClassVar[Literal["float32", "float16"]] = "float32"
+    takes: ClassVar[frozenset[Form] | None] = None
     centred: ClassVar[bool] = True
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:

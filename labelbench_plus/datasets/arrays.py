@@ -42,6 +42,10 @@ class Arrays(Dataset):
     Parameters
     ----------
     path: the file. What counts for a run's identity is its content, not where it lies.
+
+    Example
+    -------
+    dataset: {name: arrays, path: embeddings.npz}
     """
 
     title = "Your own arrays"

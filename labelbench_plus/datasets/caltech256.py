@@ -34,6 +34,10 @@ class Caltech256(Dataset):
     root: the folder to read from instead.
 
     Source: Griffin, Holub, Perona, Caltech-256 object category dataset (2007). CC BY 4.0.
+
+    Example
+    -------
+    dataset: {name: caltech256, root: /data/caltech256}
     """
 
     title = "Caltech-256"

@@ -30,6 +30,10 @@ class CelebA(Dataset):
     root: the folder to read from instead.
 
     Source: Liu, Luo, Wang, Tang, Deep learning face attributes in the wild, ICCV 2015.
+
+    Example
+    -------
+    dataset: {name: celeba, root: /data/celeba}
     """
 
     title = "CelebA"

@@ -36,6 +36,10 @@ class CIFAR10(Dataset):
     official: insist on the published files. False reads others in the same form.
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
+
+    Example
+    -------
+    dataset: {name: cifar10, root: /data/cifar10}
     """
 
     title = "CIFAR-10"

@@ -33,6 +33,10 @@ class CIFAR100(Dataset):
     official: insist on the published files. False reads others in the same form.
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
+
+    Example
+    -------
+    dataset: {name: cifar100, root: /data/cifar100}
     """
 
     title = "CIFAR-100"

@@ -34,6 +34,10 @@ class COCO(Dataset):
     root: the folder to read from instead.
 
     Source: Lin et al., Microsoft COCO: common objects in context, ECCV 2014.
+
+    Example
+    -------
+    dataset: {name: coco, year: 2017, root: /data/coco}
     """
 
     title = "MS COCO"

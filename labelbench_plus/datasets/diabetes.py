@@ -26,6 +26,10 @@ class Diabetes(Dataset):
     is a measure of disease progression a year later, from 25 to 346.
 
     Source: Efron, Hastie, Johnstone, Tibshirani, Least angle regression, Annals of Statistics 32 (2004).
+
+    Example
+    -------
+    dataset: diabetes
     """
 
     title = "Diabetes"

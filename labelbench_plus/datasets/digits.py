@@ -26,6 +26,10 @@ class Digits(Dataset):
     else.
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), its test part.
+
+    Example
+    -------
+    dataset: digits
     """
 
     title = "Handwritten digits"

@@ -55,6 +55,10 @@ class FashionMNIST(Dataset):
     download: fetch what is not found through torchvision, into `root`, `$LBP_DATA` or the cache folder.
 
     Source: Xiao, Rasul, Vollgraf, arXiv 1708.07747 (2017). MIT licence.
+
+    Example
+    -------
+    dataset: {name: fashion_mnist, download: true}
     """
 
     title = "Fashion-MNIST"

@@ -46,6 +46,10 @@ class FeatureTable(Dataset):
     validation_share, test_share: of the rows, where there is no column `split`.
     target: whether labels are "classes" or "values". Whole numbers and text are classes where nothing is said; numbers
         with a decimal point might be either, and are refused.
+
+    Example
+    -------
+    dataset: {name: feature_table, path: wine.csv, label: cultivar, target: classes}
     """
 
     title = "Your own features"

@@ -32,6 +32,10 @@ class FMoW(Dataset):
     root: the folder to read from instead: the one that holds `fmow_v1.1`.
 
     Source: Christie et al., Functional map of the world, CVPR 2018; Koh et al., WILDS, arXiv 2012.07421 (2021).
+
+    Example
+    -------
+    dataset: {name: fmow, shift: ood, root: /data/wilds}
     """
 
     title = "FMoW of WILDS"

@@ -33,6 +33,10 @@ class Friedman(Dataset):
     function: which of the three.
     noise: standard deviation of the noise; by default 1, 125 and 0.1, a third of the functions' own in the last two.
     pool, validation, test: how many examples each part has.
+
+    Example
+    -------
+    dataset: {name: friedman, function: 1, pool: 1000, test: 1000}
     """
 
     title = "Friedman's functions"

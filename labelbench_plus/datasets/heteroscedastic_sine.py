@@ -28,6 +28,10 @@ class HeteroscedasticSine(Dataset):
     quiet, loud: standard deviation of the noise at x = 0 and at x = 1.
     periods: of the sine.
     pool, validation, test: how many examples each part has.
+
+    Example
+    -------
+    dataset: {name: heteroscedastic_sine, quiet: 0.02, loud: 0.5}
     """
 
     title = "A sine with growing noise"

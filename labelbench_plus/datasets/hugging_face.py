@@ -41,6 +41,10 @@ class HuggingFace(Dataset):
     inputs, label: names of columns, where they cannot be guessed.
 
     Images are identified by their names, their sizes in bytes and their order; texts by themselves.
+
+    Example
+    -------
+    dataset: {name: hugging_face, folder: /data/ag_news, inputs: text, label: label}
     """
 
     title = "Hugging Face hub"

@@ -33,6 +33,10 @@ class ImageFolder(Dataset):
     ----------
     path: the folder. What counts for a run's identity are the names and sizes of the files, not where it lies.
     validation_share, test_share: of what is divided. A part that has its own folder is that folder.
+
+    Example
+    -------
+    dataset: {name: image_folder, path: photos}   # photos/CLASS/NAME.jpg, or photos/train/CLASS/...
     """
 
     title = "Your own images"

@@ -43,6 +43,10 @@ class ImageNet(Dataset):
         open_clip has as `zero_shot_metadata.IMAGENET_CLASSNAMES`.
 
     Source: Russakovsky et al., ImageNet large scale visual recognition challenge, IJCV 115 (2015).
+
+    Example
+    -------
+    dataset: {name: imagenet, root: /data/imagenet}
     """
 
     title = "ImageNet"

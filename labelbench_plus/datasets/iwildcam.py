@@ -30,6 +30,10 @@ class IWildCam(Dataset):
     root: the folder to read from instead: the one that holds `iwildcam_v2.0`.
 
     Source: Beery, Cole, Gjoka, arXiv 2004.10340 (2020); Koh et al., WILDS, arXiv 2012.07421 (2021).
+
+    Example
+    -------
+    dataset: {name: iwildcam, shift: ood, root: /data/wilds}
     """
 
     title = "iWildCam of WILDS"

@@ -37,6 +37,10 @@ class Kuzushiji49(Dataset):
     root: the folder to read from instead.
 
     Source: Clanuwat et al., Deep learning for classical Japanese literature, arXiv 1812.01718 (2018). CC BY-SA 4.0.
+
+    Example
+    -------
+    dataset: {name: kuzushiji49, root: /data/kuzushiji49}
     """
 
     title = "Kuzushiji-49"

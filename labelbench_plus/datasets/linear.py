@@ -34,6 +34,10 @@ class Linear(Dataset):
     tails: degrees of freedom of the t distribution; the smaller, the heavier its tails.
     noise: standard deviation of the noise.
     pool, validation, test: how many examples each part has.
+
+    Example
+    -------
+    dataset: {name: linear, dimensions: 20, noise: 0.3}
     """
 
     title = "A linear function"

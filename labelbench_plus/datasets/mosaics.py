@@ -31,6 +31,10 @@ class Mosaics(Dataset):
     ----------
     dataset: whose images; of one size, in memory.
     pool, validation, test: how many mosaics each part has.
+
+    Example
+    -------
+    dataset: {name: mosaics, dataset: digits, pool: 1000, validation: 100, test: 500}
     """
 
     title = "Mosaics of images"

@@ -29,6 +29,10 @@ class Step(Dataset):
     at: where the step is.
     noise: standard deviation of the noise.
     pool, validation, test: how many examples each part has.
+
+    Example
+    -------
+    dataset: {name: step, dimensions: 2, at: 0.2}
     """
 
     title = "A step"

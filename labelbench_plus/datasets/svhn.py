@@ -35,6 +35,10 @@ class SVHN(Dataset):
     official: insist on the published files. False reads others in the same form.
 
     Source: Netzer et al., Reading digits in natural images with unsupervised feature learning (2011).
+
+    Example
+    -------
+    dataset: {name: svhn, root: /data/svhn}
     """
 
     title = "SVHN"

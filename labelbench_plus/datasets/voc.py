@@ -39,6 +39,10 @@ class VOC(Dataset):
     root: the folder to read from instead: the one that holds `VOCdevkit`.
 
     Source: Everingham et al., The PASCAL visual object classes challenge, IJCV 88 (2010).
+
+    Example
+    -------
+    dataset: {name: voc, year: 2012, root: /data/voc}
     """
 
     title = "PASCAL VOC"

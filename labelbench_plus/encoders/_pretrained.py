@@ -9,6 +9,7 @@ import numpy as np
 
 from labelbench_plus.encoders import Encoder
 from labelbench_plus.encoders._inputs import check_images
+from labelbench_plus.inputs.forms import IMAGES
 from labelbench_plus.inputs.image_files import ImageFiles
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class PretrainedEncoder(Encoder):
     ----------
     device: a field of each: "auto", "cpu" or "cuda".
     """
+
+    takes = IMAGES
 
     device: str
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from labelbench_plus.encoders import Encoder, encoders
+from labelbench_plus.inputs.forms import Form
 from labelbench_plus.plugins import From
 
 
@@ -34,6 +35,10 @@ class Float16(Encoder):
     stored = "float16"
 
     of: Annotated[Encoder, From("encoders")]
+
+    @property
+    def takes(self) -> frozenset[Form] | None:  # type: ignore[override]
+        return self.of.takes
 
     @property
     def centred(self) -> bool:  # type: ignore[override]

@@ -17,6 +17,7 @@ class Identity(Encoder):
     """Inputs that are vectors (n, d) already, rounded to float32."""
 
     title = "Vectors as they are"
+    takes = frozenset({"vectors"})
 
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Raises ValueError where the inputs are not vectors, or too large for float32."""

@@ -37,6 +37,7 @@ class PCA(Encoder):
     """
 
     title = "Principal components"
+    takes = frozenset({"images in memory", "vectors"})
     reference = Reference(("Pearson",), 1901, "On lines and planes of closest fit to systems of points in space")
 
     dimensions: Annotated[int, Field(ge=1)]

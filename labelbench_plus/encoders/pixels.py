@@ -23,6 +23,7 @@ class Pixels(Encoder):
     """
 
     title = "Raw pixels"
+    takes = frozenset({"images in memory"})
 
     def fit(self, pool_inputs: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Raises ValueError where the inputs are not uint8 images."""

@@ -37,6 +37,10 @@ class Timm(PretrainedEncoder):
     image_size: side of the square the model sees; None for what the weights were trained with.
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     device: "auto" takes a CUDA device if there is one.
+
+    Example
+    -------
+    encoder: {name: timm, model: resnet18, weights: pretrained}
     """
 
     title = "timm models"

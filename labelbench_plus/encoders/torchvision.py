@@ -35,6 +35,10 @@ class Torchvision(PretrainedEncoder):
     image_size: side of the square the model sees; None for what the weights were trained with.
     file: the file of weights "file". What counts for a run's identity is its content, not where it lies.
     device: "auto" takes a CUDA device if there is one.
+
+    Example
+    -------
+    encoder: {name: torchvision, model: resnet18, weights: pretrained}
     """
 
     title = "torchvision models"

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.encoders._inputs import shown
+from labelbench_plus.inputs.forms import IMAGES
 from labelbench_plus.inputs.image_files import ImageFiles, is_images
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.models.transformers import TransformersModel
@@ -44,6 +45,7 @@ class Transformers(Encoder):
     """
 
     title = "Hugging Face transformers"
+    takes = IMAGES | {"texts"}
 
     model: str
     weights: Annotated[

@@ -12,6 +12,10 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 
+class UnreadableInput(ValueError):
+    """An example cannot be read. The message names it."""
+
+
 class ImageSource(Protocol):
     """Where encoded images lie. It can be pickled, and its methods can be called from several threads."""
 
@@ -59,19 +63,23 @@ class ImageFiles:
 
         Raises
         ------
-        ValueError
+        UnreadableInput
             It is no image, or has more than 8 bits a channel; the message names it.
         """
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
         row = int(self.rows[i])
         try:
-            with Image.open(io.BytesIO(self.source.read(row))) as image:
+            stored = self.source.read(row)
+            with Image.open(io.BytesIO(stored)) as image:
                 if image.mode in ("I", "F") or image.mode.startswith("I;"):
-                    raise ValueError(f"PIL mode {image.mode}; 8 bits a channel are needed")
+                    raise ValueError(f"it has more than 8 bits a channel (PIL mode {image.mode}): bring it to 8 bits")
                 return np.array(image.convert("RGB"))
+        except UnidentifiedImageError as error:
+            what = f"its {len(stored)} bytes are no image of a known format" if stored else "the file is empty"
+            raise UnreadableInput(f"image {self.source.name(row)} cannot be decoded: {what}") from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"image {self.source.name(row)} cannot be decoded: {error}") from error
+            raise UnreadableInput(f"image {self.source.name(row)} cannot be decoded: {error}") from error
 
     def content_hash(self) -> str:
         """Hash of which images these are, in order, without reading them: see the source's."""

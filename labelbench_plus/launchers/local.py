@@ -28,6 +28,10 @@ class Local(Launcher):
 
     A job's name is the host, the process's number and when it started, by ticks since the boot where there are any, so
     that a later process with the same number is not taken for it, whatever clocks are set to.
+
+    Parameters
+    ----------
+    processes: runs that are computed at a time.
     """
 
     title = "This machine"

@@ -78,7 +78,8 @@ class Slurm(Launcher):
     partition, account, qos, constraint, exclude: as for `sbatch`; several partitions or nodes as a list. SLURM takes
         the partition that starts the job first.
     gpus: of one job, however many runs share it: `2`, of a kind `a100:2`, or as a gres `gpu:a100:2`.
-    cpus, memory: of one job likewise. memory_per_cpu, memory_per_gpu: instead of `memory`.
+    cpus, memory: of one job likewise.
+    memory_per_cpu, memory_per_gpu: instead of `memory`.
     setup: shell lines before the job's command (modules, environments, exports; no secrets).
     srun: arguments for `srun`, e.g. `--cpu-bind=none`.
     options: any other option of `sbatch`, by its long name: `{reservation: tuesday, exclusive: true}`; true for one

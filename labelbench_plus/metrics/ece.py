@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 @metrics.register("ece")
 @dataclass(frozen=True)
 class ExpectedCalibrationError(Metric):
-    """How far confidence is from accuracy, averaged over equal-width bins of confidence (Guo et al., 2017, eq. 3)."""
+    """How far confidence is from accuracy, averaged over equal-width bins of confidence (Guo et al., 2017, eq. 3).
+
+    Parameters
+    ----------
+    bins: how many.
+    """
 
     title = "Expected calibration error"
     reference = Reference(("Guo", "others"), 2017)

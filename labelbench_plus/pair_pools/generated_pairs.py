@@ -36,7 +36,8 @@ class GeneratedPairs(PairPool):
     ----------
     rows, shards: how many pairs, in how many shards.
     width: d.
-    concepts: how many; concept k occurs in proportion to 1/k. wanted: the target concepts, a stretch from `first` on.
+    concepts: how many; concept k occurs in proportion to 1/k.
+    wanted, first: how many target concepts there are, and which is their first.
     swapped: share of captions that belong to another pair.
     target_rows: number of target vectors, of all target concepts alike.
     observed, noise: a student sees other vectors than the teacher: latents turned into `observed` dimensions, another

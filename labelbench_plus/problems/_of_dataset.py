@@ -8,8 +8,9 @@ from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric
-from labelbench_plus.features.encoded import FEATURES_VERSION
-from labelbench_plus.plugins import label
+from labelbench_plus.features.encoded import FEATURES_VERSION, load
+from labelbench_plus.inputs.forms import form_of
+from labelbench_plus.plugins import BUILT_IN, label, registry
 from labelbench_plus.problems import Problem
 
 
@@ -31,6 +32,25 @@ class OfDataset(Problem):
     @property
     def precedence(self) -> frozenset[str]:  # type: ignore[override]
         return self.dataset.provides
+
+    def check_encoder(self) -> None:
+        """Refuse an encoder that does not take what the data set has.
+
+        Raises
+        ------
+        ValueError
+            It takes inputs of another form; the message names the encoders that take these.
+        """
+        form = form_of(load(self.dataset).pool.inputs)
+        if form is None or self.encoder.takes is None or form in self.encoder.takes:
+            return
+        known = registry("encoders")
+        classes = {name: known.load(name) for name, each in known.entries().items() if each.origin == BUILT_IN}
+        fit = [name for name, cls in classes.items() if isinstance(cls.takes, frozenset) and form in cls.takes]
+        raise ValueError(
+            f"data set {label(self.dataset)!r} has {form}, encoder {label(self.encoder)!r} takes "
+            f"{' or '.join(sorted(self.encoder.takes))}; encoders for {form}: {', '.join(fit)}"
+        )
 
     def fingerprint(self) -> str:
         parts = (self.dataset.fingerprint(), self.encoder.fingerprint(), str(FEATURES_VERSION))

@@ -269,6 +269,7 @@ def pool_providers(
 def _lasting(problem: Classification) -> Setting:
     """The problem under the conditions that are the same for every run."""
     data = load(problem.dataset)
+    problem.check_encoder()
     if data.pool.labels.ndim != 1:
         raise ValueError(f"data set {label(problem.dataset)!r} is multi-label; it is for the problem 'multilabel'")
     if data.pool.labels.dtype.kind == "f":

@@ -130,6 +130,7 @@ def _truth(problem: Multilabel) -> _Truth:
         The data set is not multi-label, or the metrics are for another task.
     """
     data = load(problem.dataset)
+    problem.check_encoder()
     for part, split in (("pool", data.pool), ("validation", data.validation), ("test", data.test)):
         if split.labels.ndim != 2:
             raise ValueError(

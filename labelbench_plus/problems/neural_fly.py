@@ -43,6 +43,8 @@ class NeuralFly(SourceProblem):
     ----------
     folder: with the logs, CONTROLLER_WIND.csv.
     target: the wind and the axis of the target, e.g. "100wind x".
+    features: random cosine features that trainers see, beside a constant.
+    train_share: of every flight, in time, that is for sale or the target's labels.
 
     Score: `test_mse`, in units of the target's training variance.
 

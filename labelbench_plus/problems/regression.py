@@ -300,6 +300,7 @@ def _lasting(problem: Regression) -> Setting:
         The data set's labels are no finite real values, or metrics or conditions are for another task.
     """
     data = load(problem.dataset)
+    problem.check_encoder()
     named = f"data set {label(problem.dataset)!r}"
     for part in PARTS:
         labels = getattr(data, part).labels

@@ -43,6 +43,8 @@ class TaskSpace(SourceProblem):
     space: "ball": ‖w‖ ≤ 1. "box": [−1, 1]. "finite": `candidates` random unit vectors.
     dimension, rank, tasks: of x, of φ and of w.
     target_labels: labels of the target that everybody has.
+    candidates: random tasks, of a finite space or for passive learners.
+    features: random cosine features, where `inputs` are such.
     matrix_seed: seed of B; the run's own if null.
 
     Passive learners ask the basis tasks of the ball, or `candidates` random ones of the box.

@@ -36,6 +36,7 @@ SUGGESTIONS = (
     ("StrategyContractError", "the strategy broke its contract; `lbp check` finds out where"),
     ("ScoreError", "the model says nothing: a smaller learning rate, or features of one scale, is the usual cure"),
     ("NondeterminismError", "the same spec gave two results: other hardware or versions than before? see the log"),
+    ("cannot be decoded", "`lbp data check SUITE` reads everything once and lists all that cannot be read"),
     ("No space left", "free some space, then resume"),
     ("Disk quota", "free some space, then resume"),
     ("PermissionError", "the job may not write to the output directory: check its owner and mode"),

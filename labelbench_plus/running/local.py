@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labelbench_plus.contracts.scores import ScoreError
+from labelbench_plus.inputs.image_files import UnreadableInput
 from labelbench_plus.oracle import AnswersPending
 from labelbench_plus.running.crew import Crew, WorkReport
 from labelbench_plus.running.job import Job, carry_out
@@ -89,6 +90,6 @@ def _event(report: WorkReport[Job], rounds: int) -> Event:
         return Event(report.work, report.value, rounds)
     if report.state == "died":
         return Event(report.work, "failed", rounds, f"{WORKER_DIED}: {report.message}", failure=DEATH)
-    # Where a score was found to say nothing is no news: the message says which, and of which model.
-    plain = report.message.startswith(f"{ScoreError.__name__}:")
+    # Where a score was found to say nothing is no news, nor where an image was read: the message says which.
+    plain = report.message.startswith((f"{ScoreError.__name__}:", f"{UnreadableInput.__name__}:"))
     return Event(report.work, "failed", rounds, report.message, "" if plain else report.detail, report.value)

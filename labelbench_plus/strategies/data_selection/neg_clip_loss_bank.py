@@ -29,6 +29,7 @@ class NegClipLossBank(PairStrategy):
     ----------
     temperature: 0.01 for OpenAI's models, 0.07 for the public DFN.
     references: pairs in the bank, drawn at random from `shards` shards, which are drawn at random.
+    shards: how many shards the bank is drawn from.
     batch: the size of the batch that the references stand for.
     """
 

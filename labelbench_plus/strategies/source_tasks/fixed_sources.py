@@ -23,6 +23,10 @@ class FixedSources(SourceStrategy):
 
     They are drawn at random as long as all sources have equally many labels; from then on they are those with the
     most. So all later rounds go on with the same ones.
+
+    Parameters
+    ----------
+    sources: how many.
     """
 
     title = "A few fixed sources"

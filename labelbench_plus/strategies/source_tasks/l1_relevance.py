@@ -32,6 +32,7 @@ class L1Relevance(SourceStrategy):
         "fraction" is the LASSO with a penalty of `fraction` times the one that leaves nothing; "discrepancy" takes the
         largest penalty that misses the target's head by no more than its own noise, √(k σ̂² / n). The LASSO rules take
         label prices into account in the shares only.
+    fraction: of the penalty that leaves nothing, for the rule of that name.
     max_sources: how many sources at most; the most relevant ones, over which the relevance is then solved again.
     floor: labels that every source gets whatever its relevance; 2 k if null. With `max_sources` only those.
 

@@ -19,6 +19,10 @@ from labelbench_plus.strategies.source_tasks._aware import aware
 class TargetAwareKnown(SourceStrategy):
     """`target_aware` with the true map and target heads in place of estimates: a bound, no method.
 
+    Parameters
+    ----------
+    weights, search: as those of `target_aware`.
+
     Source: Chen, Huang, Du, Jamieson, Shi (NeurIPS 2023).
     """
 

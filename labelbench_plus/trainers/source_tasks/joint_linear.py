@@ -59,6 +59,7 @@ class JointLinear(Trainer):
     ----------
     choose_rank: take the smallest dimension whose spectral start keeps `energy` of the squared singular values,
         instead of the one the problem states.
+    energy: the share that is kept then.
     ridge: an example of a task of regression β = B h adds ridge · ‖β‖² to the loss, of sources and targets alike.
         Coordinates of the representation do not matter to it.
 

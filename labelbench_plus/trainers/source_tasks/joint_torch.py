@@ -31,6 +31,7 @@ class JointTorch(Trainer):
     ----------
     representation: "linear" without bias; "mlp" with two hidden layers of `hidden`; "convolutions": two, on square grey
         images.
+    hidden: width of each of the two hidden layers of "mlp".
     target_ridge: an example of a target adds target_ridge · ‖head‖² to its fit.
 
     Source: the two fits of Chen, Jamieson, Du (ICML 2022); architectures and settings are ours.
