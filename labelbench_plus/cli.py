@@ -19,6 +19,7 @@ from labelbench_plus.commands.show import show
 from labelbench_plus.commands.submission import submission
 from labelbench_plus.commands.sweep import sweep
 from labelbench_plus.commands.wandb import wandb
+from labelbench_plus.start_up import collect_rarely
 
 app = typer.Typer(
     help="Which way of spending N labels, with which way of training, gives the best model?",
@@ -44,4 +45,5 @@ for name, group in (
 
 
 def main() -> None:
+    collect_rarely()
     app()

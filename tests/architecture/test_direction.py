@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "plugins",
             "seeding",
             "shown",
+            "start_up",
             "answers",
             "budget",
             "limited",

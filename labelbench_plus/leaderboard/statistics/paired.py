@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr
 
 
 def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> NDArray[np.float64]:
@@ -39,6 +38,8 @@ def paired_t_tests(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     n, m = differences.shape
     if n < 2:
         return np.full(m, math.nan)
+    from scipy.special import stdtr
+
     mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
     flat = spread == 0
     t = mean * math.sqrt(n) / np.where(flat, 1.0, spread)
