@@ -14,6 +14,7 @@ from labelbench_plus.content import hash_files, remembered
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.inputs.hub import table
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.inputs.texts import Texts
@@ -72,7 +73,7 @@ class HuggingFace(Dataset):
         ValueError
             The folder cannot be read; there is no such split or column, or it cannot be guessed.
         """
-        found = self._found()
+        found = table("data set 'hugging_face'", self.hub, self.folder, self.config, self.revision)
         wanted = [name for name in (self.pool, self.validation, self.test) if name is not None]
         if missing := [name for name in wanted if name not in found]:
             raise ValueError(f"{self._called} has no split {', '.join(missing)}; it has {', '.join(found)}")
@@ -100,35 +101,6 @@ class HuggingFace(Dataset):
     @property
     def _called(self) -> str:
         return f"data set {self.hub}" if self.hub else str(self.folder)
-
-    def _found(self) -> Any:
-        if (self.hub is None) == (self.folder is None):
-            raise ValueError("data set 'hugging_face': give either `hub`, a name there, or `folder`")
-        try:
-            package = importlib.import_module("datasets")
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "data set 'hugging_face' needs the package datasets: pip install 'labelbench-plus[hugging-face]'"
-            ) from error
-        refused = (OSError, ValueError, package.exceptions.DatasetsError)  # how it says missing, offline, unreadable
-        if self.folder is not None:
-            folder = self.folder.expanduser()
-            if not folder.is_dir():
-                raise FileNotFoundError(f"{folder}: no such folder")
-            try:
-                saved = (folder / "dataset_dict.json").is_file()
-                return package.load_from_disk(str(folder)) if saved else package.load_dataset(str(folder), self.config)
-            except refused as error:
-                raise ValueError(f"{folder} is no data set that the package datasets can read: {error}") from error
-        try:
-            return package.load_dataset(self.hub, self.config, revision=self.revision)
-        except refused as error:
-            raise FileNotFoundError(
-                f"{self._called} cannot be had: {type(error).__name__}: {error}. Ways to get it: (1) with a network, "
-                "by its name on the hub; it then stays in the hub's cache, which HF_HOME names and which can be copied "
-                "to a machine without one; (2) there, datasets.load_dataset(NAME).save_to_disk(FOLDER), and folder: "
-                "FOLDER here; (3) hf download --repo-type dataset NAME --local-dir FOLDER, and folder: FOLDER here"
-            ) from error
 
 
 class _Images:

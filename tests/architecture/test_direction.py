@@ -38,9 +38,15 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("what a run is", ("spec", "strangers", "suite")),
     ("runs on disk", ("store",)),
     ("from data to features", ("features",)),
-    ("what the plugins of a family share", ("models", "pairs", "source_tasks")),
+    ("what the plugins of a family share", ("decoding", "language", "models", "pairs", "source_tasks")),
     ("kinds of questions", ("questions",)),
-    ("plugins that others are built with", ("augmentations", "conditions", "datasets", "metrics", "pair_pools")),
+    (
+        "plugins that others are built with",
+        (
+            *("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+            "prompts",
+        ),
+    ),
     ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),
     ("strategies and trainers", ("strategies", "trainers")),
