@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "core",
         (
             "_torchvision_compat",
+            "content",
             "reference",
             "faults",
             "marks",
