@@ -79,7 +79,7 @@ def first_sentence(docstring: str) -> str:
 def in_full(kind: str, found: Registry[Any], name: str) -> str:
     """What a plugin is, its paper, its fields with what they mean, what it needs, what it takes, and how to name it."""
     cls, entry = found.load(name), found.entries()[name]
-    prose, sections = _parts_of(inspect.getdoc(cls) or "")
+    prose, _ = _parts_of(inspect.getdoc(cls) or "")
     lines = [f"{cls.title}: {found.kind} {name!r}, {entry.origin}, version {cls.version}", ""]
     lines += [line for paragraph in prose for line in [*_wrapped(paragraph), ""]]
     if cls.reference is not None:

@@ -17,9 +17,7 @@ KINDS = kinds()
 
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all if left out")] = None,
-    name: Annotated[
-        str | None, typer.Argument(help="A plugin, to be told all about: paper, fields, needs, cost")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A plugin to be told all about: paper, fields, cost")] = None,
     plugin: Plugins = None,
     verify: Annotated[bool, typer.Option("--verify", help="Import each plugin and say which are broken")] = False,
 ) -> None:
