@@ -200,9 +200,10 @@ class Registry(Generic[P]):
             return self._classes[name]
         entry = self._installed.get(name)
         if entry is None:
-            known = f"; known: {', '.join(self.entries())}"
-            hint = did_you_mean(name, self.entries(), n=3) or self._elsewhere(name) or known
-            raise PluginError(f"unknown {self.kind} {name!r}{hint}")
+            others = [registry(kind) for kind in kinds()]
+            found = [with_article(other.kind) for other in others if name in other.entries()]
+            known = f"; it is {' and '.join(found)}" if found else f"; known: {', '.join(self.entries())}"
+            raise PluginError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.entries(), n=3) or known}")
         if not entry.target:
             raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")
         module, _, attribute = entry.target.partition(":")
@@ -221,12 +222,6 @@ class Registry(Generic[P]):
             raise PluginError(f"{self.kind} {name!r} is broken: {entry.target} does not register that name")
         return self._classes[name]
 
-    def _elsewhere(self, name: str) -> str:
-        """That plugins of another kind have the name, if some do."""
-        others = [registry(kind) for kind in kinds()]
-        found = [with_article(other.kind) for other in others if other is not self and name in other.entries()]
-        return f"; it is {' and '.join(found)}" if found else ""
-
     def build(self, value: Any, strangers: Strangers | None = None) -> P:
         """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
 
@@ -244,11 +239,8 @@ class Registry(Generic[P]):
             return value
         params = {"name": value} if isinstance(value, str) else value
         if not isinstance(params, Mapping) or not isinstance(params.get("name"), str):
-            raise PydanticCustomError(
-                "plugin",
-                "{what}",
-                {"what": f"expected {with_article(self.kind)}: a name, or a mapping with 'name' in it"},
-            )
+            what = f"expected {with_article(self.kind)}: a name, or a mapping with 'name' in it"
+            raise PydanticCustomError("plugin", "{what}", {"what": what})
         kind = self.group.rpartition(".")[2]
         if strangers is not None and strangers.foreign(kind, params["name"]):
             return strangers.report(kind, params)  # type: ignore[return-value]
@@ -347,24 +339,23 @@ def load_plugin_file(path: Path) -> None:
         raise PluginError(f"--plugin {path}: no such Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    before = _local_plugins()
+    before = _from_elsewhere()
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
         raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
-    if _local_plugins() == before and not any(
-        cls.__module__ == module_name for each in Registry.kinds.values() for cls in each._classes.values()
-    ):
+    if _from_elsewhere() == before:
         del sys.modules[module_name]
         raise PluginError(
-            f'--plugin {path}: registers no plugin; a class needs a decorator such as @strategies.register("NAME")'
+            f"--plugin {path}: registers nothing; a class needs a decorator, as @strategies.register(NAME)"
         )
 
 
-def _local_plugins() -> int:
-    """How many plugins of whatever kind are neither built in nor of an installed package."""
-    return sum(len(each._local) for each in Registry.kinds.values())
+def _from_elsewhere() -> set[type[Any]]:
+    """The registered classes that do not come with this package."""
+    classes = [cls for each in Registry.kinds.values() for cls in each._classes.values()]
+    return {cls for cls in classes if not cls.__module__.startswith("labelbench_plus.")}
 
 
 def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:

@@ -47,13 +47,19 @@ leaderboard = typer.Typer(
 
 
 @leaderboard.command()
-def show(suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_OUT, plugin: Plugins = None) -> None:
+def show(
+    suite: SuiteArgument,
+    overrides: Overrides = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print it in Markdown, to paste")] = False,
+) -> None:
     """Rank a suite's strategies from the runs that are there, and write its site.
 
     Example: lbp leaderboard benchmarks/suites/digits.yaml
     """
     loaded, runs = load_runs(suite, overrides, plugin, out)
-    if not show_board(loaded, runs, out, suite):
+    if not show_board(loaded, runs, out, suite, markdown):
         raise typer.Exit(FAILED)
 
 
@@ -154,7 +160,7 @@ def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -
     return found
 
 
-def show_board(suite: Suite, runs: list[RunSpec], out: Path, file: Path) -> bool:
+def show_board(suite: Suite, runs: list[RunSpec], out: Path, file: Path, markdown: bool = False) -> bool:
     """Print the leaderboard and write its page. False if there is nothing to rank yet.
 
     Parameters
@@ -164,7 +170,9 @@ def show_board(suite: Suite, runs: list[RunSpec], out: Path, file: Path) -> bool
     from labelbench_plus.leaderboard.of_suite import show_suite
 
     shown = show_suite(suite, runs, out)
-    say(shown.text)
+    say((markdown and shown.markdown) or shown.text)
+    if markdown and shown.ranked:
+        return True  # nothing else, so that it can be sent on to a file
     if shown.page:
         say(f"page: {shown.page}")
     elif shown.why_no_page:

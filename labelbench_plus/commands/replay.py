@@ -69,7 +69,7 @@ def replay(
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:
-            run_local(work, 1, progress.event, on_ready=progress.show)
+            run_local(work, 1, progress.event, on_ready=progress.show, said=progress.said)
     except KeyboardInterrupt:
         say("\nstopped; every committed round is kept. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from labelbench_plus.commands.common import (
@@ -24,7 +26,7 @@ from labelbench_plus.commands.common import (
     tell_isolation,
 )
 from labelbench_plus.commands.leaderboard import show_board
-from labelbench_plus.shown import say
+from labelbench_plus.shown import counted, say
 from labelbench_plus.start_up import one_thread
 
 
@@ -37,6 +39,7 @@ def run(
     device: Device = "cpu",
     wandb: WandbMode = "disabled",
     keep_models: KeepModels = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Carry out at most so many runs, for a first try")] = None,
 ) -> None:
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
@@ -57,18 +60,22 @@ def run(
     tell_isolation(loaded, runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
     work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
+    done, left = len(runs) - len(work), work[limit:] if limit else []
+    work = work[: len(work) - len(left)]
     if work:
         check_writable(out, "--out")
-    say(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
+    say(f"{loaded.suite}: {len(runs)} runs, {done} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:
-            run_local(work, jobs, progress.event, on_ready=progress.show)
+            run_local(work, jobs, progress.event, on_ready=progress.show, said=progress.said)
     except KeyboardInterrupt:
         say(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
         say("The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
+    if left:
+        say(f"{counted(len(left), 'run')} left by --limit {limit}; the same command without it goes on from here")
     show_board(loaded, runs, out, suite)
     if progress.left:
         raise typer.Exit(FAILED if progress.failed else LEFT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +15,7 @@ from labelbench_plus.content import state_of
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._splits import random_split, stratified_split
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import Infra, Outside, Since
 
 if TYPE_CHECKING:
@@ -79,13 +81,16 @@ class FeatureTable(Dataset):
         table = _read(path, exact=self.label if self.target == "values" else None)
         others = [name for name in (self.label, self.split, self.price, self.group) if name is not None]
         if missing := [name for name in (*others, *self.features) if name not in table.columns]:
-            raise ValueError(f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+            hint = did_you_mean(missing[0], map(str, table.columns))
+            raise ValueError(
+                f"{path} has no column {', '.join(missing)}{hint}; it has {', '.join(map(str, table.columns))}"
+            )
         columns = self.features or tuple(name for name in table.columns if name not in others)
         if not columns or not len(table):
             raise ValueError(f"{path} has {len(table)} rows and {len(columns)} columns of features; neither may be 0")
         inputs = np.concatenate([_numbers(table, name, path) for name in columns], axis=1)
         if (empty := table[self.label].isna()).any():
-            raise ValueError(f"{path}: column {self.label!r} is empty in row {int(np.flatnonzero(empty)[0])}")
+            raise ValueError(f"{path}: column {self.label!r} is empty in {_where(path, np.flatnonzero(empty)[0])}")
         labels, classes = self._labels(table[self.label].to_numpy(), path)
         groups = None if self.group is None else _column(table, self.group, "iu", path).astype(np.int64)
         rows = self._rows(table, labels, path)
@@ -107,7 +112,8 @@ class FeatureTable(Dataset):
                 raise ValueError(f"{path}: column {self.label!r} does not hold numbers, so it has no values")
             values = column if column.dtype == np.float32 else column.astype(np.float64)
             if len(wrong := np.flatnonzero(~np.isfinite(values))):
-                raise ValueError(f"{path}: column {self.label!r} must be finite, row {wrong[0]} is {values[wrong[0]]}")
+                where = _where(path, wrong[0])
+                raise ValueError(f"{path}: column {self.label!r} must be finite, {where} has {values[wrong[0]]}")
             return values, ()
         if self.target is None and column.dtype.kind == "f":
             raise ValueError(
@@ -163,6 +169,22 @@ def _read(path: Path, *, exact: str | None) -> pd.DataFrame:
     return table
 
 
+def _where(path: Path, row: int) -> str:
+    """Where a row of the table stands in its file, as an editor counts lines: from 1, with header and blank ones."""
+    if path.suffix == ".parquet":
+        return f"row {row + 1} (counted from 1)"
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        starts, before = [], 0
+        for cells in reader:
+            if cells:
+                starts.append(before + 1)
+                if len(starts) > row + 1:
+                    break
+            before = reader.line_num
+    return f"line {starts[row + 1]}"
+
+
 def _column(table: pd.DataFrame, name: str, kinds: str, path: Path) -> np.ndarray:
     values = table[name].to_numpy()
     if values.dtype.kind not in kinds:
@@ -187,6 +209,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
     rows = values.reshape(len(values), -1)
     rows = rows if rows.dtype == np.float32 else rows.astype(np.float64)
     if not np.isfinite(rows).all():
-        row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-        raise ValueError(f"{path}: column {name!r} must be finite, row {row} is not")
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        more = f", nor are {len(bad) - 1} other rows" if len(bad) > 1 else ""
+        raise ValueError(f"{path}: column {name!r} must be finite, {_where(path, bad[0])} is not{more}")
     return rows

@@ -108,7 +108,13 @@ def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric:
     if comparison.sure:
         word = "better" if area.mean > 0 else "worse"
         interval = f"{number(low, decimals)} to {number(high, decimals)}"
-        return f"Yes: {a} is {word} than {b} by {by} (95 %: {interval}; n = {area.n}, {p_equals(comparison.p)})."
+        told = f"{a} is {word} than {b} by {by} (95 %: {interval}; n = {area.n}, {p_equals(comparison.p)})"
+        if comparison.adjusted > ALPHA:
+            return (
+                f"Yes, if this pair was your question before you saw results: {told}. No, if you picked it from the "
+                f"board: among all its pairs {p_equals(comparison.adjusted)}."
+            )
+        return f"Yes: {told}."
     interval = f"{number(area.low, decimals, signed=True)} to {number(area.high, decimals, signed=True)}"
     seeds = (
         f"about {amount(seeds_needed)} seeds would show a difference of this size"

@@ -9,6 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.leaderboard.markdown import render as as_markdown
 from labelbench_plus.leaderboard.results import Results, write_results
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.leaderboard.site import build_site
@@ -24,11 +25,15 @@ TOLD = "its strategy is told what nobody paid for: a bound, and not ranked"
 
 @dataclass(frozen=True)
 class SuiteBoard:
-    """What to show: `text` for the terminal, and the `page` that was written; None where none was, with the reason."""
+    """What to show: `text` for the terminal, `markdown` to paste, and the `page` that was written.
+
+    `page` is None where none was written, with the reason.
+    """
 
     text: str
     page: Path | None
     ranked: bool
+    markdown: str = ""
     why_no_page: str = ""
 
 
@@ -100,11 +105,13 @@ def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:
     if not can_rank(results):
         notes = results.meta.notes
         return SuiteBoard("\n".join([*notes, f"no run of {suite.suite} is done yet: nothing to rank"]), None, False)
-    text, folder = render(results.board()), root / "leaderboards" / suite.suite
+    board, folder = results.board(), root / "leaderboards" / suite.suite
+    page, why = None, ""
     try:
-        return SuiteBoard(text, build_site([results], folder), True)
+        page = build_site([results], folder)
     except OSError as error:  # somebody else's results can be looked at all the same
-        return SuiteBoard(text, None, True, f"{folder} cannot be written to: {error.strerror or error}")
+        why = f"{folder} cannot be written to: {error.strerror or error}"
+    return SuiteBoard(render(board), page, True, as_markdown(board), why)
 
 
 def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path) -> None:

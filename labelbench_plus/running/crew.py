@@ -11,10 +11,13 @@ heavy is imported at the top.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from typing import Any, Generic, Literal, TypeVar
 from labelbench_plus.running.failures import facts_of
 from labelbench_plus.start_up import ONE_THREAD, can_fork, collect_as_usual
 
+MOST_HEARD = 2000  # characters of a line
 HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 
 W = TypeVar("W")
@@ -35,14 +39,17 @@ Do = Callable[[W, Callable[[Any], None]], Any]
 class WorkReport(Generic[W]):
     """What became of a piece of work: something was "told" on the way, or it is "done", "failed", or its worker "died".
 
+    What its code prints and logs is "said", a line at a time, by a crew that `hears`.
+
     Attributes
     ----------
-    value: what was told, or what came out; of what failed, what is worth keeping of the error (`failures.facts_of`).
+    value: what was told, the line that was said, or what came out; of what failed, what is worth keeping of the error
+        (`failures.facts_of`).
     message: why it failed ("ValueError: ...") or died, in a line. detail: the traceback of what failed.
     """
 
     work: W
-    state: Literal["told", "done", "failed", "died"]
+    state: Literal["told", "said", "done", "failed", "died"]
     value: Any = None
     message: str = ""
     detail: str = ""
@@ -64,10 +71,11 @@ class Crew(Generic[W]):
         the module that defines it must load nothing heavy.
     patience: seconds that a worker which is to stop may take to leave what it has in hand in order, before it is
         killed. With 0 it is killed at once: what it has in hand can be cut off anywhere.
+    hears: whether what workers print and log is reported, rather than printed by each of them.
     """
 
-    def __init__(self, do: Do[W], size: int, patience: float = 0.0) -> None:
-        self._do, self._size, self._patience = do, size, patience
+    def __init__(self, do: Do[W], size: int, patience: float = 0.0, *, hears: bool = False) -> None:
+        self._do, self._size, self._patience, self._hears = do, size, patience, hears
         self._workers: list[_Worker[W]] = []
 
     def __enter__(self) -> Crew[W]:
@@ -120,7 +128,7 @@ class Crew(Generic[W]):
             self._workers.remove(worker)
             worker.process.join()
             return WorkReport(work, "died", message=_how(worker.process.exitcode or 0))
-        if state != "told":
+        if state not in ("told", "said"):
             worker.work = None
         return WorkReport(work, state, value, message, detail)
 
@@ -130,7 +138,7 @@ class Crew(Generic[W]):
         ours, theirs = context.Pipe()
         # A fork has our ends of all pipes. While it keeps them, no worker would find out that we are gone.
         inherited = [ours, *(each.connection for each in self._workers)] if fork else []
-        arguments = (theirs, self._do, self._patience > 0, inherited)
+        arguments = (theirs, self._do, self._patience > 0, inherited, self._hears)
         process = context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
         # A signal to the whole group must not kill a worker that is not ready for it yet: `_work` lets them through.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
@@ -174,7 +182,26 @@ def _how(code: int) -> str:
     return f"{how} (out of memory?)" if code == -signal.SIGKILL else how
 
 
-def _work(connection: Connection, do: Do[Any], stops: bool, inherited: Sequence[Connection]) -> None:
+class _Heard(io.TextIOBase):
+    """A worker's output, sent to the parent a line at a time."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send, self._line = send, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = f"{self._line}{text}".split("\n")
+        for line in filter(str.strip, lines):
+            with contextlib.suppress(OSError):  # a parent that is gone hears nothing
+                self._send("said", line[:MOST_HEARD])
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+def _work(
+    connection: Connection, do: Do[Any], stops: bool, inherited: Sequence[Connection], heard: bool = False
+) -> None:
     """A worker: does what comes from `connection` until it is told to stop or the other side is gone."""
     for other in inherited:
         other.close()
@@ -186,7 +213,15 @@ def _work(connection: Connection, do: Do[Any], stops: bool, inherited: Sequence[
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop if stops else signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    one_at_a_time = threading.Lock()
+
+    def send(state: str, value: Any, message: str = "", detail: str = "") -> None:
+        with one_at_a_time:
+            connection.send((state, value, message, detail))
+
+    if heard:
+        sys.stdout = sys.stderr = _Heard(send)  # type: ignore[assignment]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=heard)
     logging.getLogger("labelbench_plus").setLevel(logging.INFO)  # encoding a data set can take minutes: say how far
     import torch
 
@@ -194,17 +229,17 @@ def _work(connection: Connection, do: Do[Any], stops: bool, inherited: Sequence[
 
     def tell(what: Any) -> None:
         try:
-            connection.send(("told", what, "", ""))
+            send("told", what)
         except BrokenPipeError:  # the parent is gone: the work is given up, it did not fail
             raise SystemExit(1) from None
 
     with contextlib.suppress(EOFError, BrokenPipeError):
         while (work := connection.recv()) is not None:
             try:
-                answer = ("done", do(work, tell), "", "")
+                answer: tuple[Any, ...] = ("done", do(work, tell))
             except Exception as error:  # whatever a plugin raises is the parent's to report
                 answer = ("failed", facts_of(error), f"{type(error).__name__}: {error}", traceback.format_exc())
-            connection.send(answer)
+            send(*answer)
 
 
 def _stop(signum: int, frame: object) -> None:

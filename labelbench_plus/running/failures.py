@@ -85,6 +85,11 @@ def kind_of_attempt(attempt: dict[str, Any]) -> Kind:
     return kind if kind in ("infra", "resources") else "code"
 
 
+def suggestion(what: str) -> str:
+    """What to do about a failure, of its message; empty if nobody knows."""
+    return next((advice for sign, advice in SUGGESTIONS if sign in what), "")
+
+
 def group(failures: Iterable[tuple[str, dict[str, Any]]]) -> list[FailureGroup]:
     """Put runs that failed alike together, the most frequent cause first.
 
@@ -101,7 +106,6 @@ def group(failures: Iterable[tuple[str, dict[str, Any]]]) -> list[FailureGroup]:
     groups = []
     for (_, where), members in alike.items():
         what = members[0][1].get("detail", "") or "ended without a trace"
-        suggestion = next((advice for sign, advice in SUGGESTIONS if sign in what), "")
         runs = tuple(run for run, _ in members)
-        groups.append(FailureGroup(runs, what, where, kind_of_attempt(members[0][1]), suggestion))
+        groups.append(FailureGroup(runs, what, where, kind_of_attempt(members[0][1]), suggestion(what)))
     return sorted(groups, key=lambda each: (-len(each.runs), each.what))

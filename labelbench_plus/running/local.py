@@ -45,6 +45,7 @@ def run_local(
     on_event: Callable[[Event], None],
     *,
     on_ready: Callable[[], None] = lambda: None,
+    said: Callable[[str], None] | None = None,
     may_start: Callable[[Job], bool] = lambda job: True,
     revoked: Callable[[Job], bool] = lambda job: False,
 ) -> None:
@@ -57,12 +58,13 @@ def run_local(
     ----------
     on_ready: called once, when every worker has been started: where workers are forked, no thread may be started
         before.
+    said: called with each line that the runs' code prints or logs; None leaves that to the workers.
     may_start: asked before each job; a job that may not is passed over.
     revoked: asked every few seconds about each job that is being carried out; a job that is revoked is stopped.
     """
     waiting, rounds = deque(jobs), dict[str, int]()
     asked, ready = time.monotonic(), False
-    with Crew(carry_out, workers, PATIENCE_SECONDS) as crew:
+    with Crew(carry_out, workers, PATIENCE_SECONDS, hears=said is not None) as crew:
         while waiting or crew.busy:
             while waiting and crew.free:
                 job = waiting.popleft()
@@ -76,6 +78,9 @@ def run_local(
                 ready = True
                 on_ready()
             for report in crew.listen(POLL_SECONDS):
+                if report.state == "said" and said is not None:
+                    said(report.value)
+                    continue
                 if report.state == "told":
                     rounds[report.work.run_id] = report.value
                 on_event(_event(report, rounds[report.work.run_id]))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from labelbench_plus.running.failures import suggestion
 from labelbench_plus.running.local import Event
 from labelbench_plus.shown import printable_lines, say
 
@@ -27,6 +28,7 @@ class Progress:
 
     def __init__(self, runs: int, rounds: int) -> None:
         self.ended, self.failed = 0, list[Event]()
+        self._said = set[str]()
         self._busy: list[Event] = []
         self._waiting: list[Event] = []
         self._runs, self._rounds = runs, rounds
@@ -35,13 +37,15 @@ class Progress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("rounds"),
+            TextColumn("rounds, for"),
             TimeElapsedColumn(),
+            TextColumn("so far, about"),
             TimeRemainingColumn(),
+            TextColumn("to go"),
             console=self._console,
             disable=not self._console.is_terminal or runs == 0,
         )
-        self._task = self._bar.add_task("0 runs ended", total=runs * rounds)
+        self._task = self._bar.add_task(f"0 of {runs} runs ended, data are being loaded", total=runs * rounds)
         self._committed: dict[str, int] = {}
         self._start = self._last_line = time.monotonic()
 
@@ -73,12 +77,28 @@ class Progress:
         self._bar.update(
             self._task,
             completed=sum(self._committed.values()),
-            description=f"{self.ended} of {self._runs} runs ended",
+            description=self._words(),
         )
         now = time.monotonic()
         if not self._console.is_terminal and event.state == "finished" and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
-            say(f"{self.ended} of {self._runs} runs ended after {now - self._start:.0f} s", flush=True)
+            say(f"{self._words()} after {now - self._start:.0f} s", flush=True)
+
+    def said(self, line: str) -> None:
+        """Show what a run's code prints or logs, above the bar; the same line of another run is not repeated."""
+        if line in self._said:
+            return
+        self._said.add(line)
+        if self._console.is_terminal:
+            self._bar.console.print(printable_lines(line), markup=False, highlight=False)
+        else:
+            say(line, file=sys.stderr, flush=True)
+
+    def _words(self) -> str:
+        words = f"{self.ended} of {self._runs} runs ended"
+        if self.failed:
+            words += f", {len(self.failed)} failed"
+        return words if self._committed else f"{words}, data are being loaded"
 
     @property
     def left(self) -> int:
@@ -100,6 +120,8 @@ class Progress:
             first = events[0]
             say(f"{len(events)} of {self._runs} runs failed alike, e.g. {first.job.run_id} ({first.job.title}):")
             say("  " + (first.detail.strip() or first.message).replace("\n", "\n  "))
+            if advice := suggestion(first.message):
+                say(f"  suggestion: {advice}")
         sys.stdout.flush()
 
     def _elapsed(self) -> str:

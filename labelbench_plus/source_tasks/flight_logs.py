@@ -71,6 +71,6 @@ def _vectors(file: Path, column: pd.Series, length: int) -> np.ndarray:
         except (TypeError, ValueError):
             values = np.empty(0)
         if values.shape != (length,) or not np.isfinite(values).all():
-            raise ValueError(f"{file.name}: row {number}: {column.name} must be {length} numbers, got {text!r}")
+            raise ValueError(f"{file.name}: line {number + 2}: {column.name} must be {length} numbers, got {text!r}")
         rows.append(values)
     return np.array(rows).reshape(-1, length)

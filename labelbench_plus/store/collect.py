@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +15,7 @@ from labelbench_plus.plugins import label
 from labelbench_plus.spec import BESIDE, VALIDATION, RunSpec
 from labelbench_plus.store.run_store import RunStore, StoreError
 
+PARTS = ("problem", "trainer", "strategy", "initial", "proxy")
 COSTS = ("select_seconds", "train_seconds", "select_peak_bytes", "train_peak_bytes")
 """What every round has cost; tables have these columns whatever is known."""
 
@@ -31,6 +34,46 @@ class Collection:
     curves: pd.DataFrame
     missing: list[RunSpec]
     invalid: list[str]
+
+
+def hyperparameters(runs: Iterable[RunSpec]) -> pd.DataFrame:
+    """What the parts of runs are made of, a row a run: `run_id`, then columns such as `trainer.l2`, sorted.
+
+    A column holds numbers, or true and false, or text; what is neither, or not the same in all runs, is text in JSON.
+    Where a run's part has no such field the cell is empty.
+    """
+    found = {spec.id: _flat(spec.as_json()) for spec in runs}
+    names = sorted({name for fields in found.values() for name in fields})
+    columns: dict[str, list[Any]] = {"run_id": list(found)}
+    for name in names:
+        values = [fields.get(name) for fields in found.values()]
+        columns[name] = values if _of_one_kind(values) else [_as_text(value) for value in values]
+    return pd.DataFrame(columns)
+
+
+def _flat(spec: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for part, inner in value.items():
+                add(f"{name}.{part}", inner)
+        else:
+            flat[name] = json.dumps(value) if isinstance(value, list) else value
+
+    for part in PARTS:
+        if spec.get(part) is not None:
+            add(part, spec[part])
+    return flat
+
+
+def _of_one_kind(values: list[Any]) -> bool:
+    kinds = {float if type(value) is int else type(value) for value in values if value is not None}
+    return kinds <= {float} or kinds <= {bool} or kinds <= {str}
+
+
+def _as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def collect(suite: str, runs: Iterable[RunSpec], root: Path) -> Collection:

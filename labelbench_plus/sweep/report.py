@@ -141,11 +141,17 @@ def _causes(found: SweepStatus) -> list[FailureGroup]:
 
 def _matrix(found: SweepStatus, rows: Sequence[str], again: str = "") -> Group:
     eta = _eta(found)
-    return matrix(found, rows, f"≈ {_span(eta)} left" if eta else "", _causes(found), again)
+    left = ", ".join(filter(None, [_rounds(found), f"≈ {_span(eta)} left" if eta else ""]))
+    return matrix(found, rows, left, _causes(found), again)
+
+
+def _rounds(found: SweepStatus) -> str:
+    """How many rounds are committed, of all."""
+    return f"{sum(each.files.rounds for each in found.runs):,}/{sum(each.run.rounds for each in found.runs):,} rounds"
 
 
 def _headline(found: SweepStatus) -> str:
-    parts = [f"{found.count(State.DONE)}/{len(found.runs)} done"]
+    parts = [f"{found.count(State.DONE)}/{len(found.runs)} done", _rounds(found)]
     parts += [f"{found.count(state)} {state.lower()}" for state in State if state != State.DONE and found.count(state)]
     if eta := _eta(found):
         parts.append(f"≈ {_span(eta)} left")
@@ -154,8 +160,13 @@ def _headline(found: SweepStatus) -> str:
 
 
 def _eta(found: SweepStatus) -> float | None:
-    """Seconds until the submitted runs are done at today's pace: a guess, as queues are not predictable."""
+    """Seconds until the submitted runs are done at today's pace: a guess, as queues are not predictable.
+
+    Before any run is done, the pace is that of some that are being computed.
+    """
     known = [each.files.seconds / each.run.rounds for each in found.runs if each.files.seconds is not None]
+    if not known:
+        known = [each.files.pace for each in found.of(State.RUNNING) if each.files.pace is not None]
     running = found.count(State.RUNNING)
     if not known or not running:
         return None

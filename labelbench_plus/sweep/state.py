@@ -30,6 +30,7 @@ from labelbench_plus.tracking.note import mirrored
 
 CACHE_SECONDS = 20.0
 SAYS = "the scheduler says"
+PACED_RUNS = 20
 TIMED_RUNS = 500  # so many finished runs are enough to judge by what others will take
 SETTLED_NS = 2_000_000_000  # a file changed so recently may change again within the same tick of its clock
 
@@ -68,6 +69,7 @@ class Files:
     result: str = ""  # "valid", or what is wrong with it; empty if there is none
     last: dict[str, Any] = field(default_factory=dict)
     seconds: float | None = None  # what its rounds took; known of some of the runs that are done
+    pace: float | None = None  # seconds a round of some that are not done, while none is
     mirrored: str = ""  # "online" or "offline", of a run that is done, if the sweep mirrors its runs to W&B
 
 
@@ -328,7 +330,7 @@ class _Cache:
 
     def __init__(self, sweep: Sweep) -> None:
         self._sweep, self._path = sweep, sweep.folder / ".index.json"
-        self._changed = False
+        self._changed, self._paced = False, 0
         try:
             self.mirroring = sweep.settings().get("wandb", "disabled") != "disabled"
         except SweepError:  # it is about to be submitted for the first time
@@ -367,6 +369,10 @@ class _Cache:
         if files.result == "valid" and self._timed < TIMED_RUNS:
             files.seconds = _seconds(folder)
             self._timed += files.seconds is not None
+        if files.rounds and not files.result and not self._timed and self._paced < PACED_RUNS:
+            self._paced += 1
+            seconds = _seconds(folder)
+            files.pace = seconds / files.rounds if seconds is not None else None
         self._known[run.id] = vars(files)
         self._changed = True
         return files

@@ -22,6 +22,7 @@ from labelbench_plus.contracts.launchers import (
 )
 from labelbench_plus.plugins import describe
 from labelbench_plus.running.failures import group, kind_of_attempt
+from labelbench_plus.shown import counted
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
 from labelbench_plus.sweep.state import RunStatus, State, launcher_of
 
@@ -230,7 +231,7 @@ def submit(
             sweep.note(event="ack", batch=batch.id, job=job)
             done.jobs.append((job, batch.tasks))
             done.runs += sum(map(len, tasks))
-            told(f"job {job}: {batch.tasks} jobs, {sum(map(len, tasks))} runs")
+            told(f"job {job}: {counted(batch.tasks, 'job')}, {counted(sum(map(len, tasks)), 'run')}")
             if interrupted():
                 done.interrupted = True
                 return done

@@ -85,8 +85,8 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
     [
         (table(), {"label": "class", "price": "cost"}, "has no column class, cost; it has a, b, label"),
         (table(), {}, "column 'part' holds neither numbers nor lists"),
-        (changed("a", 3, np.inf), {"features": ["a"]}, "column 'a' must be finite, row 3 is not"),
-        (changed("label", 4, None), {"features": ["a"]}, "column 'label' is empty in row 4"),
+        (changed("a", 3, np.inf), {"features": ["a"]}, "column 'a' must be finite, line 5 is not"),
+        (changed("label", 4, None), {"features": ["a"]}, "column 'label' is empty in line 6"),
         (changed("part", 0, "dev"), {"split": "part"}, "'part' must say pool, validation, test, it says dev"),
         (table()[:3], {"split": "part"}, "no row is in validation, test"),
         (table()[:3], {"features": ["a"]}, r"3 rows cannot be divided into parts of \[2, 0, 1\]"),
@@ -98,6 +98,16 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
 def test_what_is_wrong_is_named(frame, asked, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         build(written(frame, tmp_path / "t.csv"), **asked).load()
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    rows = "".join(f"{n},{n % 2}\n" for n in range(5))
+    (tmp_path / "t.csv").write_text(f'"a","label"\n\n"1","0"\n\n{rows}inf,1\n7,1\n')
+    with pytest.raises(ValueError, match="column 'a' must be finite, line 10 is not"):
+        build(tmp_path / "t.csv").load()
+    (tmp_path / "t.csv").write_text('a,note,label\n1,"two\nlines",0\n2,one,1\ninf,one,1\n')
+    with pytest.raises(ValueError, match="column 'a' must be finite, line 5 is not"):
+        build(tmp_path / "t.csv", features=["a"]).load()
 
 
 def test_files_that_are_no_tables(tmp_path):
@@ -139,8 +149,8 @@ def test_what_was_published_without_a_target_stays_what_it_is():
     [
         (np.arange(20) + 0.5, None, "20 different numbers such as 0.5: write target: values .* target: classes"),
         (np.arange(20) % 3.0, None, "3 different numbers such as 0.0: write target: values .* target: classes"),
-        (np.where(np.arange(20) == 7, np.inf, 1.5), "values", "'label' must be finite, row 7 is inf"),
-        (np.where(np.arange(20) == 7, np.nan, 1.5), "values", "'label' is empty in row 7"),
+        (np.where(np.arange(20) == 7, np.inf, 1.5), "values", "'label' must be finite, line 9 has inf"),
+        (np.where(np.arange(20) == 7, np.nan, 1.5), "values", "'label' is empty in line 9"),
         (np.array(["yes", "no"] * 10), "values", "'label' does not hold numbers, so it has no values"),
     ],
 )

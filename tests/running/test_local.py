@@ -1,13 +1,18 @@
 import json
+import logging
 import os
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.running.crew import Crew
 from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.running.local import run_local
+from labelbench_plus.running.progress import Progress
 from labelbench_plus.store.lease import attempts
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -51,6 +56,34 @@ def plugin(tmp_path_factory) -> Path:
 def jobs(suite: Path, root: Path, plugins: tuple[Path, ...] = ()) -> list[Job]:
     cache = Path(os.environ["LBP_CACHE"])
     return [Job.of(spec, Where(root, cache, plugin_files=plugins)) for spec in load_suite(suite).runs()]
+
+
+def chatter(work: int, tell: Callable[[int], None]) -> int:
+    """Prints, logs and warns, as what plugins use does."""
+    print("half a", end=" ")
+    print(f"line of {work}\n\n\tand another")
+    logging.getLogger("labelbench_plus.models").info("one that is logged")
+    tell(work)
+    print("not ended", file=sys.stderr)
+    return work
+
+
+def test_what_workers_print_is_heard_line_by_line_and_none_is_printed_twice(capfd):
+    heard = []
+    with Crew(chatter, 1, hears=True) as crew:
+        for work in (1, 2):
+            crew.hand_out(work)
+            while crew.busy:
+                heard += [(report.state, report.value) for report in crew.listen()]
+    one = ["half a line of 1", "\tand another", "one that is logged", "not ended"]
+    assert [value for state, value in heard if state == "said"] == [*one, *[each.replace("1", "2") for each in one]]
+    assert [state for state, _ in heard if state != "said"] == ["told", "done"] * 2
+    progress = Progress(2, 1)
+    for state, value in heard:
+        if state == "said":
+            progress.said(value)
+    shown = capfd.readouterr().err
+    assert shown.count("one that is logged") == 1 and "line of 1" in shown and "line of 2" in shown
 
 
 def outcomes(todo: list[Job], workers: int) -> dict[str, str]:

@@ -3,6 +3,7 @@ import json
 import pandas as pd
 import pytest
 
+from labelbench_plus.store.collect import hyperparameters
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 
@@ -37,6 +38,30 @@ def test_the_same_rounds_give_the_same_bytes(computed):
     assert "8 rounds of 4 runs; 4 of 4 are complete" in done.stdout
     assert collect()[1] == content
     assert sorted(table["concurrency"].unique()) == [1]
+
+
+def test_hyperparameters_are_columns(computed):
+    _, collect = computed
+    table = collect()[2]
+    assert set(table["trainer.name"]) == {"centroids"} and set(table["problem.dataset.name"]) == {"digits"}
+    assert (table["strategy.name"] == table["strategy"]).all()
+
+
+def test_a_column_is_of_one_kind_and_empty_where_there_is_no_such_field(suite_file):
+    suite = load_suite(
+        suite_file(("[logistic_regression]", "[{name: logistic_regression, l2: 0.5}, {name: mlp, steps: 7}]"))
+    )
+    table = hyperparameters(suite.runs())
+    assert table["trainer.l2"].dropna().unique().tolist() == [0.5]
+    assert table["trainer.steps"].dropna().unique().tolist() == [7]
+    assert table["problem.metrics"].str.startswith("[{").all()
+    assert list(table.columns) == ["run_id", *sorted(table.columns[1:])]
+
+
+def test_a_form_that_is_not_written_is_refused_before_anything_is_read(bench):
+    done = bench.lbp("collect", "none", "--to", bench.folder / "table.xlsx")
+    assert done.returncode == 2
+    assert "are written as .parquet or .csv; name such a file, e.g." in done.stderr and "table.csv" in done.stderr
 
 
 def test_a_file_that_was_changed_is_named_and_its_run_left_out(computed):

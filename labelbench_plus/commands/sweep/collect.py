@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json
+from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, Json, check_writable, stop
 from labelbench_plus.commands.sweep.common import Out, open_sweep, specs_of
 from labelbench_plus.shown import say
+
+FORMATS = (".parquet", ".csv")
 
 
 def collect(
@@ -23,22 +25,31 @@ def collect(
 ) -> None:
     """Read every round of some sweeps, check them, and write them as one table. Safe while jobs run.
 
-    The same rounds give the same bytes, whatever the order in which they came about.
+    The same rounds give the same bytes, whatever the order in which they came about. Hyperparameters are
+    columns such as `trainer.l2`.
 
     Example: lbp sweep collect digits --partial --to digits.parquet
     """
+    if to.suffix not in FORMATS:
+        stop(
+            f"--to {to}: tables are written as {' or '.join(FORMATS)}; name such a file, e.g. {to.with_suffix('.csv')}"
+        )
     import pandas as pd
 
     from labelbench_plus.leaderboard import csv_form
     from labelbench_plus.store.atomic import replace
     from labelbench_plus.store.collect import collect as read
+    from labelbench_plus.store.collect import hyperparameters
 
+    check_writable(to.parent, "--to")
     tables, missing, invalid, total = [], list[str](), list[str](), 0
+    everything = []
     for name in names:
         where = open_sweep(out, name)
         specs = specs_of(where.runs(), where.settings())
         found = read(name, specs, out)
         total += len(specs)
+        everything += specs
         invalid += found.invalid
         whole = set(found.curves[found.curves["complete"]]["run_id"]) if len(found.curves) else set()
         broken = {line.partition(" ")[0] for line in found.invalid}
@@ -49,8 +60,8 @@ def collect(
     if len(table):
         table = table.sort_values(["suite", "problem", "trainer", "strategy", "seed", "run_id", "round"])
         table = table.reset_index(drop=True)
+        table = table.merge(hyperparameters({spec.id: spec for spec in everything}.values()), on="run_id", how="left")
     content = csv_form.written(table) if to.suffix == ".csv" else table.to_parquet(None, index=False)
-    to.parent.mkdir(parents=True, exist_ok=True)
     replace(to, content)
     runs = table["run_id"].nunique() if len(table) else 0
     if as_json:

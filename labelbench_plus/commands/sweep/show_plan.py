@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from labelbench_plus.shown import say
+from labelbench_plus.shown import counted, say
 
 if TYPE_CHECKING:
     from labelbench_plus.sweep.folder import Sweep
@@ -29,25 +29,30 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[st
         say("nothing to submit: 0 new")
         return
     launcher = planned.launcher
-    per_job = [f"{launcher.gpus_per_job} GPUs"] if launcher.gpus_per_job else []
+    per_job = [counted(launcher.gpus_per_job, "GPU")] if launcher.gpus_per_job else []
     per_job += [f"at most {launcher.time_limit // 60} min"] if launcher.time_limit else []
     together = f", {launcher.concurrent} at a time" if launcher.concurrent > 1 else ""
-    shape = f"{planned.jobs} jobs in {len(planned.batches)} batches" if planned.jobs > 1 else "1 job"
-    say(f"  to submit: {len(planned.runs)} runs as {shape}{together} to {launcher.name!r}"
+    shape = counted(planned.jobs, "job")
+    shape += f" in {counted(len(planned.batches), 'batch')}" if len(planned.batches) > 1 else ""
+    say(f"  to submit: {counted(len(planned.runs), 'run')} as {shape}{together} to {launcher.name!r}"
           + (f" ({', '.join(per_job)} each)" if per_job else ""))  # fmt: skip
     unit = "GPU hours" if launcher.gpus_per_job else "hours of jobs"
     if planned.hours is not None:
-        words = f"about {planned.hours:.2g} {unit}, judged by finished runs"
+        words = f"about {_hours(planned.hours)} {unit}, judged by finished runs"
     else:
         words = "unknown, as no run is done yet"
     if planned.ceiling is not None:
-        words += f"; at most {planned.ceiling:.3g} {unit} if every job used its time limit once"
+        words += f"; at most {_hours(planned.ceiling)} {unit} if every job used its time limit once"
     say(f"  cost: {words}")
     for node, died in nodes.items():
         if died:
             say(f"  excluded: node {node}, {died}; make that null in the sweep's nodes_excluded.json to use it again")
     for note in planned.limits.notes:
         say(f"  scheduler: {note}")
+
+
+def _hours(hours: float) -> str:
+    return "less than 0.01" if hours < 0.01 else f"{hours:.3g}"
 
 
 def show_dry_run(planned: Plan, as_json: bool) -> None:
