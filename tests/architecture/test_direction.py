@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "core",
         (
             "_torchvision_compat",
+            "content",
             "reference",
             "faults",
             "marks",
@@ -37,11 +38,14 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("what a run is", ("spec", "strangers", "suite")),
     ("runs on disk", ("store",)),
     ("from data to features", ("features",)),
-    ("what the plugins of a family share", ("decoding", "models", "pairs", "source_tasks")),
+    ("what the plugins of a family share", ("decoding", "language", "models", "pairs", "source_tasks")),
     ("kinds of questions", ("questions",)),
     (
         "plugins that others are built with",
-        ("augmentations", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+        (
+            *("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+            "prompts",
+        ),
     ),
     ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),
