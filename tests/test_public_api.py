@@ -56,6 +56,7 @@ TESTING = {
     "Outcome",
     "Report",
     "check_augmentation",
+    "check_combiner",
     "check_condition",
     "check_dataset",
     "check_encoder",
