@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt
+from scipy.special import expit
 
 from labelbench_plus.algorithms.decoding.hypervolume import hypervolume
 from labelbench_plus.budget import Ledger
@@ -166,7 +167,7 @@ class Objectives(Problem):
                 drawn = opened.pairs(BLOCK, rng)
                 better = sharpness[source] * opened.rewards(drawn)[source] / opened.beta
                 pairs.append(np.stack([drawn.prompts, drawn.first, drawn.second], axis=1))
-                bits.append((rng.random(BLOCK) < 1 / (1 + np.exp(-better))).astype(np.float64))
+                bits.append((rng.random(BLOCK) < expit(better)).astype(np.float64))
             return np.concatenate(pairs), np.concatenate(bits)
 
         oracle = SourceOracle(
