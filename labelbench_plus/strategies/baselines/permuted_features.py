@@ -29,24 +29,18 @@ class PermutedFeatures(PoolStrategy):
     """
 
     title = "Placebo: features of other items"
+    cost = Cost(seconds=300.0, megabytes=2048.0)  # of the dearest strategies that there are placebos of
 
     strategy: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("k_center"))
 
     def __post_init__(self) -> None:
-        if self.strategy.query != self.query or "features" not in self.strategy.needs:
+        reads = "features" in self.strategy.needs and not self.strategy.knows_truth
+        if self.strategy.query != self.query or not reads:
             raise ValueError(f"strategy {self.strategy.name!r} does not pick items by their features: no placebo of it")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return self.strategy.needs
-
-    @property
-    def knows_truth(self) -> bool:  # type: ignore[override]
-        return self.strategy.knows_truth
-
-    @property
-    def cost(self) -> Cost:  # type: ignore[override]
-        return self.strategy.cost
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         chosen: Tensor = self.strategy.select(cast(PoolView, _Dealt(view, rng)), n, rng)
