@@ -84,6 +84,13 @@ class Plugin:
         """
         return {}
 
+    def settled(self, device: str) -> Mapping[str, str]:
+        """What it settles by itself on a machine and its results' last bits depend on: `{"arithmetic": "bfloat16"}`.
+
+        Asked of the same plugins as `beside`; stands in a run's manifest.
+        """
+        return {}
+
 
 class Described(Plugin):
     """A plugin of which this process has a description alone: its class is a stranger's, and not imported here."""
