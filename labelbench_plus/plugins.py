@@ -13,7 +13,6 @@ Names are known without importing anything; a plugin is imported when it is used
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -29,7 +28,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
-from labelbench_plus.faults import with_suggestions
+from labelbench_plus.faults import did_you_mean, with_article, with_suggestions
 from labelbench_plus.marks import Infra as Infra
 from labelbench_plus.marks import Outside as Outside
 from labelbench_plus.marks import Since as Since
@@ -208,9 +207,9 @@ class Registry(Generic[P]):
             return self._classes[name]
         entry = self._installed.get(name)
         if entry is None:
-            close = difflib.get_close_matches(name, self.entries(), n=3, cutoff=0.6)
-            hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(self.entries())}"
-            raise PluginError(f"unknown {self.kind} {name!r}; {hint}")
+            known = f"; known: {', '.join(self.entries())}"
+            hint = did_you_mean(name, self.entries(), n=3) or self._elsewhere(name) or known
+            raise PluginError(f"unknown {self.kind} {name!r}{hint}")
         if not entry.target:
             raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")
         module, _, attribute = entry.target.partition(":")
@@ -228,6 +227,12 @@ class Registry(Generic[P]):
         if name not in self._classes:
             raise PluginError(f"{self.kind} {name!r} is broken: {entry.target} does not register that name")
         return self._classes[name]
+
+    def _elsewhere(self, name: str) -> str:
+        """That plugins of another kind have the name, if some do."""
+        others = [registry(kind) for kind in kinds()]
+        found = [with_article(other.kind) for other in others if other is not self and name in other.entries()]
+        return f"; it is {' and '.join(found)}" if found else ""
 
     def build(self, value: Any, strangers: Strangers | None = None) -> P:
         """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
@@ -249,7 +254,7 @@ class Registry(Generic[P]):
             raise PydanticCustomError(
                 "plugin",
                 "{what}",
-                {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"},
+                {"what": f"expected {with_article(self.kind)}: a name, or a mapping with 'name' in it"},
             )
         kind = self.group.rpartition(".")[2]
         if strangers is not None and strangers.foreign(kind, params["name"]):

@@ -43,6 +43,7 @@ CONTRACTS = {
         *("Bits", "Fit", "Fitted", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
     },
     "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},

@@ -130,6 +130,7 @@ def _built(text: str) -> Trainer:
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
 
+    from labelbench_plus.faults import told
     from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
     from labelbench_plus.plugins import registry
 
@@ -141,7 +142,7 @@ def _built(text: str) -> Trainer:
     except PydanticCustomError as error:
         stop(f"--trainer {text!r}: {error}")
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
+        faults = [f"{'.'.join(map(str, path))}: {message}" for path, message in told(error, value)]
         stop(f"--trainer {text!r}: {'; '.join(faults)}")
     return built
 

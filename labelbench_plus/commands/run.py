@@ -18,6 +18,7 @@ from labelbench_plus.commands.common import (
     SuiteArgument,
     WandbMode,
     check_models_can_be_kept,
+    check_writable,
     load_runs,
     stop,
     tell_isolation,
@@ -53,6 +54,8 @@ def run(
     tell_isolation(loaded, runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
     work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
+    if work:
+        check_writable(out, "--out")
     say(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
@@ -63,7 +66,7 @@ def run(
         say("The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
-    show_board(loaded, runs, out)
+    show_board(loaded, runs, out, suite)
     if progress.left:
         raise typer.Exit(FAILED if progress.failed else LEFT)
 

@@ -53,13 +53,16 @@ class Features:
     scale: float
 
 
-@cache
 def load(dataset: Dataset) -> LabelledData:
-    """The data set's examples, read once a process."""
+    """The data set's examples, read once a process for each `state` of it."""
+    return _loaded(dataset, dataset.state())
+
+
+@cache
+def _loaded(dataset: Dataset, state: tuple[int, ...]) -> LabelledData:
     return dataset.load()
 
 
-@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
 def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
     """The features of a data set under an encoder, from the cache in `folder` if they were ever computed there.
 
@@ -70,6 +73,11 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
 
     Parts of one shard are not kept on the way: there would be nothing in them to save.
     """
+    return _encoded(dataset, encoder, folder, dataset.state())
+
+
+@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
+def _encoded(dataset: Dataset, encoder: Encoder, folder: Path, state: tuple[int, ...]) -> Features:
 
     @cache
     def work() -> dict[str, dict[str, Callable[[], np.ndarray]]]:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from labelbench_plus.inputs.conversations import Conversation, Demonstration, turns
 from labelbench_plus.language.base import OpenBase
-from labelbench_plus.language.conversations import Conversation, Demonstration, turns
 from labelbench_plus.language.templates import Template
 
 

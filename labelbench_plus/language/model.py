@@ -11,11 +11,11 @@ import numpy as np
 from numpy.random import Generator
 from torch import Tensor, nn
 
+from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.language import decoding as writing
 from labelbench_plus.language import scoring
 from labelbench_plus.language.adapters import Adapter
 from labelbench_plus.language.base import OpenBase
-from labelbench_plus.language.conversations import Conversation
 from labelbench_plus.language.decoding import Decoding, Generations
 from labelbench_plus.language.templates import Format, Template
 

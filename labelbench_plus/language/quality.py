@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from labelbench_plus.language.conversations import Conversation
+from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.language.decoding import Generations
 from labelbench_plus.language.model import LanguageModel
 

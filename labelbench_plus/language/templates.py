@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
-from labelbench_plus.language.conversations import Conversation, Turn, turns
+from labelbench_plus.inputs.conversations import Conversation, Turn, turns
 
 CHATML = {
     "system": "<|im_start|>system\n{}<|im_end|>\n",

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "core",
         (
             "_torchvision_compat",
+            "content",
             "reference",
             "faults",
             "marks",
@@ -41,7 +42,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("kinds of questions", ("questions",)),
     (
         "plugins that others are built with",
-        ("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+        (
+            *("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
+            "prompts",
+        ),
     ),
     ("networks and encoders", ("encoders", "networks")),
     ("problems", ("problems",)),

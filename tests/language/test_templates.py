@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbench_plus.language.conversations import Turn
+from labelbench_plus.inputs.conversations import Turn
 from labelbench_plus.language.templates import CHATML, Format, Template
 from labelbench_plus.models.tiny_llama import byte_tokenizer
 

@@ -1,4 +1,4 @@
-"""What a language model is shown and taught: conversations, and answers to them."""
+"""Conversations as inputs: what a language model is shown, and the answers that it is taught."""
 
 from __future__ import annotations
 
