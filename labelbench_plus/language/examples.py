@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from labelbench_plus.language.conversations import Demonstration
+from labelbench_plus.inputs.conversations import Demonstration
 from labelbench_plus.language.templates import Format
 
 Supervised = Literal["answers", "all"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,7 +29,8 @@ def save(model: LanguageModel, folder: Path) -> None:
     if isinstance(model.learned, Adapter):
         model.learned.save(folder, str(model.base.plugin.path()))
     else:
-        (model.learned or model.base.model).save_pretrained(folder)
+        whole: Any = model.base.model if model.learned is None else model.learned
+        whole.save_pretrained(folder)
 
 
 def load(folder: Path) -> LanguageModel:

@@ -77,10 +77,11 @@ class LanguageTrainer(Trainer):
         state = self._keeper(data, streams, checkpoint).kept()
         if state is None or "learned" not in state:
             return None
+        from labelbench_plus.language.adapters import learned_of
         from labelbench_plus.language.model import LanguageModel
-        from labelbench_plus.trainers.language._tuning import learned_of
 
-        return LanguageModel(data.base, data.template, learned_of(self, data.base, state["learned"]), state["notes"])
+        lora = (self.rank, self.alpha) if self.tune == "lora" else None
+        return LanguageModel(data.base, data.template, learned_of(data.base, state["learned"], lora), state["notes"])
 
     def save_model(self, model: LanguageModel, folder: Path) -> None:
         """Write what peft's `PeftModel.from_pretrained` reads, or of a whole model what transformers reads."""

@@ -13,17 +13,19 @@ from labelbench_plus.language.trunk import Trunk
 
 if TYPE_CHECKING:
     from labelbench_plus.language.base import OpenBase
-    from labelbench_plus.language.examples import Example
+    from labelbench_plus.language.examples import Example, Supervised
+    from labelbench_plus.trainers.language._language_trainer import LanguageTrainer
     from labelbench_plus.trainers.language._tuning import Tuning
-    from labelbench_plus.trainers.language.sft import Sft
 
 
 class Batches:
     """Examples that are learned, some a step."""
 
-    def __init__(self, trainer: Sft, base: OpenBase, examples: Sequence[Example]) -> None:
+    def __init__(
+        self, trainer: LanguageTrainer, base: OpenBase, examples: Sequence[Example], supervised: Supervised
+    ) -> None:
         self._at_once, self._examples = trainer.at_once, examples
-        self._first = [each.first(trainer.supervised) for each in examples]
+        self._first = [each.first(supervised) for each in examples]
         self._trunk = None
         if trainer.layers is not None:
             with base.computing():

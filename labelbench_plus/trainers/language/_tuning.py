@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -129,15 +129,6 @@ class Tuning:
         torch.set_rng_state(state["noise"].cpu())
         if state["noise_cuda"] is not None:
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.base.device)
-
-
-def learned_of(trainer: LanguageTrainer, base: OpenBase, state: Mapping[str, Tensor]) -> Adapter | nn.Module:
-    """What was learned, from the state in which it was kept."""
-    if trainer.tune == "lora":
-        return Adapter.of_state(trainer.rank, trainer.alpha, state)
-    model = own_copy(base)
-    model.load_state_dict(state)
-    return model
 
 
 def _begun(trainer: LanguageTrainer, base: OpenBase, streams: Streams) -> Adapter | nn.Module:

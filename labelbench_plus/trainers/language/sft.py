@@ -53,7 +53,7 @@ class Sft(LanguageTrainer):
         found = examples(form, shown, min(self.max_tokens, data.base.context))
         steps = plan([len(each.ids) for each in found], self.batch, self.epochs, streams.rng("data_order"))
         tuning = Tuning(self, data.base, data.template, streams, keeper, len(steps))
-        batches = Batches(self, data.base, found)
+        batches = Batches(self, data.base, found, self.supervised)
         with tuning.going_on():
             while tuning.step < len(steps):
                 losses = batches.step(tuning, steps[tuning.step])

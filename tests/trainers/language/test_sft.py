@@ -9,8 +9,8 @@ import socket
 import pytest
 import torch
 
+from labelbench_plus.inputs.conversations import Demonstration, Turn
 from labelbench_plus.language.adapters import Adapter
-from labelbench_plus.language.conversations import Demonstration, Turn
 from labelbench_plus.language.data import InstructionData
 from labelbench_plus.language.decoding import Decoding
 from labelbench_plus.language.examples import examples, plan
