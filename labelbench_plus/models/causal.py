@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from labelbench_plus.content import hash_file
 from labelbench_plus.models.gguf import CONVERSION, converted
 from labelbench_plus.models.model_files import SMALL_FILES, ModelFiles, no_progress_bar
-from labelbench_plus.models.weights import hash_file, lent_generator, library
+from labelbench_plus.models.weights import lent_generator, library
 
 if TYPE_CHECKING:
     import torch

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus.content import hash_file
 from labelbench_plus.models.model_files import no_progress_bar
-from labelbench_plus.models.weights import hash_file, lent_generator, library
+from labelbench_plus.models.weights import lent_generator, library
 from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
 
 CONVERSION = 1

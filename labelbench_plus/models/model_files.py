@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from labelbench_plus.models.weights import hash_file, library
+from labelbench_plus.content import hash_file
+from labelbench_plus.models.weights import library
 
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*_Pooling/*.json")
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")

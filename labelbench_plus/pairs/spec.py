@@ -19,7 +19,7 @@ from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.spec import canonical
 
-PROTOCOL = 1
+PROTOCOL = 2  # 2: scores are ranked in the precision they come in
 """Raised when the same description would give another selection; part of every selection's identity."""
 
 

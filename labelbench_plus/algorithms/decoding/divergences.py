@@ -34,6 +34,12 @@ class Divergence(ABC):
     ceiling: float = 0.0
     at_one: float = 0.0
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items())))
+
     @abstractmethod
     def value(self, log_ratio: Tensor) -> Tensor:
         """f at exp(`log_ratio`), for finite log-ratios."""
