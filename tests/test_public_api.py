@@ -35,7 +35,20 @@ CONTRACTS = {
     "encoders": {"Encoder", "encoders"},
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "Side", "pair_pools"},
-    "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "problems": {
+        *(
+            "Guard",
+            "Instance",
+            "Place",
+            "Problem",
+            "Scored",
+            "Series",
+            "SeriesColumn",
+            "ShownScore",
+            "point",
+            "problems",
+        )
+    },
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},
