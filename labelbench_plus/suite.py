@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
@@ -21,15 +20,14 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.functional_validators import BeforeValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from labelbench_plus.contracts.problems import Problem
 from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.faults import worded
-from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
+from labelbench_plus.faults import did_you_mean, told
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
 from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry
 from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
@@ -40,6 +38,10 @@ MAX_ROUNDS = 100_000
 MAX_AMOUNT = 1e15  # beyond it whole units are no longer told apart
 MAX_SEED = 2**63 - 1  # tables hold seeds in 64 bits
 
+LISTS = ("problems", "trainers", "strategies")
+SEEDS = re.compile(r"\s*\d+\s*(\.\.\s*\d+\s*)?(,\s*\d+\s*(\.\.\s*\d+\s*)?)*")
+SUITE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 
 
@@ -48,28 +50,39 @@ class SuiteError(Exception):
 
 
 def _seeds(value: Any) -> Any:
-    """Read `0..4` (both ends included) as the list it stands for."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*\.\.\s*(\d+)\s*", value)):
-        first, last = map(int, match.groups())
-        if last < first:
+    """Read `0..4` (both ends included) and `0, 1, 5..9` as the lists they stand for."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise PydanticCustomError(
+            "seeds", "one seed or so many? Write [{n}], or 0..{last}", {"n": value, "last": value - 1}
+        )
+    if isinstance(value, str) and SEEDS.fullmatch(value):
+        ends = [[int(end) for end in part.split("..")] for part in value.split(",")]
+        if any(first > last for first, last in ((part[0], part[-1]) for part in ends)):
             raise PydanticCustomError("seeds", "the range is empty: write the smaller seed first")
-        if last - first >= MAX_RUNS:
+        if sum(part[-1] - part[0] + 1 for part in ends) > MAX_RUNS:
             raise PydanticCustomError("seeds", "more than {most} seeds", {"most": MAX_RUNS})
-        return list(range(first, last + 1))
+        return [seed for part in ends for seed in range(part[0], part[-1] + 1)]
     if not isinstance(value, list):
-        raise PydanticCustomError("seeds", "expected a list of seeds, or a range such as 0..4")
+        raise PydanticCustomError("seeds", "expected seeds: 0..4, or 0,1,2, or a list")
     return value
 
 
-def _distinct(values: tuple[Any, ...]) -> None:
-    seen: set[bytes] = set()
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen: dict[bytes, int] = {}
     for index, value in enumerate(values):
         said = canonical(
             describe(value) if isinstance(value, Plugin) else value
         )  # hyperparameters need not be hashable
-        if said in seen:
-            raise PydanticCustomError("duplicate", "entry {n} repeats an earlier one", {"n": index})
-        seen.add(said)
+        if (first := seen.setdefault(said, index)) != index:
+            what = {"value": label(value) if isinstance(value, Plugin) else value, "first": first, "entry": index}
+            raise PydanticCustomError("duplicate", "{value} is there already, as entry {first}", what)
+    return values
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, str) and not SUITE_NAME.fullmatch(value):
+        raise PydanticCustomError("name", "expected a name made of a-z, 0-9, '_', '.' and '-', e.g. my_suite")
+    return value
 
 
 class Budget(BaseModel):
@@ -107,6 +120,9 @@ class Budget(BaseModel):
         if self.growth == 1:
             return (float(self.first), *[float(self.batch) for _ in later])
         return (float(self.first), *[float(max(round(self.batch * self.growth**number), 1)) for number in later])
+
+
+DISTINCT = AfterValidator(_distinct)
 
 
 class Isolation(BaseModel):
@@ -160,30 +176,29 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    suite: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    suite: Annotated[str, BeforeValidator(_name)]
     title: str = ""
-    problems: Annotated[tuple[Annotated[Problem, From("problems")], ...], Field(min_length=1)]
-    trainers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], Field(min_length=1)]
+    problems: Annotated[tuple[Annotated[Problem, From("problems")], ...], Field(min_length=1), DISTINCT]
+    trainers: Annotated[tuple[Annotated[Trainer, From("trainers")], ...], Field(min_length=1), DISTINCT]
     proxy: Annotated[Trainer, From("trainers")] | None = None
-    strategies: Annotated[tuple[Annotated[Strategy, From("strategies")], ...], Field(min_length=1)]
+    strategies: Annotated[tuple[Annotated[Strategy, From("strategies")], ...], Field(min_length=1), DISTINCT]
     initial: Annotated[Strategy, From("strategies")] | None = Field(
         default_factory=lambda: registry("strategies").build("random")
     )
     budget: Budget
-    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1), DISTINCT]
     baseline: str = "random"
     launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
     isolate: Isolation | None = None
 
     @model_validator(mode="after")
-    def _no_duplicates(self) -> Suite:
-        for axis in ("problems", "trainers", "strategies", "seeds"):
-            _distinct(getattr(self, axis))
+    def _fits_together(self) -> Suite:
         if len({problem.primary_metric() for problem in self.problems}) > 1:
             raise PydanticCustomError("metrics", "the problems of one suite must rank by the same metric, listed first")
         if "baseline" in self.model_fields_set and self.baseline not in map(label, self.strategies):
-            what = {"name": self.baseline, "known": ", ".join(map(label, self.strategies))}
-            raise PydanticCustomError("baseline", "baseline '{name}' is none of the strategies: {known}", what)
+            known = [*map(label, self.strategies)]
+            what = {"name": self.baseline, "known": ", ".join(known), "hint": did_you_mean(self.baseline, known)}
+            raise PydanticCustomError("baseline", "baseline '{name}' is none of the strategies{hint} ({known})", what)
         return self
 
     def primary_metric(self) -> tuple[str, bool]:
@@ -226,15 +241,7 @@ class Source:
         for changed in self.overridden:
             if tuple(path[: len(changed)]) == changed:
                 return f"override {'.'.join(map(str, changed))}"
-        node, position = self.marks, (0, 0)
-        for part in path:
-            if isinstance(node, CommentedMap) and part in node:
-                position, node = node.lc.key(part), node[part]
-            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-                position, node = node.lc.item(part), node[part]
-            else:
-                break
-        return f"{self.name}:{position[0] + 1}:{position[1] + 1}"
+        return f"{self.name}:{place(self.marks, path)}"
 
 
 def load_suite(
@@ -311,8 +318,16 @@ def _read(path: Path, overrides: Sequence[str]) -> Source:
         raise SuiteError(f"{path}{error.place}: {error}") from error
     if not isinstance(data, dict):
         raise SuiteError(f"{path}:1:1: expected a mapping with the fields {', '.join(Suite.model_fields)}")
+    for field in LISTS:
+        if field in data:
+            data[field] = _listed(data[field])
     paths = tuple(_override(data, override) for override in overrides)
     return Source(str(path), data, marks, paths)
+
+
+def _listed(value: Any) -> Any:
+    """`random, margin` as the list it stands for: names have no commas in them."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 def _override(data: Any, override: str) -> tuple[str | int, ...]:
@@ -341,7 +356,7 @@ def _override(data: Any, override: str) -> tuple[str | int, ...]:
         else:
             raise SuiteError(f"override {override!r}: {where}: its parent is a single value, not a mapping or list")
         if last:
-            node[part] = value
+            node[part] = _listed(value) if parts[0] in LISTS and not depth else value
         else:
             node = node[part]
     return parts
@@ -349,28 +364,15 @@ def _override(data: Any, override: str) -> tuple[str | int, ...]:
 
 def _report(source: Source, error: ValidationError) -> list[str]:
     lines = []
-    faults = error.errors(include_url=False)
-    for fault in faults:
-        if any(len(other["loc"]) > len(fault["loc"]) == _common(other["loc"], fault["loc"]) for other in faults):
-            continue  # a list that lost its only entry to an error is not itself at fault
-        path = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
-        if fault["type"] == "extra_forbidden":
-            model = Budget if path[:1] == ["budget"] else Suite
-            message = f"unknown field{_close(str(path[-1]), model.model_fields)}"
-        else:
-            message = worded(fault)
+    for path, message in told(error, source.data):
+        if message.startswith("unknown field"):
+            fields = Budget.model_fields if path[0] == "budget" else Suite.model_fields
+            message = f"unknown field{_close(str(path[-1]), fields)}"
         lines.append(f"{source.place(path)}: {'.'.join(map(str, path)) or 'suite'}: {message}")
     if len(lines) > MAX_ERRORS:
         lines[MAX_ERRORS:] = [f"... and {len(lines) - MAX_ERRORS} more"]
     return lines
 
 
-def _common(left: Sequence[Any], right: Sequence[Any]) -> int:
-    """How many leading parts two paths share."""
-    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
-
-
-def _close(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (allowed: {', '.join(known)})"
+def _close(name: str, known: Iterable[str]) -> str:
+    return f"{did_you_mean(name, known)} (allowed: {', '.join(known)})"

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -7,6 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from labelbench_plus import cli
+from labelbench_plus.cli import app
 
 LBP = [sys.executable, "-c", "from labelbench_plus.cli import main; main()"]
 
@@ -59,6 +64,28 @@ def test_errors_say_what_is_wrong_and_stop_before_any_work(suite_file, tmp_path)
     nothing = lbp("leaderboard", suite_file(), "--out", out)
     assert nothing.returncode == 1
     assert "nothing to rank" in nothing.stdout
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(suite_file, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("somebody else's")
+    done = CliRunner().invoke(app, ["run", str(suite_file()), "--out", str(taken)])
+    assert done.exit_code == 2
+    assert f"--out {taken}: cannot be written to: " in done.stderr and "runs," not in done.stdout
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_what_is_wrong_with_a_users_file_is_no_traceback(monkeypatch, capsys, number):
+    def fails():
+        raise OSError(number, os.strerror(number), "/theirs/file")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert f"/theirs/file: {os.strerror(number)}" in capsys.readouterr().err
+    number = errno.EBADF
+    with pytest.raises(OSError):
+        cli.main()
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

@@ -53,7 +53,7 @@ def test_a_batch_is_named_where_there_are_rounds_for_it(budget, amounts):
     [
         ("{first: 5, rounds: 2}", "budget: 2 rounds with no batch: name what each round after the first may spend"),
         ("{first: 5, batch: 0, rounds: 3}", "budget: 3 rounds with a batch of 0"),
-        ("{first: -1, rounds: 1}", "budget.first: Input should be greater than or equal to 0"),
+        ("{first: -1, rounds: 1}", "budget.first: expected at least 0"),
     ],
 )
 def test_rounds_without_money_are_refused(suite, budget, says):

@@ -30,29 +30,28 @@ TOP = {
 
 # What a plugin of each kind is written against. Launchers are left out: theirs still moves.
 CONTRACTS = {
+    "combiners": {
+        *("SHOWN", "Combiner", "Listed", "Live", "Parameters", "Policies", "Response", "Rewards", "Rule"),
+        *("Samples", "Step", "combiners"),
+    },
     "conditions": {"OUTLIER", "Condition", "Features", "Part", "Setting", "keep_pool", "with_answers", "conditions"},
     "datasets": {"Dataset", "Inputs", "LabelledData", "Split", "datasets"},
     "encoders": {"Encoder", "encoders"},
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "Side", "pair_pools"},
-    "problems": {
-        *(
-            "Guard",
-            "Instance",
-            "Place",
-            "Problem",
-            "Scored",
-            "Series",
-            "SeriesColumn",
-            "ShownScore",
-            "point",
-            "problems",
-        )
+    "policy_sets": {
+        *("Bits", "Fit", "Fitted", "Given", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
     },
+    "problems": {
+        *("Guard", "Instance", "Place", "Problem", "Scored"),
+        *("Series", "SeriesColumn", "ShownScore", "point", "problems"),
+    },
+    "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
     "networks": {"Network", "Task", "networks"},
     "augmentations": {"Augmentation", "augmentations"},
+    "bases": {"Base", "Precision", "bases"},
 }
 
 TESTING = {

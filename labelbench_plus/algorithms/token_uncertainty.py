@@ -12,6 +12,7 @@ from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
 from labelbench_plus.algorithms.uncertainty import CHUNK_BYTES, shannon_entropy, two_largest
 
 Measure = Literal["entropy", "least_confidence", "margin"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,58 @@ def max_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Me
     Source: Bhatt et al. (2024, arXiv 2401.06692), "maximum token uncertainty" and "min margin"; that the tokens are
     those of the model's own greedy continuation is our reading.
     """
-    if measure not in get_args(Measure):
-        raise ValueError(f"unknown measure {measure!r}: choose one of {', '.join(get_args(Measure))}")
     values = {
         "entropy": lambda: statistics.entropy,
         "least_confidence": lambda: 1 - statistics.first,
         "margin": lambda: 1 - (statistics.first - statistics.second),
-    }[measure]()
+    }[_known(measure)]()
+    _check(values, lengths)
+    sequence = torch.repeat_interleave(lengths.to(values.device))
+    most = torch.empty(len(lengths), dtype=torch.float64, device=values.device)
+    return most.scatter_reduce_(0, sequence, values, "amax", include_self=False)
+
+
+def mean_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Measure = "entropy") -> Tensor:
+    """Uncertainty of every sequence over all of its tokens; higher is more uncertain.
+
+    Parameters
+    ----------
+    statistics, lengths: as of `max_uncertainty`. "least_confidence" takes the largest probability for that of the
+        token that was written, which it is where decoding is greedy.
+    measure: the mean entropy (1/L) Σ H(q), one minus the mean margin 1 − (1/L) Σ (q⁽¹⁾ − q⁽²⁾), or for
+        "least_confidence" −Σ log q⁽¹⁾: the sequence's own negative log probability, not divided by its length.
+
+    Returns
+    -------
+    (n,) float64.
+
+    Raises
+    ------
+    ValueError
+        As `max_uncertainty`.
+
+    Complexity: O(T) time and memory. Ties: equal sequences score equally.
+    Source: Bhatt et al. (2024, arXiv 2401.06692), "mean entropy", "least confidence" and "mean margin"; that the tokens
+    are those of the model's own greedy continuation is our reading.
+    """
+    values = {
+        "entropy": lambda: statistics.entropy,
+        "least_confidence": lambda: -statistics.first.log(),
+        "margin": lambda: 1 - (statistics.first - statistics.second),
+    }[_known(measure)]()
+    _check(values, lengths)
+    sequence = torch.repeat_interleave(lengths.to(values.device))
+    total = torch.zeros(len(lengths), dtype=torch.float64, device=values.device).index_add_(0, sequence, values)
+    return total if measure == "least_confidence" else total / lengths.to(values.device)
+
+
+def _known(measure: Measure) -> Measure:
+    if measure not in MEASURES:
+        raise ValueError(f"unknown measure {measure!r}: choose one of {', '.join(MEASURES)}")
+    return measure
+
+
+def _check(values: Tensor, lengths: Tensor) -> None:
     check_finite(values, "statistics")
     if lengths.dim() != 1 or lengths.is_floating_point():
         raise ValueError(f"lengths must be a vector of integers, got shape {tuple(lengths.shape)} of {lengths.dtype}")
@@ -96,6 +142,3 @@ def max_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Me
         )
     if int(lengths.sum()) != len(values):
         raise ValueError(f"lengths sum to {int(lengths.sum())}, but there are statistics of {len(values)} tokens")
-    sequence = torch.repeat_interleave(lengths.to(values.device))
-    most = torch.empty(len(lengths), dtype=torch.float64, device=values.device)
-    return most.scatter_reduce_(0, sequence, values, "amax", include_self=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -62,6 +63,21 @@ def load_plugins(files: Iterable[Path] | None) -> None:
             load_plugin_file(file)
         except PluginError as error:
             stop(str(error))
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """End the command where a folder cannot be written to, before any work. It is made if it is not there.
+
+    Parameters
+    ----------
+    what: the option that names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        stop(f"{what} {folder}: cannot be written to: {error.strerror or error}; name another folder")
 
 
 def tell_isolation(suite: Suite, runs: Iterable[RunSpec]) -> None:

@@ -53,7 +53,7 @@ def show(suite: SuiteArgument, overrides: Overrides = None, out: Out = DEFAULT_O
     Example: lbp leaderboard benchmarks/suites/digits.yaml
     """
     loaded, runs = load_runs(suite, overrides, plugin, out)
-    if not show_board(loaded, runs, out):
+    if not show_board(loaded, runs, out, suite):
         raise typer.Exit(FAILED)
 
 
@@ -151,12 +151,19 @@ def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -
     return found
 
 
-def show_board(suite: Suite, runs: list[RunSpec], out: Path) -> bool:
-    """Print the leaderboard and write its page. False if there is nothing to rank yet."""
+def show_board(suite: Suite, runs: list[RunSpec], out: Path, file: Path) -> bool:
+    """Print the leaderboard and write its page. False if there is nothing to rank yet.
+
+    Parameters
+    ----------
+    file: of the suite, for a command that writes the page elsewhere.
+    """
     from labelbench_plus.leaderboard.of_suite import show_suite
 
     shown = show_suite(suite, runs, out)
     say(shown.text)
     if shown.page:
         say(f"page: {shown.page}")
-    return shown.page is not None
+    elif shown.why_no_page:
+        say(f"no page: {shown.why_no_page}; elsewhere: lbp leaderboard build {file} --out {out} --to FOLDER")
+    return shown.ranked

@@ -24,6 +24,7 @@ from labelbench_plus.commands.common import (
     stop,
 )
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import one_thread
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.trainers import Trainer
@@ -49,6 +50,8 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
+    if device == "cpu":
+        one_thread()
     from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
@@ -66,7 +69,7 @@ def replay(
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:
-            run_local(work, 1, progress.event)
+            run_local(work, 1, progress.event, on_ready=progress.show)
     except KeyboardInterrupt:
         say("\nstopped; every committed round is kept. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
@@ -130,6 +133,7 @@ def _built(text: str) -> Trainer:
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
 
+    from labelbench_plus.faults import told
     from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
     from labelbench_plus.plugins import registry
 
@@ -141,7 +145,7 @@ def _built(text: str) -> Trainer:
     except PydanticCustomError as error:
         stop(f"--trainer {text!r}: {error}")
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
+        faults = [f"{'.'.join(map(str, path))}: {message}" for path, message in told(error, value)]
         stop(f"--trainer {text!r}: {'; '.join(faults)}")
     return built
 

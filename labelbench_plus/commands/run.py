@@ -18,12 +18,14 @@ from labelbench_plus.commands.common import (
     SuiteArgument,
     WandbMode,
     check_models_can_be_kept,
+    check_writable,
     load_runs,
     stop,
     tell_isolation,
 )
 from labelbench_plus.commands.leaderboard import show_board
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import one_thread
 
 
 def run(
@@ -42,6 +44,8 @@ def run(
 
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
+    if device == "cpu":  # CUDA is of no use to a fork
+        one_thread()
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
@@ -53,17 +57,19 @@ def run(
     tell_isolation(loaded, runs)
     where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
     work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
+    if work:
+        check_writable(out, "--out")
     say(f"{loaded.suite}: {len(runs)} runs, {len(runs) - len(work)} done, {len(work)} to do, in {out}")
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:
-            run_local(work, jobs, progress.event)
+            run_local(work, jobs, progress.event, on_ready=progress.show)
     except KeyboardInterrupt:
         say(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
         say("The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
-    show_board(loaded, runs, out)
+    show_board(loaded, runs, out, suite)
     if progress.left:
         raise typer.Exit(FAILED if progress.failed else LEFT)
 

@@ -58,6 +58,7 @@ def pack_command(
     """
     from pydantic import ValidationError
 
+    from labelbench_plus.faults import worded
     from labelbench_plus.store.run_store import StoreError
     from labelbench_plus.submission.pack import pack
 
@@ -75,7 +76,7 @@ def pack_command(
             planned=planned, details=details,
         )  # fmt: skip
     except ValidationError as error:
-        stop("\n".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()))
+        stop("\n".join(f"--{fault['loc'][0]}: {worded(fault)}" for fault in error.errors()))
     except (StoreError, OSError) as error:
         stop(f"{error}; lbp run {suite} --out {runs_in} finishes them" if isinstance(error, StoreError) else str(error))
     say(f"{count} runs packed: {to}")

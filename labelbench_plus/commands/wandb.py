@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, FAILED, HELD, INTERRUPTED, Json, stop
-from labelbench_plus.commands.sweep.common import Name, Out, open_sweep
+from labelbench_plus.commands.common import (
+    DEFAULT_OUT,
+    FAILED,
+    HELD,
+    INTERRUPTED,
+    Json,
+    Overrides,
+    Plugins,
+    load_runs,
+    stop,
+)
+from labelbench_plus.commands.sweep.common import Out, open_sweep
 from labelbench_plus.shown import say
 
 wandb = typer.Typer(help="Mirror runs to Weights & Biases after the fact.", no_args_is_help=True)
@@ -20,8 +32,14 @@ def _group() -> None:
 
 
 @wandb.command()
-def push(name: Name, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
-    """Send a sweep's finished runs to W&B, from their files: for clusters whose nodes have no internet.
+def push(
+    name: Annotated[str, typer.Argument(help="A sweep's name, or a suite file whose runs `lbp run` made")],
+    overrides: Overrides = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Send finished runs to W&B, from their files: for clusters whose nodes have no internet.
 
     Sending again sends what is missing. Exit code 1 if a run could not be sent.
 
@@ -30,18 +48,28 @@ def push(name: Name, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
     from rich.progress import Progress
 
     from labelbench_plus.store.lease import RunBusy
+    from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.push import push as push_all
 
-    where = open_sweep(out, name)
+    if name.endswith((".yaml", ".yml")):
+        suite, specs = load_runs(Path(name), overrides, plugin, out)
+        where, runs = Sweep(out, suite.suite), [SweepRun.of(spec) for spec in specs]
+    elif overrides or plugin:
+        stop(f"{name}: a sweep knows its runs; overrides and --plugin go with a suite file")
+    else:
+        where = open_sweep(out, name)
+        runs = where.runs()
     try:
         lease = where.hold("pushers")
     except RunBusy as error:
-        stop(f"sweep {name}: {error}", HELD)
+        stop(f"{where.name}: {error}", HELD)
+    except OSError as error:
+        stop(f"{where.folder}: cannot be written to: {error.strerror}")
     ended = "stopped"
     try:
         with Progress(disable=not sys.stdout.isatty() or as_json) as progress:
             bar = progress.add_task("runs sent", total=None)
-            found = push_all(where, lambda done, of: progress.update(bar, completed=done, total=of))
+            found = push_all(where, runs, lambda done, of: progress.update(bar, completed=done, total=of))
         ended = "finished"
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here", file=sys.stderr)
@@ -53,7 +81,7 @@ def push(name: Name, out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
     else:
         told = [(found.sent, "sent"), (found.before, "were there"), (found.unfinished, "not finished")]
         told += [(found.failed, "could not be sent"), (found.gave_up, "not tried any more")]
-        say(f"{name}: " + ", ".join(f"{len(runs)} {words}" for runs, words in told if runs))
+        say(f"{where.name}: " + ", ".join(f"{len(runs)} {words}" for runs, words in told if runs))
         if found.failed or found.gave_up:
             say("when W&B answers again, the same command sends the rest", file=sys.stderr)
     if found.failed or found.gave_up:

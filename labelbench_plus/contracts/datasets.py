@@ -134,6 +134,13 @@ class Dataset(Plugin):
         """Whether its inputs hold what no learner can know: see `Problem.knows_truth`."""
         return False
 
+    def state(self) -> tuple[int, ...]:
+        """What is another once the files behind it were changed, found without reading them (`content.state_of`).
+
+        A process reads a data set once for each. Where it is always (), changes are noticed by the next process.
+        """
+        return ()
+
     def fingerprint(self) -> str:
         """Hash of the examples, labels and split, so that a run's identity changes with its data."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge
-from pydantic import BeforeValidator, ConfigDict, with_config
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, with_config
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -47,6 +48,22 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _words(value: Any) -> Any:
+    """A command line as its words."""
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise PydanticCustomError("plugin", "{what}", {"what": f"{value!r}: {error}"}) from None
+    return tuple(words) if isinstance(words, list) else words
+
+
+def _interpreter(value: str) -> str:
+    if any(letter.isspace() for letter in value) and not Path(value).exists():
+        what = f"{value!r} is no one file: name the interpreter here, and what goes before it as `prefix`"
+        raise PydanticCustomError("plugin", "{what}", {"what": what})
+    return value
+
+
 Duration = Annotated[str, BeforeValidator(_duration)]
 
 
@@ -60,6 +77,10 @@ class Pack(TypedDict, total=False):
 
 class SchedulerError(Exception):
     """The scheduler refused or cannot be reached. The message is its own."""
+
+
+class SubmissionUnclear(SchedulerError):
+    """The scheduler did not say whether it took a batch: it may be there already, or come to be there."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +124,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """Everything the scheduler says of a sweep: by job and task number, and which job a batch became."""
+    """Everything the scheduler says of a sweep: by job and task number, and which job a batch became.
+
+    `skipped`: how many lines it printed that say nothing of the kind, such as a site's notice.
+    """
 
     tasks: Mapping[tuple[str, int], Listed]
     jobs: Mapping[str, str] = field(default_factory=dict)
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,6 +154,7 @@ class Launcher(Plugin):
     device: where models are trained.
     idle_attempts: a run that was cut off so often in a row without committing a round is given up.
     python: the interpreter that jobs are run by.
+    prefix: what goes before it, as one would type it: `apptainer exec --nv image.sif`, `numactl --interleave=all`.
     """
 
     reports: ClassVar[str] = "scheduler"  # what status calls it
@@ -138,7 +164,8 @@ class Launcher(Plugin):
     max_parallel: Annotated[int, Ge(1)] | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     idle_attempts: Annotated[int, Ge(1)] = 2
-    python: str = sys.executable
+    python: Annotated[str, AfterValidator(_interpreter)] = sys.executable
+    prefix: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
 
     @property
     def runs_per_job(self) -> int:
@@ -179,16 +206,18 @@ class Launcher(Plugin):
         """What a job of the batch runs."""
         run = ["-u", "-m", batch.module, str(batch.path)]
         if batch.code is None:
-            return [self.python, *run]
+            return [*self.prefix, self.python, *run]
         paths = os.pathsep.join(filter(None, [str(batch.code), os.environ.get("PYTHONPATH")]))
         # -P, else the directory that a job starts in, which may be a checkout, would come first.
-        return ["env", f"PYTHONPATH={paths}", self.python, "-P", *run]
+        return [*self.prefix, "env", f"PYTHONPATH={paths}", self.python, "-P", *run]
 
     def submit(self, batch: Batch, parallel: int | None) -> str:
         """Start a batch, at most `parallel` of its tasks at a time, and return its job's name at once.
 
         Raises
         ------
+        SubmissionUnclear
+            It may have been started: `listing` will tell, sooner or later.
         SchedulerError
             Nothing was started.
         """

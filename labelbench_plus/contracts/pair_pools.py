@@ -78,7 +78,7 @@ class OpenPool:
         return ()
 
     def column(self, shard: int, name: str) -> np.ndarray:
-        """(n,) float32, a score that comes with the pool.
+        """(n,) numbers, a score that comes with the pool, in the type it is stored in; NaN where there is none.
 
         Raises
         ------

@@ -187,10 +187,11 @@ Given = Literal["reference", "best"]
 
 @dataclass(frozen=True)
 class SeriesColumn:
-    """One of the numbers that each point of a series has."""
+    """One of the numbers that each point of a series has; `given`: and each point of what is given beside it."""
 
     name: str
     higher_is_better: bool
+    given: bool = True
 
 
 @dataclass(frozen=True)
@@ -235,21 +236,13 @@ class Series:
         """The name of the score that a point's column is, of a model or of what is given."""
         return f"{self.name}.{given + ':' if given else ''}{column}@{at}"
 
-    @property
-    def numeric(self) -> tuple[float, ...] | None:
-        """The points as numbers; None where they are no single numbers."""
-        try:
-            numbers = tuple(map(float, self.at))
-        except ValueError:
-            return None
-        return numbers if all(map(math.isfinite, numbers)) else None
-
     def scores(self) -> tuple[str, ...]:
         """The names of all of its scores."""
         return tuple(
             self.score(column.name, at, given)
             for given in (None, *self.given)
             for column in self.columns
+            if given is None or column.given
             for at in self.at
         )
 

@@ -79,7 +79,11 @@ def check_md5(file: Path, expected: str) -> None:
         )
 
 
-@cache
 def fingerprint(dataset: Dataset) -> str:
-    """Hash of what a data set loads, found once a process."""
+    """Hash of what a data set loads, found once a process, and again where its `state` says that it was changed."""
+    return _fingerprint(dataset, dataset.state())
+
+
+@cache
+def _fingerprint(dataset: Dataset, state: tuple[int, ...]) -> str:
     return hash_labelled_data(dataset.load())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, get_args
 
 import numpy as np
 
 from labelbench_plus.answers import FLOATS
+from labelbench_plus.content import state_of
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
-from labelbench_plus.features.hashing import hash_labelled_data
+from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.plugins import Infra, Outside
 
 PARTS = ("pool", "validation", "test")
@@ -94,17 +94,11 @@ class Arrays(Dataset):
             columns=columns,
         )
 
+    def state(self) -> tuple[int, ...]:
+        return state_of(self.path.expanduser())
+
     def fingerprint(self) -> str:
-        path = self.path.expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
-        state = path.stat()
-        return _fingerprint(path.resolve(), state.st_mtime_ns, state.st_size)
-
-
-@cache
-def _fingerprint(path: Path, mtime_ns: int, size: int) -> str:
-    return hash_labelled_data(Arrays(path).load())
+        return fingerprint(self)
 
 
 def _labels(stored: np.ndarray) -> np.ndarray:

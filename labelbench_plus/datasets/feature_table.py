@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Gt, Lt
 
+from labelbench_plus.content import state_of
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._splits import random_split, stratified_split
@@ -129,6 +130,9 @@ class FeatureTable(Dataset):
         if empty := [part for part, found in zip(PARTS, rows, strict=True) if not len(found)]:
             raise ValueError(f"{path}: by column {self.split!r} no row is in {', '.join(empty)}")
         return rows
+
+    def state(self) -> tuple[int, ...]:
+        return state_of(self.path.expanduser())
 
     def fingerprint(self) -> str:
         return fingerprint(self)

@@ -10,15 +10,18 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from labelbench_plus.content import hash_files, remembered
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
 from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.inputs.hub import table
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import Infra, Outside
 
 VALIDATION_SHARE = 0.1
+HASHED_ROWS = 256  # images of a table in memory at a time
 SPLIT_SEED = 0
 
 
@@ -39,7 +42,7 @@ class HuggingFace(Dataset):
     pool, validation, test: names of splits. Without `validation` a tenth of the pool, stratified, is taken.
     inputs, label: names of columns, where they cannot be guessed.
 
-    Images are identified by their names, their sizes in bytes and their order; texts by themselves.
+    Images are identified by their names, their bytes and their order; texts by themselves.
     """
 
     title = "Hugging Face hub"
@@ -70,7 +73,7 @@ class HuggingFace(Dataset):
         ValueError
             The folder cannot be read; there is no such split or column, or it cannot be guessed.
         """
-        found = self._found()
+        found = table("data set 'hugging_face'", self.hub, self.folder, self.config, self.revision)
         wanted = [name for name in (self.pool, self.validation, self.test) if name is not None]
         if missing := [name for name in wanted if name not in found]:
             raise ValueError(f"{self._called} has no split {', '.join(missing)}; it has {', '.join(found)}")
@@ -99,35 +102,6 @@ class HuggingFace(Dataset):
     def _called(self) -> str:
         return f"data set {self.hub}" if self.hub else str(self.folder)
 
-    def _found(self) -> Any:
-        if (self.hub is None) == (self.folder is None):
-            raise ValueError("data set 'hugging_face': give either `hub`, a name there, or `folder`")
-        try:
-            package = importlib.import_module("datasets")
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "data set 'hugging_face' needs the package datasets: pip install 'labelbench-plus[hugging-face]'"
-            ) from error
-        refused = (OSError, ValueError, package.exceptions.DatasetsError)  # how it says missing, offline, unreadable
-        if self.folder is not None:
-            folder = self.folder.expanduser()
-            if not folder.is_dir():
-                raise FileNotFoundError(f"{folder}: no such folder")
-            try:
-                saved = (folder / "dataset_dict.json").is_file()
-                return package.load_from_disk(str(folder)) if saved else package.load_dataset(str(folder), self.config)
-            except refused as error:
-                raise ValueError(f"{folder} is no data set that the package datasets can read: {error}") from error
-        try:
-            return package.load_dataset(self.hub, self.config, revision=self.revision)
-        except refused as error:
-            raise FileNotFoundError(
-                f"{self._called} cannot be had: {type(error).__name__}: {error}. Ways to get it: (1) with a network, "
-                "by its name on the hub; it then stays in the hub's cache, which HF_HOME names and which can be copied "
-                "to a machine without one; (2) there, datasets.load_dataset(NAME).save_to_disk(FOLDER), and folder: "
-                "FOLDER here; (3) hf download --repo-type dataset NAME --local-dir FOLDER, and folder: FOLDER here"
-            ) from error
-
 
 class _Images:
     """Images in a column of a data set; see `labelbench_plus.inputs.image_files.ImageSource`."""
@@ -148,19 +122,32 @@ class _Images:
         return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()
 
     def content_hash(self, rows: np.ndarray) -> str:
-        """Names without folders, and sizes in bytes: of images in a table the offsets say them, unread."""
+        """Of names without folders, and bytes. Those in the table's own files are read once as long as these stay."""
         import pyarrow.compute as pc
 
+        own = [Path(file["filename"]) for file in self._split.cache_files]
+        table = remembered(own, f"images of column {self._column}", self._digests) if own else self._digests()
+        held = [table[row * 32 : (row + 1) * 32] for row in rows.tolist()]
         chunks = self._split.with_format("arrow")[:][self._column].chunks
-        sizes = [size for chunk in chunks for size in pc.binary_length(pc.struct_field(chunk, "bytes")).to_pylist()]
-        paths = [path for chunk in chunks for path in pc.struct_field(chunk, "path").to_pylist()]
-        digest = hashlib.sha256(b"column: names and sizes")
-        for row in rows.tolist():
-            size = Path(paths[row]).stat().st_size if sizes[row] is None else sizes[row]
-            name = (Path(paths[row]).name if paths[row] else "").encode()
-            digest.update(b"%d %d " % (len(name), size))
-            digest.update(name)
+        every = [path for chunk in chunks for path in pc.struct_field(chunk, "path").to_pylist()]
+        paths = [every[row] for row in rows.tolist()]
+        outside = [place for place, of_image in enumerate(held) if not any(of_image)]
+        for place, of_file in zip(outside, hash_files([Path(paths[place]) for place in outside]), strict=True):
+            held[place] = bytes.fromhex(of_file)
+        digest = hashlib.sha256(b"column: names and content")
+        for path, of_image in zip(paths, held, strict=True):
+            name = (Path(path).name if path else "").encode()
+            digest.update(b"%d " % len(name) + name + of_image)
         return digest.hexdigest()
+
+    def _digests(self) -> bytes:
+        """SHA-256 of every image in the table, 32 bytes each; zeros where it lies in a file."""
+        found = []
+        for start in range(0, len(self), HASHED_ROWS):
+            for value in self._split[start : start + HASHED_ROWS][self._column]:
+                held = value["bytes"]
+                found.append(bytes(32) if held is None else hashlib.sha256(held).digest())
+        return b"".join(found)
 
 
 def _inputs(split: Any, column: str) -> Inputs:

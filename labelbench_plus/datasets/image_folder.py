@@ -31,7 +31,7 @@ class ImageFolder(Dataset):
 
     Parameters
     ----------
-    path: the folder. What counts for a run's identity are the names and sizes of the files, not where it lies.
+    path: the folder. What counts for a run's identity are the names and content of the files, not where it lies.
     validation_share, test_share: of what is divided. A part that has its own folder is that folder.
     """
 

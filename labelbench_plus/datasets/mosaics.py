@@ -79,5 +79,8 @@ class Mosaics(Dataset):
             templates=data.templates,
         )
 
+    def state(self) -> tuple[int, ...]:
+        return self.dataset.state()
+
     def fingerprint(self) -> str:
         return fingerprint(self)

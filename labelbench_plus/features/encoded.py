@@ -6,7 +6,6 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -53,13 +52,16 @@ class Features:
     scale: float
 
 
-@cache
 def load(dataset: Dataset) -> LabelledData:
-    """The data set's examples, read once a process."""
+    """The data set's examples, read once a process for each `state` of it."""
+    return _loaded(dataset, dataset.state())
+
+
+@cache
+def _loaded(dataset: Dataset, state: tuple[int, ...]) -> LabelledData:
     return dataset.load()
 
 
-@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
 def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
     """The features of a data set under an encoder, from the cache in `folder` if they were ever computed there.
 
@@ -70,6 +72,11 @@ def encoded(dataset: Dataset, encoder: Encoder, folder: Path) -> Features:
 
     Parts of one shard are not kept on the way: there would be nothing in them to save.
     """
+    return _encoded(dataset, encoder, folder, dataset.state())
+
+
+@lru_cache(maxsize=2)  # runs of one suite follow each other on the same problem
+def _encoded(dataset: Dataset, encoder: Encoder, folder: Path, state: tuple[int, ...]) -> Features:
 
     @cache
     def work() -> dict[str, dict[str, Callable[[], np.ndarray]]]:
@@ -167,6 +174,8 @@ def _reader(inputs: Inputs, encoder: Encoder) -> Callable[[np.ndarray], np.ndarr
         return None
 
     def read(rows: np.ndarray) -> np.ndarray:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return np.stack(list(threads.map(lambda row: square(inputs.decode(row), side), rows.tolist())))
 

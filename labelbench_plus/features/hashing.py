@@ -31,7 +31,7 @@ def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 def hash_labelled_data(data: LabelledData) -> str:
     """SHA-256 of every example and label in its split and order, of the class names, and of what else comes along.
 
-    Images that lie in files count by their `content_hash`, which does not read them.
+    Images that lie in files count by their `content_hash`: of the files' bytes, not of pixels.
     """
     parts = {"pool": data.pool, "validation": data.validation, "test": data.test}
     arrays: dict[str, np.ndarray] = {}

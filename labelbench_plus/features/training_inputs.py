@@ -96,7 +96,7 @@ class Store:
                     f"data set {label(self.dataset)!r} has images of different sizes; choose a network that brings "
                     "them to one, such as 'timm'"
                 )
-            inputs = _squares(self.dataset, part, size, self.folder)
+            inputs = _squares(self.dataset, part, size, self.folder, self.dataset.state())
         return Images(inputs, self.rows[part])
 
     def copies(self, augmentation: Augmentation, strength: Literal["weak", "strong"], number: int) -> list[Tensor]:
@@ -128,7 +128,7 @@ class Store:
 
 
 @lru_cache(maxsize=4)
-def _squares(dataset: Dataset, part: str, size: int, folder: Path) -> np.ndarray:
+def _squares(dataset: Dataset, part: str, size: int, folder: Path, state: tuple[int, ...]) -> np.ndarray:
     """A part's images, decoded. Finding out which files they are would take too long at every look at them."""
     return decoded(getattr(load(dataset), part).inputs, size, folder)
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
+from labelbench_plus.content import hash_files
+
 
 class ImageSource(Protocol):
     """Where encoded images lie. It can be pickled, and its methods can be called from several threads."""
@@ -25,7 +27,7 @@ class ImageSource(Protocol):
         """What messages call it."""
 
     def content_hash(self, rows: np.ndarray) -> str:
-        """Hash of these images in this order, made without reading them; each source says of what."""
+        """Hash of these images in this order: of what they hold. `labelbench_plus.content` reads a file once."""
 
 
 class ImageFiles:
@@ -74,15 +76,15 @@ class ImageFiles:
             raise ValueError(f"image {self.source.name(row)} cannot be decoded: {error}") from error
 
     def content_hash(self) -> str:
-        """Hash of which images these are, in order, without reading them: see the source's."""
+        """Hash of what these images hold, in order."""
         return self.source.content_hash(self.rows)
 
 
 class FolderImages:
     """Files below a folder.
 
-    What identifies them is their names below the folder and their sizes in bytes, in order, neither their content nor
-    where the folder lies: an image that was replaced by another of the same name and size is not noticed.
+    What identifies them is their names below the folder and their content, in order, not where the folder lies. They
+    are read for that once (`labelbench_plus.content`).
 
     Parameters
     ----------
@@ -105,11 +107,10 @@ class FolderImages:
         return (self._folder / self.name(row)).read_bytes()
 
     def content_hash(self, rows: np.ndarray) -> str:
-        digest = hashlib.sha256(b"files: names and sizes")
-        for row in rows.tolist():
-            name = bytes(self._names[row])
-            size = (self._folder / name.decode("utf-8")).stat().st_size
-            digest.update(b"%d %d " % (len(name), size))
+        names = [bytes(self._names[row]) for row in rows.tolist()]
+        digest = hashlib.sha256(b"files: names and content")
+        for name, held in zip(names, hash_files([self._folder / n.decode("utf-8") for n in names]), strict=True):
+            digest.update(b"%d %s " % (len(name), held.encode()))
             digest.update(name)
         return digest.hexdigest()
 
@@ -117,8 +118,7 @@ class FolderImages:
 class ParquetImages:
     """A column of parquet files that holds encoded images: bytes, or a struct with `bytes` as the Hugging Face hub has.
 
-    What identifies them are the files' footers (row groups with their offsets, sizes and statistics) and names, and
-    the rows chosen; the images themselves are not read.
+    What identifies them are the files' content and names, and the rows chosen.
 
     Images are read a row group at a time, and the last two groups of a process are kept: reading in order is quick,
     reading in random order reads each group again and again.
@@ -168,9 +168,9 @@ class ParquetImages:
         return bytes(found)
 
     def content_hash(self, rows: np.ndarray) -> str:
-        digest = hashlib.sha256(b"parquet: footers and rows")
-        for file in self._files:
-            digest.update(Path(file).name.encode() + b"\0" + _footer(Path(file)))
+        digest = hashlib.sha256(b"parquet: content and rows")
+        for file, held in zip(self._files, hash_files(list(map(Path, self._files))), strict=True):
+            digest.update(f"{Path(file).name}\0{held}".encode())
         digest.update(np.ascontiguousarray(rows, dtype="<i8").data)
         return digest.hexdigest()
 
@@ -205,15 +205,6 @@ def _row_group(file: str, group: int, column: str) -> Any:
 
     with pq.ParquetFile(file) as opened:
         return opened.read_row_group(group, columns=[column]).column(0).combine_chunks()
-
-
-def _footer(file: Path) -> bytes:
-    """What a parquet file says of itself: the last bytes, before their length and the mark PAR1."""
-    with open(file, "rb") as opened:
-        opened.seek(-8, io.SEEK_END)
-        length = int.from_bytes(opened.read(4), "little")
-        opened.seek(-8 - length, io.SEEK_END)
-        return opened.read(length)
 
 
 def is_images(inputs: Any) -> TypeGuard[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 MAX_VALUES = 250_000
@@ -46,6 +47,25 @@ def load_yaml(text: str) -> tuple[Any, Any]:
     except RecursionError as error:
         raise YAMLRefused(f"nested deeper than {MAX_DEPTH}") from error
     return _Plain().of(marked, 0), marked
+
+
+def place(marked: Any, path: Sequence[str | int]) -> str:
+    """`line:column`, from 1, of the value at a path, or of the deepest ancestor that is there.
+
+    Parameters
+    ----------
+    marked: the containers that `load_yaml` gives.
+    """
+    line, column = 0, 0
+    for part in path:
+        inside = part in marked if isinstance(marked, dict) else isinstance(part, int) and isinstance(marked, list)
+        if not inside or (isinstance(marked, list) and not 0 <= part < len(marked)):  # type: ignore[operator]
+            break
+        if (where := getattr(marked, "lc", None)) is None:
+            break
+        line, column = where.key(part) if isinstance(marked, dict) else where.item(part)
+        marked = marked[part]
+    return f"{line + 1}:{column + 1}"
 
 
 class _Plain:

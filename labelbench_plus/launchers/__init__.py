@@ -12,6 +12,7 @@ from labelbench_plus.contracts.launchers import (
     Listing,
     Pack,
     SchedulerError,
+    SubmissionUnclear,
     launchers,
     seconds,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Listing",
     "Pack",
     "SchedulerError",
+    "SubmissionUnclear",
     "launchers",
     "seconds",
 ]

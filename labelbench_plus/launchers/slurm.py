@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from annotated_types import Ge
-from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from labelbench_plus.launchers import (
@@ -29,8 +28,21 @@ from labelbench_plus.launchers import (
     Listed,
     Listing,
     SchedulerError,
+    SubmissionUnclear,
     launchers,
     seconds,
+)
+from labelbench_plus.launchers._slurm_settings import (
+    Gpus,
+    Memory,
+    Names,
+    Options,
+    ShellLines,
+    as_sbatch,
+    kinds_of_gpus,
+    number_of_gpus,
+    ranges,
+    together,
 )
 
 # A state that is not in here, known today or not, is one in which the job may yet compute.
@@ -43,24 +55,14 @@ NODE = re.compile(r"[\w.-]+")  # not "None assigned"
 QUERY_SECONDS = 60
 ACCOUNTING_SECONDS = 10  # it adds words to what is known without it
 DEFAULT_ARRAY = 1001  # SLURM's own default of MaxArraySize
-SECRET = re.compile(r"\b\w*(API_KEY|TOKEN|SECRET|PASSWORD)\w*=", re.IGNORECASE)
-MEMORY = re.compile(r"\d+[KMGT]B?")
-
-
-def _no_secret(lines: tuple[str, ...]) -> tuple[str, ...]:
-    for line in lines:
-        if SECRET.search(line):
-            what = (
-                "a setup line may not contain a secret: job scripts are readable by others. Export it before submitting"
-            )
-            raise PydanticCustomError("plugin", "{what}", {"what": what})
-    return lines
-
-
-def _memory(value: str) -> str:
-    if not MEMORY.fullmatch(value):
-        raise PydanticCustomError("plugin", "{what}", {"what": f"{value!r} is not an amount of memory: write e.g. 16G"})
-    return value
+TASK = re.compile(r"\d+(_(\d+|\[.*\]))?")
+SUBMITTED = re.compile(r"^\s*(?:Submitted batch job )?(\d+)(?: on cluster \S+|;\S+)?\s*$", re.MULTILINE)
+# What sbatch says when it does not know itself whether the controller took the job.
+UNCLEAR = re.compile(
+    r"timed out|time out|unable to contact|communicat|connection|send/recv|zero bytes|unexpected message|try again"
+    r"|could not make sense",
+    re.IGNORECASE,
+)
 
 
 @launchers.register("slurm")
@@ -73,11 +75,14 @@ class Slurm(Launcher):
     time: how long a job may last. Choose it for a few rounds, not for a whole run: a job that is cut off goes on where
         it was.
     warning: how long before that SLURM tells the job, which then puts itself back in the queue.
-    partition, account, qos, constraint, exclude: as for `sbatch`.
-    gpus, cpus, memory: of one job, however many runs share it.
+    partition, account, qos, constraint, exclude: as for `sbatch`; several partitions or nodes as a list. SLURM takes
+        the partition that starts the job first.
+    gpus: of one job, however many runs share it: `2`, of a kind `a100:2`, or as a gres `gpu:a100:2`.
+    cpus, memory: of one job likewise. memory_per_cpu, memory_per_gpu: instead of `memory`.
     setup: shell lines before the job's command (modules, environments, exports; no secrets).
     srun: arguments for `srun`, e.g. `--cpu-bind=none`.
-    options: any other option of `sbatch`, by its long name.
+    options: any other option of `sbatch`, by its long name: `{reservation: tuesday, exclusive: true}`; true for one
+        that takes no value.
     """
 
     title = "SLURM"
@@ -85,17 +90,26 @@ class Slurm(Launcher):
 
     time: Duration
     warning: Duration = "90s"
-    partition: str | None = None
+    partition: Names | None = None
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    exclude: str | None = None
-    gpus: Annotated[int, Ge(0)] = 0
+    exclude: Names | None = None
+    gpus: Gpus = 0
     cpus: Annotated[int, Ge(1)] = 1
-    memory: Annotated[str, AfterValidator(_memory)] | None = None
-    setup: Annotated[tuple[str, ...], AfterValidator(_no_secret)] = ()
-    srun: tuple[str, ...] = ()
-    options: dict[str, str] = field(default_factory=dict)
+    memory: Memory | None = None
+    memory_per_cpu: Memory | None = None
+    memory_per_gpu: Memory | None = None
+    setup: ShellLines = ()
+    srun: ShellLines = ()
+    options: Options = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("memory", "memory_per_cpu", "memory_per_gpu") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise PydanticCustomError("plugin", "{what}", {"what": f"{' and '.join(given)}: name one of them"})
+        if self.memory_per_gpu and not self.gpus_per_job:
+            raise PydanticCustomError("plugin", "{what}", {"what": "memory_per_gpu: no `gpus` are asked for"})
 
     @property
     def time_limit(self) -> int:
@@ -107,7 +121,7 @@ class Slurm(Launcher):
 
     @property
     def gpus_per_job(self) -> int:
-        return self.gpus
+        return number_of_gpus(self.gpus)
 
     @property
     def cores(self) -> int:
@@ -116,7 +130,7 @@ class Slurm(Launcher):
     def limits(self) -> Limits:
         settings = _settings()
         notes = []
-        if array := settings.get("MaxArraySize"):
+        if (array := settings.get("MaxArraySize", "")).isdigit():
             size = int(array)
             notes.append(f"MaxArraySize {size}")
         else:
@@ -141,7 +155,12 @@ class Slurm(Launcher):
         try:
             return executor._submit_command(executor._submitit_command_str).job_id
         except (FailedJobError, FailedSubmissionError, OSError) as error:
-            raise SchedulerError(_last_words(str(error))) from error
+            words = _last_words(str(error))
+        # Whatever sbatch says, the controller may have taken the job: it is the one to ask.
+        listing = self.listing(batch.sweep, ())
+        if listing is not None and (job := listing.jobs.get(batch.id)):
+            return job
+        raise (SubmissionUnclear if listing is None or UNCLEAR.search(words) else SchedulerError)(words)
 
     def listing(self, sweep: str, jobs: Sequence[str]) -> Listing | None:
         fields = "%F|%K|%T|%S|%N|%k|%r"
@@ -152,13 +171,13 @@ class Slurm(Launcher):
             return None
         tasks: dict[tuple[str, int], Listed] = {}
         became: dict[str, str] = {}
-        for line in answer.splitlines():
-            job, task, state, start, node, comment, reason = line.split("|", 6)
+        rows, skipped = _rows(answer, 7)
+        for job, task, state, start, node, comment, reason in rows:
             became[comment] = job
             if task.isdigit():
                 start = "" if start == "N/A" else start
                 tasks[job, int(task)] = Listed(state not in OVER, state, reason, node, start, state == "COMPLETING")
-        return Listing(tasks, became)
+        return Listing(tasks, became, skipped)
 
     def remembered(self, sweep: str, jobs: Sequence[str]) -> dict[tuple[str, int], Listed]:
         found = {}
@@ -184,7 +203,7 @@ class Slurm(Launcher):
         return replace(self, exclude=excluded or None)
 
     def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
-        target = job if tasks is None else f"{job}_[{_ranges(tasks)}]"
+        target = job if tasks is None else f"{job}_[{ranges(tasks)}]"
         try:
             done = subprocess.run(["scancel", target], capture_output=True, text=True, timeout=QUERY_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -194,8 +213,8 @@ class Slurm(Launcher):
 
     def after(self, job: str) -> Self:
         # One whose forerunner failed would wait for ever; the same command submits it again.
-        waiting = {"dependency": f"afterok:{job}", "kill-on-invalid-dep": "yes"}
-        return replace(self, options={**self.options, **waiting})
+        both = ",".join(filter(None, [str(self.options.get("dependency") or ""), f"afterok:{job}"]))
+        return replace(self, options={**self.options, "dependency": both, "kill-on-invalid-dep": "yes"})
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:
@@ -226,18 +245,40 @@ class Slurm(Launcher):
         found.append(("preempt_send_user_signal", told or None, words))
         accounting = _ask("sacct", "-n", "-X", "-S", "now-1minutes", "-o", "JobID") is not None
         found.append(("sacct", accounting or None, "answers" if accounting else "no accounting; nothing here needs it"))
-        if self.partition:
-            there = _ask("scontrol", "show", "partition", self.partition)
-            found.append((f"partition {self.partition}", there is not None, "there" if there else "not there"))
+        partitions = re.findall(
+            r"^PartitionName=(\S+)", _ask("scontrol", "-o", "show", "partition") or "", re.MULTILINE
+        )
+        for name in (self.partition or "").split(",") if self.partition else ():
+            found.append(_among(f"partition {name}", name, partitions))
+        accounts = _lines("sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", "format=Account")
+        if self.account and accounts:
+            found.append(_among(f"account {self.account}", self.account, accounts))
+        gres = re.findall(r"\bgpu:([A-Za-z][\w.-]*)", _ask("sinfo", "-h", "-o", "%G") or "")
+        for kind in kinds_of_gpus(self.gpus) if gres else ():
+            found.append(_among(f"GPUs {kind}", kind, gres))
         return found
 
     def _executor(self, batch: Batch, parallel: int | None) -> Any:
-        from submitit.slurm.slurm import SlurmExecutor
+        from submitit.core.utils import FailedSubmissionError
+        from submitit.slurm.slurm import SlurmExecutor, _make_sbatch_string
 
         launcher = self
 
         class Executor(SlurmExecutor):
             """Submits our own command rather than a pickle, from an environment without an outer job's settings."""
+
+            def _make_submission_file_text(self, command: str, uid: str) -> str:
+                # SLURM expands % in the names of files, and submitit too, so one in the folder's own name is doubled.
+                folder = str(self.folder).replace("%", "\0")
+                text: str = _make_sbatch_string(command=command, folder=folder, **self.parameters)
+                return text.replace("\0", "%%")
+
+            @staticmethod
+            def _get_job_id_from_submission_command(string: bytes | str) -> str:
+                text = string if isinstance(string, str) else string.decode(errors="replace")
+                if found := SUBMITTED.search(text):
+                    return found[1]
+                raise FailedSubmissionError(f"could not make sense of what sbatch printed: {text!r}")
 
             @classmethod
             def affinity(cls) -> int:
@@ -250,18 +291,24 @@ class Slurm(Launcher):
             def _make_submission_command(self, submission_file_path: Path) -> list[str]:
                 return [*scrubbed(), *super()._make_submission_command(submission_file_path)]
 
+        signal = f"USR2@{self.notice}"  # submitit's can be another, by a variable that jobs do not see
         settings: dict[str, Any] = {
             "job_name": f"lbp-{batch.sweep}",
             "comment": batch.id,
             "time": self.time_limit // 60,
             "signal_delay_s": self.notice,
             "cpus_per_task": self.cpus,
-            "gpus_per_node": self.gpus or None,
             "mem": self.memory,
+            "mem_per_cpu": self.memory_per_cpu,
+            "mem_per_gpu": self.memory_per_gpu,
             "stderr_to_stdout": True,
             "setup": list(self.setup),
             "srun_args": ["--open-mode=append", f"--cpus-per-task={self.cpus}", *self.srun],
-            "additional_parameters": {"requeue": True, **self.options},
+            "additional_parameters": {
+                "requeue": True,
+                "signal": signal,
+                **together(self.options, as_sbatch(self.gpus)),
+            },
             "array_parallelism": parallel or batch.tasks,
         }
         for name in ("partition", "account", "qos", "constraint", "exclude"):
@@ -269,6 +316,7 @@ class Slurm(Launcher):
         executor = Executor(batch.folder)
         executor.parameters.update({name: value for name, value in settings.items() if value is not None})
         executor.parameters["map_count"] = batch.tasks
+        executor.parameters["wckey"] = None  # submitit's own is none that a site with wckeys would know
         return executor
 
 
@@ -293,8 +341,8 @@ def _submit_headroom() -> int | None:
     allowed = [int(line) for line in (answer or "").split() if line.isdigit()]
     if not allowed:
         return None
-    queued = _ask("squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%i")
-    return max(0, min(allowed) - len((queued or "").split()))
+    queued = _lines("squeue", "-h", "-r", "-u", getpass.getuser(), "-o", "%i")
+    return max(0, min(allowed) - sum(TASK.fullmatch(line) is not None for line in queued))
 
 
 def _ask(*command: str, seconds: float = QUERY_SECONDS) -> str | None:
@@ -310,19 +358,32 @@ def _accounting(*which: str) -> list[tuple[str, str, str, str]]:
     """Job, state, exit code and node of every start of some jobs that accounting remembers, oldest first."""
     fields = "JobID,State,ExitCode,NodeList"
     answer = _ask("sacct", "-n", "-P", "-X", "-D", "-S", "now-7days", "-o", fields, *which, seconds=ACCOUNTING_SECONDS)
-    rows = [line.split("|") for line in (answer or "").splitlines()]
+    rows, _ = _rows(answer or "", 4)
     return [(job, state.partition(" ")[0], code, node) for job, state, code, node in rows]  # "CANCELLED by 1000"
 
 
-def _ranges(numbers: Sequence[int]) -> str:
-    """Numbers as SLURM writes them: 0-3,7."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(f"{a}-{b}" if a != b else str(a) for a, b in runs)
+def _rows(answer: str, cells: int) -> tuple[list[list[str]], int]:
+    """Rows that begin with a job's number, of so many cells; and how many other lines there are.
+
+    Sites print notices from wrappers and plugins among what is asked for.
+    """
+    lines = [line for line in answer.splitlines() if line.strip()]
+    rows = [line.split("|", cells - 1) for line in lines]
+    fitting = [row for row in rows if len(row) == cells and TASK.fullmatch(row[0])]
+    return fitting, len(lines) - len(fitting)
+
+
+def _lines(*command: str) -> list[str]:
+    """The lines that a command prints; none if it does not answer."""
+    return [line.strip() for line in (_ask(*command) or "").splitlines() if line.strip()]
+
+
+def _among(what: str, wanted: str, known: Sequence[str]) -> tuple[str, bool | None, str]:
+    """Whether a name is known here; else what is."""
+    there = sorted(set(known))
+    if not there:
+        return what, None, "the scheduler does not say which there are"
+    return what, wanted in there, "there" if wanted in there else f"not there; there are {', '.join(there)}"
 
 
 def _last_words(message: str) -> str:

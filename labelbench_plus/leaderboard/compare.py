@@ -20,6 +20,7 @@ from labelbench_plus.leaderboard.formatting import (
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.statistics import (
     ALPHA,
+    FEW_SEEDS,
     Estimate,
     Saving,
     label_saving,
@@ -96,8 +97,11 @@ def saved_against(setting: BoardSetting, a: str, b: str) -> Saving | None:
 def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric: str) -> str:
     """The answer in one sentence; `seeds_needed` would make the difference visible, if it is what it looks like."""
     area = comparison.area
-    if area.n < 2:
-        return f"One common seed ({number(area.mean, 4, signed=True)} in AUBC): nothing can be said of {a} against {b}."
+    if math.isnan(comparison.p):
+        seen = f"{area.n} common seed{'s' if area.n > 1 else ''} ({number(area.mean, 4, signed=True)} in AUBC"
+        flat = area.n >= FEW_SEEDS
+        why = ", the same at each: no variance, so no test)" if flat else f", a test takes {FEW_SEEDS})"
+        return f"{seen}{why}: nothing can be said of {a} against {b}."
     decimals = decimals_for([area])
     by = f"{number(abs(area.mean), decimals)} {metric} averaged over the budget"
     low, high = sorted((abs(area.low), abs(area.high)))
@@ -149,7 +153,7 @@ def report(tracks: Sequence[TrackBoard], a: str, b: str) -> str:
 def _details(comparison: Comparison, saved: Saving | None, b: str, track: Track) -> str:
     decimals = decimals_for([comparison.final])
     final = number(comparison.final.mean, decimals, signed=True)
-    if comparison.final.n > 1:
+    if math.isfinite(comparison.final.half_width):
         final += f" ± {number(comparison.final.half_width, decimals)}"
     parts = [
         f"better at {percent(comparison.wins.mean)} of seeds "

@@ -24,10 +24,12 @@ TOLD = "its strategy is told what nobody paid for: a bound, and not ranked"
 
 @dataclass(frozen=True)
 class SuiteBoard:
-    """What to show: `text` for the terminal, and the `page` that was written, None if nothing can be ranked yet."""
+    """What to show: `text` for the terminal, and the `page` that was written; None where none was, with the reason."""
 
     text: str
     page: Path | None
+    ranked: bool
+    why_no_page: str = ""
 
 
 def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Results:
@@ -97,9 +99,12 @@ def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:
     results = results_of_suite(suite, runs, root)
     if not can_rank(results):
         notes = results.meta.notes
-        return SuiteBoard("\n".join([*notes, f"no run of {suite.suite} is done yet: nothing to rank"]), None)
-    page = build_site([results], root / "leaderboards" / suite.suite)
-    return SuiteBoard(render(results.board()), page)
+        return SuiteBoard("\n".join([*notes, f"no run of {suite.suite} is done yet: nothing to rank"]), None, False)
+    text, folder = render(results.board()), root / "leaderboards" / suite.suite
+    try:
+        return SuiteBoard(text, build_site([results], folder), True)
+    except OSError as error:  # somebody else's results can be looked at all the same
+        return SuiteBoard(text, None, True, f"{folder} cannot be written to: {error.strerror or error}")
 
 
 def publish_suite(suite: Suite, runs: Sequence[RunSpec], root: Path, folder: Path) -> None:

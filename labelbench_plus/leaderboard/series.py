@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from labelbench_plus.contracts.scores import Given, Series, split_point
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.runs import Run
@@ -47,7 +49,7 @@ class Gathered:
         """A row for each point of each line, then of what is given: the columns of the series with intervals."""
         columns = (
             Column("line", self.of, "label", "whose points they are"),
-            Column("at", self.series.parameter, "reported" if self.numeric else "text", "what tells the points apart"),
+            Column("at", self.series.parameter, "text", "what tells the points apart"),
             *(
                 Column(
                     column.name,
@@ -66,16 +68,16 @@ class Gathered:
         return Table(columns, rows)
 
     @property
-    def numeric(self) -> bool:
-        """Whether the points lie along a line, rather than in a plane or anywhere else."""
-        return self.series.numeric is not None
+    def places(self) -> tuple[float, ...] | None:
+        """Where the points lie on a line; None where they lie in a plane or anywhere else."""
+        return along_a_line(self.series.at)
 
     def _rows(self, name: str, points: Points) -> Iterable[tuple[Cell, ...]]:
         for i, at in enumerate(self.series.at):
-            cells = [points[column.name][i] for column in self.series.columns]
+            cells = [points[column.name][i] if column.name in points else None for column in self.series.columns]
             known = [cell.n for cell in cells if cell is not None]
             if known:  # a gap is no row: nothing would stand in it
-                yield (name, float(at) if self.numeric else at, *cells, min(known))
+                yield (name, at, *cells, min(known))
 
 
 def gather(setting: BoardSetting, number: int = -1) -> tuple[Gathered, ...]:
@@ -116,6 +118,18 @@ def rivals(board: Board) -> list[list[BoardSetting]]:
     return list(groups.values())
 
 
+def along_a_line(at: Sequence[str]) -> tuple[float, ...] | None:
+    """How far along a line each point lies (`0.25`, `0.25:0.75`), by its first number that varies; None off any line."""
+    try:
+        points = np.array([[float(part) for part in each.split(":")] for each in at])
+    except ValueError:
+        return None
+    if not np.isfinite(points).all() or np.linalg.matrix_rank(points - points[0], tol=1e-9) > 1:
+        return None
+    varying = np.ptp(points, axis=0) > 0
+    return tuple(points[:, int(varying.argmax())].tolist())
+
+
 def without_points(scores: Iterable[str]) -> list[str]:
     """The names of scores that stand for themselves: what a menu of metrics offers."""
     return [name for name in scores if split_point(name) is None]
@@ -130,6 +144,7 @@ def _gathered(
         return {
             column.name: tuple(estimate(series.score(column.name, at, given)) for at in series.at)
             for column in series.columns
+            if given is None or column.given
         }
 
     def of_line(runs: Iterable[Run]) -> Callable[[str], Estimate | None]:

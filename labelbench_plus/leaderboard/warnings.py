@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelbench_plus.leaderboard.runs import BoardMeta, RunsOfSetting
-
-FEW_SEEDS = 3  # below this many an interval says next to nothing (t = 12.7 standard errors at two)
+from labelbench_plus.leaderboard.statistics import FEW_SEEDS
 
 
 def warnings_of(of: RunsOfSetting, meta: BoardMeta) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from labelbench_plus.models.weights import FILE, SCRATCH, hash_file, hash_tensors
+from labelbench_plus.content import hash_file
+from labelbench_plus.models.weights import FILE, SCRATCH, hash_tensors
 
 if TYPE_CHECKING:
     import torch

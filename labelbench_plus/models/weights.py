@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -35,18 +32,6 @@ def library(name: str, extra: str) -> ModuleType:
         raise FileNotFoundError(
             f"the Python package {name} is not installed; get it with pip install 'labelbench-plus[{extra}]'"
         ) from error
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read once a process unless it changes."""
-    state = path.stat()
-    return _hash_file(path, state.st_mtime_ns, state.st_size)
-
-
-@cache
-def _hash_file(path: Path, mtime_ns: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_tensors(state: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from annotated_types import Ge, Interval
 
 from labelbench_plus.algorithms.blocks.stream_top_n import UID
 from labelbench_plus.contracts.datasets import Dataset, LabelledData
+from labelbench_plus.features.encoded import load
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.plugins import From
 from labelbench_plus.seeding import Streams, torch_generator
@@ -94,7 +95,7 @@ class _OpenCaptioned(OpenPool):
         from scipy.ndimage import gaussian_filter
 
         self._pool = pool
-        data, self._words = _load(pool.dataset), _Words(_load(pool.dataset))
+        data, self._words = load(pool.dataset), _Words(load(pool.dataset))
         rng = streams.rng("captioned pairs")
         self.shards = (Shard("pairs", pool.pairs),)
         wanted = np.isin(data.pool.labels, pool.wanted)
@@ -134,7 +135,7 @@ class _OpenCaptioned(OpenPool):
             yield vectors[start : start + chunk]
 
     def targets(self) -> Iterator[np.ndarray]:
-        data = _load(self._pool.dataset)
+        data = load(self._pool.dataset)
         rows = np.flatnonzero(np.isin(data.validation.labels, self._pool.wanted))[: self._pool.target_rows]
         yield self._teacher.embed_images(data.validation.array[rows]).half().numpy()
 
@@ -145,7 +146,7 @@ class _OpenCaptioned(OpenPool):
         return self._kinds
 
     def evaluation(self) -> Evaluation:
-        data = _load(self._pool.dataset)
+        data = load(self._pool.dataset)
         rows = np.flatnonzero(np.isin(data.test.labels, self._pool.wanted))
         images, classes = data.test.array[rows], data.test.labels[rows]
         texts = self._words.captions(images, classes, None)
@@ -157,7 +158,7 @@ class _OpenCaptioned(OpenPool):
 
     @cached_property
     def _teacher(self) -> Towers:
-        return _teacher(self._pool.dataset)
+        return _teacher(self._pool.dataset, self._pool.dataset.state())
 
     @cached_property
     def _seen(self) -> dict[Side, np.ndarray]:
@@ -210,19 +211,14 @@ def _looks(images: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _load(dataset: Dataset) -> LabelledData:
-    return dataset.load()
-
-
-@cache
-def _teacher(dataset: Dataset) -> Towers:
+def _teacher(dataset: Dataset, state: tuple[int, ...]) -> Towers:
     """The same for every pool of this data set, trained once and kept on disk."""
     from labelbench_plus.algorithms.learners.contrastive import Towers, fit_contrastive
 
     key = {"teacher of captions": CAPTIONS, "settings": TEACHER, "data": dataset.fingerprint()}
 
     def compute(pieces: Pieces) -> dict[str, np.ndarray]:
-        data = _load(dataset)
+        data = load(dataset)
         words, streams = _Words(data), Streams(0)
         texts = words.captions(data.validation.array, data.validation.labels, streams.rng("teacher captions"))
         towers = fit_contrastive(

@@ -13,14 +13,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from labelbench_plus.content import hash_file, hash_files, state_of
 from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
 from labelbench_plus.pairs.arrays import (
-    file_hash,
     load_matrix,
     member_checksums,
     member_rows,
     member_shape,
 )
+from labelbench_plus.pairs.columns import open_parquet, read_column, scores
 from labelbench_plus.pairs.papers import DATACOMP
 from labelbench_plus.pairs.uids import uids_from_hex
 from labelbench_plus.plugins import Infra, Outside
@@ -57,7 +58,8 @@ class DataComp(PairPool):
     targets: `.pt` or `.npy` files with the target images' vectors (M, d), if a strategy needs them.
     moment: a `.pt` or `.npy` file with the target's second moment (d, d), to be used instead of `targets`' own.
 
-    What counts for a run's identity are the files' checksums, not where they lie.
+    What counts for a run's identity is the files' content, not where they lie: parquet files are read for that once, of
+    npz files the checksums that they hold of their members (which are held against the content whenever it is read).
     """
 
     title = "DataComp"
@@ -69,10 +71,10 @@ class DataComp(PairPool):
     moment: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def fingerprint(self) -> str:
-        return _fingerprint(self)
+        return _fingerprint(self, _state(self))
 
     def size(self) -> int:
-        return sum(shard.rows for shard in _shards(self))
+        return sum(shard.rows for shard in _shards(self, _state(self)))
 
     def open(self, streams: Streams) -> OpenPool:
         return _OpenDataComp(self)
@@ -82,25 +84,23 @@ class _OpenDataComp(OpenPool):
     def __init__(self, pool: DataComp) -> None:
         self._pool = pool
         self._folder = pool.folder.expanduser()
-        self.shards = _shards(pool)
+        self.shards = _shards(pool, _state(pool))
 
     def uids(self, shard: int) -> np.ndarray:
         path = self._parquet(shard)
-        return uids_from_hex(_read_column(path, "uid"), str(path))
+        return uids_from_hex(read_column(path, "uid"), f"{path}, column 'uid'")
 
     def columns(self) -> tuple[str, ...]:
-        import pyarrow.parquet as pq
-
-        known = pq.ParquetFile(self._parquet(0)).schema_arrow.names
+        known = open_parquet(self._parquet(0)).schema_arrow.names
         return (*known, *(["clip_score"] if SCORES[self._pool.teacher] in known else []))
 
     def column(self, shard: int, name: str) -> np.ndarray:
         path = self._parquet(shard)
-        values = _read_column(path, SCORES[self._pool.teacher] if name == "clip_score" else name)
-        return np.asarray(values.to_numpy(), dtype=np.float32)
+        stored = SCORES[self._pool.teacher] if name == "clip_score" else name
+        return scores(read_column(path, stored), f"{path}: column {stored!r}")
 
     def metadata(self, shard: int, name: str) -> np.ndarray:
-        return np.asarray(_read_column(self._parquet(shard), name).to_numpy())
+        return np.asarray(read_column(self._parquet(shard), name).to_numpy(zero_copy_only=False))
 
     def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
         path = self._folder / f"{self.shards[shard].name}.npz"
@@ -119,11 +119,17 @@ class _OpenDataComp(OpenPool):
         return self._folder / f"{self.shards[shard].name}.parquet"
 
 
-@cache
-def _shards(pool: DataComp) -> tuple[Shard, ...]:
-    """The pool's shards by name, once their files are found to belong together."""
-    import pyarrow.parquet as pq
+def _state(pool: DataComp) -> tuple[object, ...]:
+    """Another once a file of the pool is changed."""
+    folder = pool.folder.expanduser()
+    files = sorted(path for suffix in (".parquet", ".npz") for path in folder.glob(f"*{suffix}"))
+    beside = [path.expanduser() for path in (*pool.targets, *([pool.moment] if pool.moment else []))]
+    return tuple((path.name, state_of(path)) for path in (*files, *beside))
 
+
+@cache
+def _shards(pool: DataComp, state: tuple[object, ...]) -> tuple[Shard, ...]:
+    """The pool's shards by name, once their files are found to belong together."""
     folder = pool.folder.expanduser()
     stems = {suffix: {path.stem for path in folder.glob(f"*{suffix}")} for suffix in (".parquet", ".npz")}
     if not stems[".parquet"]:
@@ -137,7 +143,7 @@ def _shards(pool: DataComp) -> tuple[Shard, ...]:
     for stem in sorted(stems[".parquet"]):
         if not re.fullmatch(r"[0-9a-f]{32}", stem):
             raise ValueError(f"{folder}: {stem}.parquet: a shard's name must be 32 hexadecimal digits")
-        rows = pq.ParquetFile(folder / f"{stem}.parquet").metadata.num_rows
+        rows = open_parquet(folder / f"{stem}.parquet").metadata.num_rows
         for member in MEMBERS[pool.teacher].values():
             shape = member_shape(folder / f"{stem}.npz", member)
             width = shape[1] if width is None else width
@@ -150,32 +156,15 @@ def _shards(pool: DataComp) -> tuple[Shard, ...]:
 
 
 @cache
-def _fingerprint(pool: DataComp) -> str:
+def _fingerprint(pool: DataComp, state: tuple[object, ...]) -> str:
     folder = pool.folder.expanduser()
-    content: list[Any] = []
-    for shard in _shards(pool):
-        members = tuple(MEMBERS[pool.teacher].values())
-        vectors = member_checksums(folder / f"{shard.name}.npz", members)
-        content.append((shard.name, shard.rows, vectors, _footer_hash(folder / f"{shard.name}.parquet")))
-    content += [file_hash(path.expanduser()) for path in pool.targets]
-    content.append(file_hash(pool.moment.expanduser()) if pool.moment else None)
+    members = tuple(MEMBERS[pool.teacher].values())
+    shards = _shards(pool, state)
+    tables = hash_files([folder / f"{shard.name}.parquet" for shard in shards])
+    content: list[Any] = [
+        (shard.name, shard.rows, member_checksums(folder / f"{shard.name}.npz", members), table)
+        for shard, table in zip(shards, tables, strict=True)
+    ]
+    content += hash_files([path.expanduser() for path in pool.targets])
+    content.append(hash_file(pool.moment.expanduser()) if pool.moment else None)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _footer_hash(path: Path) -> str:
-    """Hash of a parquet file's footer, which holds sizes, places and statistics of all its columns, and of its size."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        file.seek(size - 8)
-        length = int.from_bytes(file.read(4), "little")
-        file.seek(max(0, size - 8 - length))
-        return hashlib.sha256(file.read() + size.to_bytes(8, "little")).hexdigest()
-
-
-def _read_column(path: Path, name: str) -> Any:
-    import pyarrow.parquet as pq
-
-    known = pq.ParquetFile(path).schema_arrow.names
-    if name not in known:
-        raise KeyError(f"{path}: has no column {name!r} (it has {', '.join(known)})")
-    return pq.read_table(path, columns=[name], use_threads=False)[name]

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import numpy as np
 
+from labelbench_plus.content import default_cache_dir, hash_file
 from labelbench_plus.pair_pools import Evaluation, Inputs, OpenPool, PairPool, Shard, Side, pair_pools
-from labelbench_plus.pairs.arrays import file_hash
 from labelbench_plus.pairs.uids import contained, read_uids
 from labelbench_plus.plugins import From, Infra, Outside
 from labelbench_plus.seeding import Streams
-from labelbench_plus.store.artefacts import Artefacts, default_cache_dir
+from labelbench_plus.store.artefacts import Artefacts
 
 
 @pair_pools.register("listed_pairs")
@@ -39,7 +39,7 @@ class ListedPairs(PairPool):
     uids: Annotated[Path, Infra(), Outside("files")]
 
     def fingerprint(self) -> str:
-        listed = file_hash(self.uids.expanduser())
+        listed = hash_file(self.uids.expanduser())
         return hashlib.sha256(f"{self.pool.fingerprint()} listed {listed}".encode()).hexdigest()
 
     def size(self) -> int:

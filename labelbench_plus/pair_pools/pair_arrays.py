@@ -14,8 +14,9 @@ import numpy as np
 from annotated_types import Ge
 
 from labelbench_plus.algorithms.blocks.stream_top_n import UID
+from labelbench_plus.content import hash_file, state_of
 from labelbench_plus.pair_pools import OpenPool, PairPool, Shard, Side, pair_pools
-from labelbench_plus.pairs.arrays import file_hash, load_matrix, read_rows
+from labelbench_plus.pairs.arrays import load_matrix, read_rows
 from labelbench_plus.pairs.uids import read_uids
 from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.seeding import Streams
@@ -45,7 +46,9 @@ class PairArrays(PairPool):
     shard_rows: Annotated[int, Ge(1)] = 500_000
 
     def fingerprint(self) -> str:
-        return _fingerprint(self)
+        given = (self.images, self.texts, self.uids, self.moment, *self.targets)
+        files = tuple(None if path is None else path.expanduser() for path in given)
+        return _fingerprint(files, tuple(None if path is None else state_of(path) for path in files))
 
     def size(self) -> int:
         return len(load_matrix(self.images.expanduser()))
@@ -93,7 +96,6 @@ class _OpenArrays(OpenPool):
 
 
 @cache
-def _fingerprint(pool: PairArrays) -> str:
-    given = (pool.images, pool.texts, pool.uids, pool.moment, *pool.targets)
-    hashes = [None if path is None else file_hash(path.expanduser()) for path in given]
+def _fingerprint(files: tuple[Path | None, ...], state: tuple[tuple[int, ...] | None, ...]) -> str:
+    hashes = [None if path is None else hash_file(path) for path in files]
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import IO
 import numpy as np
 
 VECTOR_TYPES = (np.dtype(np.float16), np.dtype(np.float32))
-HASHED_BYTES = 1 << 24
 
 
 def member_shape(path: Path, member: str) -> tuple[int, int]:
@@ -89,17 +87,6 @@ def read_rows(matrix: np.ndarray, start: int, count: int) -> np.ndarray:
     place = matrix.offset + start * matrix.strides[0]
     flat = np.fromfile(matrix.filename, dtype=matrix.dtype, count=count * matrix.shape[1], offset=place)
     return flat.reshape(count, matrix.shape[1])
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while content := file.read(HASHED_BYTES):
-            digest.update(content)
-    return digest.hexdigest()
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelbench_plus.pairs.columns import texts
+
 if TYPE_CHECKING:
     from labelbench_plus.pairs.reading import ShardReader
 
@@ -14,7 +16,7 @@ ENGLISH = "en"
 
 def captions(shard: ShardReader) -> list[str]:
     """The shard's captions; an empty one where there is none."""
-    return [text if isinstance(text, str) else "" for text in shard.metadata("text").tolist()]
+    return [text or "" for text in _texts(shard, "text")]
 
 
 def in_english(shard: ShardReader, column: str | None) -> np.ndarray:
@@ -25,4 +27,8 @@ def in_english(shard: ShardReader, column: str | None) -> np.ndarray:
     """
     if column is None:
         return np.ones(shard.rows, dtype=bool)
-    return np.asarray(shard.metadata(column) == ENGLISH)
+    return np.array([language == ENGLISH for language in _texts(shard, column)], dtype=bool)
+
+
+def _texts(shard: ShardReader, column: str) -> list[str | None]:
+    return texts(shard.metadata(column), f"{shard.shard.name}, column {column!r}", np.flatnonzero(shard.alive))

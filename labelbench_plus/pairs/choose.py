@@ -11,6 +11,7 @@ import torch
 
 from labelbench_plus.algorithms.blocks.stream_top_n import Cut, Part, Uids, at_least, top_n, top_n_with_ties
 from labelbench_plus.contracts.pair_pools import OpenPool
+from labelbench_plus.pairs.columns import exact_scores
 from labelbench_plus.pairs.reading import CHUNK_ROWS, PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
 from labelbench_plus.pairs.view import Chosen
@@ -31,7 +32,7 @@ def choose(
 ) -> Chosen:
     """Carry out a strategy's stages over the pool.
 
-    Memory: four bytes a row for the scores and one for who is in, beside what reading takes.
+    Memory: four bytes a row for the scores (eight for doubles) and one for who is in, beside what reading takes.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def check_columns(stages: Sequence[Stage], pool: OpenPool) -> None:
 
 @torch.no_grad()
 def score_unit(scorer: PairStrategy, shards: Sequence[ShardReader], state: State) -> list[np.ndarray]:
-    """(rows,) float32 for each shard of a unit, −∞ for rows that cannot be scored.
+    """(rows,) float32 or float64 for each shard of a unit, −∞ for rows that cannot be scored.
 
     Raises
     ------
@@ -144,10 +145,10 @@ def keeps(cut: Cut, scores: np.ndarray, uids: Uids) -> np.ndarray:
 
 
 def _checked(scorer: PairStrategy, shard: ShardReader, scores: np.ndarray) -> np.ndarray:
-    scores = np.asarray(scores, dtype=np.float32)
+    scores = exact_scores(np.asarray(scores), f"{shard.shard.name}: the scores of {scorer.name!r}")
     if scores.shape != (shard.rows,):
         raise ValueError(f"{scorer.name!r} gave scores {scores.shape} for the {shard.rows} rows of {shard.shard.name}")
     scores = np.where(shard.bad, np.float32(-np.inf), scores)
-    if np.isnan(scores).any():
-        raise ValueError(f"{scorer.name!r} gave a score of NaN in {shard.shard.name}")
+    if len(wrong := np.flatnonzero(np.isnan(scores) | (scores == np.inf))):
+        raise ValueError(f"{scorer.name!r} gave a score of {scores[wrong[0]]} in {shard.shard.name}, row {wrong[0]}")
     return scores

@@ -13,6 +13,7 @@ from torch import Tensor
 from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS
 from labelbench_plus.algorithms.blocks.second_moment import gram_of_parts
 from labelbench_plus.contracts.pair_pools import OpenPool, Side
+from labelbench_plus.pairs.columns import exact_scores
 from labelbench_plus.view import CapabilityError
 
 CHUNK_ROWS = 8192
@@ -59,11 +60,17 @@ class ShardReader:
         return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(*words, self._stage, draw)))
 
     def column(self, name: str) -> np.ndarray:
-        """(rows,) float32, a score that comes with the pool; NaN counts as −∞. Needs "scores"."""
+        """(rows,) float32 or float64, a score of the pool's; what is not finite counts as −∞. Needs "scores".
+
+        Raises
+        ------
+        ValueError
+            It does not hold numbers, or whole numbers beyond what a double can tell apart.
+        """
         self._check("scores")
-        values = self._pool.column(self.index, name)[self.alive]
-        self.bad |= np.isnan(values)
-        return np.where(np.isnan(values), np.float32(-np.inf), values).astype(np.float32)
+        values = exact_scores(self._pool.column(self.index, name)[self.alive], f"{self.shard.name}: scores {name!r}")
+        self.bad |= ~np.isfinite(values)
+        return np.where(np.isfinite(values), values, np.float32(-np.inf))
 
     def metadata(self, name: str) -> np.ndarray:
         """(rows,) of anything: a caption, a language, a width. Needs "metadata"."""
@@ -108,7 +115,7 @@ class ShardReader:
                 whole = torch.empty(self.rows, values.shape[1], dtype=kind, device=self._device)
             whole[done : done + len(values)] = values
             done += len(values)
-        return torch.empty(0, 0) if whole is None else whole
+        return torch.empty(0, self.width(side), dtype=kind, device=self._device) if whole is None else whole
 
     def gather(self, side: Side, rows: np.ndarray) -> np.ndarray:
         """The vectors (n, d) of some rows, which ascend, in their stored precision. Reads the shard up to its end."""
@@ -117,12 +124,23 @@ class ShardReader:
             here = rows[(rows >= start) & (rows < start + len(values))] - start
             parts.append(values[torch.from_numpy(here).to(values.device)].to(self.precision(side)).cpu().numpy())
             start += len(values)
-        return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+        if parts:
+            return np.concatenate(parts)
+        return torch.empty(0, self.width(side), dtype=self.precision(side)).numpy()
 
     def precision(self, side: Side) -> torch.dtype:
         """How the vectors are stored."""
-        first = next(self._pool.vectors(self.index, side, 1), np.empty(0, dtype=np.float32))
-        return torch.float16 if first.dtype == np.float16 else torch.float32
+        return torch.float16 if self._first(side).dtype == np.float16 else torch.float32
+
+    def width(self, side: Side) -> int:
+        """How many numbers a vector has; 0 in a pool without rows."""
+        return int(self._first(side).shape[1])
+
+    def _first(self, side: Side) -> np.ndarray:
+        """The shard's first vector, or another shard's where it has none: (1, d); (0, 0) in a pool without rows."""
+        shards = self._pool.shards
+        with_rows = (index for index in (self.index, *range(len(shards))) if shards[index].rows)
+        return next((next(self._pool.vectors(i, side, 1)) for i in with_rows), np.empty((0, 0), dtype=np.float32))
 
     def _check(self, need: str) -> None:
         if need not in self._needs:
@@ -163,7 +181,7 @@ def load_together(shards: Sequence[ShardReader], side: Side) -> Tensor:
                 whole = torch.empty(rows, part.shape[1], dtype=kind, device=part.device)
             whole[done : done + shard.rows] = part
             done += shard.rows
-    return torch.empty(0, 0) if whole is None else whole
+    return shards[0].load(side) if whole is None else whole
 
 
 class PoolReader:
@@ -207,11 +225,14 @@ class PoolReader:
         Raises
         ------
         ValueError
-            The pool has none.
+            The pool has none, or one is not finite or of another width than the images' vectors.
         """
         self._check_targets()
         count = 0
         for part in self._pool.targets():
+            self._check_width(part, "target vectors")
+            if len(wrong := np.flatnonzero(~np.isfinite(part).all(axis=1))):
+                raise ValueError(f"target vectors must be finite, but row {count + wrong[0]} is not")
             count += len(part)
             yield torch.from_numpy(np.array(part)).to(self._device)
         if count == 0:
@@ -222,6 +243,9 @@ class PoolReader:
         self._check_targets()
         given = self._pool.moment()
         if given is not None:
+            self._check_width(given, "the target's second moment")
+            if given.shape[0] != given.shape[1] or not np.isfinite(given).all():
+                raise ValueError(f"the target's second moment must be (d, d) and finite, it is {given.shape}")
             return torch.from_numpy(np.array(given, dtype=np.float64)).to(self._device)
         total, count = gram_of_parts(part for part in self.targets())
         return total / count
@@ -234,6 +258,11 @@ class PoolReader:
 
         reader = PoolReader(self._pool, everybody, *self._settings) if whole_pool else self
         return gram_of_parts(part for shard in reader.shards() for part in shard.vectors("images"))[0]
+
+    def _check_width(self, rows: np.ndarray, what: str) -> None:
+        width = self.shard(0).width("images") if self._pool.shards else 0
+        if width and rows.shape[1] != width:
+            raise ValueError(f"{what} have {rows.shape[1]} columns, the pool's images {width}: they must agree")
 
     def _check_targets(self) -> None:
         if "targets" not in self._needs:

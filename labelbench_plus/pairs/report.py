@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from labelbench_plus.algorithms.blocks.stream_top_n import score_of_key
 from labelbench_plus.pairs.uids import intersection, read_uids
 from labelbench_plus.pairs.workspace import Workspace
 from labelbench_plus.plugins import label
@@ -46,7 +45,7 @@ def write_report(workspace: Workspace, others: Sequence[Path] = ()) -> dict[str,
 def _stage(workspace: Workspace, number: int) -> dict[str, Any]:
     """How many were in, stayed, had no score, were equal to the last that stayed; and the scores' histogram."""
     stage, cut = workspace.stages[number], workspace.cut(number)
-    limit = np.float32(score_of_key(cut.key))
+    limit = cut.score
     low, high = np.inf, -np.inf
     total = without = tied = kept = 0
     for shard in range(len(workspace.shards)):

@@ -13,12 +13,13 @@ from pydantic_core import PydanticCustomError
 
 from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.contracts.strategies import Strategy
-from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
+from labelbench_plus.faults import told
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From, describe
 from labelbench_plus.spec import canonical
 
-PROTOCOL = 1
+PROTOCOL = 2  # 2: scores are ranked in the precision they come in
 """Raised when the same description would give another selection; part of every selection's identity."""
 
 
@@ -104,7 +105,7 @@ def load_selection(path: Path) -> Selection:
         The file or something in it is wrong; one line a fault.
     """
     try:
-        content, _ = load_yaml(path.read_text(encoding="utf-8"))
+        content, marks = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SelectionError(f"{path}: cannot be read: {error}") from error
     except YAMLRefused as error:
@@ -115,7 +116,7 @@ def load_selection(path: Path) -> Selection:
         return Selection.model_validate(content)
     except ValidationError as error:
         lines = [
-            f"{path}: {'.'.join(map(str, fault['loc'])) or 'selection'}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
+            f"{path}:{place(marks, where)}: {'.'.join(map(str, where)) or 'selection'}: {message}"
+            for where, message in told(error, content)
         ]
         raise SelectionError("\n".join(lines)) from error

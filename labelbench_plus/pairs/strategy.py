@@ -75,7 +75,7 @@ class PairStrategy(Strategy):
         return [self.score(shard, state) for shard in shards]
 
     def score(self, shard: ShardReader, state: State) -> np.ndarray:
-        """(rows,) float32 scores of a shard."""
+        """(rows,) scores of a shard, float32 or float64: they are ranked as they are."""
         raise NotImplementedError
 
     def score_all(self, shards: Sequence[ShardReader], state: State, count: int) -> list[np.ndarray]:

@@ -42,6 +42,9 @@ def uids_from_hex(column: Any, where: str) -> np.ndarray:
 
     array = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(list(column), type=pa.string())
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if not (pa.types.is_string(array.type) or array.type in (pa.large_string(), pa.binary(), pa.large_binary())):
+        raise ValueError(f"{where}: a uid must be 32 hexadecimal digits, as text; these are {array.type}")
     binary = array.cast(pa.large_binary())
     right = pc.equal(pc.binary_length(binary), DIGITS).fill_null(False).to_numpy(zero_copy_only=False)
     if not right.all():

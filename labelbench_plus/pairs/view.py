@@ -22,7 +22,7 @@ COLUMNS = tuple(
         ("images", "(rows, d) float", "the teacher's vectors of images"),
         ("texts", "(rows, d) float", "the teacher's vectors of texts"),
         ("targets", "(t, d) float", "vectors of what the choice is for"),
-        ("scores", "(rows,) float32", "scores that come with the pool"),
+        ("scores", "(rows,) float", "scores that come with the pool"),
         ("metadata", "(rows,)", "captions, languages, sizes"),
         ("truth", "(rows,) str", "what each pair really is, for bounds"),
     )

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from labelbench_plus.algorithms.blocks.stream_top_n import UID, Cut, Part, score_of_key
+from labelbench_plus.algorithms.blocks.stream_top_n import UID, Cut, Part
 from labelbench_plus.contracts.pair_pools import OpenPool
 from labelbench_plus.pairs.choose import check_columns, find_cut, keeps, score_unit, score_whole_pool
 from labelbench_plus.pairs.reading import CHUNK_ROWS, PoolReader
@@ -134,7 +134,8 @@ class Workspace:
             It has not done so yet.
         """
         found = json.loads((self._stage(stage) / "cut.json").read_bytes())
-        return Cut(found["key"], (int(found["uid"][:16], 16), int(found["uid"][16:], 16)))
+        uid = int(found["uid"][:16], 16), int(found["uid"][16:], 16)
+        return Cut(found["key"], uid, found["bits"], found["threshold"])
 
     def survivors(self, stage: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows, uids and scores of those that a stage keeps, shard by shard."""
@@ -192,7 +193,8 @@ class Workspace:
     def _cut(self, stage: int) -> None:
         cut = find_cut(self.stages[stage], partial(self._parts, stage), self.selection.ties)
         limit = np.array([cut.uid], dtype=UID)
-        record = {"key": cut.key, "uid": uids_to_hex(limit)[0], "score": repr(score_of_key(cut.key))}
+        record = {"key": cut.key, "uid": uids_to_hex(limit)[0], "score": repr(cut.score)}
+        record |= {"bits": cut.bits, "threshold": cut.threshold}
         replace(self._stage(stage) / "cut.json", json.dumps(record).encode() + b"\n")
 
     def _write_scores(self, stage: int, shard: int, scores: np.ndarray) -> None:

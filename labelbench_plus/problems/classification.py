@@ -105,13 +105,13 @@ class Classification(OfDataset):
         return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
 
     def capacity(self) -> float:
-        return float(_lasting(self).prices.sum())
+        return float(_lasting(self, self.dataset.state()).prices.sum())
 
     def dearest(self) -> float:
-        return float(_lasting(self).prices.max(initial=0.0))
+        return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
 
     def validation_labels(self) -> int:
-        return len(_lasting(self).validation.labels)
+        return len(_lasting(self, self.dataset.state()).validation.labels)
 
     def open(self, place: Place, streams: Streams) -> ClassificationInstance:
         instance = self.open_to_check(place, streams)
@@ -124,7 +124,7 @@ class Classification(OfDataset):
         def read(part: str, rows: np.ndarray) -> np.ndarray:
             return encoded(self.dataset, self.encoder, place.cache).parts[part][rows]
 
-        setting = drawn(_lasting(self), self.conditions, read, streams)
+        setting = drawn(_lasting(self, self.dataset.state()), self.conditions, read, streams)
         parts = {part: getattr(setting, part).rows for part in PARTS}
         store = Store(self.dataset, self.encoder, place.cache, parts)
         return ClassificationInstance(setting, store, self.metrics, place.device)
@@ -266,7 +266,7 @@ def pool_providers(
 
 
 @lru_cache(maxsize=4)
-def _lasting(problem: Classification) -> Setting:
+def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     """The problem under the conditions that are the same for every run."""
     data = load(problem.dataset)
     if data.pool.labels.ndim != 1:

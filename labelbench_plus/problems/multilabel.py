@@ -87,16 +87,16 @@ class Multilabel(OfDataset):
         return {"dataset": mosaics, "encoder": "pixels"}
 
     def capacity(self) -> float:
-        return float(_truth(self).prices.sum())
+        return float(_truth(self, self.dataset.state()).prices.sum())
 
     def dearest(self) -> float:
-        return float(_truth(self).prices.max())
+        return float(_truth(self, self.dataset.state()).prices.max())
 
     def validation_labels(self) -> int:
-        return len(_truth(self).validation)
+        return len(_truth(self, self.dataset.state()).validation)
 
     def open(self, place: Place, streams: Streams) -> MultilabelInstance:
-        truth = _truth(self)
+        truth = _truth(self, self.dataset.state())
         features = encoded(self.dataset, self.encoder, place.cache).parts
         return MultilabelInstance(truth, features, load(self.dataset).columns, self.metrics, place.device)
 
@@ -121,7 +121,7 @@ class _Truth:
 
 
 @lru_cache(maxsize=4)
-def _truth(problem: Multilabel) -> _Truth:
+def _truth(problem: Multilabel, state: tuple[int, ...]) -> _Truth:
     """The labels, checked.
 
     Raises

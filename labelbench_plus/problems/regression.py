@@ -111,13 +111,13 @@ class Regression(OfDataset):
         return {"dataset": {"name": "friedman", "pool": 140, "validation": 20, "test": 200}}
 
     def capacity(self) -> float:
-        return float(_lasting(self).prices.sum())
+        return float(_lasting(self, self.dataset.state()).prices.sum())
 
     def dearest(self) -> float:
-        return float(_lasting(self).prices.max(initial=0.0))
+        return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
 
     def validation_labels(self) -> int:
-        return len(_lasting(self).validation.labels)
+        return len(_lasting(self, self.dataset.state()).validation.labels)
 
     def averaged_metric(self) -> str:
         return f"{self.metrics[0].name}{PER_SD}" if self.metrics[0].in_label_unit else ""
@@ -142,7 +142,7 @@ class Regression(OfDataset):
     def _of_seed(self, streams: Streams) -> Setting:
         """The setting before what each run draws, of this seed's parts."""
         if not self.resplit:
-            return _lasting(self)
+            return _lasting(self, self.dataset.state())
         data = load(self.dataset)
         if data.columns or data.pool_prices is not None:
             public = ", ".join(sorted({*data.columns, *(["prices"] if data.pool_prices is not None else [])}))
@@ -291,7 +291,7 @@ def _providers(
 
 
 @lru_cache(maxsize=4)
-def _lasting(problem: Regression) -> Setting:
+def _lasting(problem: Regression, state: tuple[int, ...]) -> Setting:
     """The problem under the conditions that are the same for every run, checked.
 
     Raises

@@ -29,9 +29,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import filelock
 import numpy as np
 
+from labelbench_plus.content import default_cache_dir as default_cache_dir
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.store import in_use, provenance
 from labelbench_plus.store.atomic import remove, rename_folder, sync_tree
@@ -65,13 +65,6 @@ class Rows:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     chunks: Iterable[np.ndarray]
-
-
-def default_cache_dir() -> Path:
-    """`$LBP_CACHE`, else `$XDG_CACHE_HOME/labelbench_plus`, else `~/.cache/labelbench_plus`."""
-    if chosen := os.environ.get("LBP_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labelbench_plus"
 
 
 class Artefacts:
@@ -358,6 +351,8 @@ def _turn(lock_file: Path, appeared: Callable[[], bool], changed: Callable[[], f
     ----------
     changed: a number that is another whenever the other one has come further.
     """
+    import filelock
+
     lock = filelock.FileLock(lock_file)
     waited_from, last, told = time.monotonic(), changed(), False
     while True:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from pydantic_core import PydanticCustomError
 
 from labelbench_plus.answers import FLOATS, KINDS
+from labelbench_plus.faults import worded
 from labelbench_plus.submission.findings import Finding
 
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -179,7 +180,7 @@ def misfits(model: type[BaseModel], value: Any, file: str, run: str = "") -> lis
         return [
             Finding(
                 file,
-                fault["msg"],
+                worded({**fault, "input": ()}),
                 run,
                 ".".join(str(part) for part in fault["loc"]),
                 actual="" if isinstance(fault["input"], dict | list) else _brief(fault["input"]),

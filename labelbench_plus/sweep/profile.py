@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from labelbench_plus.contracts.launchers import Launcher
-from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
+from labelbench_plus.faults import told
+from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
 from labelbench_plus.plugins import registry
 
 
@@ -33,19 +34,21 @@ def load_profile(launcher: str, suite: Mapping[str, Any], overrides: Sequence[st
         The file, a setting or a value is wrong.
     """
     settings: dict[str, Any] = {"name": launcher}
+    marks: Any = None
     if "/" in launcher or launcher.endswith((".yaml", ".yml")):
         try:
-            settings = _yaml(Path(launcher).read_text(encoding="utf-8"), launcher)
+            settings, marks = _yaml(Path(launcher).read_text(encoding="utf-8"), launcher)
         except OSError as error:
             raise ProfileError(f"{launcher}: cannot be read: {error.strerror}") from error
         if not isinstance(settings, dict) or "name" not in settings:
             raise ProfileError(f"{launcher}: expected a mapping with the launcher's 'name' and its settings")
+    written = settings
     settings = _merged(settings, suite.get(str(settings["name"]), {}))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise ProfileError(f"--set {override}: expected setting=value, e.g. time=2h")
-        value = _yaml(text, f"--set {override}")
+        value, _ = _yaml(text, f"--set {override}")
         for part in reversed(key.split(".")):
             value = {part: value}
         settings = _merged(settings, value)
@@ -54,16 +57,19 @@ def load_profile(launcher: str, suite: Mapping[str, Any], overrides: Sequence[st
     except PydanticCustomError as error:
         raise ProfileError(f"{launcher}: {error.message()}") from error
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise ProfileError(
-            "\n".join(f"{launcher}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
-        ) from error
+        lines = []
+        for path, message in told(error, settings):
+            field = str(path[0]) if path else ""
+            as_written = field in written and written[field] == settings[field] and marks is not None
+            where = f"{launcher}:{place(marks, path)}" if as_written else launcher
+            lines.append(f"{where}: {'.'.join(map(str, path)) or 'profile'}: {message}")
+        raise ProfileError("\n".join(lines)) from error
     return built
 
 
-def _yaml(text: str, where: str) -> Any:
+def _yaml(text: str, where: str) -> tuple[Any, Any]:
     try:
-        return load_yaml(text)[0]
+        return load_yaml(text)
     except YAMLRefused as error:
         raise ProfileError(f"{where}{error.place}: {error}") from error
 

@@ -1,8 +1,8 @@
-"""Sending a sweep's finished runs to W&B from their files, from a machine that reaches it."""
+"""Sending finished runs to W&B from their files, from a machine that reaches it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from labelbench_plus.shown import say
@@ -30,7 +30,7 @@ class Pushed:
     gave_up: list[str] = field(default_factory=list)
 
 
-def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
+def push(sweep: Sweep, runs: Sequence[SweepRun], told: Callable[[int, int], None]) -> Pushed:
     """Send every finished run that is not on W&B yet, one after the other.
 
     What is told is rebuilt from the runs' files, so it does not matter what an earlier attempt got through: the run's
@@ -38,11 +38,13 @@ def push(sweep: Sweep, told: Callable[[int, int], None]) -> Pushed:
 
     Parameters
     ----------
+    sweep: under whose name they go, and whose `pushers` the caller has taken hold of.
+    runs: which; those of a suite that was never submitted as a sweep too.
     told: called after each run with how many of how many were tried.
     """
     found = Pushed()
     todo: list[SweepRun] = []
-    for run in sweep.runs():
+    for run in runs:
         folder = run_folder(sweep.root, run.id)
         if not is_done(folder) or computing(sweep, run):
             found.unfinished.append(run.id)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 from typing import TextIO
 
 from labelbench_plus.shown import say
 
+REQUEUE_TRIES, REQUEUE_SECONDS = 3, 5.0  # there is little time left
+SCONTROL_SECONDS = 20.0
 TIME_LIMIT_SLACK = 75.0  # SLURM may send its warning a minute early
 
 
@@ -42,8 +46,23 @@ def log(text: object, file: TextIO | None = None) -> None:
         say(text, file=file, flush=True)
 
 
-def requeue() -> None:
-    """Put the SLURM job that this process is back into the queue."""
+def requeue() -> bool:
+    """Put the SLURM job that this process is back into the queue. False, having said why, if the cluster refuses."""
     from submitit.slurm.slurm import SlurmJobEnvironment
 
-    SlurmJobEnvironment()._requeue(0)
+    job = SlurmJobEnvironment().job_id
+    for tried in range(REQUEUE_TRIES):
+        if tried:
+            time.sleep(REQUEUE_SECONDS)
+        try:
+            done = subprocess.run(
+                ["scontrol", "requeue", job], capture_output=True, text=True, timeout=SCONTROL_SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            why = str(error)
+        else:
+            if not done.returncode:
+                return True
+            why = done.stderr.strip() or f"exit code {done.returncode}"
+        log(f"job {job} cannot go back into the queue: {why}")
+    return False

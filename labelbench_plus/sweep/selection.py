@@ -99,7 +99,9 @@ def do_job(settings: dict[str, Any], line: Sequence[Sequence[Any]]) -> int:
             log(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
             return 1
         log(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left")
-        requeue()
+        if not requeue():
+            log("the command that submitted this job submits it again", file=sys.stderr)
+            return 1
     return 0
 
 

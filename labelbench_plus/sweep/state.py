@@ -19,6 +19,7 @@ from typing import Any
 from labelbench_plus.contracts.launchers import Launcher, Listed, Listing
 from labelbench_plus.plugins import registry
 from labelbench_plus.running.failures import kind_of_attempt
+from labelbench_plus.shown import counted
 from labelbench_plus.store.atomic import file_server_time, replace
 from labelbench_plus.store.layout import RESULT, is_done, run_folder
 from labelbench_plus.store.lease import heartbeat_age, held_by, read_attempt
@@ -293,12 +294,20 @@ def _ask(
                 plain = {
                     "tasks": [[*key, vars(value)] for key, value in listing.tasks.items()],
                     "jobs": dict(listing.jobs),
+                    "skipped": listing.skipped,
                 }
                 with contextlib.suppress(OSError):  # somebody else's sweep can be looked at all the same
                     replace(path, json.dumps(plain).encode())
-        words[launcher.reports] = "ok" if listing is not None else "unavailable (states from files only)"
+        words[launcher.reports] = _reported(listing)
         listings.update(dict.fromkeys((each.id for each in members), listing))
     return listings, words
+
+
+def _reported(listing: Listing | None) -> str:
+    """What is said of a scheduler's answer."""
+    if listing is None:
+        return "unavailable (states from files only)"
+    return "ok" if not listing.skipped else f"ok, {counted(listing.skipped, 'line')} of something else passed over"
 
 
 def _recent(path: Path, log: Path) -> Listing | None:
@@ -308,7 +317,8 @@ def _recent(path: Path, log: Path) -> Listing | None:
         if abs(time.time() - asked) > CACHE_SECONDS or log.stat().st_mtime >= asked:
             return None
         plain = json.loads(path.read_bytes())
-        return Listing({(job, task): Listed(**each) for job, task, each in plain["tasks"]}, plain["jobs"])
+        tasks = {(job, task): Listed(**each) for job, task, each in plain["tasks"]}
+        return Listing(tasks, plain["jobs"], plain["skipped"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.contracts.launchers import Batch, Launcher, Limits, SchedulerError
+from labelbench_plus.contracts.launchers import (
+    Batch,
+    Launcher,
+    Limits,
+    Listing,
+    SchedulerError,
+    SubmissionUnclear,
+)
 from labelbench_plus.plugins import describe
 from labelbench_plus.running.failures import group, kind_of_attempt
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
@@ -162,17 +169,22 @@ def heal(sweep: Sweep) -> list[str]:
         The scheduler has to be asked and does not answer.
     """
     words = []
+    asked: dict[str, Listing | None] = {}
     for each in sweep.submissions():
-        if each.job is not None or each.void:
+        if each.job is not None:
             continue
-        listing = launcher_of(each).listing(sweep.name, [])
-        if listing is None:
+        name = each.launcher["name"]
+        if name not in asked:
+            asked[name] = launcher_of(each).listing(sweep.name, [])
+        listing = asked[name]
+        if listing is None and not each.void:
             raise SchedulerError("the scheduler does not answer")
-        job = listing.jobs.get(each.id) or _job_of_reports(sweep, each)
+        # One that was given up is looked for as well: a controller under load may take a job minutes later.
+        job = (listing.jobs.get(each.id) if listing else None) or _job_of_reports(sweep, each)
         if job:
             sweep.note(event="ack", batch=each.id, job=job, adopted=True)
-            words.append(f"job {job} had been submitted as {each.id} by a process that died; it is counted again")
-        else:
+            words.append(f"job {job} had been submitted as {each.id} though nobody said so; it is counted again")
+        elif not each.void:
             sweep.note(event="void", batch=each.id, error="never reached the scheduler")
             words.append(f"{each.id} never reached the scheduler; its {sum(map(len, each.tasks))} runs are free again")
     return words
@@ -206,6 +218,10 @@ def submit(
             sweep.note(event="intent", batch=batch.id, launcher=describe(planned.launcher), tasks=ids)
             try:
                 job = planned.launcher.submit(batch, parallel)
+            except SubmissionUnclear as error:  # `heal` finds out
+                done.error = f"no answer: {error}; whether it went in is asked before anything else is submitted"
+                done.refused = _from(planned, number)
+                return done
             except SchedulerError as error:
                 sweep.note(event="void", batch=batch.id, error=str(error))
                 done.error = f"refused: {error}"

@@ -129,8 +129,10 @@ class SweepTask:
         left = [run["id"] for run in self._open() if self._may_go_on(run["id"])] if why != CANCELLED else []
         log(f"{why}: {len(left)} of {len(self.runs)} runs are left")
         if left and self.in_slurm:
-            requeue()
-            return 0
+            if requeue():
+                return 0
+            why = f"{why}, and the cluster would not requeue its job"
+            log(f"its runs are given back: lbp sweep resume {self.sweep.name}")
         self.returned.update(dict.fromkeys(left, why))
         self._report(ended=True)
         return self._status()

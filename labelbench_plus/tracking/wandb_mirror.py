@@ -7,6 +7,7 @@ answer, and what it did not take can be sent later from the files (`lbp wandb pu
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
@@ -27,6 +28,9 @@ LAST_ROUND = "lbp/last_round"
 PROJECT = "labelbench-plus"
 INIT_SECONDS = 60.0
 FINISH_SECONDS = 120.0
+NAME_LENGTH, JOB_TYPE_LENGTH = 128, 64  # W&B refuses what is longer, and tells only when it is sent
+# Set by `wandb agent` for the one run that it thinks of as ours: all runs of a suite would become that one.
+ONE_RUN = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH", "WANDB_LAUNCH", "WANDB_RESUME")
 ABANDON_SECONDS = 10.0  # a job that was told to stop has little time left, and its rounds are on disk
 
 
@@ -131,14 +135,19 @@ class WandbMirror:
 
     def _open(self) -> None:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nodes without internet would try, and say so
+        for name in ONE_RUN:
+            os.environ.pop(name, None)
         import wandb
 
+        known = wandb.setup().settings  # read before, if somebody else in this process uses W&B
+        known.sweep_id = known.sweep_param_path = known.run_id = None
+        seed = f" · seed {self._about.seed}"
         self._run = wandb.init(
             id=self._about.id,
-            name=f"{self._about.strategy} · seed {self._about.seed}",
+            name=cut(self._about.strategy, NAME_LENGTH - len(seed)) + seed,
             project=PROJECT,
-            group=self._group,
-            job_type=self._about.strategy,
+            group=cut(self._group, NAME_LENGTH),
+            job_type=cut(self._about.strategy, JOB_TYPE_LENGTH),
             config={**self._about.config, "run_id": self._about.id},
             mode=self._mode,
             resume="allow",
@@ -160,6 +169,14 @@ class WandbMirror:
         # The summary travels ahead of the history, so a connection that broke can have left a summary of rounds whose
         # lines never arrived. A round is one line, and one step: what is there is what both know of.
         self._sent = min(self._run.summary.get(LAST_ROUND, -1), self._run.starting_step - 1)
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or as much of its beginning as is allowed with a hash of the whole, so that two never become one."""
+    if len(text) <= most:
+        return text
+    end = f"~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return text[: most - len(end)] + end
 
 
 def mirror_from_files(run: Subject, store: RunStore, group: str, mode: Mode, not_before: float = 0.0) -> bool:

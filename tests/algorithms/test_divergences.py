@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy.special import wrightomega
 
-from labelbench_plus.algorithms.decoding.divergences import NO_BARRIER, divergence, log_wright_omega
+from labelbench_plus.algorithms.decoding.divergence_names import NO_BARRIER
+from labelbench_plus.algorithms.decoding.divergences import divergence, log_wright_omega
 
 ALL = [("reverse_kl", None), ("forward_kl", None), ("jsd", None), ("jeffreys", None), ("alpha", 0.3), ("alpha", 0.7)]
 PLAIN = {  # f as written in textbooks, of a ratio

@@ -43,8 +43,9 @@ def sorted_best(scores: np.ndarray, names: np.ndarray, n: int) -> set[int]:
 
 @pytest.mark.parametrize("n", [0, 1, ROWS // 3, ROWS - 1, ROWS])
 @pytest.mark.parametrize("name", INPUTS)
-def test_check_10_as_a_full_sort(name, n):
-    scores, names = INPUTS[name].astype(np.float32), uids(ROWS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_check_10_as_a_full_sort(name, n, dtype):
+    scores, names = INPUTS[name].astype(dtype), uids(ROWS)
     pieces = np.array_split(np.arange(ROWS), 7)
     cut = top_n(lambda: ((scores[some], lambda some=some: names[some]) for some in pieces), n)
     kept = np.flatnonzero(cut.keeps(scores, lambda: names))
@@ -56,15 +57,16 @@ def test_check_10_as_a_full_sort(name, n):
 
 def test_keys_keep_the_order():
     values = np.array([-np.inf, -1e30, -1.0, -1e-45, 0.0, 1e-45, 1.0, 1e30, np.inf], dtype=np.float32)
-    keys = sortable_keys(values).astype(np.int64)
-    assert (np.diff(keys) > 0).all()
-    assert [score_of_key(int(key)) for key in keys] == values.tolist()
-    assert sortable_keys(np.array([-0.0]))[0] == sortable_keys(np.array([0.0]))[0]
+    for bits in (32, 64):
+        keys = [int(key) for key in sortable_keys(values, bits)]
+        assert keys == sorted(set(keys))
+        assert [score_of_key(key, bits) for key in keys] == values.tolist()
+        assert sortable_keys(np.array([-0.0]), 64)[0] == sortable_keys(np.array([0.0]), 64)[0]
 
 
 def test_not_a_number_is_refused():
     with pytest.raises(ValueError, match="score 1 is NaN"):
-        sortable_keys(np.array([0.0, np.nan]))
+        sortable_keys(np.array([0.0, np.nan]), 64)
 
 
 def test_more_than_there_are_is_refused():
@@ -83,7 +85,24 @@ def test_a_threshold_includes_itself():
     assert at_least(0.25).keeps(scores, lambda: uids(4)).tolist() == [True, False, True, False]
 
 
+@pytest.mark.parametrize("n", [1, 500, ROWS])
+def test_doubles_among_single_precision_are_told_apart(n):
+    scores, names = 0.25 + RNG.permutation(ROWS) * 1e-12, uids(ROWS)
+    parts = [scores[:300].astype(np.float32), scores[300:]]
+    cut = top_n(lambda: iter([(parts[0], lambda: names[:300]), (parts[1], lambda: names[300:])]), n)
+    assert cut.bits == 64
+    stay = np.concatenate([cut.keeps(parts[0], lambda: names[:300]), cut.keeps(parts[1], lambda: names[300:])])
+    every = np.concatenate([part.astype(np.float64) for part in parts])
+    assert set(np.flatnonzero(stay).tolist()) == sorted_best(every, names, n)
+
+
+def test_a_threshold_is_taken_in_the_precision_of_the_scores():
+    nearly = np.array([0.7, 0.7 - 1e-9])
+    assert at_least(0.7).keeps(nearly, lambda: uids(2)).tolist() == [True, False]
+    assert at_least(0.7).keeps(nearly.astype(np.float32), lambda: uids(2)).all()
+
+
 def test_a_cut_is_all_that_a_stream_needs():
     names = np.array([(2**63, 2**64 - 1), (2**63, 5), (1, 7)], dtype=UID)
-    cut = Cut(int(sortable_keys(np.array([1.0]))[0]), (2**63, 5))
+    cut = Cut(int(sortable_keys(np.ones(1, dtype=np.float32))[0]), (2**63, 5))
     assert cut.keeps(np.ones(3, dtype=np.float32), lambda: names).tolist() == [False, True, True]

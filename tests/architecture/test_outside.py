@@ -14,6 +14,11 @@ from tests.architecture.imports import KINDS
 
 COLUMN = "the name of a column or split of a table, in which it is looked up"
 HARMLESS = {
+    "bases.causal.model": "is read with weights that are marked, and else compared",
+    **dict.fromkeys(
+        ("combiners.mod.divergence", "policy_sets.table.divergence", "policy_sets.token_world.divergence"),
+        "one of a list",
+    ),
     "problems.corrupted_images.corruption": "one of a list",
     "problems.neural_fly.target": "one of the tasks that the folder has",
     "datasets.feature_table.label": COLUMN,
@@ -38,6 +43,15 @@ HARMLESS = {
     "networks.timm.model": "one of timm's list",
     "networks.torchvision.model": "one of torchvision's list",
     "networks.torchvision.tag": "one of torchvision's list",
+    "prompts.hugging_face.config": "is read with `hub` or `folder` alone",
+    "prompts.hugging_face.revision": "is read with `hub` alone",
+    "prompts.hugging_face.split": COLUMN,
+    "prompts.hugging_face.prompt": COLUMN,
+    "prompts.hugging_face.answer": COLUMN,
+    "prompts.hugging_face.messages": COLUMN,
+    "prompts.hugging_face.task": COLUMN,
+    "prompts.reasoning.families": "one of the package's list",
+    "prompts.trivia.categories": "names of files of the folder",
     "strategies.basic_filter.language": COLUMN,
     "strategies.known_clean.wanted": COLUMN,
     "strategies.score_column.column": COLUMN,

@@ -16,7 +16,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setenv("LBP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LBP_DATA", str(tmp_path / "data"))
-    _files.fingerprint.cache_clear()
+    _files._fingerprint.cache_clear()
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
 

@@ -21,7 +21,7 @@ hf = pytest.importorskip("datasets", reason="the package datasets is not install
 def offline(monkeypatch, tmp_path):
     from labelbench_plus.datasets import _files
 
-    _files.fingerprint.cache_clear()
+    _files._fingerprint.cache_clear()
     monkeypatch.setattr(hf.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hf.config, "HF_DATASETS_CACHE", tmp_path / "hf")
     hf.disable_progress_bars()

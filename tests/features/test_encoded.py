@@ -17,7 +17,7 @@ from PIL import Image
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.features import encoded as module
-from labelbench_plus.features.encoded import encoded, encoded_copies
+from labelbench_plus.features.encoded import _encoded, encoded, encoded_copies
 from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.plugins import Infra
 
@@ -29,10 +29,10 @@ SEEN: list[int] = []
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "SHARD_ROWS", 50)
     monkeypatch.setattr(module, "CHUNK_IMAGES", 20)
-    encoded.cache_clear()
+    _encoded.cache_clear()
     SEEN.clear()
     yield
-    encoded.cache_clear()
+    _encoded.cache_clear()
 
 
 @datasets.register("far_vectors")

@@ -17,7 +17,7 @@ COLUMNS = (
     SeriesColumn("helpful", True),
     SeriesColumn("harmless", True),
     SeriesColumn("kl", False),
-    SeriesColumn("regret", False),
+    SeriesColumn("regret", False, given=False),
 )
 FRONT = Series("front", "weight", WEIGHTS, COLUMNS, chart=("helpful", "harmless"), given=("reference", "best"))
 SHARE = ShownScore("hypervolume_share", True, caveat="it ignores KL, so a policy far from the reference looks good")
@@ -34,7 +34,7 @@ def front_results(seeds: int = 5, collapsed: str = "greedy") -> Results:
     lift = curves["accuracy"] + curves["trainer"].map(dict(zip(TRAINERS, (0.0, -0.05, 0.06), strict=True)))
     for at in WEIGHTS:
         w = float(at)
-        for column, of_mod, best, reference in (
+        for column, of_mod, best, reference in (  # scores that nobody declared are no part of a series
             ("helpful", 2 * np.sqrt(w) * lift, 2.1 * np.sqrt(w), 0.3),
             ("harmless", 1.4 * np.sqrt(1 - w) * lift, 1.5 * np.sqrt(1 - w), 0.4),
             ("kl", 3 * lift, 2.5, 0.0),

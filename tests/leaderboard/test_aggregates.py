@@ -193,4 +193,5 @@ class TestPower:
 
     def test_edges(self) -> None:
         assert math.isinf(seeds_to_separate([-1.0, 1.0])) and math.isinf(seeds_to_separate([-1.0, 1.0001]))
-        assert seeds_to_separate([1.0, 1.0]) == 2 and math.isnan(seeds_to_separate([1.0]))
+        assert math.isnan(seeds_to_separate([1.0, 1.0, 1.0])) and math.isnan(seeds_to_separate([1.0]))
+        assert seeds_to_separate([1.0, 1.0001]) == 3, "no claim stands on two"

@@ -20,7 +20,7 @@ from labelbench_plus.leaderboard.charts.svg import NARROW, is_geometric, log_tic
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.figures import Figure, distinguishing, of_setting, prominent
 from labelbench_plus.leaderboard.site.render import style_of_drawings
-from labelbench_plus.leaderboard.statistics import Estimate, ranking_over_datasets
+from labelbench_plus.leaderboard.statistics import Estimate, ranking_over_datasets, t_interval
 
 from .synthetic import BUDGETS, STRATEGIES, meta, synthetic_curves
 
@@ -115,6 +115,12 @@ def test_intervals_of_few_values_are_not_drawn() -> None:
     row = Row("a", Estimate(0.1, -9.0, 9.2, 2), (0.0, 0.2), False, styles(["a"], "b")["a"])
     root = parse(forest_chart([row], "gain", "alternative", 580))
     assert of_class(root, "interval") == [] and len(of_class(root, "mark")) == 1
+
+
+def test_values_that_never_vary_have_no_interval_to_draw() -> None:
+    values = (0.1, 0.1, 0.1, 0.1)
+    drawn = forest_chart([Row("a", t_interval(values), values, False, styles(["a"], "b")["a"])], "gain", "text", 580)
+    assert "nan" not in drawn and of_class(parse(drawn), "interval") == []
 
 
 def test_frontier_is_what_nothing_beats_in_both() -> None:

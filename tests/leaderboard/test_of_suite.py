@@ -39,6 +39,14 @@ def test_what_is_missing_is_said_and_the_rest_is_ranked(carried, tmp_path):
     assert "1 of 4 runs have no round yet" in board.page.read_text()
 
 
+def test_where_no_page_can_be_written_the_board_is_shown_all_the_same(carried, tmp_path):
+    suite, runs = carried(leave_out=2)
+    (tmp_path / "leaderboards").write_text("somebody else's")
+    board = show_suite(suite, runs, tmp_path)
+    assert board.ranked and board.page is None and "margin" in board.text
+    assert "small cannot be written to: " in board.why_no_page
+
+
 def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):
     suite, runs = carried()
     (RunStore(tmp_path, runs[3].id).folder / "rounds" / "0001.json").write_bytes(b"{}")

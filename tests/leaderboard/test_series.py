@@ -16,7 +16,7 @@ from labelbench_plus.leaderboard import Results, build_board, build_site, read_r
 from labelbench_plus.leaderboard.charts.front import FrontPlane, Spot, front_chart
 from labelbench_plus.leaderboard.charts.style import styles
 from labelbench_plus.leaderboard.runs import About
-from labelbench_plus.leaderboard.series import gather, gather_trainers, without_points
+from labelbench_plus.leaderboard.series import along_a_line, gather, gather_trainers, without_points
 from labelbench_plus.leaderboard.statistics import t_interval
 from labelbench_plus.leaderboard.text import render
 from labelbench_plus.leaderboard.tracks import gather as gather_tracks
@@ -147,6 +147,7 @@ def test_gaps_are_gaps_whatever_is_missing_and_in_whatever_order(seed):
                 known = rows.sort_values("seed")[name].dropna().tolist() if name in rows else []
                 assert estimate == (t_interval(known) if known else None)
     listed = {(row[0], row[1]): row[2:-1] for row in front.table().rows}
+    assert set(front.given["best"]) == {"helpful", "harmless", "kl"}
     assert all(any(cell is not None for cell in cells) for cells in listed.values())
     (again, *_) = build_board(curves.sample(frac=1, random_state=seed), results.meta).settings
     assert gather(again) == (front,)
@@ -181,7 +182,7 @@ def test_pages_text_and_files_say_it(tmp_path):
         assert said in page
     assert page.count("The same at 2 earlier budgets") == 2
     listed = pd.read_csv(tmp_path / "data" / "series.csv")
-    assert len(listed) == 3 * 3 * (3 + 2) * 5 * 4  # trainers, budgets, strategies and givens, weights, columns
+    assert len(listed) == 3 * 3 * 5 * (3 * 4 + 2 * 3)  # trainers, budgets, weights, columns of strategies and givens
     assert set(listed["given"].dropna()) == {"reference", "best"}
     assert "front, one line a trainer, with random" in render(results.board())
     assert "one line a trainer" in results.tables()["table.md"].decode()
@@ -195,5 +196,21 @@ def test_what_a_series_may_be_called_and_be_given():
     assert (
         FRONT.score("J", "0.5", "best") == "front.best:J@0.5" and FRONT.score("J", "0.5", "best") not in FRONT.scores()
     )
-    assert len(FULL.scores()) == 3 * 4 * 5 and without_points(FULL.scores()) == []
-    assert Series("s", "w", ("0.5:0.5",), FRONT.columns).numeric is None
+    assert len(FULL.scores()) == (4 + 3 + 3) * 5 and without_points(FULL.scores()) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "places"),
+    [
+        (("0", "0.5", "1"), (0.0, 0.5, 1.0)),
+        (("0:1", "0.25:0.75", "1:0"), (0.0, 0.25, 1.0)),
+        (("2:0:1", "2:1:0"), (0.0, 1.0)),
+        (("0:0:1", "0:1:0", "1:0:0"), None),
+        (("0.5:0.5",), (0.5,)),
+        (("easy", "hard"), None),
+        (("0:1", "1"), None),
+        (("nan", "1"), None),
+    ],
+)
+def test_points_are_joined_where_they_lie_on_a_line(at, places):
+    assert along_a_line(at) == places

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from labelbench_plus.leaderboard import About, Board, BoardMeta, build_board
-from labelbench_plus.leaderboard.compare import compare_in, compare_over, report, saved_against, verdict
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
+from labelbench_plus.leaderboard.compare import Comparison, compare_in, compare_over, report, saved_against, verdict
+from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving, paired_t_test, t_interval
 from labelbench_plus.leaderboard.text import conditions
 from labelbench_plus.leaderboard.tracks import TrackBoard, gains_by_dataset, gather
 
@@ -179,6 +179,15 @@ class TestCompare:
         assert found is not None and math.isnan(found.p)
         assert "nothing can be said" in verdict(found, 853, "margin", "badge", "accuracy")
         assert compare_in(setting, "margin", "unheard of") is None
+
+    @pytest.mark.parametrize(("seeds", "why"), [(2, "a test takes 3"), (5, "the same at each")])
+    def test_equal_differences_say_nothing(self, seeds: int, why: str) -> None:
+        gains = [0.1] * seeds
+        equal = t_interval(gains)
+        found = Comparison("one", equal, equal, paired_t_test(gains), math.nan, t_interval([1.0] * seeds))
+        said = verdict(found, math.nan, "random", "margin", "accuracy")
+        assert not found.sure
+        assert "nothing can be said" in said and why in said
 
     def test_over_data_sets(self) -> None:
         board = board_of({"a": on("one"), "b": on("two")})

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelbench_plus.pair_pools import pair_pools
-from labelbench_plus.pair_pools.datacomp import DataComp, _fingerprint, _shards
+from labelbench_plus.pair_pools.datacomp import DataComp
 from labelbench_plus.pair_pools.generated_pairs import GeneratedPairs
 from labelbench_plus.pair_pools.listed_pairs import ListedPairs
 from labelbench_plus.pair_pools.pair_arrays import PairArrays
@@ -19,12 +19,6 @@ from labelbench_plus.pairs.uids import uids_from_hex, write_uids
 from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 from tests.pairs import shared_pool
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    _shards.cache_clear()
-    _fingerprint.cache_clear()
 
 
 def write_shard(folder: Path, number: int, rows: int = 50, width: int = 8, **changed) -> None:
@@ -87,8 +81,6 @@ def test_datacomp_s_identity_is_its_content(tmp_path):
         write_shard(tmp_path / folder, 1)
     same = [DataComp(tmp_path / folder).fingerprint() for folder in ("a", "b")]
     assert same[0] == same[1]
-    _shards.cache_clear()
-    _fingerprint.cache_clear()
     vectors = np.load(tmp_path / "b" / f"{1:032x}.npz")["l14_img"].copy()
     vectors[3, 3] += 1
     write_shard(tmp_path / "b", 1, l14_img=vectors)

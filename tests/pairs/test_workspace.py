@@ -101,7 +101,7 @@ def test_identity_is_what_is_selected_not_where(tmp_path):
     [
         ("fraction: 0.2", "", "exactly one of fraction, count and at_least"),
         ("fraction: 0.2", "fraction: 0.2\ncount: 3", "exactly one of"),
-        ("fraction: 0.2", "fraction: 1.2", "less than or equal to 1"),
+        ("fraction: 0.2", "fraction: 1.2", r"fraction: expected at most 1 \(got 1.2\)"),
         ("second: norm_sim", "second: norm_sin", "did you mean 'norm_sim'"),
         ("fraction: 0.2", "fraction: 0.2\nfoo: 1", "foo"),
     ],

@@ -46,7 +46,7 @@ def test_what_cannot_be_packed_says_why(computed, tmp_path):
     for more, message in (
         (["seeds=0..2"], "2 of 6 runs are not finished"),
         (["zzzz"], "run zzzz: fits 0 runs of small"),
-        (["--contact", "nowhere"], "--contact: String should match pattern"),
+        (["--contact", "nowhere"], "--contact: expected a text of the form"),
         (["strategies=[margn]"], "did you mean"),
     ):
         done = CliRunner().invoke(app, command(computed, to, *more))

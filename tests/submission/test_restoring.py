@@ -32,7 +32,7 @@ def of(line, place, value):
         (lambda line: of(line, "strategy", {"name": "mаrgin", "version": 1}), "names are of a-z"),
         (lambda line: line["config"].update(seed=7), "is not what the id stands for"),
         (lambda line: line["rounds"][1]["scores"].update(accuracy=0.99), "does not follow from the round before"),
-        (lambda line: line.update(more=[[[[]]]]), "Extra inputs are not permitted"),
+        (lambda line: line.update(more=[[[[]]]]), "unknown field"),
         (lambda line: line["manifest"].update(deep=[[[[[[[[[]]]]]]]]] * 10**6), "longer than is read"),
     ],
 )

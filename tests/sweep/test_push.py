@@ -58,6 +58,18 @@ def test_runs_are_sent_from_their_files_once(swept):
     assert [len(kept.history) for kept in service.runs.values()] == [3, 3, 3]
 
 
+def test_runs_of_a_suite_that_was_no_sweep_are_sent_too(swept, suite_file):
+    sweep, service = swept
+    (sweep.folder / "sweep.json").unlink()
+    path = suite_file()
+    done = CliRunner().invoke(app, ["wandb", "push", str(path), "--out", str(sweep.root), "--json"])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)["sent"]) == 3 and len(service.runs) == 3
+    assert {kept.settings["groupName"] for kept in service.runs.values()} == {"small"}
+    done = CliRunner().invoke(app, ["wandb", "push", "small", "seeds=0..1", "--out", str(sweep.root)])
+    assert done.exit_code == 2 and "go with a suite file" in done.stderr
+
+
 def test_a_service_that_refuses_is_not_asked_for_ever(swept, monkeypatch):
     sweep, service = swept
     monkeypatch.setattr("labelbench_plus.tracking.wandb_mirror.INIT_SECONDS", 1.0)

@@ -27,15 +27,21 @@ def faults(launcher, *overrides, suite=None):
 def test_bare_numbers_are_no_time():
     assert "90 could be minutes or seconds: write e.g. 2h30m" in faults("slurm", "time=90")
     assert "'10:30' is not a duration" in faults("slurm", "time=10:30")
-    assert "time: Field required" in faults("slurm")
+    assert "time: is missing" in faults("slurm")
 
 
 def test_what_is_wrong_is_named(tmp_path):
     assert "did you mean 'time'?" in faults("slurm", "time=1h", "tmie=2h")
     assert "unknown launcher 'slrm'; did you mean 'slurm'?" in faults("slrm")
-    assert "may not contain a secret" in faults("slurm", "time=1h", "setup=[export WANDB_API_KEY=123]")
+    assert "looks like a secret" in faults("slurm", "time=1h", "setup=[export WANDB_API_KEY=123]")
     assert "write e.g. 16G" in faults("slurm", "time=1h", "memory=16 gigs")
-    assert "pack.runs: Extra inputs" in faults("slurm", "time=1h", "pack.runs=3")
+    assert "pack.runs: unknown field" in faults("slurm", "time=1h", "pack.runs=3")
+    assert "processes: expected at least 1 (got 0)" in faults("local", "processes=0")
+    file = tmp_path / "cluster.yaml"
+    file.write_text("name: slurm\ntime: 1h\ncpus: many\npack: {concurrent: 0}\ngpus: [1]\n")
+    assert f"{file}:3:1: cpus: expected a whole number (got 'many')" in faults(str(file))
+    assert f"{file}:4:8: pack.concurrent: expected at least 1 (got 0)" in faults(str(file))
+    assert f"{file}:5:1: gpus: expected a whole number or a text" in faults(str(file))
     assert "cannot be read: No such file" in faults(str(tmp_path / "none.yaml"))
     assert "expected setting=value" in faults("slurm", "time")
 

@@ -143,7 +143,7 @@ def test_wrong_use_is_explained(bench):
     assert "no sweep 'none'" in bench.lbp("status", "none").stderr
     wrong = bench.submit(bench.suite("wrong"), "-l", "slurm")
     assert wrong.returncode == 2
-    assert "time: Field required" in wrong.stderr
+    assert "time: is missing" in wrong.stderr
     assert "expected one of problem=..." in bench.submit(bench.suite("wrong"), "--only", "budget=3").stderr
     assert not bench.out.exists()
 

@@ -9,6 +9,7 @@ from labelbench_plus.running.job import Job, Mirror, Where, carry_out
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 from labelbench_plus.tracking.note import mirrored
+from labelbench_plus.tracking.wandb_mirror import cut
 from tests.tracking.wandb_file import read
 from tests.tracking.wandb_service import Service
 
@@ -40,6 +41,25 @@ def test_an_offline_mirror_says_what_the_files_say(job, tmp_path):
     assert [row["test/accuracy"] for row in mirror.history] == [r.scores["accuracy"] for r in rounds]
     assert [row["cost/train_seconds"] for row in mirror.history] == [c["train_seconds"] for c in store.costs()]
     assert json.loads((store.folder / "wandb.json").read_bytes()) == {"mode": "offline", "rounds": 3}
+
+
+def test_the_variables_of_a_wandb_agent_make_no_two_runs_one(job, tmp_path, monkeypatch):
+    wandb.teardown()  # it reads its settings once a process
+    for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID"):
+        monkeypatch.setenv(name, "theirs")
+    wandb.setup()
+    carry_out(job("offline"), lambda rounds: None)
+    store = RunStore(tmp_path / "out", job("offline").run_id)
+    (path,) = mirrors(store.folder)
+    assert read(path).id == store.id
+    wandb.teardown()
+
+
+def test_what_is_cut_keeps_its_beginning_and_stays_apart():
+    long = "density_weighted_uncertainty(neighbours=25, temperature=0.07, similarity=euclidean)"
+    assert cut("margin", 64) == "margin"
+    assert len(cut(long, 64)) == 64 and cut(long, 64).startswith("density_weighted_uncertainty(neighbours=25")
+    assert cut(long, 64) != cut(long.replace("euclidean", "cosine   "), 64)
 
 
 def test_a_finished_run_can_be_mirrored_later_and_only_once(job, tmp_path):

@@ -1,14 +1,16 @@
 """The exact n best of scores that come in a stream, by counting rather than sorting.
 
-Scores are mapped to 32-bit integers in the same order. One pass counts the upper halves of these keys and finds in
-which of the 65,536 bins the n-th best lies, a second one counts the lower halves within that bin: two small tables
-whatever the number of scores, and tables of parts add up. Ties at the boundary go to the lowest uid.
+Scores are mapped to integers in the same order, of 32 bits, or of 64 where some are doubles. One pass counts the
+upper 16 bits of these keys and finds in which of the 65,536 bins the n-th best lies, the next one counts the 16 below
+within that bin, and so on: small tables whatever the number of scores, and tables of parts add up. Ties at the boundary
+go to the lowest uid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,22 +24,38 @@ Uids = Callable[[], np.ndarray]
 """Gives uids (n,) of UID; called only where ties have to be broken, as decoding them may take longer than counting."""
 
 Part = tuple[np.ndarray, Uids]
-"""Scores (n,) float32 and their uids."""
+"""Scores (n,) float32 or float64 and their uids."""
+
+Bits = Literal[32, 64]
+
+
+class _Wider(ValueError):
+    """A part has doubles, and keys of 32 bits cannot tell them apart."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Which scores are kept: those with a key above `key`, and those at `key` with a uid up to `uid`.
+    """Which scores are kept: those with a key of `bits` above `key`, and those at `key` with a uid up to `uid`.
 
-    It is all that a stream of scores needs to know to tell its survivors, wherever it is read again.
+    It is all that a stream of scores needs to know to tell its survivors, wherever it is read again. A `threshold` that
+    somebody wrote down means its nearest number in the precision of the scores it is compared with.
     """
 
     key: int
     uid: tuple[int, int]
+    bits: Bits = 32
+    threshold: bool = False
+
+    @property
+    def score(self) -> float:
+        """The least score that is kept, of some uids at least."""
+        return score_of_key(self.key, self.bits)
 
     def keeps(self, scores: np.ndarray, uids: Uids) -> np.ndarray:
         """(n,) bool."""
-        keys = sortable_keys(scores)
+        if self.threshold:
+            return np.asarray(scores >= np.asarray(scores).dtype.type(self.score))
+        keys = sortable_keys(scores, self.bits)
         kept = keys > np.uint64(self.key)
         tied = np.flatnonzero(keys == np.uint64(self.key))
         if len(tied):
@@ -45,25 +63,29 @@ class Cut:
         return kept
 
 
-def sortable_keys(scores: np.ndarray) -> np.ndarray:
-    """(n,) uint32 in the order of the float32 scores; the two zeros are equal.
+def sortable_keys(scores: np.ndarray, bits: Bits = 32) -> np.ndarray:
+    """(n,) unsigned integers of so many bits in the order of the float32 or float64 scores; the two zeros are equal.
 
     Raises
     ------
     ValueError
         A score is NaN, which has no place in any order.
     """
-    single = np.asarray(scores, dtype=np.float32) + np.float32(0)  # turns -0.0 into 0.0
-    if np.isnan(single).any():
-        raise ValueError(f"score {int(np.flatnonzero(np.isnan(single))[0])} is NaN and cannot be ranked")
-    bits = single.view(np.uint32)
-    return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    if bits == 32 and np.asarray(scores).dtype == np.float64:
+        raise _Wider
+    whole: Any = np.uint32 if bits == 32 else np.uint64
+    values = np.asarray(scores, dtype=f"f{bits // 8}") + np.float32(0)  # turns -0.0 into 0.0
+    if np.isnan(values).any():
+        raise ValueError(f"score {int(np.flatnonzero(np.isnan(values))[0])} is NaN and cannot be ranked")
+    stored, sign = values.view(whole), whole(1 << (bits - 1))
+    return np.where(stored & sign, ~stored, stored | sign)
 
 
-def score_of_key(key: int) -> float:
+def score_of_key(key: int, bits: Bits = 32) -> float:
     """The score whose key this is."""
-    bits = key ^ (1 << 31) if key >> 31 else key ^ 0xFFFFFFFF
-    return float(np.array(bits, dtype=np.uint32).view(np.float32))
+    sign = 1 << (bits - 1)
+    stored = key ^ sign if key & sign else key ^ (2 * sign - 1)
+    return float(np.array(stored, dtype=f"u{bits // 8}").view(f"f{bits // 8}"))
 
 
 def uid_greater(uids: np.ndarray, limit: tuple[int, int]) -> np.ndarray:
@@ -72,29 +94,29 @@ def uid_greater(uids: np.ndarray, limit: tuple[int, int]) -> np.ndarray:
     return (uids["f0"] > high) | ((uids["f0"] == high) & (uids["f1"] > low))
 
 
-def nth_key(keys: Callable[[], Iterable[np.ndarray]], n: int) -> tuple[int, int, int]:
+def nth_key(keys: Callable[[], Iterable[np.ndarray]], n: int, bits: Bits = 32) -> tuple[int, int, int]:
     """The n-th greatest key (n >= 1), how many are above it and how many equal it.
 
     Parameters
     ----------
-    keys: called twice, gives the keys as uint32 arrays in any order and of any lengths.
+    keys: called once for every 16 of the `bits`, gives the keys as unsigned arrays in any order and of any lengths.
 
     Raises
     ------
     ValueError
         There are fewer than n.
     """
-    counts = np.zeros(BINS, dtype=np.int64)
-    for part in keys():
-        counts += np.bincount(part >> 16, minlength=BINS)
-    if not 1 <= n <= counts.sum():
-        raise ValueError(f"cannot find the {n}th of {counts.sum()} scores")
-    upper, above = _bin_of(counts, n)
-    counts = np.zeros(BINS, dtype=np.int64)
-    for part in keys():
-        counts += np.bincount((part[part >> 16 == upper] & 0xFFFF), minlength=BINS)
-    lower, more = _bin_of(counts, n - above)
-    return (upper << 16) | lower, above + more, int(counts[lower])
+    found, above = 0, 0
+    for shift in range(bits - 16, -1, -16):
+        counts = np.zeros(BINS, dtype=np.int64)
+        for part in keys():
+            inside = part if shift == bits - 16 else part[part >> part.dtype.type(shift + 16) == found]
+            counts += np.bincount(((inside >> part.dtype.type(shift)) & 0xFFFF).astype(np.int64), minlength=BINS)
+        if not 1 <= n - above <= counts.sum():
+            raise ValueError(f"cannot find the {n}th of {counts.sum()} scores")
+        here, more = _bin_of(counts, n - above)
+        found, above = (found << 16) | here, above + more
+    return found, above, int(counts[here])
 
 
 def top_n(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
@@ -102,7 +124,7 @@ def top_n(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
 
     Parameters
     ----------
-    parts: called two or three times, gives scores and their uids in any order. Uids must be different.
+    parts: called several times, gives scores and their uids in any order. Uids must be different.
     n: from 0 to their number.
 
     Raises
@@ -111,19 +133,19 @@ def top_n(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
         A score is NaN or n is out of range.
     """
     if n == 0:
-        return Cut(0xFFFFFFFF, (0, 0))  # no float32 but a NaN has this key
-    key, above, equal = nth_key(lambda: (sortable_keys(scores) for scores, _ in parts()), n)
+        return Cut(2**64 - 1, (0, 0), 64)  # no number has this key
+    key, above, equal, bits = _nth(parts, n)
     taken = n - above
     if taken == equal:
-        return Cut(key, LAST_UID)
+        return Cut(key, LAST_UID, bits)
     # Only the `taken` lowest uids seen so far are kept, so that even a pool of equal scores needs little more memory.
     lowest = np.empty(0, dtype=UID)
     for scores, uids in parts():
-        tied = sortable_keys(scores) == np.uint32(key)
+        tied = sortable_keys(scores, bits) == np.uint64(key)
         if tied.any():
             joined = np.concatenate([lowest, uids()[tied]])
             lowest = joined[np.lexsort((joined["f1"], joined["f0"]))[:taken]]
-    return Cut(key, (int(lowest[-1]["f0"]), int(lowest[-1]["f1"])))
+    return Cut(key, (int(lowest[-1]["f0"]), int(lowest[-1]["f1"])), bits)
 
 
 def top_n_with_ties(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
@@ -134,13 +156,21 @@ def top_n_with_ties(parts: Callable[[], Iterator[Part]], n: int) -> Cut:
     ValueError
         A score is NaN, or there are not more than n.
     """
-    key, _, _ = nth_key(lambda: (sortable_keys(scores) for scores, _ in parts()), n + 1)
-    return Cut(key, LAST_UID)
+    key, _, _, bits = _nth(parts, n + 1)
+    return Cut(key, LAST_UID, bits)
 
 
 def at_least(threshold: float) -> Cut:
-    """The cut that keeps every score from `threshold` (taken as float32) upwards."""
-    return Cut(int(sortable_keys(np.array([threshold], dtype=np.float32))[0]), LAST_UID)
+    """The cut that keeps every score from `threshold` upwards."""
+    return Cut(int(sortable_keys(np.array([threshold]), 64)[0]), LAST_UID, 64, threshold=True)
+
+
+def _nth(parts: Callable[[], Iterator[Part]], n: int) -> tuple[int, int, int, Bits]:
+    """`nth_key` of scores, and the bits that their keys took."""
+    try:
+        return *nth_key(lambda: (sortable_keys(scores) for scores, _ in parts()), n), 32
+    except _Wider:
+        return *nth_key(lambda: (sortable_keys(scores, 64) for scores, _ in parts()), n, 64), 64
 
 
 def _bin_of(counts: np.ndarray, n: int) -> tuple[int, int]:

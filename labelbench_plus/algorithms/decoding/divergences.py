@@ -14,11 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-NAMES = ("reverse_kl", "forward_kl", "jsd", "alpha", "jeffreys")
-NO_BARRIER = {
-    "total_variation": "its slope stays finite where a ratio goes to 0",
-    "chi2": "its slope stays finite where a ratio goes to 0",
-}
+from labelbench_plus.algorithms.decoding.divergence_names import check_divergence
 
 
 class Divergence(ABC):
@@ -37,6 +33,12 @@ class Divergence(ABC):
     bounded: ClassVar[bool] = True
     ceiling: float = 0.0
     at_one: float = 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items())))
 
     @abstractmethod
     def value(self, log_ratio: Tensor) -> Tensor:
@@ -125,8 +127,7 @@ class Alpha(Divergence):
     name = "alpha"
 
     def __init__(self, alpha: float) -> None:
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha: expected a number between 0 and 1, which are the KL divergences, got {alpha!r}")
+        check_divergence(self.name, alpha)
         self.alpha = alpha
         self.ceiling = 1 / alpha
 
@@ -176,15 +177,7 @@ def divergence(name: str, alpha: float | None = None) -> Divergence:
     ValueError
         Unknown, refused for lack of a barrier at 0, or an `alpha` where none is due.
     """
-    if name in NO_BARRIER:
-        raise ValueError(
-            f"divergence {name!r} cannot combine policies: {NO_BARRIER[name]}, so that a policy gives up responses "
-            f"altogether and nothing tells how much another objective needs them; known: {', '.join(NAMES)}"
-        )
-    if name not in NAMES:
-        raise ValueError(f"divergence: expected one of {', '.join(NAMES)}, got {name!r}")
-    if (alpha is not None) != (name == "alpha"):
-        raise ValueError(f"divergence {name!r}: {'name its alpha, 0 to 1' if alpha is None else 'it has no alpha'}")
+    check_divergence(name, alpha)
     if alpha is not None:
         return Alpha(alpha)
     return {kind.name: kind for kind in (ReverseKL, ForwardKL, JensenShannon, Jeffreys)}[name]()

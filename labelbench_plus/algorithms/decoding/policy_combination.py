@@ -100,6 +100,43 @@ def combine(
     return torch.log_softmax(found, dim=-1).to(log_policies.dtype)
 
 
+def needs_reference(divergence: Divergence, weights: Sequence[float], normaliser: Literal["exact", "drop"]) -> bool:
+    """Whether `combine` needs `log_reference` for these weights."""
+    strong = not math.isclose(math.fsum(weights), 1, rel_tol=0, abs_tol=1e-9)
+    without = isinstance(divergence, ReverseKL) or (normaliser == "drop" and isinstance(divergence, ForwardKL | Alpha))
+    return strong or not without
+
+
+def optimal_policy(log_reference: Tensor, scores: Tensor, divergence: Divergence) -> Tensor:
+    """Log-probabilities (..., V) float64 of the policy that maximises E `scores` − Σ π_ref f(π/π_ref).
+
+    Parameters
+    ----------
+    log_reference: (..., V) log-probabilities of π_ref, or logits.
+    scores: (..., V), R/β.
+
+    Raises
+    ------
+    ValueError
+        Values that are NaN.
+    """
+    base, wanted = _log_softmax(log_reference, "log_reference"), scores.double()
+    if bool(torch.isnan(wanted).any()):
+        raise ValueError("scores: expected numbers, got NaN")
+    short = torch.where(torch.isneginf(base), math.inf, divergence.ceiling - wanted)
+    if isinstance(divergence, ReverseKL):
+        return torch.log_softmax(base + divergence.log_inverse(short), dim=-1)
+    return torch.log_softmax(_solved(short, base, divergence), dim=-1)
+
+
+def mean_divergence(log_policy: Tensor, log_reference: Tensor, divergence: Divergence) -> Tensor:
+    """Σ π_ref f(π/π_ref) of log-probabilities (..., V): (...) float64, where π is zero only if π_ref is."""
+    base, policy = log_reference.double(), log_policy.double()
+    gone = torch.isneginf(base)
+    ratio = torch.where(gone, 0.0, policy - base)
+    return (base.exp() * divergence.value(ratio)).sum(dim=-1)
+
+
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p‖q) of log-probabilities (..., V): (...) float64, infinite where q lacks what p has."""
     p = log_p.double()
@@ -135,14 +172,17 @@ def _kept(log_policies: Tensor, weights: Sequence[float]) -> list[int]:
 
 
 def _check_reference(
-    divergence: Divergence, log_reference: Tensor | None, strong: bool, total: float, normaliser: str
+    divergence: Divergence,
+    log_reference: Tensor | None,
+    strong: bool,
+    total: float,
+    normaliser: Literal["exact", "drop"],
 ) -> None:
     if normaliser not in ("exact", "drop"):
         raise ValueError(f"normaliser: expected 'exact' or 'drop', got {normaliser!r}")
     if strong and normaliser == "drop" and not isinstance(divergence, ReverseKL):
         raise ValueError(f"weights: their sum is {total:g}; without the normaliser only a sum of 1 has a meaning")
-    without = isinstance(divergence, ReverseKL) or (normaliser == "drop" and isinstance(divergence, ForwardKL | Alpha))
-    if log_reference is None and (strong or not without):
+    if log_reference is None and (strong or needs_reference(divergence, (total,), normaliser)):
         why = f"a sum of weights of {total:g}" if strong else f"{divergence.name!r} with normaliser={normaliser!r}"
         raise ValueError(f"log_reference: {why} needs the policy that all were tuned from")
 

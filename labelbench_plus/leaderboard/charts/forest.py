@@ -19,8 +19,7 @@ from labelbench_plus.leaderboard.charts.svg import (
     text,
 )
 from labelbench_plus.leaderboard.formatting import decimals_for, estimate, number
-from labelbench_plus.leaderboard.statistics import Estimate
-from labelbench_plus.leaderboard.warnings import FEW_SEEDS
+from labelbench_plus.leaderboard.statistics import FEW_SEEDS, Estimate
 
 STEP, TOP, BOTTOM = 24, 10, 44
 
@@ -61,7 +60,7 @@ def forest_chart(rows: Sequence[Row], title: str, alternative: str, width: int) 
             f"M{x(value) - 1.7:.1f} {y:.1f}a1.7 1.7 0 1 0 3.4 0a1.7 1.7 0 1 0 -3.4 0Z" for value in row.seeds
         )
         drawing.append(tag("path", {"class": f"seed {row.style.colour}", "d": dots}))
-        if e.n >= FEW_SEEDS:
+        if e.n >= FEW_SEEDS and math.isfinite(e.half_width):
             low, high = x(e.low), x(e.high)
             whiskers = f"M{low:.1f} {y:.1f}H{high:.1f}M{low:.1f} {y - 4:.1f}v8M{high:.1f} {y - 4:.1f}v8"
             drawing.append(tag("path", {"class": f"interval {row.style.colour}", "d": whiskers}))

@@ -24,9 +24,8 @@ from labelbench_plus.leaderboard.formatting import (
 )
 from labelbench_plus.leaderboard.runs import BoardMeta
 from labelbench_plus.leaderboard.setting import BoardSetting, Curve
-from labelbench_plus.leaderboard.statistics import ALPHA, SHARES, Estimate, SavingPoint, t_interval
+from labelbench_plus.leaderboard.statistics import ALPHA, FEW_SEEDS, SHARES, Estimate, SavingPoint, t_interval
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard, measure_of, several_datasets
-from labelbench_plus.leaderboard.warnings import FEW_SEEDS
 
 FEW_LINES = 7  # up to this many, all lines are shown at once
 MOST_LEADERS = 5
@@ -377,7 +376,7 @@ def _bands(n: Sequence[int], what: str) -> str:
 
 def _bracketed(value: Estimate, decimals: int, signed: bool) -> str:
     mean = number(value.mean, decimals, signed)
-    if value.n < 2:
+    if math.isnan(value.half_width):
         return mean
     return f"{mean} [{number(value.low, decimals, signed)}, {number(value.high, decimals, signed)}]"
 

@@ -108,14 +108,19 @@ def _figure(
 ) -> Figure | None:
     series = found.series
     assert series.chart is not None
-    x_name, y_name = series.chart
+    (x_name, y_name), places = series.chart, found.places
     lines = {name: _spots(found, points) for name, points in found.lines.items()}
     lines = {name: spots for name, spots in lines.items() if any(not math.isnan(spot.y) for spot in spots)}
     if not lines:
         return None
-    lines |= {NAMES_OF_GIVEN[kind]: _spots(found, points) for kind, points in found.given.items()}
-    in_order = "" if found.numeric or x_name != series.parameter else ", in order of the table"
-    plane = FrontPlane(x_name + in_order, y_name, joined=found.numeric)
+    shown_columns = {x_name, y_name} - {series.parameter}
+    lines |= {
+        NAMES_OF_GIVEN[kind]: _spots(found, points)
+        for kind, points in found.given.items()
+        if shown_columns <= points.keys()
+    }
+    in_order = "" if places or x_name != series.parameter else ", in order of the table"
+    plane = FrontPlane(x_name + in_order, y_name, joined=places is not None)
     alternative = (
         f"{y_name} against {x_name} after {spent}, one line a {found.of}: {len(lines)} lines of {len(series.at)} "
         "points. The table below the chart holds every number."
@@ -124,7 +129,7 @@ def _figure(
     def draw(width: int) -> str:
         return front_chart(lines, plane, drawn, shown, alternative, width)
 
-    joined = f"Points of one line in order of {series.parameter}. " if found.numeric else ""
+    joined = f"Points of one line in order of {series.parameter}. " if places else ""
     return Figure(
         f"{series.name}: {y_name} against {x_name}",
         f"After {spent}. {joined}Whiskers: 95 % t-intervals over seeds, from {FEW_SEEDS} seeds on.",
@@ -139,11 +144,11 @@ def _figure(
 def _spots(found: Gathered, points: Points) -> tuple[Spot, ...]:
     series = found.series
     assert series.chart is not None
-    x_name, y_name = series.chart
+    (x_name, y_name), places = series.chart, found.places
     spots = []
     for i, at in enumerate(series.at):
-        place = Estimate(float(at) if found.numeric else i + 1.0, *NOWHERE, 1)
-        x, y = place if x_name == series.parameter else points[x_name][i], points[y_name][i]
+        place = Estimate(places[i] if places else i + 1.0, *NOWHERE, 1)
+        x, y = (place if name == series.parameter else points[name][i] for name in (x_name, y_name))
         if x is None or y is None:
             spots.append(Spot(at, math.nan, math.nan, NOWHERE, NOWHERE))
         else:

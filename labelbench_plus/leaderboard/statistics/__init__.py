@@ -2,12 +2,13 @@
 
 Arrays are NumPy, values are float64, and nothing here knows of runs, pages or tables. A metric may be better when
 higher or when lower: functions take `higher_is_better`, and gains are oriented so that above zero is better.
+SciPy is imported where it is used: `scipy.stats` alone takes longer to load than most boards take to build.
 """
 
 from labelbench_plus.leaderboard.statistics.across import FEWEST_DATASETS, RankingOverDatasets, ranking_over_datasets
 from labelbench_plus.leaderboard.statistics.aggregates import interquartile_mean, mean_over_datasets
 from labelbench_plus.leaderboard.statistics.areas import area_under_budget_curve, area_under_log_budget_curve
-from labelbench_plus.leaderboard.statistics.estimates import ALPHA, CONFIDENCE, Estimate, t_interval
+from labelbench_plus.leaderboard.statistics.estimates import ALPHA, CONFIDENCE, FEW_SEEDS, Estimate, t_interval
 from labelbench_plus.leaderboard.statistics.improvement import probability_of_improvement
 from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
@@ -35,6 +36,7 @@ __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "FEWEST_DATASETS",
+    "FEW_SEEDS",
     "SHARES",
     "Estimate",
     "PairwiseTests",

@@ -17,10 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import stdtrit
-from scipy.stats import trim_mean
 
-from labelbench_plus.leaderboard.statistics.estimates import CONFIDENCE, Estimate, t_interval
+from labelbench_plus.leaderboard.statistics.estimates import CONFIDENCE, Estimate, t_interval, without_spread
 from labelbench_plus.leaderboard.statistics.resampling import FEWEST_UNITS, expanded_levels, hierarchical_samples
 
 TRIM = 0.25
@@ -51,6 +49,8 @@ def interquartile_mean(values: Sequence[NDArray[np.float64]], rng: Generator) ->
     pooled, n = np.concatenate(list(values)), units_of(values)
     if len(pooled) < FEWEST_VALUES:
         return Estimate(math.nan, math.nan, math.nan, n)
+    from scipy.stats import trim_mean
+
     if n >= FEWEST_UNITS:
         samples = hierarchical_samples(values, rng).reshape(-1, len(values) * min(map(len, values)))
         return _resampled(float(trim_mean(pooled, TRIM)), trim_mean(samples, TRIM, axis=1), n)
@@ -61,7 +61,8 @@ def interquartile_mean(values: Sequence[NDArray[np.float64]], rng: Generator) ->
 
 
 def trimmed_half_width(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> float:
-    """Half of Yuen's t-interval of the mean trimmed by `TRIM` on each side, of (n,) values; NaN for n < 2.
+    """Half of Yuen's t-interval of the mean trimmed by `TRIM` on each side, of (n,) values; NaN for n < 2
+    and where what is left has no spread.
 
     s_w / ((1 − 2·TRIM) √n) · t(h − 1), with s_w the winsorised standard deviation and h the values kept. Where n is
     too small for a value to be trimmed this is the plain t-interval.
@@ -71,13 +72,19 @@ def trimmed_half_width(values: NDArray[np.float64], confidence: float = CONFIDEN
     kept = n - 2 * cut
     if kept < 2:
         return math.nan
+    from scipy.special import stdtrit
+
     ordered = np.sort(values)
     winsorised = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
+    if without_spread(winsorised[:, None])[0]:
+        return math.nan
     # (n - 1) s_w² / (h (h - 1)) is the squared standard error; with cut = 0 it is s² / n.
     error = math.sqrt((n - 1) * float(winsorised.var(ddof=1)) / (kept * (kept - 1)))
     return float(stdtrit(kept - 1, (1 + confidence) / 2)) * error
 
 
 def _resampled(centre: float, samples: NDArray[np.float64], n: int) -> Estimate:
+    if without_spread(samples[:, None])[0]:
+        return Estimate(centre, math.nan, math.nan, n)
     low, high = np.quantile(samples, expanded_levels(n))
     return Estimate(centre, float(low), float(high), n)

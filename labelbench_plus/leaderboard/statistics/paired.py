@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr
+
+from labelbench_plus.leaderboard.statistics.estimates import FEW_SEEDS, without_spread
 
 
 def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> NDArray[np.float64]:
@@ -23,8 +24,9 @@ def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> NDArra
 def paired_t_test(differences: ArrayLike) -> float:
     """Two-sided p-value of Student's t-test that the mean of paired differences is zero.
 
-    `differences`: (n,) finite. t = mean · √n / s with n - 1 degrees of freedom. NaN for n < 2. Without any
-    spread the limit is returned: 1 where all differences are zero, else 0. Source: Student (1908).
+    `differences`: (n,) finite. t = mean · √n / s with n - 1 degrees of freedom. NaN, so that nothing is claimed, for
+    n < `FEW_SEEDS` and where all differences are equal (but 1 where all are zero): the limit of p would be 0, a
+    certainty that a handful of equal numbers cannot give. Source: Student (1908).
     """
     d = np.asarray(differences, dtype=np.float64)
     if d.ndim != 1:
@@ -37,9 +39,10 @@ def paired_t_tests(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(differences).all():
         raise ValueError(f"differences must be finite numbers, got {differences!r}")
     n, m = differences.shape
-    if n < 2:
+    if n < FEW_SEEDS:
         return np.full(m, math.nan)
+    from scipy.special import stdtr
+
     mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
-    flat = spread == 0
-    t = mean * math.sqrt(n) / np.where(flat, 1.0, spread)
-    return np.where(flat, np.where(differences[0] == 0, 1.0, 0.0), 2 * stdtr(n - 1, -np.abs(t)))
+    t = mean * math.sqrt(n) / np.where(spread == 0, 1.0, spread)
+    return np.where(without_spread(differences), math.nan, 2 * stdtr(n - 1, -np.abs(t)))

@@ -63,7 +63,7 @@ def penalty_matrix(
 ) -> PenaltyMatrix:
     """The matrix of one setting; `curves`: strategy -> seed -> (r,) values; `rounds`: those to test.
 
-    Pairs with fewer than two common seeds win nothing against each other.
+    Pairs that cannot be tested (`paired_t_test`) win nothing against each other.
     """
     names, sign = tuple(curves), 1 if higher_is_better else -1
     pairs = list(combinations(range(len(names)), 2))

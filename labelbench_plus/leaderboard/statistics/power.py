@@ -12,9 +12,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, ndtri, stdtrit
 
-from labelbench_plus.leaderboard.statistics.estimates import ALPHA
+from labelbench_plus.leaderboard.statistics.estimates import ALPHA, FEW_SEEDS, without_spread
 
 POWER = 0.8
 MOST_SEEDS = 100_000
@@ -22,6 +21,8 @@ MOST_SEEDS = 100_000
 
 def power_of_paired_t_test(effect: float, n: int, alpha: float = ALPHA) -> float:
     """Chance that the two-sided paired t-test over `n` ≥ 2 pairs finds a mean of `effect` standard deviations."""
+    from scipy.special import nctdtr, stdtrit
+
     critical, shift = float(stdtrit(n - 1, 1 - alpha / 2)), effect * math.sqrt(n)
     return float(1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical))
 
@@ -29,7 +30,7 @@ def power_of_paired_t_test(effect: float, n: int, alpha: float = ALPHA) -> float
 def seeds_to_separate(differences: ArrayLike, power: float = POWER, alpha: float = ALPHA) -> float:
     """Seeds that would give the test this power; infinite where the mean is zero or `MOST_SEEDS` would not do.
 
-    `differences`: (n,) paired differences, n ≥ 2; NaN below. Two where they have no spread.
+    `differences`: (n,) paired differences, n ≥ 2; NaN below, and where they have no spread.
     """
     d = np.asarray(differences, dtype=np.float64)
     if len(d) < 2:
@@ -37,13 +38,15 @@ def seeds_to_separate(differences: ArrayLike, power: float = POWER, alpha: float
     mean, spread = abs(float(d.mean())), float(d.std(ddof=1))
     if mean == 0:
         return math.inf
-    if spread == 0:
-        return 2.0
+    if without_spread(d[:, None])[0]:
+        return math.nan
+    from scipy.special import ndtri
+
     effect = mean / spread
     normal = ((ndtri(1 - alpha / 2) + ndtri(power)) / effect) ** 2
     if normal > MOST_SEEDS:
         return math.inf
-    n = max(2, math.floor(normal))  # the t-test needs at least as many as the normal approximation
+    n = max(FEW_SEEDS, math.floor(normal))  # the t-test needs at least as many as the normal approximation
     while power_of_paired_t_test(effect, n, alpha) < power:
         n += 1
     return float(n)

@@ -115,7 +115,8 @@ def label_saving(
     n = len(s)
     if n > 1 and np.isfinite(per_seed).all() and np.isfinite(per_seed_baseline).all():
         ratio = t_interval(np.log(per_seed / per_seed_baseline))
-        low, high, kind = 1 - math.exp(ratio.high), 1 - math.exp(ratio.low), "t"
+        low, high = 1 - math.exp(ratio.high), 1 - math.exp(ratio.low)
+        kind = "none" if math.isnan(low) else "t"
     elif n >= FEWEST_UNITS:
         low, high = _resampled(x, s, b, goal, rng)
         kind = "resampled"

@@ -31,6 +31,7 @@ class RankSum(PairStrategy):
     """
 
     title = "Sum of ranks"
+    version = 2
     reference = NEG_CLIP_LOSS
     whole_pool = True
 
@@ -71,7 +72,7 @@ class RankSum(PairStrategy):
             scores = np.concatenate([np.empty(0), *(strategy.score(shard, own) for shard in shards)])
             total += rankdata(scores) / max(1, len(scores))
             total[scores == -np.inf] = -np.inf
-        return np.split(total.astype(np.float32), np.cumsum([shard.rows for shard in shards])[:-1])
+        return np.split(total, np.cumsum([shard.rows for shard in shards])[:-1])
 
     @property
     def _both(self) -> tuple[PairStrategy, PairStrategy]:

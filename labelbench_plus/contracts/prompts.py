@@ -1,0 +1,147 @@
+"""Prompts: one file a source. A source knows what is asked, what is right and how that is split, nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from labelbench_plus.inputs.conversations import Conversation, Demonstration, turns
+from labelbench_plus.plugins import Plugin, Registry
+
+SEED_LINE = "seed demonstrations"
+"""The line of what is used beside the budget that counts them."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is to be answered.
+
+    Attributes
+    ----------
+    said: a text, or the turns of a conversation up to the one that is to be answered.
+    task: the kind of question it is; scores are averaged over these names. Public, as all of a prompt is.
+    """
+
+    said: Conversation
+    task: str
+
+
+@dataclass(frozen=True)
+class TestItem:
+    """A prompt that models are scored on.
+
+    Attributes
+    ----------
+    accepted: answers that are right, at least one; the first is the reference.
+    choices: of which a model chooses, where there are any; the reference is one of them.
+    """
+
+    __test__ = False  # pytest takes the name for a test's
+
+    prompt: Prompt
+    accepted: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The answer that likelihoods are of."""
+        return self.accepted[0]
+
+
+@dataclass(frozen=True)
+class PromptData:
+    """Prompts in memory. The split is fixed: it does not depend on a run's seed.
+
+    Attributes
+    ----------
+    pool: what can be asked about. pool_answers: (n,) what the oracle says.
+    seed: demonstrations that everybody is handed for nothing; declared beside the budget.
+    validation: those that trainers which declare it may read.
+    test: what models are scored on.
+    pool_prices: (n,) what each answer costs; one unit each if None.
+
+    Raises
+    ------
+    ValueError
+        Another number of answers or prices than of prompts; a conversation that does not end with the user's turn;
+        nothing in the pool, or nothing to be scored on.
+    """
+
+    pool: tuple[Prompt, ...]
+    pool_answers: tuple[str, ...]
+    test: tuple[TestItem, ...]
+    seed: tuple[Demonstration, ...] = ()
+    validation: tuple[Demonstration, ...] = ()
+    pool_prices: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for what, found in (("answers", self.pool_answers), ("prices", self.pool_prices)):
+            if found is not None and len(found) != len(self.pool):
+                raise ValueError(f"{len(self.pool)} prompts in the pool, but {len(found)} {what}")
+        for prompt in (*self.pool, *(item.prompt for item in self.test)):
+            turns(prompt.said)
+        if not self.pool or not self.test:
+            raise ValueError(
+                f"{len(self.pool)} prompts in the pool, {len(self.test)} to be scored on: neither may be 0"
+            )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the pool's tasks, sorted."""
+        return tuple(sorted({prompt.task for prompt in self.pool}))
+
+    def content_hash(self) -> str:
+        """SHA-256, as 64 hexadecimal digits, of every prompt, answer and price in its part and order."""
+        prices = None if self.pool_prices is None else [float(price).hex() for price in self.pool_prices]
+        content = {
+            "pool": [dataclasses.astuple(prompt) for prompt in self.pool],
+            "answers": self.pool_answers,
+            "prices": prices,
+            **{part: [dataclasses.astuple(each) for each in getattr(self, part)] for part in PARTS},
+        }
+        return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+PARTS = ("seed", "validation", "test")
+
+
+class PromptSource(Plugin):
+    """Where prompts with their answers come from."""
+
+    def load(self) -> PromptData:
+        """Read them.
+
+        Raises
+        ------
+        FileNotFoundError
+            They are not on this machine; the message lists every way to get them.
+        ValueError
+            They are not what they should be; the message says where.
+        """
+        raise NotImplementedError
+
+    def dataset_name(self) -> str:
+        """The data behind it; see `Dataset.dataset_name`."""
+        return self.name
+
+    def fingerprint(self) -> str:
+        """Hash of prompts, answers and split, so that a run's identity changes with its data."""
+        return loaded(self).content_hash()
+
+    def beside(self) -> Mapping[str, int]:
+        return {SEED_LINE: len(loaded(self).seed)}
+
+
+@cache
+def loaded(source: PromptSource) -> PromptData:
+    """What a source loads, read once a process."""
+    return source.load()
+
+
+prompts = Registry("prompt source", PromptSource, "labelbench_plus.prompts")

@@ -1,0 +1,211 @@
+"""Generation: greedy, or drawn with one stream of random numbers a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Interval
+from numpy.random import Generator
+from torch import Tensor
+
+from labelbench_plus.algorithms.token_uncertainty import TokenStatistics, token_statistics
+from labelbench_plus.language.base import head_of
+from labelbench_plus.language.packing import padded_left
+from labelbench_plus.language.templates import Format
+
+FIRST = 1024  # words of the vocabulary that are looked at before all are sorted
+BATCH_TOKENS = 4096  # of prompts and answers that are written together
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are written. Part of a run's identity.
+
+    Attributes
+    ----------
+    max_new_tokens: the most an answer may have, with the token that ends it; one that reaches it is cut off.
+    temperature: logits are divided by it; 0 takes the likeliest token every time.
+    top_p: only the likeliest tokens that together have so much probability are drawn.
+    stop: an answer ends before any of these texts.
+    """
+
+    max_new_tokens: Annotated[int, Ge(1)] = 64
+    temperature: Annotated[float, Ge(0)] = 0.0
+    top_p: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Generations:
+    """Answers to n prompts.
+
+    Attributes
+    ----------
+    texts: of the answers.
+    ended: (n,) bool, whether each came to its end; the others were cut off.
+    tokens: (n,) int64 of each, with the one that ends it, at least 1.
+    statistics: of the tokens of all answers, one answer after another, from the model's own distribution (without
+        temperature); None unless asked for.
+    """
+
+    texts: tuple[str, ...]
+    ended: np.ndarray
+    tokens: np.ndarray
+    statistics: TokenStatistics | None = None
+
+
+def batches(lengths: Sequence[int], longest: int) -> list[np.ndarray]:
+    """Rows that are written together, shortest prompts first; a function of lengths and of the longest answer."""
+    order = np.argsort(np.asarray(lengths, dtype=np.int64), kind="stable")
+    found: list[np.ndarray] = []
+    start = 0
+    for end in range(1, len(order) + 1):
+        full = end == len(order) or (end + 1 - start) * (int(lengths[order[end]]) + longest) > BATCH_TOKENS
+        if full:
+            found.append(order[start:end])
+            start = end
+    return found
+
+
+@torch.no_grad()
+def generate(
+    model: Any,
+    form: Format,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    generators: Sequence[Generator] | None,
+    *,
+    with_statistics: bool = False,
+) -> Generations:
+    """Continue every prompt until `form.end`, a stop text, or the cap.
+
+    Parameters
+    ----------
+    model: of transformers.
+    prompts: their tokens, at least one each.
+    generators: one a prompt, of which each token takes one number, so that an answer does not depend on which others
+        are drawn; None if the temperature is 0.
+
+    Raises
+    ------
+    ValueError
+        Generators are missing, or not one a prompt; a prompt without tokens.
+    """
+    if (decoding.temperature > 0) != (generators is not None):
+        raise ValueError(
+            f"temperature {decoding.temperature} goes with {'a' if decoding.temperature else 'no'} generator"
+        )
+    if generators is not None and len(generators) != len(prompts):
+        raise ValueError(f"{len(prompts)} prompts need a generator each, got {len(generators)}")
+    if empty := [row for row, prompt in enumerate(prompts) if not len(prompt)]:
+        raise ValueError(f"prompt {empty[0]} has no tokens to continue")
+    written: list[_Answer] = [_Answer() for _ in prompts]
+    for rows in batches([len(prompt) for prompt in prompts], decoding.max_new_tokens):
+        _write(
+            model,
+            form,
+            [prompts[row] for row in rows],
+            [written[row] for row in rows],
+            decoding,
+            None if generators is None else [generators[row] for row in rows],
+            with_statistics,
+        )
+    statistics = None
+    if with_statistics:
+        parts = [(each.entropy, each.first, each.second) for each in written]
+        statistics = TokenStatistics(
+            *(torch.tensor([value for part in parts for value in part[k]], dtype=torch.float64) for k in range(3))
+        )
+    return Generations(
+        tuple(_text(form, each, decoding) for each in written),
+        np.array([each.ended for each in written], dtype=bool),
+        np.array([len(each.ids) for each in written], dtype=np.int64),
+        statistics,
+    )
+
+
+class _Answer:
+    """One that is being written."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.ended = False
+        self.entropy: list[float] = []
+        self.first: list[float] = []
+        self.second: list[float] = []
+
+
+def _write(
+    model: Any,
+    form: Format,
+    prompts: list[Sequence[int]],
+    answers: list[_Answer],
+    decoding: Decoding,
+    generators: list[Generator] | None,
+    with_statistics: bool,
+) -> None:
+    """One batch. Answers that have ended stay in it, and what the model goes on to say for them is dropped."""
+    device = model.device
+    ids, mask, positions = (each.to(device) for each in padded_left(prompts))
+    cache = None
+    for _ in range(decoding.max_new_tokens):
+        output = model.base_model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+        cache = output.past_key_values
+        logits = head_of(model, output.last_hidden_state[:, -1])
+        chosen = logits.argmax(dim=1) if generators is None else _drawn(logits, decoding, generators, answers)
+        statistics = token_statistics(logits) if with_statistics else None
+        kept = None if statistics is None else torch.stack([statistics.entropy, statistics.first, statistics.second])
+        kept = None if kept is None else kept.cpu()
+        for row, (answer, token) in enumerate(zip(answers, chosen.tolist(), strict=True)):
+            if answer.ended:
+                continue
+            answer.ids.append(token)
+            if kept is not None:
+                for values, value in zip((answer.entropy, answer.first, answer.second), kept[:, row], strict=True):
+                    values.append(float(value))
+            answer.ended = token == form.end or _stops(form, answer, decoding)
+        if all(answer.ended for answer in answers):
+            return
+        ids = chosen[:, None]
+        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+        positions = positions[:, -1:] + 1
+
+
+def _drawn(logits: Tensor, decoding: Decoding, generators: list[Generator], answers: list[_Answer]) -> Tensor:
+    """A token a row: the first at which the sum of the probabilities, the largest first, exceeds a random number."""
+    probabilities = (logits / decoding.temperature).softmax(dim=1)
+    count = min(FIRST, probabilities.shape[1])
+    values, words = probabilities.topk(count, dim=1)
+    numbers = torch.tensor(
+        [0.0 if answer.ended else each.random() for each, answer in zip(generators, answers, strict=True)],
+        dtype=torch.float64,
+        device=logits.device,
+    )
+    sums = values.double().cumsum(dim=1)
+    if count < probabilities.shape[1] and bool((sums[:, -1] < decoding.top_p).any()):
+        values, words = probabilities.sort(dim=1, descending=True, stable=True)
+        sums = values.double().cumsum(dim=1)
+    # The likeliest tokens that reach top_p: those before which less than that was reached.
+    allowed = (sums - values.double() < decoding.top_p).sum(dim=1, keepdim=True)
+    total = sums.gather(1, allowed - 1)
+    place = torch.searchsorted(sums, numbers[:, None] * total, right=True).clamp(max=allowed - 1)
+    return words.gather(1, place)[:, 0]
+
+
+def _stops(form: Format, answer: _Answer, decoding: Decoding) -> bool:
+    if not decoding.stop:
+        return False
+    text = form.text(answer.ids)
+    return any(stop in text for stop in decoding.stop)
+
+
+def _text(form: Format, answer: _Answer, decoding: Decoding) -> str:
+    text = form.text(answer.ids)
+    places = [text.index(stop) for stop in decoding.stop if stop in text]
+    return text[: min(places)] if places else text

@@ -1,0 +1,87 @@
+"""A dozen skills that a tiny model learns by heart, some of them rare: prompts with known answers, made in code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+
+from labelbench_plus.inputs.conversations import Demonstration
+from labelbench_plus.prompts import Prompt, PromptData, PromptSource, TestItem, prompts
+from labelbench_plus.seeding import Streams
+
+MADE_FROM = 0
+"""The seed of what is made: the same prompts for every run."""
+
+SKILLS: dict[str, tuple[str, dict[str, str]]] = {
+    "colours": ("colour of {}", {"grass": "green", "snow": "white", "coal": "black", "blood": "red"}),
+    "opposites": ("opposite of {}", {"hot": "cold", "big": "small", "up": "down", "dry": "wet"}),
+    "young": ("young of a {}", {"cow": "calf", "dog": "pup", "hen": "chick", "cat": "kitten"}),
+    "capitals": ("capital of {}", {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Peru": "Lima"}),
+    "noises": ("noise of a {}", {"bee": "buzz", "lion": "roar", "duck": "quack", "snake": "hiss"}),
+    "plurals": ("plural of {}", {"mouse": "mice", "foot": "feet", "child": "children", "goose": "geese"}),
+    "past": ("past tense of {}", {"go": "went", "see": "saw", "eat": "ate", "buy": "bought"}),
+    "homes": ("home of a {}", {"bird": "nest", "bear": "den", "spider": "web", "horse": "stable"}),
+    "tools": ("tool for {}", {"nails": "hammer", "wood": "saw", "hair": "comb", "soup": "spoon"}),
+    "numbers": ("digit for {}", {"one": "1", "three": "3", "seven": "7", "nine": "9"}),
+    "French": ("French for {}", {"water": "eau", "bread": "pain", "milk": "lait", "book": "livre"}),
+    "symbols": ("symbol of {}", {"iron": "Fe", "gold": "Au", "silver": "Ag", "tin": "Sn"}),
+}
+BEFORE = ("", "So: ", "Please: ", "Next: ", "Hm, ", "Say: ", "Now: ", "Well, ", "Quick: ", "Tell: ")
+AFTER = ("?", "!", ".", " ?", "??", " please", " now", ", please", ", quick", " then")
+
+
+@prompts.register("skills")
+@dataclass(frozen=True)
+class Skills(PromptSource):
+    """Four questions of each of a dozen skills, put in a hundred ways, and skills that are asked for unequally often.
+
+    What is learnt is which word belongs to which, so that a model without any knowledge can learn it from one answer
+    each, if only the skill is among what was bought. Prompts of the test set are put in ways that the pool lacks, all
+    skills alike.
+
+    Parameters
+    ----------
+    pool: how many prompts it has.
+    skew: the k-th skill is asked for in proportion to k to the minus this.
+    test: prompts of each skill that are held out.
+    demonstrations: how many are handed to everybody with their answers, beside the budget.
+    """
+
+    title = "Twelve skills, some rare"
+
+    pool: Annotated[int, Ge(1)] = 2000
+    skew: Annotated[float, Ge(0)] = 1.5
+    test: Annotated[int, Ge(1)] = 20
+    demonstrations: Annotated[int, Ge(0)] = 0
+
+    @classmethod
+    def example(cls) -> dict[str, int]:
+        return {"pool": 60, "test": 2}
+
+    def load(self) -> PromptData:
+        rng = Streams(MADE_FROM).rng("skills")
+        ways = [(before, after) for before in BEFORE for after in AFTER]
+        order = rng.permutation(len(ways)).tolist()
+        known, new = [ways[row] for row in order[: len(ways) // 2]], [ways[row] for row in order[len(ways) // 2 :]]
+        often = [(1 + place) ** -self.skew for place in range(len(SKILLS))]
+        names = list(SKILLS)
+
+        def made(task: str, ways: list[tuple[str, str]]) -> tuple[Prompt, str]:
+            form, pairs = SKILLS[task]
+            before, after = ways[rng.integers(len(ways))]
+            asked, answer = list(pairs.items())[rng.integers(len(pairs))]
+            return Prompt(f"{before}{form.format(asked)}{after}", task), answer
+
+        size = self.demonstrations + self.pool
+        drawn = rng.choice(len(names), size=size, p=[share / sum(often) for share in often]).tolist()
+        asked = [made(names[task], known) for task in drawn]
+        held = [made(task, new) for task in names for _ in range(self.test)]
+        seed, pool = asked[: self.demonstrations], asked[self.demonstrations :]
+        return PromptData(
+            pool=tuple(prompt for prompt, _ in pool),
+            pool_answers=tuple(answer for _, answer in pool),
+            test=tuple(TestItem(prompt, (answer,)) for prompt, answer in held),
+            seed=tuple(Demonstration(prompt.said, answer) for prompt, answer in seed),
+        )
