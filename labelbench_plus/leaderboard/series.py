@@ -119,7 +119,7 @@ def rivals(board: Board) -> list[list[BoardSetting]]:
 
 
 def along_a_line(at: Sequence[str]) -> tuple[float, ...] | None:
-    """How far along a line each point lies (`0.25`, `0.25:0.75`), by its first number that varies; None off any line."""
+    """How far along a line each point (`0.25:0.75`) lies, by its first number that varies; None off any line."""
     try:
         points = np.array([[float(part) for part in each.split(":")] for each in at])
     except ValueError:
