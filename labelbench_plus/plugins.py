@@ -84,10 +84,7 @@ class Plugin:
         return {}
 
     def settled(self, device: str) -> Mapping[str, str]:
-        """What it settles by itself on a machine and its results' last bits depend on: `{"arithmetic": "bfloat16"}`.
-
-        Asked of the same plugins as `beside`; stands in a run's manifest.
-        """
+        """What it settles by itself on a machine, for a run's manifest: `{"arithmetic": "bfloat16"}`."""
         return {}
 
 
