@@ -17,7 +17,9 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
-    package_data={"labelbench_plus": ["leaderboard/templates/*", "py.typed", "scaffold/templates/*"]},
+    package_data={
+        "labelbench_plus": ["leaderboard/templates/*", "policy_sets/banks/*", "py.typed", "scaffold/templates/*"]
+    },
     install_requires=[
         "annotated-types>=0.7",
         "filelock>=3.20",

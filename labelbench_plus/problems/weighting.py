@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
+from scipy.special import expit
 
 from labelbench_plus.answers import CLASS
 from labelbench_plus.budget import Ledger
@@ -148,8 +149,7 @@ class Weighting(Problem):
         known = opened.rewards(pairs)
         user = streams.rng("user").dirichlet(np.ones(len(known)))
         prefers = (1 - self.unknown) * user @ known + self.unknown * _strange(opened, pairs, known, world)
-        probability = 1 / (1 + np.exp(-prefers / self.temperature))
-        answers = (streams.rng("answers").random(self.pairs) < probability).astype(np.int64)
+        answers = (streams.rng("answers").random(self.pairs) < expit(prefers / self.temperature)).astype(np.int64)
         told = self.temperature if self.told is None else self.told
         return WeightingInstance(opened, pairs, answers, user, told, place.device)
 
