@@ -135,11 +135,7 @@ class Weighting(Problem):
         return "relative_regret", False
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
-        stop = "of a rule that stops when the best question is worth less than its price; no run stops by it"
-        return (
-            *(ShownScore(name, False) for name in ("regret", "weight_error", "kl", "forwards_per_token")),
-            *(ShownScore(name, False, caveat=stop) for name in ("stop_answers", "stop_relative_regret")),
-        )
+        return tuple(ShownScore(name, False) for name in ("regret", "weight_error", "kl", "forwards_per_token"))
 
     def dataset_name(self) -> str:
         return label(self.policies)
