@@ -43,6 +43,8 @@ CONTRACTS = {
         *("Bits", "Fit", "Fitted", "Given", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
     },
     "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "annotators": {"Annotator", "Asked", "annotators"},
+    "evaluations": {"Evaluation", "Sitting", "evaluations"},
     "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
