@@ -42,7 +42,10 @@ CONTRACTS = {
     "policy_sets": {
         *("Bits", "Fit", "Fitted", "Given", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
     },
-    "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "problems": {
+        *("Guard", "Instance", "Place", "Problem", "Scored"),
+        *("Series", "SeriesColumn", "ShownScore", "point", "problems"),
+    },
     "annotators": {"Annotator", "Asked", "annotators"},
     "evaluations": {"Evaluation", "Sitting", "evaluations"},
     "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
@@ -58,6 +61,7 @@ TESTING = {
     "Outcome",
     "Report",
     "check_augmentation",
+    "check_combiner",
     "check_condition",
     "check_dataset",
     "check_encoder",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt
+from scipy.special import expit
 
 from labelbench_plus.algorithms.decoding.hypervolume import hypervolume
 from labelbench_plus.budget import Ledger
@@ -18,7 +19,7 @@ from labelbench_plus.contracts.combiners import Response
 from labelbench_plus.contracts.policy_sets import Bits, Learner, OpenPolicySet, Outcome, Pairs, PolicySet
 from labelbench_plus.decoding.weightings import lattice
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, Series, SeriesColumn, point, problems
+from labelbench_plus.problems import Place, Problem, Series, SeriesColumn, ShownScore, point, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.source_tasks.oracle import SourceOracle
 from labelbench_plus.source_tasks.space import Finite
@@ -134,14 +135,24 @@ class Objectives(Problem):
         shared = [*((name, True) for name in names), ("kl", False), ("value", True)]
         columns = (
             *(SeriesColumn(name, higher) for name, higher in shared),
-            SeriesColumn("regret", False),
-            *(SeriesColumn(f"{who}:{name}", higher) for who in ("reference", "best") for name, higher in shared),
+            SeriesColumn("regret", False, given=False),
         )
-        chart = (names[0], names[1])
-        found = [Series("front", "weights", tuple(map(point, self.weightings())), columns, chart)]
-        if self.signed:
-            found.append(Series("signed", "weights", tuple(map(point, self.beyond())), columns, chart))
-        return tuple(found)
+        grids = {"front": self.weightings(), **({"signed": self.beyond()} if self.signed else {})}
+        return tuple(
+            Series(name, "weights", tuple(map(point, grid)), columns, (names[0], names[1]), ("reference", "best"))
+            for name, grid in grids.items()
+        )
+
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        runs = "another weighting needs no new labels, of whatever kind the training: decoding saves training runs"
+        share = ShownScore(
+            "hypervolume_share", True, caveat="ignores KL, so it rises with every step off the reference"
+        )
+        return (
+            *(ShownScore(name, False) for name in ("relative_regret", "inner_regret", "kl", "forwards_per_token")),
+            ShownScore("training_runs", False, caveat=runs),
+            *((share,) if len(self.policies.objectives()) in DRAWN else ()),
+        )
 
     def weightings(self) -> list[list[float]]:
         """The grid."""
@@ -166,7 +177,7 @@ class Objectives(Problem):
                 drawn = opened.pairs(BLOCK, rng)
                 better = sharpness[source] * opened.rewards(drawn)[source] / opened.beta
                 pairs.append(np.stack([drawn.prompts, drawn.first, drawn.second], axis=1))
-                bits.append((rng.random(BLOCK) < 1 / (1 + np.exp(-better))).astype(np.float64))
+                bits.append((rng.random(BLOCK) < expit(better)).astype(np.float64))
             return np.concatenate(pairs), np.concatenate(bits)
 
         oracle = SourceOracle(
