@@ -13,6 +13,7 @@ from labelbench_plus.commands.check import check
 from labelbench_plus.commands.common import USAGE
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.data import data
+from labelbench_plus.commands.decode import decode
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
 from labelbench_plus.commands.new import new
@@ -50,6 +51,7 @@ for panel, name, command in (
     (EXTEND, "new", new),
     (EXTEND, "check", check),
     (RUN, "replay", replay),
+    (RUN, "decode", decode),
 ):
     app.command(name, rich_help_panel=panel)(command)
 for panel, name, group in (
