@@ -205,8 +205,8 @@ class Registry(Generic[P]):
         entry = self._installed.get(name)
         if entry is None:
             others = [registry(kind) for kind in kinds()]
-            found = [with_article(other.kind) for other in others if name in other.entries()]
-            known = f"; it is {' and '.join(found)}" if found else f"; known: {', '.join(self.entries())}"
+            named = [with_article(other.kind) for other in others if name in other.entries()]
+            known = f"; it is {' and '.join(named)}" if named else f"; known: {', '.join(self.entries())}"
             raise PluginError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.entries(), n=3) or known}")
         if not entry.target:
             raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")

@@ -220,7 +220,7 @@ def _work(
             connection.send((state, value, message, detail))
 
     if heard:
-        sys.stdout = sys.stderr = _Heard(send)  # type: ignore[assignment]
+        sys.stdout = sys.stderr = _Heard(send)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", force=heard)
     logging.getLogger("labelbench_plus").setLevel(logging.INFO)  # encoding a data set can take minutes: say how far
     import torch
