@@ -90,9 +90,8 @@ class ListedLearner:
         steps: int,
         streams: Streams,
     ) -> Policies:
-        count = len(policies) or len(rewards)  # a combiner that reads neither is shown so many references
+        rows = torch.stack(list(policies))
         with torch.no_grad():
-            rows = torch.stack(list(policies) or [self.policy_family.start(streams)] * max(count, 1))
             log_policies = self.policy_family.values(rows)
         learned = ListedPolicies(log_policies, self.log_reference, self.beta, self.divergence, self.steps)
         return learned.policies(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt
+from scipy.special import expit
 
 from labelbench_plus.algorithms.decoding.hypervolume import hypervolume
 from labelbench_plus.budget import Ledger
@@ -143,11 +144,13 @@ class Objectives(Problem):
         )
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
+        runs = "another weighting needs no new labels, of whatever kind the training: decoding saves training runs"
         share = ShownScore(
             "hypervolume_share", True, caveat="ignores KL, so it rises with every step off the reference"
         )
         return (
-            *(ShownScore(name, False) for name in ("kl", "forwards_per_token", "training_runs")),
+            *(ShownScore(name, False) for name in ("relative_regret", "inner_regret", "kl", "forwards_per_token")),
+            ShownScore("training_runs", False, caveat=runs),
             *((share,) if len(self.policies.objectives()) in DRAWN else ()),
         )
 
@@ -174,7 +177,7 @@ class Objectives(Problem):
                 drawn = opened.pairs(BLOCK, rng)
                 better = sharpness[source] * opened.rewards(drawn)[source] / opened.beta
                 pairs.append(np.stack([drawn.prompts, drawn.first, drawn.second], axis=1))
-                bits.append((rng.random(BLOCK) < 1 / (1 + np.exp(-better))).astype(np.float64))
+                bits.append((rng.random(BLOCK) < expit(better)).astype(np.float64))
             return np.concatenate(pairs), np.concatenate(bits)
 
         oracle = SourceOracle(

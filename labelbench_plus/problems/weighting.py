@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
+from scipy.special import expit
 
 from labelbench_plus.answers import CLASS
 from labelbench_plus.budget import Ledger
@@ -16,7 +17,7 @@ from labelbench_plus.contracts.combiners import Listed, Response
 from labelbench_plus.contracts.policy_sets import Given, OpenPolicySet, Pairs, PolicySet
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.problems import Place, Problem, ShownScore, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -133,6 +134,14 @@ class Weighting(Problem):
     def primary_metric(self) -> tuple[str, bool]:
         return "relative_regret", False
 
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        saved = "answers find a weighting that is not known; for one that is, training anew needs no new labels either"
+        return (
+            ShownScore("regret", False),
+            ShownScore("weight_error", False, caveat=saved),
+            *(ShownScore(name, False) for name in ("kl", "forwards_per_token")),
+        )
+
     def dataset_name(self) -> str:
         return label(self.policies)
 
@@ -148,8 +157,7 @@ class Weighting(Problem):
         known = opened.rewards(pairs)
         user = streams.rng("user").dirichlet(np.ones(len(known)))
         prefers = (1 - self.unknown) * user @ known + self.unknown * _strange(opened, pairs, known, world)
-        probability = 1 / (1 + np.exp(-prefers / self.temperature))
-        answers = (streams.rng("answers").random(self.pairs) < probability).astype(np.int64)
+        answers = (streams.rng("answers").random(self.pairs) < expit(prefers / self.temperature)).astype(np.int64)
         told = self.temperature if self.told is None else self.told
         return WeightingInstance(opened, pairs, answers, user, told, place.device)
 

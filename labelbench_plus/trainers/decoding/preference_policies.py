@@ -66,14 +66,19 @@ class PreferencePolicies(Trainer):
 
     def fit(self, data: ObjectivesData, streams: Streams, previous: Any | None) -> PoliciesOfObjectives:
         needs = self.combiner.needs
-        policies: tuple[Fitted, ...] = ()
+        from labelbench_plus.contracts.policy_sets import Fit
+
+        untrained = [Fit(bits, math.inf) for bits in data.bits]
+        policies = tuple(data.learner.policies(untrained, self.steps, streams))
         rewards: tuple[Fitted, ...] = ()
-        errors = np.full(len(data.bits), NOTHING_LEARNED)
+        errors, runs = np.full(len(data.bits), NOTHING_LEARNED), 0
         if needs & {"distributions", "parameters"}:
             policies, errors = self._learned(data, "policies", streams)
+            runs += len(policies)
         if "rewards" in needs:
             rewards, errors = self._learned(data, "rewards", streams)
-        return PoliciesOfObjectives(self.combiner, data.learner, policies, rewards, errors, self.steps, streams)
+            runs += len(rewards)
+        return PoliciesOfObjectives(self.combiner, data.learner, policies, rewards, errors, runs, self.steps, streams)
 
     def _learned(self, data: ObjectivesData, of: Of, streams: Streams) -> tuple[tuple[Fitted, ...], np.ndarray]:
         """What is learned of each objective, and what held-out bits of it cost, in nats."""
@@ -119,7 +124,9 @@ class PoliciesOfObjectives:
 
     Attributes
     ----------
+    policies: one an objective, the reference where none was needed. rewards: estimates, if they were needed.
     errors: (M,) what held-out bits of each cost, in nats; ln 2 where nothing is learned.
+    training_runs: how many policies and rewards were trained, those of cross-validation aside.
     """
 
     combiner: Combiner
@@ -127,12 +134,9 @@ class PoliciesOfObjectives:
     policies: tuple[Fitted, ...]
     rewards: tuple[Fitted, ...]
     errors: np.ndarray
+    training_runs: int
     steps: int
     streams: Streams
-
-    @property
-    def training_runs(self) -> int:
-        return len(self.policies) + len(self.rewards)
 
     def objective_errors(self) -> np.ndarray:
         return self.errors.copy()

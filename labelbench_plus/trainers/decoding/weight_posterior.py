@@ -44,7 +44,7 @@ class WeightPosterior(WeightingTrainer):
 
     particles: Annotated[int, Ge(100)] = 2000
     temperature: Literal["told", "fit"] = "told"
-    price: Annotated[float, Gt(0)] = 0.002
+    price: Annotated[float, Gt(0)] = 0.005
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:
