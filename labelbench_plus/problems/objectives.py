@@ -144,11 +144,13 @@ class Objectives(Problem):
         )
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
+        runs = "another weighting needs no new labels, of whatever kind the training: decoding saves training runs"
         share = ShownScore(
             "hypervolume_share", True, caveat="ignores KL, so it rises with every step off the reference"
         )
         return (
-            *(ShownScore(name, False) for name in ("kl", "forwards_per_token", "training_runs")),
+            *(ShownScore(name, False) for name in ("relative_regret", "inner_regret", "kl", "forwards_per_token")),
+            ShownScore("training_runs", False, caveat=runs),
             *((share,) if len(self.policies.objectives()) in DRAWN else ()),
         )
 

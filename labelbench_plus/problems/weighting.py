@@ -17,7 +17,7 @@ from labelbench_plus.contracts.combiners import Listed, Response
 from labelbench_plus.contracts.policy_sets import Given, OpenPolicySet, Pairs, PolicySet
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
-from labelbench_plus.problems import Place, Problem, problems
+from labelbench_plus.problems import Place, Problem, ShownScore, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -133,6 +133,9 @@ class Weighting(Problem):
 
     def primary_metric(self) -> tuple[str, bool]:
         return "relative_regret", False
+
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        return tuple(ShownScore(name, False) for name in ("regret", "weight_error", "kl", "forwards_per_token"))
 
     def dataset_name(self) -> str:
         return label(self.policies)

@@ -125,15 +125,14 @@ class TestScores:
         found = scores(40, {"penalties": [0.1], "steps": 10}, signed=True)
         front, signed = problem.series()
         assert front.at == ("1:0", "0.5:0.5", "0:1") and signed.at == ("1.5:-0.5", "-0.5:1.5")
-        names = {s.score(column.name, at) for s in (front, signed) for column in s.columns for at in s.at}
-        assert names == {name for name in found if split_point(name)}
+        assert {*front.scores(), *signed.scores()} == {name for name in found if split_point(name)}
         of = [front.score("regret", at) for at in front.at]
         assert found["regret"] == pytest.approx(np.mean([found[name] for name in of]))
         assert found["inner_regret"] == found["front.regret@0.5:0.5"]
         for at in (*front.at, *signed.at):
             series = front if at in front.at else signed
-            values = {who: found[series.score(f"{who}value", at)] for who in ("", "reference:", "best:")}
-            assert values["best:"] >= max(values.values()) - 1e-12
+            values = {given: found[series.score("value", at, given)] for given in (None, "reference", "best")}
+            assert values["best"] >= max(values.values()) - 1e-12
 
     def test_only_one_weighting_of_each_objective_has_no_inner_regret(self):
         assert "inner_regret" not in scores(0, {"combiner": "reference"}, grid=2)
