@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -47,8 +48,9 @@ def trained(trainer: Any, data: InstructionData, streams: Streams, keeper: Keepe
         return LanguageModel(base, data.template)
     if importlib.util.find_spec("trl") is None:  # not imported: it takes seconds, and settles much for its process
         library("trl", "trl")
-    if trainer.four_bit and base.device.type != "cuda":
-        raise ValueError(f"four_bit: true needs a CUDA device and bitsandbytes, and this runs on {base.device}")
+    for wanted, what in ((trainer.four_bit, "four_bit: true needs"), (trainer.processes > 1, "several processes need")):
+        if wanted and base.device.type != "cuda":
+            raise ValueError(f"{what} CUDA devices, and this runs on {base.device}")
     found = examples(LanguageModel(base, data.template).format, shown, min(trainer.max_tokens, base.context))
     steps = plan([len(each.ids) for each in found], trainer.batch, trainer.epochs, streams.rng("data_order"))
     with tempfile.TemporaryDirectory(prefix="trl_sft.") as place:
@@ -61,6 +63,12 @@ def trained(trainer: Any, data: InstructionData, streams: Streams, keeper: Keepe
         _write(folder, [found[row] for rows in steps for row in rows], trainer, data, streams)
         _launch(folder, trainer, on_cpu=base.device.type == "cpu")
         result = json.loads((folder / worker.RESULT).read_text())
+        expected = math.ceil(sum(map(len, steps)) / trainer.batch)
+        if not trainer.packing and result["steps"] != expected:
+            raise RuntimeError(
+                f"TRL took {result['steps']} steps instead of {expected} of {trainer.batch} examples: is the number of "
+                f"processes ({trainer.processes}) what the configuration in `launch` says?"
+            )
         learned: Any
         if trainer.tune == "lora":
             learned = Adapter.load(folder / worker.MODEL, base.device)
@@ -137,6 +145,7 @@ def _launch(folder: Path, trainer: Any, *, on_cpu: bool) -> None:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(trainer.processes)]
     command += ["--config_file", str(trainer.launch)] if trainer.launch else ["--num_machines", "1"]
     command += ["--cpu"] if on_cpu else []
+    command += ["--multi_gpu"] if trainer.processes > 1 and not trainer.launch else []
     command += ["--module", worker.__name__, str(folder)]
     quiet = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     log = folder / "log"

@@ -35,7 +35,7 @@ class TrlSft(LanguageTrainer):
         that keeps them apart (flash attention), and reads another number of examples a step.
     four_bit: whether the base is held in four bits in training (by bitsandbytes, on CUDA devices). What is learned is
         then put on the base as it is.
-    processes: one a device; `batch` is divided among them.
+    processes: one a CUDA device; `batch` is divided among them.
     launch: a configuration of accelerate's, for FSDP or DeepSpeed.
     """
 

@@ -44,5 +44,6 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(Exception, match="four_bit goes with tune: lora"):
         trainers.build({"name": "trl_sft", "four_bit": True, "tune": "full"})
     if importlib.util.find_spec("trl") is not None:
-        with pytest.raises(ValueError, match="needs a CUDA device"):
-            trainers.build({"name": "trl_sft", "four_bit": True}).fit(DATA, Streams(0), None)
+        for fields in ({"four_bit": True}, {"processes": 2}):
+            with pytest.raises(ValueError, match="CUDA devices, and this runs on cpu"):
+                trainers.build({"name": "trl_sft", **fields}).fit(DATA, Streams(0), None)
