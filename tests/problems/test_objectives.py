@@ -216,5 +216,7 @@ class TestAllocation:
 
 
 def test_a_bank_cannot_be_learned_on():
-    with pytest.raises(ValueError, match="nothing can be learned on it"):
+    with pytest.raises(
+        ValueError, match="nothing can be learned on 'response_bank'; the problem 'weighting' can use it"
+    ):
         opened(policies="response_bank")
