@@ -49,6 +49,10 @@ class TrlSft(LanguageTrainer):
     processes: Annotated[int, Ge(1), Infra()] = 1
     launch: Annotated[Path | None, Infra(), Outside("files")] = None
 
+    @classmethod
+    def example(cls) -> None:  # every fit starts processes, which takes long
+        return None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch % self.processes:
