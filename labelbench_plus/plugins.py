@@ -83,6 +83,10 @@ class Plugin:
         """
         return {}
 
+    def settled(self, device: str) -> Mapping[str, str]:
+        """What it settles by itself on a machine, for a run's manifest: `{"arithmetic": "bfloat16"}`."""
+        return {}
+
 
 class Described(Plugin):
     """A plugin of which this process has a description alone: its class is a stranger's, and not imported here."""

@@ -31,6 +31,11 @@ class Prompt:
     said: Conversation
     task: str
 
+    @property
+    def text(self) -> str:
+        """What the user says last."""
+        return turns(self.said)[-1].text
+
 
 @dataclass(frozen=True)
 class TestItem:

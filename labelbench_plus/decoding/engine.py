@@ -111,8 +111,7 @@ class _Job:
         columns = state.columns
         active = [column for column in columns if column < count]
         kept = [weights[column] for column in active]
-        mixes = self.policies.mixes and self.rule.is_linear(weights)
-        mix = _mixtures(columns, weights, count, self.kl, self.ids.device) if mixes else None
+        linear = _mixtures(columns, weights, count, self.kl, self.ids.device) if self.rule.is_linear(weights) else None
         carried = torch.zeros(len(columns), rows, dtype=torch.float64, device=self.ids.device)
         places, said, gains, far = _places(self.mask), [], [], []
         done = torch.zeros(rows, dtype=torch.bool, device=self.ids.device)
@@ -120,22 +119,27 @@ class _Job:
         for step in range(self.max_new_tokens):
             seen = self.length + step
             place = places[:, seen - tokens.shape[1] : seen]
-            scores = self.policies.advance(state, tokens, self.mask[:, :seen], place, mix).double()
+            mix = linear if self.policies.mixes else None
+            scores = self.policies.advance(state, tokens, self.mask[:, :seen], place, mix)
+            if scores.dtype != torch.float64:
+                scores = scores.float()
             reference = scores[-1] if columns[-1] == count else None
-            if mixes:
-                logs = torch.log_softmax(scores[0], dim=-1)
+            if linear is not None:
+                mean = scores[0] if mix is not None else torch.tensordot(linear[0].to(scores.dtype), scores, dims=1)
+                logs = torch.log_softmax(mean, dim=-1)
             else:
                 logs = self._combined(scores[: len(active)], kept, reference, carried, weights)
             chosen = self._chosen(logs, step)
             gained = logs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             if bool(torch.isnan(gained).any()):
                 raise ValueError("policies: their scores are not numbers; check the models' weights and dtype")
-            gains.append(torch.where(done, 0.0, gained))
+            gains.append(torch.where(done, 0.0, gained.double()))
             if self.kl:
                 assert reference is not None
-                far.append(torch.where(done, 0.0, kl_divergence(logs, torch.log_softmax(reference, dim=-1))))
+                base = torch.log_softmax(reference.double(), dim=-1)
+                far.append(torch.where(done, 0.0, kl_divergence(torch.log_softmax(logs.double(), dim=-1), base)))
             if self.rule.carries():
-                carried = carried + torch.log_softmax(scores, dim=-1)[..., torch.arange(rows), chosen]
+                carried = carried + torch.log_softmax(scores.double(), dim=-1)[..., torch.arange(rows), chosen]
             tokens = self.policies.ids(chosen).unsqueeze(-1)
             said.append(torch.where(done, -1, tokens.squeeze(-1)))
             done = done | torch.isin(tokens.squeeze(-1), ends)
@@ -165,7 +169,7 @@ class _Job:
     def _chosen(self, logs: Tensor, step: int) -> Tensor:
         if self.uniforms is None:
             return logs.argmax(dim=-1)
-        below = logs.exp().cumsum(dim=-1)
+        below = logs.double().exp().cumsum(dim=-1)
         drawn = torch.as_tensor(self.uniforms[:, step], dtype=torch.float64, device=logs.device).unsqueeze(-1)
         # The first token whose sum exceeds the draw: never one of probability zero.
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True).squeeze(-1)

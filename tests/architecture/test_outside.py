@@ -43,6 +43,7 @@ HARMLESS = {
     "networks.timm.model": "one of timm's list",
     "networks.torchvision.model": "one of torchvision's list",
     "networks.torchvision.tag": "one of torchvision's list",
+    "evaluations.lm_eval.metric": "is looked up in what the harness says",
     "prompts.hugging_face.config": "is read with `hub` or `folder` alone",
     "prompts.hugging_face.revision": "is read with `hub` alone",
     "prompts.hugging_face.split": COLUMN,

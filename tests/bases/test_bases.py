@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 
 import pytest
 import torch
@@ -18,15 +17,6 @@ TINY = {"name": "tiny_llama", "width": 16, "layers": 1, "heads": 2, "context": 6
 
 def of_folder(folder, **fields):
     return bases.build({"name": "causal", "model": "mine", "weights": "folder", "folder": str(folder), **fields})
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    def refused(*arguments, **named):
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(socket, "socket", refused)
-    monkeypatch.setattr(socket, "create_connection", refused)
 
 
 def test_tiny_weights_are_a_function_of_the_seed():
@@ -82,3 +72,12 @@ def test_precision_is_the_same_every_time():
     assert auto.precision("cuda:0") == "bfloat16"
     assert of_folder("/nowhere", arithmetic="bfloat16").precision("cpu") == "bfloat16"
     assert bases.build(TINY).precision("cuda:0") == "float32"
+
+
+def test_a_manifest_says_what_a_base_is_computed_in():
+    from labelbench_plus.store.manifest import _settled
+
+    class Run:
+        problem, trainer, proxy = of_folder("/nowhere", arithmetic="bfloat16"), bases.build(TINY), None
+
+    assert _settled(Run, "cpu") == {"causal arithmetic": "bfloat16", "tiny_llama arithmetic": "float32"}
