@@ -40,7 +40,7 @@ def loaded():
 
 
 @pytest.mark.parametrize("name", bad_ones())
-def test_each_is_caught_by_exactly_its_check(name, monkeypatch, warm_children):
+def test_each_is_caught_by_exactly_its_check(name, monkeypatch):
     monkeypatch.setattr(cost, "GRACE_SECONDS", 3.0 if name == "bad_neverdone" else 60.0)
     monkeypatch.setattr(cost, "CANDIDATES", 2000)  # what they take does not depend on it, and it is quicker
     monkeypatch.setattr(cost, "WIDTH", 16)

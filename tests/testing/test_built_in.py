@@ -63,7 +63,7 @@ def test_strategies(name):
 
 
 @pytest.mark.parametrize("name", ["margin", "k_center"])
-def test_the_cost_they_declare(name, warm_children):
+def test_the_cost_they_declare(name):
     report = check_strategy(name)
     fine(report)
     assert "MB" in report["cost"].detail or "memory cannot be measured" in report["cost"].detail
