@@ -42,6 +42,7 @@ class ResponseBank(PolicySet):
 
     title = "Bank of scored responses"
     exact = True
+    learns = False
     offers = frozenset({"distributions", "reference"})
 
     bank: Literal["made_up"] = "made_up"
