@@ -185,6 +185,8 @@ def _how(code: int) -> str:
 class _Heard(io.TextIOBase):
     """A worker's output, sent to the parent a line at a time."""
 
+    encoding = "utf-8"  # who prints asks what can be printed
+
     def __init__(self, send: Callable[..., None]) -> None:
         self._send, self._line = send, ""
 
