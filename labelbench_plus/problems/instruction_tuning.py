@@ -24,7 +24,7 @@ from labelbench_plus.language.prompt_pool import PromptPool
 from labelbench_plus.language.sitting import ModelSitting
 from labelbench_plus.language.templates import Template
 from labelbench_plus.plugins import From, Since, label
-from labelbench_plus.problems import Place, Problem, Scored, problems
+from labelbench_plus.problems import Place, Problem, Scored, ShownScore, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import ItemView, Providers
 
@@ -118,16 +118,22 @@ class InstructionTuning(Problem):
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def capacity(self) -> float:
-        return float(_prices(loaded(self.prompts)).sum())
+        return self.prompts.capacity()
 
     def dearest(self) -> float:
-        return float(_prices(loaded(self.prompts)).max())
+        return self.prompts.dearest()
 
     def validation_labels(self) -> int:
-        return len(loaded(self.prompts).validation)
+        return self.prompts.validation_labels()
 
     def primary_metric(self) -> tuple[str, bool]:
         return self.evaluations[0].primary_metric()
+
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        others = [evaluation.primary_metric() for evaluation in self.evaluations[1:]]
+        about = [("tasks_covered", True), ("validity", True), ("distinct_2", True), ("response_tokens", False)]
+        far = ShownScore("base_kl", False, "how far from the base, no fault in itself")
+        return (*(ShownScore(*each) for each in (*others, *about)), far)
 
     def dataset_name(self) -> str:
         return self.prompts.dataset_name()
@@ -149,7 +155,7 @@ class InstructionInstance:
 
     def __init__(self, problem: InstructionTuning, data: PromptData, place: Place) -> None:
         said = [prompt.said for prompt in data.pool]
-        self._problem, self._device, self._prices = problem, place.device, _prices(data)
+        self._problem, self._device, self._prices = problem, place.device, data.prices
         self.oracle = AnnotatedOracle(
             np.array(data.pool_answers, dtype=object), self._prices, problem.annotator, said, place.answers
         )
@@ -207,10 +213,6 @@ class InstructionInstance:
     def score_bought(self, ledger: Ledger) -> dict[str, float]:
         """How many tasks there is an answer of among what was bought."""
         return {"tasks_covered": float(len(np.unique(self._tasks[ledger.answered_items])))}
-
-
-def _prices(data: PromptData) -> np.ndarray:
-    return np.ones(len(data.pool)) if data.pool_prices is None else data.pool_prices
 
 
 def _providers(

@@ -77,7 +77,7 @@ def test_a_run_killed_while_training_gives_the_same_bytes_when_resumed(tmp_path,
 
 @BOTH
 def test_a_strategy_in_a_process_of_its_own_gives_the_same_bytes(tmp_path, suite, trainer):
-    (tmp_path / "apart.yaml").write_text(f"isolate: best_effort\n{suite}")
+    (tmp_path / "apart.yaml").write_text(f"isolate: process\n{suite}")
     isolate = load_suite(tmp_path / "apart.yaml").isolate
     assert carried(tmp_path, suite, "apart", isolate) == carried(tmp_path, suite, "here")
 

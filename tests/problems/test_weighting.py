@@ -33,7 +33,7 @@ def features(instance):
 def curve(strategy, seed, rounds=8, trainer=None, **changes):
     """Scores after three answers, six, …; the first three are random."""
     streams, instance, ledger, model, scores = Streams(seed), opened(seed, **changes), Ledger(), None, []
-    fitter = build("trainers", trainer or {"name": "weight_posterior", "particles": 500})
+    fitter = build("trainers", trainer or {"name": "weight_posterior", "particles": 500, "price": 9.0})
     for number in range(rounds):
         chooser = build("strategies", strategy if number else "random")
         view = instance.view(Needs(chooser.needs, fitter), ledger, model, 3.0)
