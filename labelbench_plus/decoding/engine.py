@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.decoding.policy_combination import kl_divergence
 from labelbench_plus.decoding.policies import LivePolicies, State
-from labelbench_plus.decoding.rule import Rule, checked_weights
+from labelbench_plus.decoding.rule import AnyRule, Rule, checked_weights
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def decode(
     *,
     max_new_tokens: int,
     ending: Collection[int] = (),
-    rule: Rule | None = None,
+    rule: AnyRule | None = None,
     uniforms: np.ndarray | None = None,
     kl: bool = False,
 ) -> list[Decoded]:
@@ -97,7 +97,7 @@ class _Job:
     """What is the same for every weighting."""
 
     policies: LivePolicies
-    rule: Rule
+    rule: AnyRule
     ids: Tensor
     mask: Tensor
     length: int
@@ -182,7 +182,7 @@ def _columns_of(steps: list[Tensor], length: int, fill: int) -> np.ndarray:
     return torch.nn.functional.pad(found, (0, length - found.shape[1]), value=fill).cpu().numpy()
 
 
-def _columns(policies: LivePolicies, weights: tuple[float, ...], rule: Rule, kl: bool) -> tuple[int, ...]:
+def _columns(policies: LivePolicies, weights: tuple[float, ...], rule: AnyRule, kl: bool) -> tuple[int, ...]:
     """Policies that have to run, the reference last."""
     active = tuple(index for index, weight in enumerate(weights) if weight)
     return (*active, policies.count) if kl or rule.needs_reference(weights) else active
@@ -218,7 +218,7 @@ def _check_inputs(
     prompts: Sequence[Sequence[int]],
     weightings: Sequence[tuple[float, ...]],
     max_new_tokens: int,
-    rule: Rule,
+    rule: AnyRule,
     uniforms: np.ndarray | None,
     kl: bool,
 ) -> None:

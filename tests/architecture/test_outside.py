@@ -53,6 +53,7 @@ HARMLESS = {
     "prompts.hugging_face.task": COLUMN,
     "prompts.reasoning.families": "one of the package's list",
     "prompts.trivia.categories": "names of files of the folder",
+    "policy_sets.adapters.prompts": "is said to a model",
     "strategies.basic_filter.language": COLUMN,
     "strategies.known_clean.wanted": COLUMN,
     "strategies.score_column.column": COLUMN,

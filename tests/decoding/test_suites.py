@@ -14,10 +14,11 @@ SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
     ("name", "runs"),
     [
         ("weighting_table", 3 * 2 * 7 * 30),
-        ("weighting_bank", 2 * 7 * 30),
+        ("weighting_bank", 2 * 2 * 7 * 30),
         ("objectives_token_world", 7 * 2 * 20),
         ("objectives_noisy", 2 * 2 * 20),
         ("objectives_divergences", 8 * 4 * 20),
+        ("objectives_smollm", 3),
     ],
 )
 def test_a_suite_is_as_large_as_it_says_and_has_the_reference(name, runs):
