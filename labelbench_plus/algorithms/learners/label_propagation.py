@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES
 
@@ -33,6 +34,7 @@ class Graph:
     neighbours: int
 
 
+@detached
 def neighbour_graph(features: Tensor, neighbours: int, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Graph:
     """Connect every point with its k nearest: W = (A + Aᵀ) / 2, A_ij = exp(−d_ij² / (σ_i σ_j)) for j near i.
 
@@ -63,6 +65,7 @@ def neighbour_graph(features: Tensor, neighbours: int, *, chunk_bytes: int = DEF
     return Graph(features, scales, matrix, neighbours)
 
 
+@detached
 def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, *, alpha: float = 0.99) -> Tensor:
     """Solve (I − α S) F = Y by conjugate gradients, all classes at once.
 
@@ -96,6 +99,7 @@ def propagate(graph: Graph, labelled: Tensor, labels: Tensor, num_classes: int, 
     return solution.clamp_min(0).to(graph.points.device)
 
 
+@detached
 def induce(graph: Graph, values: Tensor, features: Tensor, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Values for new points: the mean over their nearest graph points, weighted as the graph's edges.
 
