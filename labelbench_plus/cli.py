@@ -25,6 +25,7 @@ from labelbench_plus.commands.submission import submission
 from labelbench_plus.commands.sweep import sweep
 from labelbench_plus.commands.wandb import wandb
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import collect_rarely
 
 PLACES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 """What is wrong with a file or folder of the user's; all else is a fault of this program, and ends in a traceback."""
@@ -53,6 +54,7 @@ for name, group in (
 
 
 def main() -> None:
+    collect_rarely()
     try:
         app()
     except OSError as error:

@@ -83,6 +83,10 @@ class Plugin:
         """
         return {}
 
+    def settled(self, device: str) -> Mapping[str, str]:
+        """What it settles by itself on a machine, for a run's manifest: `{"arithmetic": "bfloat16"}`."""
+        return {}
+
 
 class Described(Plugin):
     """A plugin of which this process has a description alone: its class is a stranger's, and not imported here."""
@@ -278,7 +282,7 @@ class Registry(Generic[P]):
                 parts = file.relative_to(folder).with_suffix("").parts
                 if not any(part.startswith("_") for part in parts):
                     found[parts[-1]] = Entry(parts[-1], BUILT_IN, ".".join((self.group, *parts)))
-        for point in importlib.metadata.entry_points(group=self.group):
+        for point in _entry_points(tuple(sys.path)).select(group=self.group):
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown package"
             entry = Entry(point.name, origin, point.value)
             if (taken := found.get(point.name)) is None:
@@ -288,6 +292,12 @@ class Registry(Generic[P]):
             else:  # neither stranger has the better claim, so using the name is an error that names both
                 found[point.name] = Entry(point.name, f"{taken.origin} and {origin}", "")
         return found
+
+
+@cache
+def _entry_points(path: tuple[str, ...]) -> Any:  # EntryPoints, for which Python 3.11 has another class
+    """Those of every package installed on `path`: read once, as every package's files are opened for it."""
+    return importlib.metadata.entry_points()
 
 
 class From:

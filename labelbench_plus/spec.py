@@ -21,6 +21,7 @@ VALIDATION = "validation"
 BESIDE = "beside_"
 """What the columns of the other lines begin with, in tables of learning curves."""
 LINE = re.compile("[A-Za-z][A-Za-z0-9 -]*")
+IMAGES_ADVICE = "choose a network that reads features, and augment: noise or augment: null"
 
 PROTOCOL = 1
 """Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""
@@ -254,7 +255,7 @@ def _misfit(trainer: Trainer, problem: Problem) -> list[str]:
     if missing := trainer.needs and trainer.needs - problem.raw_inputs():
         return [
             f"trainer {trainer.name!r} reads or augments {_listed(missing)}, which problem {problem.name!r} does not "
-            "have; choose a network that reads features, and augment: noise or augment: null"
+            f"have; {IMAGES_ADVICE if 'images' in missing else f'it has {_listed(problem.raw_inputs())}'}"
         ]
     if (remedy := trainer.mirroring()) and not problem.mirror_keeps_class():
         return [

@@ -12,14 +12,15 @@ import dataclasses
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 from labelbench_plus.plugins import Plugin
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields that hold statements, or what holds them
 
 
 def warm_up(*plugins: Plugin | None) -> None:
@@ -67,10 +68,19 @@ def _imports(module: ModuleType) -> Iterator[tuple[str, bool]]:
         tree = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):  # no source to read
         return
-    later = {node for function in ast.walk(tree) if isinstance(function, FUNCTIONS) for node in ast.walk(function)}
-    for node in ast.walk(tree):
+    for node, later in _statements(tree.body):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node in later) for alias in node.names)
+            yield from ((alias.name, later) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module, node in later
-            yield from ((f"{node.module}.{alias.name}", node in later) for alias in node.names)
+            yield node.module, later
+            yield from ((f"{node.module}.{alias.name}", later) for alias in node.names)
+
+
+def _statements(body: Iterable[ast.AST], later: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Statements at any depth, and whether they stand in a function. No import hides in an expression: those are most
+    of a tree, and are passed by."""
+    for statement in body:
+        yield statement, later
+        inside = later or isinstance(statement, FUNCTIONS)
+        for block in BLOCKS:
+            yield from _statements(getattr(statement, block, ()), inside)

@@ -40,9 +40,12 @@ CONTRACTS = {
     "metrics": {"Metric", "check_metrics", "metrics", "score_all"},
     "pair_pools": {"Evaluation", "Inputs", "OpenPool", "PairPool", "Shard", "Side", "pair_pools"},
     "policy_sets": {
-        *("Bits", "Fit", "Fitted", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
+        *("Bits", "Fit", "Fitted", "Given", "Learner", "OpenPolicySet", "Outcome", "Pairs", "PolicySet", "policy_sets"),
     },
-    "problems": {"Instance", "Place", "Problem", "Scored", "Series", "SeriesColumn", "point", "problems"},
+    "problems": {
+        *("Guard", "Instance", "Place", "Problem", "Scored"),
+        *("Series", "SeriesColumn", "ShownScore", "point", "problems"),
+    },
     "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
     "trainers": {"Checkpoint", "Trainer", "trainers"},
@@ -56,6 +59,7 @@ TESTING = {
     "Outcome",
     "Report",
     "check_augmentation",
+    "check_combiner",
     "check_condition",
     "check_dataset",
     "check_encoder",

@@ -33,8 +33,10 @@ class BestSingle(Combiner):
         wanted = torch.as_tensor(checked(policies, weights))
         found = torch.as_tensor(listed(policies.distributions()).log_probabilities)
         reference = torch.as_tensor(listed(policies.reference()).log_probabilities[0])
-        implied = policies.beta * policies.divergence.slope(found - reference)
-        mixed = torch.tensordot(wanted, implied.nan_to_num(nan=0.0, neginf=0.0), dims=1)
+        used = wanted.nonzero()[:, 0]
+        implied = policies.beta * policies.divergence.slope(found[used] - reference)
+        mixed = torch.tensordot(wanted[used], implied, dims=1)
+        expected = torch.where(torch.isneginf(found), 0.0, found.exp() * mixed).sum(dim=-1)
         penalty = mean_divergence(found, reference, policies.divergence)
-        values = ((found.exp() * mixed).sum(dim=-1) - policies.beta * penalty).mean(dim=-1)
+        values = (expected - policies.beta * penalty).mean(dim=-1)
         return Response(found[int(values.argmax())].numpy(), None, 1.0)

@@ -21,6 +21,7 @@ class ReferencePolicy(Combiner):
 
     title = "Reference"
     needs = frozenset({"reference"})
+    keeps_one = False
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
         checked(policies, weights)

@@ -29,6 +29,7 @@ class Strength(Combiner):
 
     title = "Decoding at another strength"
     needs = frozenset({"distributions", "reference"})
+    keeps_one = False
 
     strength: Annotated[float, Ge(0)] = 1.5
     scope: Literal["sequence", "token"] = "sequence"

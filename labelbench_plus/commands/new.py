@@ -13,7 +13,9 @@ from labelbench_plus.shown import say
 
 def new(
     kind: Annotated[
-        Literal["strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation"],
+        Literal[
+            "strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation", "combiner"
+        ],
         typer.Argument(help="What to begin"),
     ],
     name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],

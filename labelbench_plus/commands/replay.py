@@ -24,6 +24,7 @@ from labelbench_plus.commands.common import (
     stop,
 )
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import one_thread
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.trainers import Trainer
@@ -49,6 +50,8 @@ def replay(
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """
+    if device == "cpu":
+        one_thread()
     from labelbench_plus.leaderboard.series import without_points
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import run_local
@@ -66,7 +69,7 @@ def replay(
     progress = Progress(len(work), len(spec.amounts))
     try:
         with progress:
-            run_local(work, 1, progress.event)
+            run_local(work, 1, progress.event, on_ready=progress.show)
     except KeyboardInterrupt:
         say("\nstopped; every committed round is kept. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None

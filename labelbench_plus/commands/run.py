@@ -25,6 +25,7 @@ from labelbench_plus.commands.common import (
 )
 from labelbench_plus.commands.leaderboard import show_board
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import one_thread
 
 
 def run(
@@ -43,6 +44,8 @@ def run(
 
     Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
     """
+    if device == "cpu":  # CUDA is of no use to a fork
+        one_thread()
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
@@ -60,7 +63,7 @@ def run(
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:
-            run_local(work, jobs, progress.event)
+            run_local(work, jobs, progress.event, on_ready=progress.show)
     except KeyboardInterrupt:
         say(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
         say("The same command goes on from here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +38,9 @@ class Base(Plugin):
     def precision(self, device: str) -> Precision:
         """In what it is computed on a device. The two differ in their bits, so it is always the same on a machine."""
         raise NotImplementedError
+
+    def settled(self, device: str) -> Mapping[str, str]:
+        return {"arithmetic": self.precision(device)}
 
     def load(self, device: str, dtype: torch.dtype) -> Any:
         """The model (a transformers `PreTrainedModel` with a head over the vocabulary), in evaluation mode."""

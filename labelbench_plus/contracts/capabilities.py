@@ -75,6 +75,14 @@ WELL_KNOWN: Mapping[str, Capability] = MappingProxyType(
                 "how unsure a language model was of its least sure token: by entropy, least confidence and margin",
             ),
             Capability(
+                "mean_token_uncertainty",
+                "(n, 3) float64",
+                "always",
+                FREE,
+                "how unsure a language model was of all tokens of its answer: by mean entropy, minus the answer's log "
+                "probability, and one minus the mean margin",
+            ),
+            Capability(
                 "truth", "(n, ...)", "always", FREE, "what the oracle would answer", attributes=("truth",), hidden=True
             ),
         )

@@ -189,9 +189,11 @@ class Combiner(Plugin):
     Attributes
     ----------
     needs: what it reads of policies, of `SHOWN`; reading anything else is refused.
+    keeps_one: whether it answers as one policy does where that has a weight of one, and the others none.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    keeps_one: ClassVar[bool] = True
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
         """Answer for a weighting.

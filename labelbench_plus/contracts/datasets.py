@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from labelbench_plus.contracts.capabilities import Capability
+from labelbench_plus.contracts.scores import FacetRole
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import Plugin, Registry
@@ -123,6 +124,10 @@ class Dataset(Plugin):
 
     def facets(self) -> dict[str, str]:
         """What else must be equal for results on it to share a table: `{"views": "exact"}`. Not "encoder"."""
+        return {}
+
+    def facet_roles(self) -> dict[str, FacetRole]:
+        """What the values of these stand for in comparisons along them: see `Problem.facet_roles`."""
         return {}
 
     def knows_truth(self) -> bool:

@@ -37,6 +37,11 @@ class Pairs:
         """Those in some rows."""
         return Pairs(self.prompts[rows], self.first[rows], self.second[rows])
 
+    def with_those(self, others: Pairs) -> Pairs:
+        """These, then the others."""
+        parts = ((self.prompts, others.prompts), (self.first, others.first), (self.second, others.second))
+        return Pairs(*(np.concatenate(both) for both in parts))
+
     def differences(self, values: np.ndarray) -> np.ndarray:
         """(..., n): how much more the first response of each has than the second, of `values` (..., c, n)."""
         found: np.ndarray = values[..., self.prompts, self.first] - values[..., self.prompts, self.second]
@@ -67,19 +72,21 @@ class Fit:
     ----------
     bits: what it is learned from.
     penalty: λ, how strongly it is held to the reference; infinite for the reference itself.
+    sharpness: c, how clear the bits are.
     """
 
     bits: Bits
     penalty: float
+    sharpness: float = 1.0
 
 
 class Learner(Protocol):
     """Learns policies from bits. It knows the reference, and nothing of the true rewards."""
 
-    def policies(self, fits: Sequence[Fit], sharpness: float, steps: int, streams: Streams) -> list[Fitted]:
-        """Minimise −mean log σ(c (d_W − d_L)) + λ KL(π_ref‖π) for each, d = f′(π/π_ref), c = `sharpness`."""
+    def policies(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Fitted]:
+        """Minimise −mean log σ(c (d_W − d_L)) + λ KL(π_ref‖π) for each, d = f′(π/π_ref)."""
 
-    def rewards(self, fits: Sequence[Fit], sharpness: float, steps: int, streams: Streams) -> list[Fitted]:
+    def rewards(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Fitted]:
         """Estimates r of rewards/β: minimise −mean log σ(c (r_W − r_L)) + λ/2 of their variance under the reference."""
 
     def differences(
@@ -109,6 +116,13 @@ class Outcome:
     value: float
 
 
+class Given(Protocol):
+    """Policies that come with a set, for whoever may not know its rewards."""
+
+    def policies(self, needs: frozenset[str]) -> Policies:
+        """What a combiner with these needs is shown of them."""
+
+
 class OpenPolicySet(Protocol):
     """A policy set made ready. It knows the true rewards, so it stays with the problem; what it hands out does not."""
 
@@ -120,8 +134,9 @@ class OpenPolicySet(Protocol):
     def divergence(self) -> Divergence:
         """See `Policies`."""
 
-    def policies(self, needs: frozenset[str]) -> Policies:
-        """What a combiner with these needs is shown of the policies that come with the set."""
+    @property
+    def given(self) -> Given:
+        """The policies that come with the set."""
 
     def pairs(self, count: int, rng: np.random.Generator) -> Pairs:
         """Pairs of two different responses to one prompt, drawn from the reference."""
@@ -147,8 +162,8 @@ class OpenPolicySet(Protocol):
     def best(self, weights: np.ndarray) -> Outcome:
         """Of the policy with the largest value there is for a weighting."""
 
-    def base(self) -> list[Outcome]:
-        """Of the reference, then of each policy that comes with the set; values are for its own objective."""
+    def reference(self, weights: np.ndarray) -> Outcome:
+        """Of the reference."""
 
 
 class PolicySet(Plugin):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from labelbench_plus.contracts.capabilities import Capability
-from labelbench_plus.contracts.scores import Scored, Series
+from labelbench_plus.contracts.scores import FacetRole, Guard, Scored, Series, ShownScore
 from labelbench_plus.plugins import Plugin, Registry, label
 
 if TYPE_CHECKING:
@@ -122,11 +122,27 @@ class Problem(Plugin):
         return label(self)
 
     def facets(self) -> dict[str, str]:
-        """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`."""
+        """What else must be equal for results to share a table, beside budget and trainer: `{"encoder": "pixels"}`.
+
+        Problems that differ in the value of one facet alone are compared along it. A value is what `label` calls the
+        hyperparameter that it stands for.
+        """
+        return {}
+
+    def facet_roles(self) -> dict[str, FacetRole]:
+        """What the values of its facets stand for in such comparisons, where they stand for something in particular."""
         return {}
 
     def series(self) -> tuple[Series, ...]:
         """Which scores belong on one curve: for each point an ordinary score of that name (`Series.score`)."""
+        return ()
+
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        """Which scores boards show beside the one that ranks."""
+        return ()
+
+    def guards(self) -> tuple[Guard, ...]:
+        """Which scores must not be given up for the one that ranks."""
         return ()
 
     def knows_truth(self) -> bool:

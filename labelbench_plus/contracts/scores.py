@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,11 +140,58 @@ def _check_scores(scores: Mapping[str, float], names: Collection[str] | None) ->
 
 
 @dataclass(frozen=True)
-class SeriesColumn:
-    """One of the numbers that each point of a series has."""
+class ShownScore:
+    """A score that boards show beside the one that ranks, and never rank by.
+
+    Attributes
+    ----------
+    caveat: a sentence that stands wherever the score does: what it leaves out ("ignores KL").
+    """
 
     name: str
     higher_is_better: bool
+    caveat: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A score that must not be given up for the one that ranks: a reward that rises while answers fall apart.
+
+    A run whose ranking score is better than the reference's, while it has less than `share` of what the reference has
+    of the guard, is called a collapse.
+
+    Attributes
+    ----------
+    score: more of it is better; never below zero.
+    reference, ranked_reference: scores of the same round that say what the reference (an untuned policy) has of the
+        guard and of what ranks.
+    """
+
+    score: str
+    reference: str
+    ranked_reference: str
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"guard {self.score!r}: expected a share above 0 and at most 1, got {self.share}")
+
+
+FacetRole = Literal["reference", "control"]
+"""What a facet's value stands for where results are compared along it: what the others are measured against, or what
+should gain nothing."""
+
+Given = Literal["reference", "best"]
+"""What a series may show beside the points of models: those of one that has learned nothing, what can be reached."""
+
+
+@dataclass(frozen=True)
+class SeriesColumn:
+    """One of the numbers that each point of a series has; `given`: and each point of what is given beside it."""
+
+    name: str
+    higher_is_better: bool
+    given: bool = True
 
 
 @dataclass(frozen=True)
@@ -159,6 +206,8 @@ class Series:
     at: the points, as `point` writes them.
     columns: what each has.
     chart: two of the columns, or the parameter and a column, that a chart shows; None for a table alone.
+    given: what the problem says beside: for each point the scores `<name>.reference:<column>@<at>` of a model that has
+        learned nothing, or `<name>.best:<column>@<at>` of what can be reached (`score` writes both).
     """
 
     name: str
@@ -166,12 +215,13 @@ class Series:
     at: tuple[str, ...]
     columns: tuple[SeriesColumn, ...]
     chart: tuple[str, str] | None = None
+    given: tuple[Given, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         for name in (self.name, *names):
-            if not name or "@" in name:
-                raise ValueError(f"series {self.name!r}: {name!r} is no name: expected text without '@'")
+            if not name or "@" in name or ":" in name:
+                raise ValueError(f"series {self.name!r}: {name!r} is no name: expected text without '@' and ':'")
         if "." in self.name:
             raise ValueError(f"series {self.name!r}: its name may hold no '.', which ends it in a score's name")
         for what, values in (("points", self.at), ("columns", tuple(names))):
@@ -179,10 +229,22 @@ class Series:
                 raise ValueError(f"series {self.name!r}: expected different {what}, at least one, got {values}")
         if self.chart is not None and (odd := set(self.chart) - {*names, self.parameter}):
             raise ValueError(f"series {self.name!r}: its chart shows {sorted(odd)}, which it does not have")
+        if unknown := set(self.given) - set(get_args(Given)):
+            raise ValueError(f"series {self.name!r}: given are {' and '.join(get_args(Given))}, not {sorted(unknown)}")
 
-    def score(self, column: str, at: str) -> str:
-        """The name of the score that a point's column is."""
-        return f"{self.name}.{column}@{at}"
+    def score(self, column: str, at: str, given: Given | None = None) -> str:
+        """The name of the score that a point's column is, of a model or of what is given."""
+        return f"{self.name}.{given + ':' if given else ''}{column}@{at}"
+
+    def scores(self) -> tuple[str, ...]:
+        """The names of all of its scores."""
+        return tuple(
+            self.score(column.name, at, given)
+            for given in (None, *self.given)
+            for column in self.columns
+            if given is None or column.given
+            for at in self.at
+        )
 
 
 def point(at: float | Iterable[float]) -> str:

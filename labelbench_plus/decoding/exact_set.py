@@ -20,6 +20,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ListedPolicies:
+    """Policies (k, c, n) tuned from a reference (c, n), all as log-probabilities, and nothing of true rewards."""
+
+    log_policies: Tensor
+    log_reference: Tensor
+    beta: float
+    divergence: Divergence
+    steps: tuple[int, ...] | None
+
+    @cached_property
+    def implied(self) -> Tensor:
+        """(k, c, n) β f′(π/π_ref): the rewards that the policies are optimal for, up to a constant a prompt."""
+        return self.beta * self.divergence.slope(self.log_policies - self.log_reference)
+
+    def policies(self, needs: frozenset[str], **more: Callable[[], Any]) -> Policies:
+        """What a combiner with these needs is shown of them, and `more` that it may be shown, by name."""
+        providers = {
+            "distributions": lambda: Listed(self.log_policies.numpy(), self.steps),
+            "reference": lambda: Listed(self.log_reference.unsqueeze(0).numpy(), self.steps),
+            **more,
+        }
+        count = len(self.log_policies)
+        return Policies(needs, providers, count=count, beta=self.beta, divergence=self.divergence)
+
+
+@dataclass(frozen=True)
 class ExactSet:
     """An open policy set with n responses listed for each of c prompts.
 
@@ -44,14 +70,12 @@ class ExactSet:
     why_not: str = ""
 
     @cached_property
-    def _policies(self) -> Tensor:
-        if self.log_policies is not None:
-            return self.log_policies
-        base = self.log_reference.expand_as(self.true_rewards)
-        return optimal_policy(base, self.true_rewards / self.beta, self.divergence)
-
-    def policies(self, needs: frozenset[str]) -> Policies:
-        return shown(needs, self._policies, self.log_reference, self.beta, self.divergence, self.steps)
+    def given(self) -> ListedPolicies:
+        policies = self.log_policies
+        if policies is None:
+            base = self.log_reference.expand_as(self.true_rewards)
+            policies = optimal_policy(base, self.true_rewards / self.beta, self.divergence)
+        return ListedPolicies(policies, self.log_reference, self.beta, self.divergence, self.steps)
 
     def pairs(self, count: int, rng: np.random.Generator) -> Pairs:
         prompts = rng.integers(len(self.log_reference), size=count)
@@ -70,7 +94,7 @@ class ExactSet:
         return pairs.differences(self.true_rewards.numpy())
 
     def implicit_rewards(self, pairs: Pairs) -> np.ndarray:
-        return pairs.differences(implied(self._policies, self.log_reference, self.beta, self.divergence).numpy())
+        return pairs.differences(self.given.implied.numpy())
 
     def learner(self) -> Learner:
         if self.learn is None:
@@ -86,10 +110,8 @@ class ExactSet:
         wanted = torch.tensordot(torch.as_tensor(weights), self.true_rewards, dims=1)
         return self._judged(optimal_policy(self.log_reference, wanted / self.beta, self.divergence), weights)
 
-    def base(self) -> list[Outcome]:
-        own = np.eye(len(self.true_rewards))
-        first = self._judged(self.log_reference, np.full(len(own), 1 / len(own)))
-        return [first, *(self._judged(policy, weights) for policy, weights in zip(self._policies, own, strict=True))]
+    def reference(self, weights: np.ndarray) -> Outcome:
+        return self._judged(self.log_reference, weights)
 
     def _judged(self, log_policy: Tensor, weights: np.ndarray) -> Outcome:
         """Of log-probabilities (c, n)."""
@@ -102,26 +124,3 @@ class ExactSet:
 
 def _drawn(ends: np.ndarray, at: float) -> int:
     return min(int(np.searchsorted(ends, at, side="right")), len(ends) - 1)
-
-
-def implied(log_policies: Tensor, log_reference: Tensor, beta: float, divergence: Divergence) -> Tensor:
-    """(k, c, n) β f′(π/π_ref): the rewards that policies (k, c, n) are optimal for, up to a constant a prompt."""
-    return beta * divergence.slope(log_policies - log_reference)
-
-
-def shown(
-    needs: frozenset[str],
-    log_policies: Tensor,
-    log_reference: Tensor,
-    beta: float,
-    divergence: Divergence,
-    steps: tuple[int, ...] | None,
-    **more: Callable[[], Any],
-) -> Policies:
-    """What a combiner is shown of listed policies (k, c, n). A free function: what it makes reaches no true reward."""
-    providers = {
-        "distributions": lambda: Listed(log_policies.numpy(), steps),
-        "reference": lambda: Listed(log_reference.unsqueeze(0).numpy(), steps),
-        **more,
-    }
-    return Policies(needs, providers, count=len(log_policies), beta=beta, divergence=divergence)

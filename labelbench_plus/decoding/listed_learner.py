@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from labelbench_plus.algorithms.decoding.policy_combination import mean_divergence
 from labelbench_plus.contracts.combiners import Listed, Policies
 from labelbench_plus.contracts.policy_sets import Bits, Fit, Pairs
-from labelbench_plus.decoding.exact_set import shown
+from labelbench_plus.decoding.exact_set import ListedPolicies
 
 if TYPE_CHECKING:
     from labelbench_plus.algorithms.decoding.divergences import Divergence
@@ -56,23 +56,25 @@ class ListedLearner:
     divergence: Divergence
     steps: tuple[int, ...] | None
 
-    def policies(self, fits: Sequence[Fit], sharpness: float, steps: int, streams: Streams) -> list[Tensor]:
+    def policies(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Tensor]:
         def held(values: Tensor) -> Tensor:
             return (self.log_reference.exp() * (self.log_reference - values)).sum(dim=-1).mean(dim=-1)
 
-        return self._learned(fits, self.policy_family, self._slope, held, sharpness, steps, streams)
+        return self._learned(fits, self.policy_family, self._slope, held, steps, streams)
 
-    def rewards(self, fits: Sequence[Fit], sharpness: float, steps: int, streams: Streams) -> list[Tensor]:
+    def rewards(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Tensor]:
         def spread(values: Tensor) -> Tensor:
             mass = self.log_reference.exp()
             mean = (mass * values).sum(dim=-1, keepdim=True)
             return (mass * (values - mean) ** 2).sum(dim=-1).mean(dim=-1) / 2
 
-        return self._learned(fits, self.reward_family, lambda values: values, spread, sharpness, steps, streams)
+        return self._learned(fits, self.reward_family, lambda values: values, spread, steps, streams)
 
     def differences(
         self, fitted: Sequence[Tensor], pairs: Sequence[Pairs], *, of: Literal["policies", "rewards"]
     ) -> list[np.ndarray]:
+        if not fitted:
+            return []
         with torch.no_grad():
             if of == "policies":
                 values = self._slope(self.policy_family.values(torch.stack(list(fitted))))
@@ -88,16 +90,13 @@ class ListedLearner:
         steps: int,
         streams: Streams,
     ) -> Policies:
+        rows = torch.stack(list(policies))
         with torch.no_grad():
-            log_policies = self.policy_family.values(torch.stack(list(policies)))
-        return shown(
+            log_policies = self.policy_family.values(rows)
+        learned = ListedPolicies(log_policies, self.log_reference, self.beta, self.divergence, self.steps)
+        return learned.policies(
             needs,
-            log_policies,
-            self.log_reference,
-            self.beta,
-            self.divergence,
-            self.steps,
-            parameters=lambda: ListedParameters(self.policy_family, torch.stack(list(policies)), self.steps),
+            parameters=lambda: ListedParameters(self.policy_family, rows, self.steps),
             rewards=lambda: ListedRewards(self, torch.stack(list(rewards)), steps, streams),
         )
 
@@ -110,7 +109,6 @@ class ListedLearner:
         family: Family,
         differ: Callable[[Tensor], Tensor],
         held: Callable[[Tensor], Tensor],
-        sharpness: float,
         steps: int,
         streams: Streams,
     ) -> list[Tensor]:
@@ -122,6 +120,7 @@ class ListedLearner:
             return found
         of, better, worse, share = _rows([fits[index].bits for index in moving], self.log_reference.shape[1])
         penalties = torch.tensor([fits[index].penalty for index in moving], dtype=torch.float64)
+        sharpness = torch.tensor([fits[index].sharpness for index in moving], dtype=torch.float64)[of]
 
         def loss(parameters: Tensor) -> Tensor:
             values = family.values(parameters)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.store.artefacts import Artefacts, Rows
@@ -26,6 +24,8 @@ def decoded(images: ImageFiles, size: int, folder: Path) -> np.ndarray:
     is interrupted goes on behind the last `PIECE_IMAGES` done. 1.28 M images of 224 × 224 take 193 GB on disk, and as
     much again while they are decoded; of memory they take what is being read.
     """
+
+    from concurrent.futures import ThreadPoolExecutor
 
     def piece(start: int) -> np.ndarray:
         rows = range(start, min(start + PIECE_IMAGES, len(images)))
@@ -46,6 +46,8 @@ def decoded(images: ImageFiles, size: int, folder: Path) -> np.ndarray:
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
     """(size, size, 3) uint8 of an image (h, w, 3): the shorter side resized, the centre cut out."""
+    from PIL import Image
+
     height, width = pixels.shape[:2]
     scale = size / min(height, width)
     tall, wide = max(size, round(height * scale)), max(size, round(width * scale))

@@ -6,7 +6,6 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -175,6 +174,8 @@ def _reader(inputs: Inputs, encoder: Encoder) -> Callable[[np.ndarray], np.ndarr
         return None
 
     def read(rows: np.ndarray) -> np.ndarray:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return np.stack(list(threads.map(lambda row: square(inputs.decode(row), side), rows.tolist())))
 

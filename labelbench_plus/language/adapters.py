@@ -150,6 +150,15 @@ def targets(base: OpenBase, top: int | None) -> dict[str, nn.Linear]:
     return found
 
 
+def learned_of(base: OpenBase, state: Mapping[str, Tensor], lora: tuple[int, float] | None) -> Adapter | nn.Module:
+    """What was learned, from its state: an adapter of this rank and alpha, or a whole model."""
+    if lora is not None:
+        return Adapter.of_state(*lora, state)
+    model: nn.Module = own_copy(base)
+    model.load_state_dict(state)
+    return model
+
+
 def own_copy(base: OpenBase) -> Any:
     """The base's model with weights of its own in float32, as they are before training."""
     return copy.deepcopy(base.model).float()

@@ -116,10 +116,8 @@ def generate(
         )
     statistics = None
     if with_statistics:
-        parts = [(each.entropy, each.first, each.second) for each in written]
-        statistics = TokenStatistics(
-            *(torch.tensor([value for part in parts for value in part[k]], dtype=torch.float64) for k in range(3))
-        )
+        values = torch.tensor([each for answer in written for each in answer.statistics], dtype=torch.float64)
+        statistics = TokenStatistics(*values.reshape(-1, 3).unbind(dim=1))
     return Generations(
         tuple(_text(form, each, decoding) for each in written),
         np.array([each.ended for each in written], dtype=bool),
@@ -134,9 +132,7 @@ class _Answer:
     def __init__(self) -> None:
         self.ids: list[int] = []
         self.ended = False
-        self.entropy: list[float] = []
-        self.first: list[float] = []
-        self.second: list[float] = []
+        self.statistics: list[list[float]] = []  # of each token: entropy, largest and second probability
 
 
 def _write(
@@ -148,53 +144,58 @@ def _write(
     generators: list[Generator] | None,
     with_statistics: bool,
 ) -> None:
-    """One batch. Answers that have ended stay in it, and what the model goes on to say for them is dropped."""
-    device = model.device
-    ids, mask, positions = (each.to(device) for each in padded_left(prompts))
-    cache = None
+    """One batch. Answers that have ended leave it once they are half of it."""
+    ids, mask, positions = (each.to(model.device) for each in padded_left(prompts))
+    cache, live = None, list(range(len(answers)))
     for _ in range(decoding.max_new_tokens):
         output = model.base_model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         )
         cache = output.past_key_values
         logits = head_of(model, output.last_hidden_state[:, -1])
-        chosen = logits.argmax(dim=1) if generators is None else _drawn(logits, decoding, generators, answers)
-        statistics = token_statistics(logits) if with_statistics else None
-        kept = None if statistics is None else torch.stack([statistics.entropy, statistics.first, statistics.second])
-        kept = None if kept is None else kept.cpu()
-        for row, (answer, token) in enumerate(zip(answers, chosen.tolist(), strict=True)):
-            if answer.ended:
-                continue
-            answer.ids.append(token)
-            if kept is not None:
-                for values, value in zip((answer.entropy, answer.first, answer.second), kept[:, row], strict=True):
-                    values.append(float(value))
-            answer.ended = token == form.end or _stops(form, answer, decoding)
-        if all(answer.ended for answer in answers):
+        if generators is None:
+            chosen = logits.argmax(dim=1)
+        else:
+            chosen = _drawn(logits, decoding, [generators[row] for row in live])
+        noted = _rows(token_statistics(logits)) if with_statistics else [[]] * len(live)
+        for row, token, statistics in zip(live, chosen.tolist(), noted, strict=True):
+            answer = answers[row]
+            if not answer.ended:
+                answer.ids.append(token)
+                answer.statistics.append(statistics)
+                answer.ended = token == form.end or _stops(form, answer, decoding)
+        going = [place for place, row in enumerate(live) if not answers[row].ended]
+        if not going:
             return
         ids = chosen[:, None]
         mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
         positions = positions[:, -1:] + 1
+        if 2 * len(going) <= len(live):
+            kept = torch.tensor(going, device=model.device)
+            cache.batch_select_indices(kept)
+            ids, mask, positions = ids[kept], mask[kept], positions[kept]
+            live = [live[place] for place in going]
 
 
-def _drawn(logits: Tensor, decoding: Decoding, generators: list[Generator], answers: list[_Answer]) -> Tensor:
-    """A token a row: the first at which the sum of the probabilities, the largest first, exceeds a random number."""
+def _rows(statistics: TokenStatistics) -> list[list[float]]:
+    found: list[list[float]] = torch.stack([statistics.entropy, statistics.first, statistics.second], dim=1).tolist()
+    return found
+
+
+def _drawn(logits: Tensor, decoding: Decoding, generators: Sequence[Generator]) -> Tensor:
+    """A token a row: the first at which the sum of the probabilities exceeds a random number."""
     probabilities = (logits / decoding.temperature).softmax(dim=1)
-    count = min(FIRST, probabilities.shape[1])
-    values, words = probabilities.topk(count, dim=1)
-    numbers = torch.tensor(
-        [0.0 if answer.ended else each.random() for each, answer in zip(generators, answers, strict=True)],
-        dtype=torch.float64,
-        device=logits.device,
-    )
-    sums = values.double().cumsum(dim=1)
-    if count < probabilities.shape[1] and bool((sums[:, -1] < decoding.top_p).any()):
+    numbers = torch.tensor([[each.random()] for each in generators], dtype=torch.float64, device=logits.device)
+    if decoding.top_p == 1.0:
+        sums = probabilities.double().cumsum(dim=1)
+        return torch.searchsorted(sums, numbers * sums[:, -1:], right=True).clamp(max=sums.shape[1] - 1)[:, 0]
+    values, words = probabilities.topk(min(FIRST, probabilities.shape[1]), dim=1)
+    if bool((values.double().sum(dim=1) < decoding.top_p).any()):
         values, words = probabilities.sort(dim=1, descending=True, stable=True)
-        sums = values.double().cumsum(dim=1)
+    sums = values.double().cumsum(dim=1)
     # The likeliest tokens that reach top_p: those before which less than that was reached.
     allowed = (sums - values.double() < decoding.top_p).sum(dim=1, keepdim=True)
-    total = sums.gather(1, allowed - 1)
-    place = torch.searchsorted(sums, numbers[:, None] * total, right=True).clamp(max=allowed - 1)
+    place = torch.searchsorted(sums, numbers * sums.gather(1, allowed - 1), right=True).clamp(max=allowed - 1)
     return words.gather(1, place)[:, 0]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.language.decoding import Generations
+from labelbench_plus.language.matching import normalised
 from labelbench_plus.language.model import LanguageModel
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -29,13 +30,8 @@ def distinct(texts: Sequence[str], n: int) -> float:
     return len(set(grams)) / len(grams) if grams else 1.0
 
 
-def normalised(text: str) -> str:
-    """A text without case, punctuation and blanks, for telling copies."""
-    return " ".join(word for word in _words(text) if word[0].isalnum())
-
-
 def copied(texts: Sequence[str], of: Collection[str]) -> np.ndarray:
-    """(n,) bool: whether each text, `normalised`, is one of `of` or an earlier one of `texts`."""
+    """(n,) bool: whether each text, once `normalised`, is one of `of` or an earlier one of `texts`."""
     seen, out = {normalised(text) for text in of}, np.zeros(len(texts), dtype=bool)
     for row, text in enumerate(map(normalised, texts)):
         out[row] = text in seen

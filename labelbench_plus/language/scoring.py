@@ -16,26 +16,39 @@ BATCH_TOKENS = 4096  # that are computed together
 HEAD_ROWS = 512  # states whose logits over the whole vocabulary are there at a time
 
 
+def token_losses(model: Any, rows: Sequence[Sequence[int]], first: Sequence[int]) -> Tensor:
+    """Minus the log probability of tokens after what precedes them, row after row, in nats (T,) float32.
+
+    The head over the vocabulary is computed for these tokens alone.
+
+    Parameters
+    ----------
+    rows: texts' tokens; they are read together.
+    first: of each, the first token that is asked about, at least 1; all after it are too.
+    """
+    ids = padded_right(rows).to(model.device)
+    states = model.base_model(input_ids=ids).last_hidden_state
+    # The state before a token says how likely it is.
+    asked = [(place, start, len(row)) for place, (row, start) in enumerate(zip(rows, first, strict=True))]
+    wanted = torch.cat([states[place, start - 1 : end - 1] for place, start, end in asked])
+    said = torch.cat([ids[place, start:end] for place, start, end in asked])
+    return torch.cat(
+        [
+            F.cross_entropy(head_of(model, part), some, reduction="none")
+            for part, some in zip(wanted.split(HEAD_ROWS), said.split(HEAD_ROWS), strict=True)
+        ]
+    )
+
+
 @torch.no_grad()
 def log_probabilities(model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> Tensor:
     """(n,) float64: the sum over the tokens of each answer of how likely each is after what precedes it, in nats."""
     out = torch.zeros(len(prompts), dtype=torch.float64)
     rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
     for batch in by_length([len(row) for row in rows], BATCH_TOKENS):
-        ids = padded_right([rows[row] for row in batch]).to(model.device)
-        states = model.base_model(input_ids=ids).last_hidden_state
-        # The state before a token says how likely it is.
-        where = [(place, slice(len(prompts[row]) - 1, len(rows[row]) - 1)) for place, row in enumerate(batch.tolist())]
-        wanted = torch.cat([states[place, span] for place, span in where])
-        said = torch.cat([ids[place, span.start + 1 : span.stop + 1] for place, span in where])
-        found = torch.cat(
-            [
-                -F.cross_entropy(head_of(model, part), some, reduction="none")
-                for part, some in zip(wanted.split(HEAD_ROWS), said.split(HEAD_ROWS), strict=True)
-            ]
-        ).double()
-        sums = [float(part.sum()) for part in found.split([len(answers[row]) for row in batch.tolist()])]
-        out[torch.from_numpy(batch)] = torch.tensor(sums, dtype=torch.float64)
+        losses = token_losses(model, [rows[row] for row in batch], [len(prompts[row]) for row in batch]).double().cpu()
+        sums = [-part.sum() for part in losses.split([len(answers[row]) for row in batch.tolist()])]
+        out[torch.from_numpy(batch)] = torch.stack(sums)
     return out
 
 

@@ -98,6 +98,21 @@ def saving(value: Saving) -> str:
     return _with_range(percent(value.value), value.low, value.high)
 
 
+def factor(value: Saving) -> str:
+    """A saving as how many times fewer are needed: `1.9 × (1.4 to 2.3)`; `< 0.8 ×` where the budget is not enough."""
+
+    def times(saved: float) -> str:
+        if saved >= 1:
+            return "∞"
+        ratio = 1 / (1 - saved)  # 0 where the saving has no lower bound
+        return f"{ratio:.{0 if ratio >= 9.95 else 1 if ratio >= 0.95 else 2}f}"
+
+    if value.censored:
+        return f"< {times(value.value)} ×"
+    text = f"{times(value.value)} ×"
+    return text if math.isnan(value.low) else f"{text} ({times(value.low)} to {times(value.high)})"
+
+
 def sort_key(cell: Cell) -> tuple[float, ...] | str | None:
     """What a cell is ordered by: the true numbers, never the text; None (absent) belongs last."""
     if isinstance(cell, Estimate):
@@ -124,7 +139,7 @@ def _format(column: Column, cell: Cell, decimals: int) -> str:
     if cell is None:
         return ABSENT
     if isinstance(cell, Saving):
-        return saving(cell)
+        return factor(cell) if column.kind == "factor" else saving(cell)
     if isinstance(cell, Estimate) and column.kind == "share":
         return _with_range(percent(cell.mean), cell.low, cell.high)
     if isinstance(cell, Estimate):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from labelbench_plus.leaderboard.board import Board
+from labelbench_plus.leaderboard.facets import FacetComparison
+from labelbench_plus.leaderboard.series import gather
 from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 from labelbench_plus.leaderboard.table import Cell, Column
 
@@ -52,3 +56,56 @@ def _fields(column: Column, cell: Cell) -> dict[str, str | float | None]:
         }
     assert not isinstance(cell, Estimate | RankRange | Saving)
     return {column.key: cell}
+
+
+def series_frame(boards: Sequence[Board]) -> pd.DataFrame:
+    """All series of some boards at every budget, one row a point: of strategies, and of what is given beside them.
+
+    Columns: suite, problem, trainer, spent, series, given ("reference", "best"; missing of a strategy), strategy, at,
+    column, mean, low, high, n. A point that no seed has is no row.
+    """
+    records = [
+        {
+            "suite": board.suite,
+            "problem": setting.problem,
+            "trainer": setting.trainer,
+            "spent": found.budget,
+            "series": found.series.name,
+            "given": given,
+            "strategy": strategy,
+            "at": at,
+            "column": column,
+            **{part: getattr(estimate, part) for part in ("mean", "low", "high", "n")},
+        }
+        for board in boards
+        for setting in board.settings
+        for number in range(len(setting.budgets))
+        for found in gather(setting, number)
+        for given, strategy, points in (
+            *((None, name, points) for name, points in found.lines.items()),
+            *((kind, None, points) for kind, points in found.given.items()),
+        )
+        for column, estimates in points.items()
+        for at, estimate in zip(found.series.at, estimates, strict=True)
+        if estimate is not None
+    ]
+    return pd.DataFrame.from_records(records)
+
+
+def facets_frame(comparisons: Sequence[FacetComparison]) -> pd.DataFrame:
+    """All comparisons along one facet, one row a value, strategy and budget; `spent` is missing of the area.
+
+    Columns: facet, problem, trainer, metric, reference, value, role, strategy, spent, gain (mean, low, high, n), then
+    of areas p, p_holm, and the label factor as the saving that it is made of (`label_saving`, missing where censored).
+    """
+    records = []
+    for one in comparisons:
+        same = {name: getattr(one, name) for name in ("facet", "problem", "trainer", "metric", "reference")}
+        for gain in one.gains:
+            row = {**same, "value": gain.value, "role": one.roles.get(gain.value), "strategy": gain.strategy}
+            saving = gain.labels.value if gain.labels and not gain.labels.censored else None
+            tests = {"p": gain.p, "p_holm": gain.adjusted, "label_saving": saving}
+            for spent, estimate in ((None, gain.area), *zip(one.budgets, gain.points, strict=True)):
+                parts = {f"gain_{part}": getattr(estimate, part) for part in ("mean", "low", "high", "n")}
+                records.append({**row, "spent": spent, **parts, **(tests if spent is None else {})})
+    return pd.DataFrame.from_records(records)

@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from labelbench_plus.contracts.scores import Series, SeriesColumn
+from labelbench_plus.contracts.scores import Guard, Series, SeriesColumn, ShownScore
 from labelbench_plus.inputs import plain_json
 from labelbench_plus.leaderboard import csv_form, markdown
 from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
@@ -37,6 +37,7 @@ FORMAT = 1
 TABLE_CSV, TABLE_MD = "table.csv", "table.md"
 LABELS = ("run_id", "suite", "problem", "trainer", "strategy")  # columns of curves.csv that hold texts
 LONGEST_QUOTE = 200
+LATER = ("series", "knows_truth", "averaged", "facet_roles", "shown", "guards")  # fields of `About`
 SUBMISSION = "submission.json"
 """The name of the file in which somebody signs a folder of results: its words are theirs."""
 
@@ -139,7 +140,7 @@ def meta_as_json(meta: BoardMeta) -> bytes:
     for name in ("budgets", "slack", "problems"):
         record[name] = {printable(problem): value for problem, value in record[name].items()}
     for about in record["problems"].values():
-        for later in ("series", "knows_truth", "averaged"):  # boards were published before there were any
+        for later in LATER:  # boards were published before there were any
             if not about[later]:
                 del about[later]
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
@@ -193,10 +194,13 @@ def _about(record: dict[str, Any]) -> About:
             tuple(each["at"]),
             tuple(SeriesColumn(**column) for column in each["columns"]),
             tuple(each["chart"]) if each["chart"] else None,
+            tuple(each.get("given", ())),
         )
         for each in record.get("series", ())
     )
-    return About(**{**record, "series": series})
+    shown = tuple(ShownScore(**each) for each in record.get("shown", ()))
+    guards = tuple(Guard(**each) for each in record.get("guards", ()))
+    return About(**{**record, "series": series, "shown": shown, "guards": guards})
 
 
 def _records(archive: Path) -> dict[str, dict[str, Any]]:

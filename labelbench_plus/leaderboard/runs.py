@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labelbench_plus.contracts.problems import Problem
-from labelbench_plus.contracts.scores import Series
+from labelbench_plus.contracts.scores import FacetRole, Guard, Series, ShownScore
 from labelbench_plus.spec import BESIDE
 
 COLUMNS = (
@@ -51,7 +51,8 @@ class About:
     count as one wherever results are averaged over data sets. `facets`: what else must be equal ("encoder": "pixels").
     `series`: which scores are points of one curve. `knows_truth`: its results are a bound, and are not ranked.
     `averaged`: the score that stands for the metric in averages over data sets, where the metric is in a unit of the
-    data's own; else empty.
+    data's own; else empty. `facet_roles`: what the values of facets stand for in comparisons along them. `shown`:
+    scores to show beside the metric. `guards`: scores that must not be given up for it.
     """
 
     task: str
@@ -61,6 +62,16 @@ class About:
     series: tuple[Series, ...] = ()
     knows_truth: bool = False
     averaged: str = ""
+    facet_roles: Mapping[str, FacetRole] = field(default_factory=dict)
+    shown: tuple[ShownScore, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The names of all scores that are shown or looked at beside the metric."""
+        guards = [name for each in self.guards for name in (each.score, each.reference, each.ranked_reference)]
+        points = [name for each in self.series for name in each.scores()]
+        return tuple(dict.fromkeys([*points, *(each.name for each in self.shown), *guards]))
 
     @classmethod
     def of(cls, problem: Problem) -> About:
@@ -73,6 +84,9 @@ class About:
             problem.series(),
             problem.knows_truth(),
             problem.averaged_metric(),
+            problem.facet_roles(),
+            problem.shown_scores(),
+            problem.guards(),
         )
 
 
@@ -131,7 +145,8 @@ class Run:
     costs of all of it, NaN if unknown.
 
     `validation_labels` is None where whoever imported the run could not know; `beside` are the other lines of what was
-    used beside the budget, by name, without those that are not known.
+    used beside the budget, by name, without those that are not known. `others`: the scores that the problem declares
+    beside the metric, (r,) each, NaN where there is none.
     """
 
     run_id: str
@@ -148,6 +163,7 @@ class Run:
     evaluate_seconds: float = math.nan
     evaluate_peak_bytes: float = math.nan
     beside: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +198,11 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
     extra = [name for name in ("concurrency", PROXY_SECONDS, *LATER_COSTS) if name in curves.columns]
     extra += [name for name in curves.columns if name.startswith(BESIDE)]
-    for rows in _rows_of_runs(ordered[[*COLUMNS, *_scores(curves, meta), *extra]]):
+    declared = {name for problem in meta.budgets for name in meta.about(problem).scores}
+    ranked = _scores(curves, meta)
+    numbers = [name for name in curves.columns if pd.api.types.is_numeric_dtype(curves[name])]
+    extra += [name for name in numbers if name in declared and name not in ranked]
+    for rows in _rows_of_runs(ordered[[*COLUMNS, *ranked, *extra]]):
         problem, trainer, strategy, run_id = (
             str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
         )
@@ -194,7 +214,7 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
         if reason:
             excluded.append(f"run {run_id} ({strategy}, seed {seed}) is left out: {reason}")
         else:
-            of_strategy[seed] = _run(run_id, strategy, seed, rows, meta.metric, meta.averaged(problem))
+            of_strategy[seed] = _run(run_id, strategy, seed, rows, meta, problem)
     return tuple(
         RunsOfSetting(problem, trainer, tuple(map(float, meta.budgets[problem])), runs, tuple(excluded))
         for (problem, trainer), (runs, excluded) in settings.items()
@@ -259,7 +279,7 @@ def _reason_to_exclude(
     return ""
 
 
-def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], metric: str, averaged: str) -> Run:
+def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]], meta: BoardMeta, problem: str) -> Run:
     def known(name: str) -> NDArray[np.float64]:
         # A round that selects nothing (the initial set) has no selection time.
         values = rows[name].astype(np.float64) if name in rows else np.empty(0)
@@ -281,8 +301,8 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
         strategy=strategy,
         seed=seed,
         labels=rows["labels"].astype(np.int64),
-        values=rows[metric].astype(np.float64),
-        averaged=rows[averaged].astype(np.float64),
+        values=rows[meta.metric].astype(np.float64),
+        averaged=rows[meta.averaged(problem)].astype(np.float64),
         validation_labels=int(declared.max()) if len(declared) else None,
         select_seconds=total("select_seconds") + float(known(PROXY_SECONDS).sum()),
         train_seconds=total("train_seconds"),
@@ -295,4 +315,5 @@ def _run(run_id: str, strategy: str, seed: int, rows: Mapping[str, NDArray[Any]]
             for name in rows
             if name.startswith(BESIDE) and len(known(name))
         },
+        others={name: rows[name].astype(np.float64) for name in meta.about(problem).scores if name in rows},
     )

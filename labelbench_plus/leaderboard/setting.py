@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labelbench_plus.leaderboard.guards import Collapse, collapses
 from labelbench_plus.leaderboard.runs import About, BoardMeta, Run, RunsOfSetting
 from labelbench_plus.leaderboard.statistics import (
     ALPHA,
@@ -64,6 +65,7 @@ class BoardSetting:
     the baseline. Where the problem knows the truth there are neither, nor ranks. `unit` is what a budget counts.
     `seeds_needed` would separate the first two in the table (infinite if none would, NaN if unknown).
     `validation_labels` is None where runs disagree; so are the other lines of what they use `beside` the budget.
+    `collapses`: strategies that give up what guards the metric.
     """
 
     problem: str
@@ -91,6 +93,7 @@ class BoardSetting:
     leaders: tuple[str, ...]
     beats_baseline: tuple[str, ...]
     seeds_needed: float
+    collapses: tuple[Collapse, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -134,6 +137,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         if strategy != meta.baseline and values.keys() & base.keys()
     }
     savings, saving_curves = _savings(of, meta, list(gains))
+    collapsed = collapses(of, meta)
 
     def reading_order(strategy: str) -> tuple[float, ...]:
         if strategy not in ranks:
@@ -153,6 +157,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
             cells["gain"] = gains.get(strategy)
             cells["saving"] = savings[strategy][SHARES.index(HEADLINE_SHARE)] if strategy in savings else None
             cells["final"] = t_interval([run.values[-1] for run in runs])
+            cells["collapsed"] = ", ".join(each.told for each in collapsed if each.strategy == strategy) or None
             if of.budgets[0] > 0:
                 cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
         rows.append(cells)
@@ -182,7 +187,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         table=Table(columns, tuple(tuple(cells.get(column.key) for column in columns) for cells in rows)),
         curves=tuple(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
         gain_curves=tuple(
-            Curve(strategy, _gain_points(of.runs[strategy], of.runs[meta.baseline], sign))
+            Curve(strategy, gain_points(of.runs[strategy], of.runs[meta.baseline], sign))
             for strategy in seen
             if strategy in gains
         ),
@@ -204,7 +209,8 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         seeds_needed=seeds_to_separate(paired_differences(compared[seen[0]], compared[seen[1]]))
         if len(seen) > 1
         else math.nan,
-        warnings=warnings_of(of, meta),
+        collapses=collapsed,
+        warnings=(*(each.sentence(meta.metric) for each in collapsed), *warnings_of(of, meta)),
     )
 
 
@@ -257,6 +263,13 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             f"final {meta.metric}",
             "score",
             f"{meta.metric} when the whole budget is spent; mean over seeds ± half of the 95 % t-interval",
+        ),
+        Column(
+            "collapsed",
+            "collapsed",
+            "text",
+            "seeds at which the metric is better than the reference’s while a score that guards it has fallen apart",
+            later=True,
         ),
         Column("seeds", "seeds", "count", "number of valid runs, each with its own seed"),
         Column("select_seconds", "select (s)", "seconds", "seconds of selection in a whole run, mean over runs"),
@@ -332,7 +345,8 @@ def _points(by_seed: Mapping[int, Run]) -> tuple[Estimate, ...]:
     return tuple(t_interval(column) for column in np.stack([run.values for run in by_seed.values()]).T)
 
 
-def _gain_points(by_seed: Mapping[int, Run], base: Mapping[int, Run], sign: int) -> tuple[Estimate, ...]:
+def gain_points(by_seed: Mapping[int, Run], base: Mapping[int, Run], sign: int) -> tuple[Estimate, ...]:
+    """Paired gains of some runs over others at each budget, over the seeds that both have; above zero is better."""
     seeds = sorted(by_seed.keys() & base.keys())
     return tuple(
         t_interval(column) for column in np.stack([sign * (by_seed[s].values - base[s].values) for s in seeds]).T

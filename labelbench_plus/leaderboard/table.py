@@ -9,7 +9,19 @@ from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving
 
 Cell = str | int | float | Estimate | RankRange | Saving | None
 Kind = Literal[
-    "label", "text", "rank", "score", "gain", "share", "saving", "count", "number", "reported", "seconds", "bytes"
+    "label",
+    "text",
+    "rank",
+    "score",
+    "gain",
+    "share",
+    "saving",
+    "factor",
+    "count",
+    "number",
+    "reported",
+    "seconds",
+    "bytes",
 ]
 
 
@@ -17,9 +29,10 @@ Kind = Literal[
 class Column:
     """One column: `key` names it in CSV, `label` heads it, `about` defines it in one sentence.
 
-    `kind` says how its cells are shown. `detail` columns are left out where there is little room (terminal,
-    Markdown, overview). `later` columns came when results were published already: a table that knows nothing of one
-    does not have it.
+    `kind` says how its cells are shown; "factor" is a saving told as how many times fewer labels are needed. `detail`
+    columns are left out where there is little room (terminal, Markdown, overview). `later` columns came when results
+    were published already: a table that knows nothing of one does not have it. `higher_is_better`: where a "score" does
+    not go by the board's metric.
     """
 
     key: str
@@ -28,6 +41,7 @@ class Column:
     about: str
     detail: bool = False
     later: bool = False
+    higher_is_better: bool | None = None
 
 
 @dataclass(frozen=True)

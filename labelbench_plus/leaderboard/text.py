@@ -7,8 +7,11 @@ import textwrap
 import unicodedata
 
 from labelbench_plus.leaderboard.board import Board
+from labelbench_plus.leaderboard.facets import FacetComparison, compare_facets
 from labelbench_plus.leaderboard.formatting import amount, format_cells, sentence_list
+from labelbench_plus.leaderboard.series import series_of_board
 from labelbench_plus.leaderboard.setting import BoardSetting
+from labelbench_plus.leaderboard.shown_scores import caveats, shown_scores
 from labelbench_plus.leaderboard.table import Table
 from labelbench_plus.shown import printable
 
@@ -26,6 +29,11 @@ def render(board: Board) -> str:
     ]
     blocks += [f"note: {printable(note)}" for note in board.notes]
     blocks += [_setting(setting, meta.baseline) for setting in board.settings]
+    blocks += [
+        "\n".join([printable(heading), printable(one.title), "", *_table(one.table())])
+        for heading, one in series_of_board(board)
+    ]
+    blocks += [_facet(comparison) for comparison in compare_facets([board])]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -50,6 +58,9 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
         better = sentence_list(setting.beats_baseline) or "none"
         count = f"{len(setting.beats_baseline)} of {n - 1}"
         sentences.append(f"Significantly better than {baseline} ({count}): {better}.")
+    praised = {*(setting.leaders if len(setting.leaders) < n else ()), *setting.beats_baseline}
+    if lost := sentence_list([one for one in dict.fromkeys(c.strategy for c in setting.collapses) if one in praised]):
+        sentences.append(f"Not to be taken at its word, as the warnings say: {lost} gives up what guards the metric.")
     return tuple(sentences)
 
 
@@ -73,6 +84,8 @@ def conditions(setting: BoardSetting) -> str:
 
 def _setting(setting: BoardSetting, baseline: str) -> str:
     lines = [printable(setting.name), conditions(setting), "", *_table(setting.table), ""]
+    if others := shown_scores(setting):
+        lines += [*_table(others), *(printable(caveat) for caveat in caveats(setting)), ""]
     for finding in findings(setting, baseline):
         lines += textwrap.wrap(printable(finding), WIDTH)
     for warning in setting.warnings[:MOST_WARNINGS]:
@@ -82,15 +95,22 @@ def _setting(setting: BoardSetting, baseline: str) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
+def _facet(comparison: FacetComparison) -> str:
+    lines = [printable(comparison.title), printable(comparison.conditions), "", *_table(comparison.table()), ""]
+    for finding in comparison.findings():
+        lines += textwrap.wrap(printable(finding), WIDTH)
+    return "\n".join(lines)
+
+
 def _table(table: Table) -> list[str]:
     columns = []
     for column, values in table.filled(details=False):
         shown = format_cells(column, values)
-        if column.kind == "saving":  # its interval has no room here; the page has it
+        if column.kind in ("saving", "factor"):  # its interval has no room here; the page has it
             shown = [cell.partition(" (")[0] for cell in shown]
         cells = [printable(column.label), *shown]
         width = max(map(_cells_wide, cells))
-        left = column.kind in ("label", "rank")
+        left = column.kind in ("label", "rank", "text")
         columns.append([_pad(cell, width, left) for cell in cells])
     lines = ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
     return [lines[0], "─" * max(map(_cells_wide, lines)), *lines[1:]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,8 @@ def _convert(file: Path, folder: Path) -> None:
     import torch
 
     transformers = library("transformers", "language")
-    model = read(file)
+    with redirect_stderr(io.StringIO()):  # a bar of progress that nothing else turns off
+        model = read(file)
     # transformers refuses to save a model that it calls quantized, though its weights no longer are.
     config = type(model.config).from_dict(
         {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
@@ -55,7 +58,7 @@ def _convert(file: Path, folder: Path) -> None:
     with lent_generator():
         plain = type(model)(config).to(torch.bfloat16)
     plain.load_state_dict({name: value.to(torch.bfloat16) for name, value in model.state_dict().items()})
-    plain.save_pretrained(folder)
     with no_progress_bar():
+        plain.save_pretrained(folder)
         tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
     tokenizer.save_pretrained(folder)

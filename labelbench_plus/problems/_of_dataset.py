@@ -8,6 +8,7 @@ from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric
+from labelbench_plus.contracts.scores import FacetRole
 from labelbench_plus.features.encoded import FEATURES_VERSION
 from labelbench_plus.plugins import label
 from labelbench_plus.problems import Problem
@@ -44,6 +45,9 @@ class OfDataset(Problem):
 
     def facets(self) -> dict[str, str]:
         return {**self.dataset.facets(), "encoder": label(self.encoder)}
+
+    def facet_roles(self) -> dict[str, FacetRole]:
+        return self.dataset.facet_roles()
 
     def knows_truth(self) -> bool:
         return self.dataset.knows_truth()

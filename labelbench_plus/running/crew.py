@@ -3,7 +3,9 @@
 One thread each, so that sums are added up in the same order however many workers there are, and results do not depend
 on their number. A worker that dies takes what it has in hand with it and is replaced; the others never notice.
 
-Nothing heavy is imported at the top: a worker sets its thread count before numpy and torch are loaded.
+Workers are forked where that is safe (`start_up.can_fork`): torch is loaded once for all of them, and takes longer than
+many a run. Elsewhere each is a new process that sets its thread count before numpy and torch are loaded, so nothing
+heavy is imported at the top.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal, TypeVar
 
 from labelbench_plus.running.failures import facts_of
+from labelbench_plus.start_up import ONE_THREAD, can_fork, collect_as_usual
 
 HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 W = TypeVar("W")
 Do = Callable[[W, Callable[[Any], None]], Any]
@@ -123,9 +125,13 @@ class Crew(Generic[W]):
         return WorkReport(work, state, value, message, detail)
 
     def _start(self) -> _Worker[W]:
-        context = multiprocessing.get_context("spawn")
+        fork = _ready_to_fork()
+        context = multiprocessing.get_context("fork" if fork else "spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._do, self._patience > 0), daemon=True)
+        # A fork has our ends of all pipes. While it keeps them, no worker would find out that we are gone.
+        inherited = [ours, *(each.connection for each in self._workers)] if fork else []
+        arguments = (theirs, self._do, self._patience > 0, inherited)
+        process = context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
         # A signal to the whole group must not kill a worker that is not ready for it yet: `_work` lets them through.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
@@ -153,15 +159,27 @@ class Crew(Generic[W]):
         worker.process.join()
 
 
+def _ready_to_fork() -> bool:
+    """Whether workers can be forked from this process; loads what all of them need."""
+    if can_fork():
+        import torch
+
+        torch.set_num_threads(1)
+    return can_fork()
+
+
 def _how(code: int) -> str:
     """How a process ended, of its exit code."""
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return f"{how} (out of memory?)" if code == -signal.SIGKILL else how
 
 
-def _work(connection: Connection, do: Do[Any], stops: bool) -> None:
+def _work(connection: Connection, do: Do[Any], stops: bool, inherited: Sequence[Connection]) -> None:
     """A worker: does what comes from `connection` until it is told to stop or the other side is gone."""
+    for other in inherited:
+        other.close()
     os.environ.update(ONE_THREAD)
+    collect_as_usual()
     # Ctrl-C and a scheduler's signals reach the whole group; the parent decides, and it alone tells a worker to stop.
     os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):

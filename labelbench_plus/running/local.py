@@ -43,6 +43,7 @@ def run_local(
     workers: int,
     on_event: Callable[[Event], None],
     *,
+    on_ready: Callable[[], None] = lambda: None,
     may_start: Callable[[Job], bool] = lambda job: True,
     revoked: Callable[[Job], bool] = lambda job: False,
 ) -> None:
@@ -53,11 +54,13 @@ def run_local(
 
     Parameters
     ----------
+    on_ready: called once, when every worker has been started: where workers are forked, no thread may be started
+        before.
     may_start: asked before each job; a job that may not is passed over.
     revoked: asked every few seconds about each job that is being carried out; a job that is revoked is stopped.
     """
     waiting, rounds = deque(jobs), dict[str, int]()
-    asked = time.monotonic()
+    asked, ready = time.monotonic(), False
     with Crew(carry_out, workers, PATIENCE_SECONDS) as crew:
         while waiting or crew.busy:
             while waiting and crew.free:
@@ -68,6 +71,9 @@ def run_local(
                 rounds[job.run_id] = 0
                 on_event(Event(job, "started"))
                 crew.hand_out(job)
+            if not ready:
+                ready = True
+                on_ready()
             for report in crew.listen(POLL_SECONDS):
                 if report.state == "told":
                     rounds[report.work.run_id] = report.value

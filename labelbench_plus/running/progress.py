@@ -46,11 +46,14 @@ class Progress:
         self._start = self._last_line = time.monotonic()
 
     def __enter__(self) -> Progress:
-        self._bar.start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
+
+    def show(self) -> None:
+        """Show the bar, where there is a terminal. A thread redraws it."""
+        self._bar.start()
 
     def event(self, event: Event) -> None:
         """Take note of an event and show it."""

@@ -15,7 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from labelbench_plus import __version__
 from labelbench_plus.plugins import registry
 
-Kind = Literal["strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation"]
+Kind = Literal[
+    "strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation", "combiner"
+]
 License = Literal["MIT", "BSD-3-Clause", "none"]
 Task = Literal["classification", "regression"]
 PLURAL: dict[Kind, str] = {kind: "strategies" if kind == "strategy" else f"{kind}s" for kind in get_args(Kind)}
@@ -143,6 +145,12 @@ def in_the_demo(kind: Kind, name: str, task: Task = "classification") -> tuple[s
         "dataset": (f"problems.0.dataset={name}", "problems.0.encoder=identity"),
         "metric": (f"problems.0.metrics=[{name}, accuracy]",),
         "condition": (f"problems.0.conditions=[{name}]",),
+        "combiner": (
+            "problems=[{name: weighting, policies: table}]",
+            f"trainers=[{{name: weight_posterior, combiner: {name}}}]",
+            "strategies=[random, bald]",
+            "seeds=0..1",
+        ),
         "network": (f"trainers=[{{name: finetune, network: {name}, augment: null, steps: 50}}]", "seeds=0..1"),
         "augmentation": (
             f"trainers=[{{name: fixmatch, network: perceptron, augment: {name}, steps: 50}}]",

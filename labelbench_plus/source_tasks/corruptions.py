@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage
 
 Corruption = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -24,6 +23,8 @@ def _impulse_noise(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _glass_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    from scipy import ndimage
+
     count, height, width = images.shape
     which, row, column = np.ogrid[:count, :height, :width]
     for _ in range(2):
@@ -33,6 +34,8 @@ def _glass_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _motion_blur(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    from scipy import ndimage
+
     return np.asarray(ndimage.convolve(images, np.eye(7)[None] / 7, mode="constant"))
 
 
@@ -40,6 +43,8 @@ def _moved(matrix: list[list[float]], shift: tuple[float, float] = (0.0, 0.0)) -
     """The image under a linear map about its centre: output pixel x shows input pixel `matrix` x + `shift`."""
 
     def apply(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        from scipy import ndimage
+
         centre = (np.array(images.shape[1:]) - 1) / 2
         linear = np.array(matrix)
         offset = centre - linear @ centre + shift
@@ -63,6 +68,8 @@ def _stripe(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _cloud(shape: tuple[int, ...], width: float, rng: np.random.Generator) -> np.ndarray:
     """Noise blurred to spots of that width, each image scaled to [0, 1]."""
+    from scipy import ndimage
+
     noise = ndimage.gaussian_filter(rng.standard_normal(shape), (0, width, width))
     low, high = noise.min(axis=(1, 2), keepdims=True), noise.max(axis=(1, 2), keepdims=True)
     return np.asarray((noise - low) / (high - low))
@@ -96,6 +103,8 @@ def _line(images: np.ndarray, rng: np.random.Generator, zigzag: bool) -> np.ndar
 
 
 def _canny_edges(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    from scipy import ndimage
+
     smooth = ndimage.gaussian_filter(images, (0, 1, 1))
     size = np.hypot(ndimage.sobel(smooth, axis=1), ndimage.sobel(smooth, axis=2))
     return (size > 0.9).astype(np.float64)

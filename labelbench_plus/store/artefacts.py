@@ -29,7 +29,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import filelock
 import numpy as np
 
 from labelbench_plus.content import default_cache_dir as default_cache_dir
@@ -352,6 +351,8 @@ def _turn(lock_file: Path, appeared: Callable[[], bool], changed: Callable[[], f
     ----------
     changed: a number that is another whenever the other one has come further.
     """
+    import filelock
+
     lock = filelock.FileLock(lock_file)
     waited_from, last, told = time.monotonic(), changed(), False
     while True:

@@ -16,12 +16,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.plugins import Described, Plugin, Registry
+from labelbench_plus.plugins import Described, Plugin, Registry, with_parts
 from labelbench_plus.spec import VALIDATION, RunSpec
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code_identity` said of the original
-PACKAGES = ("labelbench-plus", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas")
+PACKAGES = (
+    "labelbench-plus",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "transformers",
+)
 
 
 def manifest(
@@ -55,8 +65,18 @@ def manifest(
         **({"beside": spec.beside} if spec.beside.keys() - {VALIDATION} else {}),
         **({"selection": dict(selection)} if selection is not None else {}),
         **({"isolation": dict(isolation)} if isolation is not None else {}),
+        **({"settled": settled} if (settled := _settled(spec, device)) else {}),
         **machine(device),
     }
+
+
+def _settled(spec: RunSpec, device: str) -> dict[str, str]:
+    """What plugins of a run settled by themselves on this machine: `{"causal arithmetic": "bfloat16"}`."""
+    found: dict[str, str] = {}
+    for plugin in (spec.problem, spec.trainer, spec.proxy):
+        for part in with_parts(plugin) if plugin is not None else ():
+            found |= {f"{part.name} {what}": value for what, value in part.settled(device).items()}
+    return found
 
 
 def plugin_origin(kind: str, plugin: Plugin) -> str:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import filelock
 import numpy as np
 
 from labelbench_plus.store.atomic import replacing
@@ -116,6 +115,8 @@ class Pieces:
 
     @contextmanager
     def _claim(self, name: str, patient: bool) -> Iterator[bool]:
+        import filelock
+
         lock = filelock.FileLock(self._folder / f".{name}.claim")
         try:
             lock.acquire(timeout=0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import RunSpec, canonical
@@ -100,6 +99,8 @@ def check_outliers(settings: Settings) -> Iterator[Finding]:
 
 
 def _far(strategy: str, runs: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    from scipy.stats import t as student
+
     for name in sorted(runs[0]["rounds"][-1]["scores"]):
         values = np.array([run["rounds"][-1]["scores"].get(name, np.nan) for run in runs])
         if np.isnan(values).any():

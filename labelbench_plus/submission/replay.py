@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import kendalltau
-
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.problems import Place
@@ -278,6 +276,8 @@ class _Again:
 
     @staticmethod
     def _in_order(mine: Sequence[tuple[str, int]], theirs: Sequence[tuple[str, int]]) -> bool:
+        from scipy.stats import kendalltau
+
         places = [{name: place for place, (name, _) in enumerate(units)} for units in (mine, theirs)]
         common = [name for name in places[0] if name in places[1]]
         if len(common) < FEWEST_ORDERED:

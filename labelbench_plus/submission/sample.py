@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from numpy.random import Generator
-from scipy.stats import hypergeom
 
 from labelbench_plus.spec import RunSpec
 
@@ -54,6 +53,8 @@ def draw(specs: Mapping[str, RunSpec], cells: int, whole: int, rng: Generator) -
 
 def least_found(drawn: int, of: int) -> float:
     """The smallest share of altered cells of which a sample holds at least one with a chance of `SURE`."""
+    from scipy.stats import hypergeom
+
     if not drawn:
         return 1.0
     least = next(altered for altered in range(1, of + 1) if hypergeom.pmf(0, of, altered, drawn) <= 1 - SURE)

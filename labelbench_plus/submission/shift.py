@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import permutation_test
 
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
@@ -66,6 +65,8 @@ def check_shift(differences: Sequence[Difference], what: str = "what comes out a
 
 def _chance(values: Sequence[float]) -> float:
     """The chance of a mean as high where each sign is as likely as the other."""
+    from scipy.stats import permutation_test
+
     if len(values) < 2:
         return 1.0
     found = permutation_test(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
 CHECKED = (
     "strategies", "trainers", "problems", "encoders", "datasets", "metrics", "conditions", "networks", "augmentations",
+    "combiners",
 )  # fmt: skip
 """The kinds of plugins that there are checks of."""
 
@@ -144,3 +145,10 @@ def check_augmentation(
 ) -> Report:
     """Check an augmentation, on features or images of the kit. See `check_strategy` for the parameters."""
     return check_plugin("augmentations", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)
+
+
+def check_combiner(
+    subject: Any, *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED, raise_on_fail: bool = False
+) -> Report:
+    """Check a combiner, on policies that are tables of the kit. See `check_strategy` for the parameters."""
+    return check_plugin("combiners", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)

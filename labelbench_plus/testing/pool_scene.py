@@ -11,14 +11,14 @@ from labelbench_plus.view import ItemView, PoolView
 
 ITEMS_ALONG = {
     **dict.fromkeys(("features", "embeddings", "probabilities", "label_probabilities", "token_uncertainty"), 0),
-    **dict.fromkeys(("predictions", "variance"), 0),
+    **dict.fromkeys(("mean_token_uncertainty", "predictions", "tasks", "variance"), 0),
     **dict.fromkeys(("member_probabilities", "members"), 1),
 }
 """The dimension along which the pool's items lie, of what is about them."""
 EVERYTHING = frozenset({*ITEMS_ALONG, "labels", "num_classes"})
 OF_NUMBERS = frozenset({"predictions", "variance", "members"})
 """Whoever reads these, and no labels, is shown answers that are numbers."""
-LABELLED_TOO = ("features", "embeddings", "probabilities", "predictions")
+LABELLED_TOO = ("features", "embeddings", "probabilities", "predictions", "tasks")
 
 
 def random_pool(
@@ -30,9 +30,11 @@ def random_pool(
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
     """Whole-pool tensors: features, embeddings (N, ·), probabilities (N, K), member_probabilities (M, N, K),
-    label_probabilities (N, K), token_uncertainty (N, 3), predictions (N,), variance (N,), members (M, N), and
-    bought (labelled,), labels (labelled,), values (labelled,), prices (N,)."""
-    generator, of_labels, of_numbers = (torch.Generator().manual_seed(seed + offset) for offset in (0, 1000, 2000))
+    label_probabilities (N, K), token_uncertainty, mean_token_uncertainty (N, 3), predictions (N,), variance (N,),
+    members (M, N), tasks (N,), and bought (labelled,), labels (labelled,), values (labelled,), prices (N,)."""
+    generator, of_labels, of_numbers, of_texts = (
+        torch.Generator().manual_seed(seed + offset) for offset in (0, 1000, 2000, 3000)
+    )
     features = torch.randn(size, width, generator=generator).to(dtype)
     return {
         "features": features,
@@ -44,6 +46,8 @@ def random_pool(
         "bought": torch.randperm(size, generator=generator)[:labelled],
         "prices": torch.ones(size, dtype=torch.float64),
         "token_uncertainty": torch.rand(size, 3, generator=generator, dtype=torch.float64),
+        "mean_token_uncertainty": torch.rand(size, 3, generator=of_texts, dtype=torch.float64),
+        "tasks": torch.randint(classes, (size,), generator=of_texts),
         "predictions": torch.randn(size, generator=of_numbers).to(dtype),
         "variance": (0.1 + torch.rand(size, generator=of_numbers)).to(dtype),
         "members": torch.randn(5, size, generator=of_numbers).to(dtype),

@@ -273,7 +273,7 @@ def _training_data(opened: Opened) -> None:
 
 @CHECKS.add(
     "evaluates",
-    "its scores are finite, the same when asked again, and hold the one that ranks and those of its series",
+    "its scores are finite, the same when asked again, and hold the one that ranks and all others it declares",
     "`evaluate` returns a dict of floats with primary_metric()[0] in it, or a `Scored` whose details JSON can hold",
 )
 def _evaluates(opened: Opened) -> str:
@@ -288,9 +288,14 @@ def _evaluates(opened: Opened) -> str:
     if (averaged := opened.problem.averaged_metric()) and averaged not in scores:
         raise Failure("evaluates", f"averages are to be taken of {averaged!r}, but it scores {', '.join(scores)}")
     for series in opened.problem.series():
-        due = [series.score(column.name, at) for column in series.columns for at in series.at]
-        if missing := [name for name in due if name not in scores]:
+        if missing := [name for name in series.scores() if name not in scores]:
             raise Failure("evaluates", f"it declares the series {series.name!r}, but has no score {missing[0]!r}")
+    due = [shown.name for shown in opened.problem.shown_scores()]
+    due += [
+        name for guard in opened.problem.guards() for name in (guard.score, guard.reference, guard.ranked_reference)
+    ]
+    if missing := [name for name in due if name not in scores]:
+        raise Failure("evaluates", f"boards are to show or to watch {missing[0]!r}, but it scores {', '.join(scores)}")
     if scores != again.scores:
         raise Failure("evaluates", f"first {scores}, then {again.scores}")
     if scored.details != again.details:

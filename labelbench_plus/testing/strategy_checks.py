@@ -25,7 +25,7 @@ from labelbench_plus.testing.subject import check_declaration, check_hyperparame
 from labelbench_plus.testing.toy_problem import Game, game_for, learning_curve, offers
 from labelbench_plus.testing.witness import Answer, ask, judge_by_oracle, judge_pool
 
-WHOLE = frozenset({"labels", "num_classes"})  # of what is read, the whole numbers
+WHOLE = frozenset({"labels", "num_classes", "tasks"})  # of what is read, the whole numbers
 N = 9
 
 

@@ -14,6 +14,8 @@ from labelbench_plus.plugins import describe
 from labelbench_plus.trainers import Checkpoint, Trainer
 
 if TYPE_CHECKING:
+    import torch
+
     from labelbench_plus.seeding import Streams
 
 logger = logging.getLogger(__name__)
@@ -27,12 +29,17 @@ class Keeper:
 
     Parameters
     ----------
-    data: what its problem shows a trainer: has `labelled`, tensors of what was bought, and `pool_features`.
+    signature: of the fit: a hash of all that it depends on.
+    device: on which tensors are wanted.
     """
 
-    def __init__(self, trainer: Trainer, data: Any, streams: Streams, checkpoint: Checkpoint) -> None:
-        self._signature, self._device = signature(trainer, data, streams), data.pool_features.device
-        self._checkpoint = checkpoint
+    def __init__(self, signature: str, device: torch.device, checkpoint: Checkpoint) -> None:
+        self._signature, self._device, self._checkpoint = signature, device, checkpoint
+
+    @classmethod
+    def of(cls, trainer: Trainer, data: Any, streams: Streams, checkpoint: Checkpoint) -> Keeper:
+        """That of a fit on data with `labelled`, tensors of what was bought, and `pool_features`."""
+        return cls(signature(trainer, data, streams), data.pool_features.device, checkpoint)
 
     def due(self) -> bool:
         return self._checkpoint.due()
@@ -88,11 +95,11 @@ class RestoresState(SavesState):
 
     def fit_with_checkpoint(self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint) -> Any:
         model = self.fit(data, streams, previous)
-        Keeper(self, data, streams, checkpoint).keep(self.state_of(model))
+        Keeper.of(self, data, streams, checkpoint).keep(self.state_of(model))
         return model
 
     def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> Any | None:
-        state = Keeper(self, data, streams, checkpoint).kept()
+        state = Keeper.of(self, data, streams, checkpoint).kept()
         return None if state is None else self.model_of(state)
 
 

@@ -74,17 +74,17 @@ class NetworkTrainer(SavesState):
         return self.network.fingerprint()
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> NetworkModel:
-        return self.train(data, streams, Keeper(self, data, streams, NoCheckpoint()))
+        return self.train(data, streams, Keeper.of(self, data, streams, NoCheckpoint()))
 
     def fit_with_checkpoint(
         self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint
     ) -> NetworkModel:
         # What is kept may be done: then the run ended between the last step and the commit of the round.
         restored = self.restore(data, streams, checkpoint)
-        return restored or self.train(data, streams, Keeper(self, data, streams, checkpoint))
+        return restored or self.train(data, streams, Keeper.of(self, data, streams, checkpoint))
 
     def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> NetworkModel | None:
-        state = Keeper(self, data, streams, checkpoint).kept()
+        state = Keeper.of(self, data, streams, checkpoint).kept()
         return self.model_of(state["model"]) if state is not None and "model" in state else None
 
     def state_of(self, model: NetworkModel) -> dict[str, Any]:

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "plugins",
             "seeding",
             "shown",
+            "start_up",
             "answers",
             "budget",
             "limited",

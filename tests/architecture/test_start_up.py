@@ -5,17 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
+from labelbench_plus import load_suite
+from labelbench_plus.running.job import Where, carry_out, local_jobs
 from tests.architecture.imports import KINDS
 from tests.architecture.test_files import plugin_files
 
 HEAVY = (
+    "PIL",
     "jinja2",
     "numpy",
     "pandas",
     "pyarrow",
     "scipy",
+    "scipy.optimize",
+    "scipy.stats",
     "sklearn",
     "submitit",
     "timm",
@@ -25,16 +28,39 @@ HEAVY = (
     "wandb",
 )
 
-PROBE = f"""
-import sys
-sys.argv = ["lbp", *{{arguments}}]
+BOARD = {"jinja2", "numpy", "pandas", "pyarrow", "scipy"}
+MAY_LOAD = (
+    ("--help", set(), 0),
+    ("sweep --help", set(), 0),
+    ("list strategies", set(), 0),
+    ("run {suite} strategies=[margn] --out {folder}/out", {"numpy"}, 2),
+    ("config show {suite}", {"numpy"}, 0),
+    ("config hash {suite}", {"numpy"}, 0),
+    ("cache list", {"numpy"}, 0),
+    ("new strategy mine --into {folder}", {"numpy", "jinja2"}, 0),
+    ("run {suite} --out {folder}/out", BOARD, 0),
+    ("leaderboard {suite} --out {folder}/out", BOARD, 0),
+    ("show {run} --out {folder}/out", BOARD, 0),
+    ("publish {suite} {folder}/published --out {folder}/out", BOARD, 0),
+    ("compare margin random {folder}/published", BOARD, 0),
+)
+"""Commands from the lightest to the heaviest, of what is above what each may load, and how it exits. The suite's runs
+are done. Nothing here needs torch, and of SciPy boards need the special functions alone."""
+
+PROBE = """
+import contextlib, io, sys
 from labelbench_plus.cli import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-loaded = sorted(set({HEAVY!r}) & set(sys.modules))
-assert not loaded, f"loaded: {{{{loaded}}}}"
+for command, allowed, expected in {commands!r}:
+    sys.argv, said = ["lbp", *command.split()], io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            main()
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    assert code == expected, f"lbp {{command}}: exit {{code}}\\n{{said.getvalue()}}"
+    loaded = sorted(set({heavy!r}) & set(sys.modules) - allowed)
+    assert not loaded, f"lbp {{command}} loads {{loaded}}"
 """
 
 
@@ -43,9 +69,14 @@ def probe(code: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"]], ids=" ".join)
-def test_help_loads_nothing_heavy(arguments):
-    probe(PROBE.format(arguments=arguments))
+def test_commands_load_what_they_need_and_no_more(suite_file, tmp_path):
+    path = suite_file(("rounds: 3", "rounds: 1"), ("seeds: 0..1", "seeds: [0]"))
+    runs = load_suite(path).runs()
+    for job in local_jobs(runs, Where.here(tmp_path / "out"), 1):
+        assert carry_out(job, lambda rounds: None) == "finished"
+    known = {"suite": path, "folder": tmp_path, "run": runs[0].id}
+    commands = [(command.format_map(known), allowed, code) for command, allowed, code in MAY_LOAD]
+    probe(PROBE.format(commands=commands, heavy=HEAVY))
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -82,3 +82,12 @@ def test_precision_is_the_same_every_time():
     assert auto.precision("cuda:0") == "bfloat16"
     assert of_folder("/nowhere", arithmetic="bfloat16").precision("cpu") == "bfloat16"
     assert bases.build(TINY).precision("cuda:0") == "float32"
+
+
+def test_a_manifest_says_what_a_base_is_computed_in():
+    from labelbench_plus.store.manifest import _settled
+
+    class Run:
+        problem, trainer, proxy = of_folder("/nowhere", arithmetic="bfloat16"), bases.build(TINY), None
+
+    assert _settled(Run, "cpu") == {"causal arithmetic": "bfloat16", "tiny_llama arithmetic": "float32"}

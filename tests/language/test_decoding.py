@@ -59,10 +59,9 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
     logits = probabilities.log().repeat(4000, 1)
     each = [np.random.default_rng(row) for row in range(4000)]
-    open_answers = [writing._Answer() for _ in each]
-    counts = torch.bincount(writing._drawn(logits, Decoding(temperature=1.0), each, open_answers), minlength=4) / 4000
+    counts = torch.bincount(writing._drawn(logits, Decoding(temperature=1.0), each), minlength=4) / 4000
     torch.testing.assert_close(counts, probabilities, rtol=0, atol=0.03)
-    some = writing._drawn(logits, Decoding(temperature=1.0, top_p=0.7), each, open_answers)
+    some = writing._drawn(logits, Decoding(temperature=1.0, top_p=0.7), each)
     assert set(some.tolist()) == {0, 1}  # 0.5 does not reach 0.7, 0.5 + 0.3 does
 
 
@@ -86,6 +85,16 @@ def test_the_end_counts_as_a_token_and_stands_in_no_text():
     finally:
         handle.remove()
     assert found.texts == ("",) * len(PROMPTS) and found.ended.all() and (found.tokens == 1).all()
+
+
+def test_answers_that_have_ended_leave_the_others_as_they_are(monkeypatch):
+    drawing = Decoding(max_new_tokens=20, temperature=2.0, stop=tuple("abcdefghijklmnopqrstuvwxyz"))
+    prompts, each = [f"{row}" for row in range(40)], [np.random.default_rng(row) for row in range(40)]
+    together = model().generate(prompts, drawing, each)
+    assert together.ended.sum() > 25, "more than half of them leave the batch"
+    monkeypatch.setattr(writing, "BATCH_TOKENS", 1)
+    alone = model().generate(prompts, drawing, [np.random.default_rng(row) for row in range(40)])
+    assert together.texts == alone.texts and (together.tokens == alone.tokens).all()
 
 
 def test_generators_go_with_temperatures():

@@ -16,6 +16,7 @@ from labelbench_plus.leaderboard.compare import compare_in
 from labelbench_plus.leaderboard.formatting import sort_key
 from labelbench_plus.leaderboard.setting import BoardSetting
 
+from .declared import facet_results, front_results
 from .synthetic import STRATEGIES, meta, synthetic_curves
 from .test_site import HOSTILE, LONG, results
 
@@ -274,6 +275,37 @@ def test_axe_finds_nothing(browser: Browser, tmp_path: Path, scheme: Literal["li
         result = axe.Axe().run(tab)
         assert result.violations_count == 0, path + result.generate_report()
     context.close()
+
+
+def test_series_and_facets_can_be_read_by_everybody_and_fit(browser: Browser, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    where = build_site([front_results(3), facet_results(3, {"random": 0.0, HOSTILE: 0.01})], tmp_path).parent
+    front = "problem/fronts-objectives-mod.html"
+    for scheme, width in (("light", 375), ("dark", 1280)):
+        context = browser.new_context(
+            offline=True,
+            color_scheme=scheme,
+            viewport={"width": width, "height": 900},  # type: ignore[arg-type]
+        )
+        tab = context.new_page()
+        for path in ("facets.html", front):
+            tab.goto(f"{where.as_uri()}/{path}")
+            open_all(tab)
+            assert tab.evaluate("document.documentElement.scrollWidth") == width, path
+            result = axe.Axe().run(tab)
+            assert result.violations_count == 0, path + result.generate_report()
+        table = tab.locator("#trainers-1-table")
+        heading = table.locator("th[data-key=kl]")
+        heading.locator("button").press("Enter")  # fewer is better: the least first
+        assert heading.get_attribute("aria-sort") == "ascending"
+        assert table.locator("tbody tr th").first.inner_text().startswith("reference")
+        tab.locator(".legend.toggles input").first.uncheck()
+        kinds = tab.locator("#series-1 figure svg.wide g.line-of").evaluate_all(
+            "all => all.map(e => e.className.baseVal)"
+        )
+        assert sum("pale" in kind for kind in kinds) == 1
+        assert tab.locator("#trainers-1 figure g.pale").count() == 0  # a trainer is no strategy
+        context.close()
 
 
 def test_print_shows_the_numbers(opened: Opener) -> None:

@@ -41,7 +41,7 @@ def test_the_list_is_the_issue_s():
     "what",
     [
         *("features", "embeddings", "probabilities", "member_probabilities", "token_uncertainty"),
-        *("predictions", "variance", "members"),
+        *("mean_token_uncertainty", "predictions", "variance", "members"),
     ],
 )
 @pytest.mark.parametrize("name", STRATEGIES)

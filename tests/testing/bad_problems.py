@@ -9,7 +9,7 @@ import torch
 from labelbench_plus.budget import Purchase
 from labelbench_plus.contracts.capabilities import Capability, providers_of_model
 from labelbench_plus.oracle import PoolOracle, as_items, check_items
-from labelbench_plus.problems import Problem, problems
+from labelbench_plus.problems import Guard, Problem, ShownScore, problems
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.view import PoolView
 
@@ -155,6 +155,22 @@ class AveragesWhatIsNotThere(Plane):
 
     def averaged_metric(self):
         return "accuracy_per_plane"
+
+
+@bad("evaluates")
+class ShowsWhatIsNotThere(Plane):
+    """Declares a score for boards to show, and has no such score."""
+
+    def shown_scores(self):
+        return (ShownScore("planes_a_second", higher_is_better=True),)
+
+
+@bad("evaluates")
+class WatchesWhatIsNotThere(Plane):
+    """Declares a guard whose reference is never scored."""
+
+    def guards(self):
+        return (Guard("accuracy", "untrained.accuracy", "accuracy"),)
 
 
 # -- runs that are cut ------------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ WITH_ONE = {"problems": {"resume", "capabilities", "evaluates"}, "trainers": {"c
 WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kind, found in WITH_ONE.items()}
 
 
-@pytest.fixture(params=["problems", "trainers", "datasets", "metrics", "conditions", "networks", "augmentations"])
+@pytest.fixture(
+    params=["problems", "trainers", "datasets", "metrics", "conditions", "networks", "augmentations", "combiners"]
+)
 def kind(request):
     """A kind whose bad plugins are registered, and forgotten after the test."""
     known = registry(request.param)

@@ -14,6 +14,7 @@ from labelbench_plus.plugins import BUILT_IN, registry
 from labelbench_plus.testing import (
     Report,
     check_augmentation,
+    check_combiner,
     check_condition,
     check_dataset,
     check_encoder,
@@ -104,6 +105,11 @@ def test_networks(name):
 @pytest.mark.parametrize("name", built_in("augmentations"))
 def test_augmentations(name):
     fine(check_augmentation(build("augmentations", name)))
+
+
+@pytest.mark.parametrize("name", built_in("combiners"))
+def test_combiners(name):
+    fine(check_combiner(build("combiners", name)))
 
 
 @pytest.mark.parametrize("name", built_in("datasets"))

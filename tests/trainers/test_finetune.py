@@ -116,7 +116,7 @@ def test_a_loss_of_nan_is_never_the_best(digits):
     data = instance.training_data(ledger, with_validation=True)
     trainer = build(patience=2)
     features = data.pool_features
-    keeper = Keeper(trainer, data, Streams(0), NoCheckpoint())
+    keeper = Keeper.of(trainer, data, Streams(0), NoCheckpoint())
     training = Training(trainer, data, Streams(0), NetworkInputs(trainer, data, Streams(0), strong=False), keeper)
     with torch.no_grad():
         training.network.head.weight.fill_(float("nan"))

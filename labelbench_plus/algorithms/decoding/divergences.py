@@ -27,12 +27,20 @@ class Divergence(ABC):
     name: as `divergence` takes it.
     ceiling: what the slope f′ stays below if `bounded`; 0 where it has no bound.
     at_one: the slope at a ratio of 1.
+    at_zero: f at a ratio of 0.
     """
 
     name: ClassVar[str]
     bounded: ClassVar[bool] = True
     ceiling: float = 0.0
     at_one: float = 0.0
+    at_zero: float = math.inf
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items())))
 
     @abstractmethod
     def value(self, log_ratio: Tensor) -> Tensor:
@@ -61,6 +69,7 @@ class ReverseKL(Divergence):
     name = "reverse_kl"
     bounded = False
     at_one = 1.0
+    at_zero = 0.0
 
     def value(self, log_ratio: Tensor) -> Tensor:
         return log_ratio.exp() * log_ratio
@@ -99,6 +108,7 @@ class JensenShannon(Divergence):
 
     name = "jsd"
     ceiling = math.log(2)
+    at_zero = math.log(2)
 
     def value(self, log_ratio: Tensor) -> Tensor:
         ratio = log_ratio.exp()
@@ -124,6 +134,7 @@ class Alpha(Divergence):
         check_divergence(self.name, alpha)
         self.alpha = alpha
         self.ceiling = 1 / alpha
+        self.at_zero = 1 / (1 - alpha)
 
     def value(self, log_ratio: Tensor) -> Tensor:
         a = self.alpha

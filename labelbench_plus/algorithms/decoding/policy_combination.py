@@ -130,11 +130,11 @@ def optimal_policy(log_reference: Tensor, scores: Tensor, divergence: Divergence
 
 
 def mean_divergence(log_policy: Tensor, log_reference: Tensor, divergence: Divergence) -> Tensor:
-    """Σ π_ref f(π/π_ref) of log-probabilities (..., V): (...) float64, where π is zero only if π_ref is."""
+    """Σ π_ref f(π/π_ref) of log-probabilities (..., V): (...) float64, where policies have nothing that π_ref lacks."""
     base, policy = log_reference.double(), log_policy.double()
-    gone = torch.isneginf(base)
-    ratio = torch.where(gone, 0.0, policy - base)
-    return (base.exp() * divergence.value(ratio)).sum(dim=-1)
+    never = torch.isneginf(policy)
+    values = torch.where(never, divergence.at_zero, divergence.value(torch.where(never, 0.0, policy - base)))
+    return torch.where(torch.isneginf(base), 0.0, base.exp() * values).sum(dim=-1)
 
 
 def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def forest_chart(rows: Sequence[Row], title: str, alternative: str, width: int) 
     height = TOP + STEP * len(rows) + BOTTOM
     base = height - BOTTOM
     most = 30 if width > NARROW else 16
-    left = 14 + 6.6 * max(len(short(row.label, most)) for row in rows)
+    left = 14 + 7.2 * max(len(short(row.label, most)) for row in rows)
     bounds = [0.0, *(bound for row in rows for bound in _extent(row))]
     ticks = nice_ticks(min(bounds), max(bounds), most=4 if width <= NARROW else 6)
     x = Axis(min(*ticks, *bounds), max(*ticks, *bounds), left + 8, width - 20)

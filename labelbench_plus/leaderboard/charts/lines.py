@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from labelbench_plus.leaderboard.charts.style import Style, marks, series
 from labelbench_plus.leaderboard.charts.svg import (
@@ -146,11 +145,11 @@ def _names(
     right: float,
     bottom: float,
 ) -> dict[str, str]:
-    # Names stand as near to their line ends as order and a gap allow (least squares: an isotonic regression).
+    # Names stand as near to their line ends as order and a gap allow, by least squares.
     ends = {line.strategy: y(next((p[1] for p in reversed(line.points) if p[1] == p[1]), 0.0)) for line in lines}
     shown = sorted((end, name) for name, end in ends.items() if name in prominent)
     steps = GAP * np.arange(len(shown))
-    free = isotonic_regression([end for end, _ in shown] - steps).x if shown else steps
+    free = np.array(_nearest_ascending([end - step for (end, _), step in zip(shown, steps, strict=True)]))
     last = float(steps[-1]) if shown else 0.0
     places = np.clip(free, 12.0, max(12.0, bottom - last)) + steps
     placed = dict(zip([name for _, name in shown], places, strict=True))
@@ -164,3 +163,19 @@ def _names(
         label = text(short(name), right + 14, place + 4, "name", "start", line_end=end)
         parts[name] = tag("path", leader) + label
     return parts
+
+
+def _nearest_ascending(values: Sequence[float]) -> list[float]:
+    """The ascending sequence nearest to `values` in squares: neighbours out of order share their mean.
+
+    An isotonic regression of a handful of numbers; scipy's would be the only thing of `scipy.optimize` that a page
+    needs, and that takes longer to load than the page to draw.
+    """
+    blocks: list[tuple[float, int]] = []  # sums and lengths
+    for value in values:
+        total, count = float(value), 1
+        while blocks and blocks[-1][0] * count >= total * blocks[-1][1]:
+            before, length = blocks.pop()
+            total, count = total + before, count + length
+        blocks.append((total, count))
+    return [total / count for total, count in blocks for _ in range(count)]

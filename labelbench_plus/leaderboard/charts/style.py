@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from labelbench_plus.leaderboard.charts.svg import tag
 
 COLOURS = 6
+UNTOGGLED = -1  # the index of what the page's script leaves alone
 DASHES = ("", "7 3", "2 2.5", "9 3 2 3")
 MARKERS = (  # where the outline starts, seen from the centre, and its way around: disc, square, triangles, diamond
     (-3.0, 0.0, "a3 3 0 1 0 6 0a3 3 0 1 0 -6 0Z"),
@@ -43,6 +44,11 @@ def styles(strategies: Sequence[str], baseline: str) -> dict[str, Style]:
     return drawn
 
 
+def style_of_given(number: int) -> Style:
+    """How the `number`-th of what is given beside strategies is drawn: in the colour of text."""
+    return Style(UNTOGGLED, "given", DASHES[2 - number % 2], MARKERS[(3 + number) % len(MARKERS)])
+
+
 def swatch(style: Style) -> str:
     """A small sample of a strategy's line and marker, for tables and legends; decorative."""
     box = {"class": "swatch", "viewBox": "0 0 28 12", "width": "28", "height": "12", "aria-hidden": "true"}
@@ -59,4 +65,5 @@ def marks(style: Style, places: Sequence[tuple[float, float]], kind: str = "mark
 
 def series(style: Style, *children: str, kind: str = "") -> str:
     """All that belongs to a strategy."""
-    return tag("g", {"data-series": str(style.index), "class": kind}, *children)
+    index = "" if style.index == UNTOGGLED else str(style.index)
+    return tag("g", {"data-series": index, "class": kind}, *children)

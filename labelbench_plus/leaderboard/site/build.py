@@ -10,13 +10,15 @@ import pandas as pd
 
 from labelbench_plus.leaderboard import csv_form
 from labelbench_plus.leaderboard.charts.svg import standalone
-from labelbench_plus.leaderboard.frame import to_frame
+from labelbench_plus.leaderboard.frame import facets_frame, series_frame, to_frame
 from labelbench_plus.leaderboard.reported import Reported
 from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
 from labelbench_plus.leaderboard.site import pages
 from labelbench_plus.leaderboard.site.combinations_page import PATH as COMBINATIONS_PAGE
 from labelbench_plus.leaderboard.site.combinations_page import combinations_page
 from labelbench_plus.leaderboard.site.compare_page import compare_page
+from labelbench_plus.leaderboard.site.facets_page import PATH as FACETS_PAGE
+from labelbench_plus.leaderboard.site.facets_page import facets_page
 from labelbench_plus.leaderboard.site.names import slug
 from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
 from labelbench_plus.leaderboard.site.reported_page import PATH as REPORTED_PAGE
@@ -76,7 +78,9 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
         path, content, drawn = pages.strategy_page(site, name)
         files[path] = content
         figures += drawn
-    for figure in figures:
+    facets, drawn = facets_page(site)
+    files |= facets
+    for figure in [*figures, *drawn]:
         files[figure.file] = standalone(figure.wide, style_of_drawings()).encode()
     files["compare.html"] = compare_page(site)
     files["method.html"] = pages.method_page()
@@ -91,8 +95,8 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
 
 def _downloads(site: pages.Site) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    rows = pages.data_rows(site)
-    for row, each, board in zip(rows, site.results, site.boards, strict=True):
+    listed = pages.data_rows(site)
+    for row, each, board in zip(listed, site.results, site.boards, strict=True):
         stem, csv = f"data/{slug(board.suite)}", each.ordered_csv()
         files |= {f"{stem}-curves.csv": csv, f"{stem}-board.json": meta_as_json(each.meta)}
         files[f"{stem}-curves.parquet"] = _parquet(pd.read_csv(io.BytesIO(csv)))
@@ -102,8 +106,16 @@ def _downloads(site: pages.Site) -> dict[str, bytes]:
     files["data/table.csv"] = csv_form.written(table)
     files["data/table.json"] = (table.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
     files["data/table.parquet"] = _parquet(table)
+    more = []
+    for name, label, rows in (
+        ("series", "Points of series at every budget", series_frame(site.boards)),
+        ("facets", "Comparisons along one facet at every budget", facets_frame(site.facets)),
+    ):
+        if len(rows):
+            files[f"data/{name}.csv"] = csv_form.written(rows)
+            more.append((f"data/{name}.csv", label))
     page = Page("data.html", f"Data · {pages.TITLE}", "Data")
-    files["data.html"] = render("data", page, boards=rows, schema=SCHEMA)
+    files["data.html"] = render("data", page, boards=listed, schema=SCHEMA, more=more)
     return files
 
 
@@ -119,7 +131,7 @@ def _write(files: dict[str, bytes], folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_file() or target.read_bytes() != content:
             replace(target, content)
-    for optional in (COMBINATIONS_PAGE, REPORTED_PAGE):
+    for optional in (COMBINATIONS_PAGE, FACETS_PAGE, REPORTED_PAGE):
         if optional not in files:
             (folder / optional).unlink(missing_ok=True)
     for ours in OURS:

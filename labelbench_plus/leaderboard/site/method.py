@@ -1,4 +1,4 @@
-"""The page of definitions: the text above the modules of `statistics`, and what runs must be to count at all."""
+"""The page of definitions: the text above the modules that work numbers out, and what runs must be to count at all."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ MODULES = (
     "power",
 )
 
+BESIDE_RANKS = ("series", "guards", "facets")
+
 CONTRACT = (
     "What counts. A run is one (problem, strategy, trainer, budget, seed). It is left out, and named in a warning, "
     "when it is incomplete, is off the declared budget grid or has a metric that is not finite; nothing is "
@@ -34,6 +36,8 @@ CONTRACT = (
     "that the problems declare (an encoder, say) are the same. A setting is one problem under one trainer.",
     "Direction. For an error lower is better. Gains are written so that above zero is better for every metric, and "
     "levels that a metric rises to are levels that an error falls to.",
+    "Other scores. A problem may have boards show scores beside the one that ranks, each with a sentence on what it "
+    "leaves out. Nothing is ranked by them, however good they look.",
     "Trust. Imported: published elsewhere and read in. Self-reported: as its authors sent it. Checked: its schema, "
     "budgets and hashes hold. Replayed: models trained again on what was bought score the same. Re-run: computed again "
     "here from nothing.",
@@ -51,13 +55,15 @@ class Definition:
 
 def definitions() -> tuple[Definition, ...]:
     """All sections in reading order."""
-    return tuple(_of_text(text.partition(".")[0].lower(), text, ". ") for text in CONTRACT) + tuple(
-        _of_text(name, _docstring(name), ": ") for name in MODULES
+    return tuple(_of_text(text.partition(".")[0].lower().replace(" ", "-"), text, ". ") for text in CONTRACT) + tuple(
+        _of_text(name, _docstring(f"{package}{name}"), ": ")
+        for package, names in (("statistics.", MODULES), ("", BESIDE_RANKS))
+        for name in names
     )
 
 
 def _docstring(name: str) -> str:
-    module = importlib.import_module(f"labelbench_plus.leaderboard.statistics.{name}")
+    module = importlib.import_module(f"labelbench_plus.leaderboard.{name}")
     return inspect.getdoc(module) or ""
 
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.charts.style import Style, styles
+from labelbench_plus.leaderboard.facets import FacetComparison, compare_facets
 from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
 from labelbench_plus.leaderboard.results import Results
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.leaderboard.setting import BoardSetting
+from labelbench_plus.leaderboard.shown_scores import caveats, shown_scores
 from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
 from labelbench_plus.leaderboard.site.method import definitions
 from labelbench_plus.leaderboard.site.names import slug, slugs
 from labelbench_plus.leaderboard.site.provenance import cautions, hardware
 from labelbench_plus.leaderboard.site.render import Page, render
+from labelbench_plus.leaderboard.site.series_views import of_setting as of_series
 from labelbench_plus.leaderboard.site.tables import TableView, table_view
 from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
 from labelbench_plus.leaderboard.table import Column, Table
@@ -48,6 +51,7 @@ class Site:
     members: Sequence[Member]
     strategies: Mapping[str, str]
     track_slugs: Mapping[str, str]
+    facets: Sequence[FacetComparison]
 
     def strategy_href(self, name: str) -> str:
         """The page of a strategy."""
@@ -56,6 +60,10 @@ class Site:
     def member_of(self, setting: BoardSetting) -> Member:
         """A setting as others link to it."""
         return next(member for member in self.members if member.setting is setting)
+
+    def facet_anchor(self, comparison: FacetComparison) -> str:
+        """Where a comparison stands on the page of comparisons along one facet."""
+        return f"facet-{next(i for i, one in enumerate(self.facets, start=1) if one is comparison)}"
 
     def results_of(self, board: Board) -> Results:
         """What a board was made of."""
@@ -99,7 +107,8 @@ def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Seque
         for label, key, (board, setting) in zip(labels, keys, settings, strict=True)
     )
     names = sorted({name for _, setting in settings for name in setting.table.names()})
-    return Site(results, boards, tracks, members, slugs(names), slugs([_key(each.track) for each in tracks]))
+    tracked = slugs([_key(each.track) for each in tracks])
+    return Site(results, boards, tracks, members, slugs(names), tracked, compare_facets(boards))
 
 
 def overview(site: Site, reported: Sequence[str] = (), *, combined: bool = False) -> bytes:
@@ -113,7 +122,10 @@ def overview(site: Site, reported: Sequence[str] = (), *, combined: bool = False
     tracks = [track_view(site, each, details=False) for each in site.tracks]
     page = Page("index.html", TITLE, _heading(site))
     listed = sentence_list(reported)
-    return render("index", page, tracks=tracks, notes=notes, counts=counts, reported=listed, combined=combined)
+    facets = sentence_list(sorted({one.facet for one in site.facets}))
+    return render(
+        "index", page, tracks=tracks, notes=notes, counts=counts, reported=listed, combined=combined, facets=facets
+    )
 
 
 def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]:
@@ -152,6 +164,8 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         for row in view.rows
         if row.name in setting.tests.names
     ]
+    series = of_series(board, setting, drawn, shown, stem)
+    others = shown_scores(setting)
     savings = savings_table(setting)
     crumbs = (("index.html", "Overview"), ("", board.meta.title))
     page = Page(member.href, f"{setting.name} · {TITLE}", setting.name, crumbs)
@@ -162,6 +176,12 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         view=view,
         figures=figures,
         legend=legend,
+        facets=[
+            (site.facet_anchor(one), one.title) for one in site.facets if setting in sum(one.settings.values(), ())
+        ],
+        series=series,
+        shown=others and table_view(others, "shown", f"Other scores, {setting.name}", True, baseline, details=True),
+        caveats=caveats(setting),
         savings={"head": savings[0], "lines": savings[1]} if savings else None,
         pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
         conditions=conditions(setting),
@@ -173,7 +193,7 @@ def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         runs_href=runs_href(member),
         trust=_trust(site, member),
     )
-    return member.href, content, figures
+    return member.href, content, [*figures, *(one.figure for one in series if one.figure)]
 
 
 def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:

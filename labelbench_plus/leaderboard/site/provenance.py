@@ -19,6 +19,7 @@ FACTS = (
     ("determinism", ("determinism",)),
     ("data (hash)", ("identity", "data")),
     ("plugins", ("plugins",)),
+    ("settled on the machine", ("settled",)),
     ("isolation of choices", ("isolation", "in_words")),
 )
 

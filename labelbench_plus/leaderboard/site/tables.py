@@ -13,7 +13,7 @@ from labelbench_plus.leaderboard.statistics import Estimate, RankRange
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 from labelbench_plus.shown import printable
 
-BEST_ON_TOP = ("gain", "count", "saving")
+BEST_ON_TOP = ("gain", "count", "saving", "factor")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def sort_text(cell: Cell) -> str | None:
 
 
 def _heading(column: Column, higher_is_better: bool) -> Heading:
-    descending = column.kind in BEST_ON_TOP or (column.kind == "score" and higher_is_better)
+    higher = higher_is_better if column.higher_is_better is None else column.higher_is_better
+    descending = column.kind in BEST_ON_TOP or (column.kind == "score" and higher)
     descending = descending or column.key == "improvement"
     return Heading(column, _align(column), "descending" if descending else "ascending")
 
@@ -122,7 +123,7 @@ def _cells(column: Column, cells: Sequence[Cell]) -> list[CellView]:
         if isinstance(cell, Estimate) and " ± " in text:
             text, _, width = text.partition(" ± ")
             aside, aside_class = f" ± {width}", "spread"
-        elif column.kind in ("saving", "share") and " (" in text:
+        elif column.kind in ("saving", "factor", "share") and " (" in text:
             text, _, width = text.partition(" (")
             aside, aside_class = f" ({width}", "spread"
         elif isinstance(cell, RankRange) and cell.tied:

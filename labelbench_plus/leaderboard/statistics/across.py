@@ -15,7 +15,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import friedmanchisquare, rankdata, wilcoxon
 
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
@@ -49,6 +48,8 @@ def ranking_over_datasets(names: list[str], values: NDArray[np.float64], higher_
         raise ValueError(f"values must be finite, (data sets, {len(names)} strategies), at least two; {values.shape}")
     if len(values) < FEWEST_DATASETS:
         raise ValueError(f"{len(values)} data sets are too few for a ranking test; at least {FEWEST_DATASETS}")
+    from scipy.stats import rankdata
+
     mean_ranks = rankdata(-values if higher_is_better else values, axis=1).mean(axis=0)
     order = sorted(range(len(names)), key=lambda i: (mean_ranks[i], names[i]))
     ordered, n = values[:, order], len(names)
@@ -72,11 +73,15 @@ def ranking_over_datasets(names: list[str], values: NDArray[np.float64], higher_
 def _friedman(values: NDArray[np.float64]) -> float:
     if values.shape[1] < 3:
         return float("nan")
+    from scipy.stats import friedmanchisquare
+
     # Without any difference within a row the statistic is 0 / 0: nothing speaks against equality.
     return float(friedmanchisquare(*values.T).pvalue) if np.ptp(values, axis=1).any() else 1.0
 
 
 def _wilcoxon(differences: NDArray[np.float64]) -> float:
+    from scipy.stats import wilcoxon
+
     return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import stdtrit
-from scipy.stats import trim_mean
 
 from labelbench_plus.leaderboard.statistics.estimates import CONFIDENCE, Estimate, t_interval, without_spread
 from labelbench_plus.leaderboard.statistics.resampling import FEWEST_UNITS, expanded_levels, hierarchical_samples
@@ -51,6 +49,8 @@ def interquartile_mean(values: Sequence[NDArray[np.float64]], rng: Generator) ->
     pooled, n = np.concatenate(list(values)), units_of(values)
     if len(pooled) < FEWEST_VALUES:
         return Estimate(math.nan, math.nan, math.nan, n)
+    from scipy.stats import trim_mean
+
     if n >= FEWEST_UNITS:
         samples = hierarchical_samples(values, rng).reshape(-1, len(values) * min(map(len, values)))
         return _resampled(float(trim_mean(pooled, TRIM)), trim_mean(samples, TRIM, axis=1), n)
@@ -72,6 +72,8 @@ def trimmed_half_width(values: NDArray[np.float64], confidence: float = CONFIDEN
     kept = n - 2 * cut
     if kept < 2:
         return math.nan
+    from scipy.special import stdtrit
+
     ordered = np.sort(values)
     winsorised = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
     if without_spread(winsorised[:, None])[0]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
@@ -67,5 +66,7 @@ def t_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
     mean = float(x.mean()) if n else math.nan
     if n < 2 or without_spread(x[:, None])[0]:
         return Estimate(mean, math.nan, math.nan, n)
+    from scipy.special import stdtrit
+
     half = float(stdtrit(n - 1, (1 + confidence) / 2) * x.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half, n)

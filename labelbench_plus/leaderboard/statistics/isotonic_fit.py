@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 CHUNK = 2_000_000
 LONG = 64  # rounds: from here on one curve after the other is faster than all at once, which takes r² work a curve
@@ -26,6 +25,8 @@ def isotonic(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     if r == 0:
         return fitted
     if r > LONG:
+        from scipy.optimize import isotonic_regression
+
         for row, curve in zip(fitted, curves, strict=True):
             row[:] = isotonic_regression(curve).x
         return fitted

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr
 
 from labelbench_plus.leaderboard.statistics.estimates import FEW_SEEDS, without_spread
 
@@ -42,6 +41,8 @@ def paired_t_tests(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     n, m = differences.shape
     if n < FEW_SEEDS:
         return np.full(m, math.nan)
+    from scipy.special import stdtr
+
     mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
     t = mean * math.sqrt(n) / np.where(spread == 0, 1.0, spread)
     return np.where(without_spread(differences), math.nan, 2 * stdtr(n - 1, -np.abs(t)))

@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, ndtri, stdtrit
 
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA, FEW_SEEDS, without_spread
 
@@ -22,6 +21,8 @@ MOST_SEEDS = 100_000
 
 def power_of_paired_t_test(effect: float, n: int, alpha: float = ALPHA) -> float:
     """Chance that the two-sided paired t-test over `n` ≥ 2 pairs finds a mean of `effect` standard deviations."""
+    from scipy.special import nctdtr, stdtrit
+
     critical, shift = float(stdtrit(n - 1, 1 - alpha / 2)), effect * math.sqrt(n)
     return float(1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical))
 
@@ -39,6 +40,8 @@ def seeds_to_separate(differences: ArrayLike, power: float = POWER, alpha: float
         return math.inf
     if without_spread(d[:, None])[0]:
         return math.nan
+    from scipy.special import ndtri
+
     effect = mean / spread
     normal = ((ndtri(1 - alpha / 2) + ndtri(power)) / effect) ** 2
     if normal > MOST_SEEDS:

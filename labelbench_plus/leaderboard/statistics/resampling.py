@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
 
 from labelbench_plus.leaderboard.statistics.estimates import CONFIDENCE
 
@@ -25,6 +24,8 @@ FEWEST_UNITS = 10
 
 def expanded_levels(n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The percentile levels (in [0, 1]) whose width over `n` units is that of a t-interval. ValueError for n < 2."""
+    from scipy.special import ndtr, stdtrit
+
     if n < 2:
         raise ValueError(f"percentiles over {n} unit(s) say nothing; at least 2")
     low = float(ndtr(-math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + confidence) / 2)))

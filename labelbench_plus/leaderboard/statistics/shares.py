@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from labelbench_plus.leaderboard.statistics.aggregates import mean_over_datasets
 from labelbench_plus.leaderboard.statistics.estimates import CONFIDENCE, Estimate
@@ -40,6 +39,8 @@ def outcomes(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _exact(share: float, n: int) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
     holds, tail = round(share * n, 9), (1 - CONFIDENCE) / 2  # what is not whole (ties) is taken as it lengthens
     fewest, most = math.floor(holds), math.ceil(holds)
     low = float(betaincinv(fewest, n - fewest + 1, tail)) if fewest > 0 else 0.0

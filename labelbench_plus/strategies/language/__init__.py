@@ -1,0 +1,1 @@
+"""Strategies that choose which prompts are worth an answer."""

@@ -1,0 +1,1 @@
+"""Trainers that answer for many objectives: what they learn is a weighting, or the policies themselves."""
