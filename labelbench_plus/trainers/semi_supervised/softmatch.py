@@ -24,7 +24,7 @@ class SoftMatch(SemiSupervised):
     in some hundred steps one class takes all. The head starts from a probe unless `probe` is null.
 
     Mean and variance of the confidence are taken after uniform alignment, over the very numbers that are weighted.
-    TorchSSL, which made the paper's table, takes them before it, and so judges aligned confidences by the spread of others.
+    TorchSSL, which made the paper's table, takes them before it and so judges aligned confidences by those of others.
 
     Parameters
     ----------
