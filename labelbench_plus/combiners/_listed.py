@@ -10,6 +10,7 @@ from labelbench_plus.contracts.combiners import Listed, Policies, Response
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.combiners import Live
+    from labelbench_plus.seeding import Streams
 
 
 def listed(policies: Listed | Live) -> Listed:
@@ -25,9 +26,11 @@ def listed(policies: Listed | Live) -> Listed:
     return policies
 
 
-def of_one(policy: Listed | Live, forwards: float = 1.0, training_runs: int = 0) -> Response:
+def of_one(policy: Listed | Live, streams: Streams, forwards: float = 1.0, training_runs: int = 0) -> Response:
     """To answer as one policy does (k = 1)."""
-    return Response(listed(policy).log_probabilities[0], None, forwards, training_runs)
+    if isinstance(policy, Listed):
+        return Response(policy.log_probabilities[0], None, forwards, training_runs)
+    return Response(None, policy.sample(lambda step: step.log_policies[0], streams), forwards, training_runs)
 
 
 def checked(policies: Policies, weights: np.ndarray) -> np.ndarray:

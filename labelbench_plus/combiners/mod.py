@@ -54,4 +54,4 @@ class Mod(Combiner):
         from labelbench_plus.algorithms.decoding.divergences import divergence
 
         rule = policies.divergence if self.divergence is None else divergence(self.divergence, self.alpha)
-        return combined(policies, checked(policies, weights), rule, self.normaliser, self.scope)
+        return combined(policies, checked(policies, weights), rule, self.normaliser, self.scope, streams)

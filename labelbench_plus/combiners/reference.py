@@ -25,4 +25,4 @@ class ReferencePolicy(Combiner):
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
         checked(policies, weights)
-        return of_one(policies.reference())
+        return of_one(policies.reference(), streams)

@@ -26,4 +26,4 @@ class Retrain(Combiner):
     needs = frozenset({"rewards"})
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
-        return of_one(policies.rewards().optimised(checked(policies, weights)), training_runs=1)
+        return of_one(policies.rewards().optimised(checked(policies, weights)), streams, training_runs=1)

@@ -28,4 +28,4 @@ class Soup(Combiner):
     needs = frozenset({"parameters"})
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
-        return of_one(policies.parameters().averaged(checked(policies, weights)))
+        return of_one(policies.parameters().averaged(checked(policies, weights)), streams)

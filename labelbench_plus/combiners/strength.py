@@ -36,4 +36,4 @@ class Strength(Combiner):
 
     def respond(self, policies: Policies, weights: np.ndarray, streams: Streams) -> Response:
         wanted = self.strength * checked(policies, weights)
-        return combined(policies, wanted, policies.divergence, "exact", self.scope)
+        return combined(policies, wanted, policies.divergence, "exact", self.scope, streams)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -63,6 +63,27 @@ def load_plugins(files: Iterable[Path] | None) -> None:
             load_plugin_file(file)
         except PluginError as error:
             stop(str(error))
+
+
+def built(kind: str, option: str, text: str, example: str) -> Any:
+    """The plugin that an option names as suites do; what is wrong with it ends the command."""
+    from pydantic import ValidationError
+    from pydantic_core import PydanticCustomError
+
+    from labelbench_plus.faults import told
+    from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
+    from labelbench_plus.plugins import registry
+
+    try:
+        value, _ = load_yaml(text)
+        return registry(kind).build(value)
+    except YAMLRefused:
+        stop(f"{option} {text!r}: not valid YAML; expected a name, or e.g. '{example}'")
+    except PydanticCustomError as error:
+        stop(f"{option} {text!r}: {error}")
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, path))}: {message}" for path, message in told(error, value)]
+        stop(f"{option} {text!r}: {'; '.join(faults)}")
 
 
 def check_writable(folder: Path, what: str) -> None:

@@ -19,6 +19,7 @@ from labelbench_plus.commands.common import (
     Out,
     Plugins,
     WandbMode,
+    built,
     check_models_can_be_kept,
     load_plugins,
     stop,
@@ -27,7 +28,6 @@ from labelbench_plus.shown import say
 from labelbench_plus.start_up import one_thread
 
 if TYPE_CHECKING:
-    from labelbench_plus.contracts.trainers import Trainer
     from labelbench_plus.spec import RunSpec
     from labelbench_plus.suite import Isolation
 
@@ -59,7 +59,11 @@ def replay(
     from labelbench_plus.store.run_store import RunStore
 
     chosen, root, isolate = _spec_of(run, out, plugin or [])
-    spec = replace(chosen, trainer=_built(trainer), proxy=chosen.proxy or chosen.trainer)
+    spec = replace(
+        chosen,
+        trainer=built("trainers", "--trainer", trainer, "{name: mlp, steps: 300}"),
+        proxy=chosen.proxy or chosen.trainer,
+    )
     _check(spec)
     if keep_models:
         check_models_can_be_kept([spec])
@@ -126,28 +130,6 @@ def _imported(run: str, out: Path) -> bool:
             if any(json.loads(line)["run"].startswith(run) for line in lines):
                 return True
     return False
-
-
-def _built(text: str) -> Trainer:
-    """The trainer that the command line names."""
-    from pydantic import ValidationError
-    from pydantic_core import PydanticCustomError
-
-    from labelbench_plus.faults import told
-    from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml
-    from labelbench_plus.plugins import registry
-
-    try:
-        value, _ = load_yaml(text)
-        built: Trainer = registry("trainers").build(value)
-    except YAMLRefused:
-        stop(f"--trainer {text!r}: not valid YAML; expected a name, or e.g. '{{name: mlp, steps: 300}}'")
-    except PydanticCustomError as error:
-        stop(f"--trainer {text!r}: {error}")
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, path))}: {message}" for path, message in told(error, value)]
-        stop(f"--trainer {text!r}: {'; '.join(faults)}")
-    return built
 
 
 def _check(spec: RunSpec) -> None:

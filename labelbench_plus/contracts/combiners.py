@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -81,8 +81,8 @@ class Live(Protocol):
     def __len__(self) -> int:
         """k, how many there are."""
 
-    def only(self, index: int) -> Live:
-        """One of them alone."""
+    def only(self, indices: Sequence[int]) -> Live:
+        """Some of them, which alone are asked."""
 
     def sample(self, rule: Rule, streams: Streams, reference: Live | None = None) -> Samples:
         """Responses to every prompt under a rule. `reference` is asked beside them if it is handed over."""

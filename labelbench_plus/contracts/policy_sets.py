@@ -173,9 +173,11 @@ class PolicySet(Plugin):
     ----------
     exact: whether all responses are listed, so that values, optima and regrets are sums and no estimates.
     offers: what combiners can be shown of its own policies (`combiners.SHOWN`).
+    learns: whether policies can be learned on it, from bits.
     """
 
     exact: ClassVar[bool]
+    learns: ClassVar[bool] = True
     offers: ClassVar[frozenset[str]] = frozenset()
 
     def objectives(self) -> tuple[str, ...]:

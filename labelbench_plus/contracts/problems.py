@@ -38,6 +38,9 @@ class Place:
 class Instance(Protocol):
     """A problem made ready to run. Holds no state of a run: every method takes the ledger.
 
+    One that scores what was bought too, not the model alone (how many tasks it covers), has
+    `score_bought(ledger) -> Mapping[str, float]`: numbers that stand among the scores, under names of their own.
+
     One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
     score says of itself (`Metric.denominators`).
     """

@@ -31,6 +31,11 @@ class Prompt:
     said: Conversation
     task: str
 
+    @property
+    def text(self) -> str:
+        """What the user says last."""
+        return turns(self.said)[-1].text
+
 
 @dataclass(frozen=True)
 class TestItem:
@@ -92,6 +97,11 @@ class PromptData:
             )
 
     @property
+    def prices(self) -> np.ndarray:
+        """(n,) float64 what each answer costs."""
+        return np.ones(len(self.pool)) if self.pool_prices is None else self.pool_prices
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The names of the pool's tasks, sorted."""
         return tuple(sorted({prompt.task for prompt in self.pool}))
@@ -125,6 +135,18 @@ class PromptSource(Plugin):
             They are not what they should be; the message says where.
         """
         raise NotImplementedError
+
+    def capacity(self) -> float:
+        """What all answers of the pool cost. A source whose hyperparameters say it loads nothing for it."""
+        return float(loaded(self).prices.sum())
+
+    def dearest(self) -> float:
+        """What the dearest answer costs; as `capacity`."""
+        return float(loaded(self).prices.max())
+
+    def validation_labels(self) -> int:
+        """How many demonstrations are for validation; as `capacity`."""
+        return len(loaded(self).validation)
 
     def dataset_name(self) -> str:
         """The data behind it; see `Dataset.dataset_name`."""

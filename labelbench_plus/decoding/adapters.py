@@ -130,3 +130,42 @@ def _shape(layer: Any) -> tuple[int, int]:
     if type(layer).__name__ == "Conv1D":
         return layer.weight.shape[1], layer.weight.shape[0]
     raise ValueError(f"{type(layer).__name__}: only adapters on linear layers can be combined")
+
+
+def write_adapter(adapter: Adapter, folder: Path, base: str) -> None:
+    """Write an adapter of one rank and scaling as peft does, so that peft loads it.
+
+    Parameters
+    ----------
+    base: name or folder of the model it is for.
+
+    Raises
+    ------
+    ValueError
+        Layers of different ranks or scalings.
+    """
+    from safetensors.torch import save_file
+
+    kinds = {(a.shape[0], scaling) for a, _, scaling in adapter.layers.values()}
+    if len(kinds) != 1:
+        raise ValueError(f"expected layers of one rank and scaling, got {sorted(kinds)}")
+    ((rank, scaling),) = kinds
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": rank,
+        "lora_alpha": scaling * rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted(adapter.layers),
+        "inference_mode": True,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    tensors = {
+        f"{PREFIX}{name}.lora_{half}.weight": tensor.contiguous()
+        for name, layer in adapter.layers.items()
+        for half, tensor in zip("AB", layer[:2], strict=True)
+    }
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})

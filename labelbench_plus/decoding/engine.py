@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.decoding.policy_combination import kl_divergence
 from labelbench_plus.decoding.policies import LivePolicies, State
-from labelbench_plus.decoding.rule import Rule, checked_weights
+from labelbench_plus.decoding.rule import AnyRule, Rule, checked_weights
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def decode(
     *,
     max_new_tokens: int,
     ending: Collection[int] = (),
-    rule: Rule | None = None,
+    rule: AnyRule | None = None,
     uniforms: np.ndarray | None = None,
     kl: bool = False,
 ) -> list[Decoded]:
@@ -97,7 +97,7 @@ class _Job:
     """What is the same for every weighting."""
 
     policies: LivePolicies
-    rule: Rule
+    rule: AnyRule
     ids: Tensor
     mask: Tensor
     length: int
@@ -111,8 +111,7 @@ class _Job:
         columns = state.columns
         active = [column for column in columns if column < count]
         kept = [weights[column] for column in active]
-        mixes = self.policies.mixes and self.rule.is_linear(weights)
-        mix = _mixtures(columns, weights, count, self.kl, self.ids.device) if mixes else None
+        linear = _mixtures(columns, weights, count, self.kl, self.ids.device) if self.rule.is_linear(weights) else None
         carried = torch.zeros(len(columns), rows, dtype=torch.float64, device=self.ids.device)
         places, said, gains, far = _places(self.mask), [], [], []
         done = torch.zeros(rows, dtype=torch.bool, device=self.ids.device)
@@ -120,22 +119,27 @@ class _Job:
         for step in range(self.max_new_tokens):
             seen = self.length + step
             place = places[:, seen - tokens.shape[1] : seen]
-            scores = self.policies.advance(state, tokens, self.mask[:, :seen], place, mix).double()
+            mix = linear if self.policies.mixes else None
+            scores = self.policies.advance(state, tokens, self.mask[:, :seen], place, mix)
+            if scores.dtype != torch.float64:
+                scores = scores.float()
             reference = scores[-1] if columns[-1] == count else None
-            if mixes:
-                logs = torch.log_softmax(scores[0], dim=-1)
+            if linear is not None:
+                mean = scores[0] if mix is not None else torch.tensordot(linear[0].to(scores.dtype), scores, dims=1)
+                logs = torch.log_softmax(mean, dim=-1)
             else:
                 logs = self._combined(scores[: len(active)], kept, reference, carried, weights)
             chosen = self._chosen(logs, step)
             gained = logs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             if bool(torch.isnan(gained).any()):
                 raise ValueError("policies: their scores are not numbers; check the models' weights and dtype")
-            gains.append(torch.where(done, 0.0, gained))
+            gains.append(torch.where(done, 0.0, gained.double()))
             if self.kl:
                 assert reference is not None
-                far.append(torch.where(done, 0.0, kl_divergence(logs, torch.log_softmax(reference, dim=-1))))
+                base = torch.log_softmax(reference.double(), dim=-1)
+                far.append(torch.where(done, 0.0, kl_divergence(torch.log_softmax(logs.double(), dim=-1), base)))
             if self.rule.carries():
-                carried = carried + torch.log_softmax(scores, dim=-1)[..., torch.arange(rows), chosen]
+                carried = carried + torch.log_softmax(scores.double(), dim=-1)[..., torch.arange(rows), chosen]
             tokens = self.policies.ids(chosen).unsqueeze(-1)
             said.append(torch.where(done, -1, tokens.squeeze(-1)))
             done = done | torch.isin(tokens.squeeze(-1), ends)
@@ -165,7 +169,7 @@ class _Job:
     def _chosen(self, logs: Tensor, step: int) -> Tensor:
         if self.uniforms is None:
             return logs.argmax(dim=-1)
-        below = logs.exp().cumsum(dim=-1)
+        below = logs.double().exp().cumsum(dim=-1)
         drawn = torch.as_tensor(self.uniforms[:, step], dtype=torch.float64, device=logs.device).unsqueeze(-1)
         # The first token whose sum exceeds the draw: never one of probability zero.
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True).squeeze(-1)
@@ -178,7 +182,7 @@ def _columns_of(steps: list[Tensor], length: int, fill: int) -> np.ndarray:
     return torch.nn.functional.pad(found, (0, length - found.shape[1]), value=fill).cpu().numpy()
 
 
-def _columns(policies: LivePolicies, weights: tuple[float, ...], rule: Rule, kl: bool) -> tuple[int, ...]:
+def _columns(policies: LivePolicies, weights: tuple[float, ...], rule: AnyRule, kl: bool) -> tuple[int, ...]:
     """Policies that have to run, the reference last."""
     active = tuple(index for index, weight in enumerate(weights) if weight)
     return (*active, policies.count) if kl or rule.needs_reference(weights) else active
@@ -214,7 +218,7 @@ def _check_inputs(
     prompts: Sequence[Sequence[int]],
     weightings: Sequence[tuple[float, ...]],
     max_new_tokens: int,
-    rule: Rule,
+    rule: AnyRule,
     uniforms: np.ndarray | None,
     kl: bool,
 ) -> None:

@@ -85,7 +85,7 @@ class FusedPolicies(LivePolicies):
         self._run: _Run | None = None
         self._hooks = [parts[name].register_forward_hook(self._adapting(name)) for name in names]
         for index, layer in enumerate(layers):
-            if index >= self.first:
+            if index >= self.first > 0:  # without a trunk, rows are repeated before anything reads them
                 self._hooks.append(layer.register_forward_pre_hook(self._repeating(index), with_kwargs=True))
         self._hooks.append(head.register_forward_pre_hook(self._mixing))
 
@@ -103,6 +103,9 @@ class FusedPolicies(LivePolicies):
         state.rows = rows
         self._stack(columns)
         self._run = _Run(len(columns), rows, mix)
+        tokens, mask, positions = (
+            each if self.first else each.repeat(len(columns), 1) for each in (tokens, mask, positions)
+        )
         try:
             output = self.base(
                 input_ids=tokens,
@@ -139,9 +142,13 @@ class FusedPolicies(LivePolicies):
             if self._run is None or name not in self._stacks[1]:
                 return None
             down, up = self._stacks[1][name]
-            grouped = inputs[0].reshape(self._run.columns, -1, inputs[0].shape[-1]).to(down.dtype)
-            added = torch.bmm(torch.bmm(grouped, down), up).view(output.shape)
-            return (output + added).to(output.dtype)
+            if inputs[0].ndim != 3 or len(inputs[0]) != self._run.columns * self._run.rows:
+                raise ValueError(
+                    f"layer {name!r} is not handed rows of tokens, so that adapters on it cannot be told apart"
+                )
+            grouped = inputs[0].reshape(len(down), -1, down.shape[1]).to(down.dtype)
+            plain = output.view(len(down), -1, up.shape[2]).to(up.dtype)
+            return torch.baddbmm(plain, torch.bmm(grouped, down), up).view(output.shape).to(output.dtype)
 
         return add
 

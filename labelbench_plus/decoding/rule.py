@@ -5,12 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from labelbench_plus.algorithms.decoding.divergences import Divergence, ReverseKL
 from labelbench_plus.algorithms.decoding.policy_combination import combine, needs_reference
+
+
+class AnyRule(Protocol):
+    """What an engine asks of a rule."""
+
+    def needs_reference(self, weights: Sequence[float]) -> bool:
+        """Whether the policy that all were tuned from has to run, too."""
+
+    def is_linear(self, weights: Sequence[float]) -> bool:
+        """Whether the weighted mean of logits is what the rule makes of them."""
+
+    def carries(self) -> bool:
+        """Whether what was said before makes a difference."""
+
+    def combined(
+        self,
+        scores: Tensor,
+        weights: Sequence[float],
+        reference: Tensor | None,
+        carried: Tensor | None,
+        carried_reference: Tensor | None,
+    ) -> Tensor:
+        """(B, V) log-probabilities of scores (k, B, V), the reference's and, (k, B) and (B,), what was said so far."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,9 @@ class OpenBase:
         self.layers = decoder_layers(self.model)
         _check_head(self.model, self.dtype)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> OpenBase:
+        return self  # a process holds it once, and nobody changes it
+
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Where anything is computed with it: sums of products are rounded once, and alike every time."""

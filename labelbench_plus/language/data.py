@@ -23,6 +23,7 @@ class InstructionData:
     bought: demonstrations, in the order in which they were bought.
     seed: those that everybody is given; declared beside the budget.
     pool: every prompt, answered or not.
+    validation: demonstrations for trainers that declare them; else None.
     """
 
     base: OpenBase
@@ -30,9 +31,11 @@ class InstructionData:
     bought: tuple[Demonstration, ...]
     seed: tuple[Demonstration, ...] = ()
     pool: Sequence[Conversation] = ()
+    validation: tuple[Demonstration, ...] | None = None
 
     def digest(self) -> str:
         """Hash of all that a training on it depends on."""
-        shown = [[[asdict(turn) for turn in turns(each.prompt)], each.response] for each in (*self.seed, *self.bought)]
+        said = (*self.seed, *self.bought, *(self.validation or ()))
+        shown = [[[asdict(turn) for turn in turns(each.prompt)], each.response] for each in said]
         about = [self.base.fingerprint, self.base.device.type, asdict(self.template), len(self.seed), shown]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()

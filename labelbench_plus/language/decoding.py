@@ -4,39 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge, Interval
 from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.token_uncertainty import TokenStatistics, token_statistics
 from labelbench_plus.language.base import head_of
+from labelbench_plus.language.options import Decoding as Decoding
 from labelbench_plus.language.packing import padded_left
 from labelbench_plus.language.templates import Format
 
 FIRST = 1024  # words of the vocabulary that are looked at before all are sorted
 BATCH_TOKENS = 4096  # of prompts and answers that are written together
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are written. Part of a run's identity.
-
-    Attributes
-    ----------
-    max_new_tokens: the most an answer may have, with the token that ends it; one that reaches it is cut off.
-    temperature: logits are divided by it; 0 takes the likeliest token every time.
-    top_p: only the likeliest tokens that together have so much probability are drawn.
-    stop: an answer ends before any of these texts.
-    """
-
-    max_new_tokens: Annotated[int, Ge(1)] = 64
-    temperature: Annotated[float, Ge(0)] = 0.0
-    top_p: Annotated[float, Interval(gt=0, le=1)] = 1.0
-    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,10 @@ class LanguageModel:
         )
         return TokenUncertainty(largest, mean, found.tokens)
 
+    def embeddings(self, prompts: Sequence[Conversation]) -> Tensor:
+        """(n, h) float32: its `hidden` states, under the name by which strategies read them."""
+        return self.hidden(prompts)
+
     def hidden(self, prompts: Sequence[Conversation]) -> Tensor:
         """(n, h) float32: last hidden states of prompts' tokens, pooled as the template says."""
         form = self.format

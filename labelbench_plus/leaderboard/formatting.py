@@ -80,8 +80,8 @@ def p_equals(value: float) -> str:
 
 
 def rank(value: RankRange) -> str:
-    """`2`, or `1–3 tied` where the tests leave several ranks open."""
-    return f"{value.best}–{value.worst} tied" if value.tied else str(value.best)
+    """`2`, or `1–3` where the tests leave several ranks open."""
+    return str(value.best) if value.best == value.worst else f"{value.best}–{value.worst}"
 
 
 def percent(value: float, signed: bool = False) -> str:

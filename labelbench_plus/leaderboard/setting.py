@@ -26,6 +26,7 @@ from labelbench_plus.leaderboard.statistics import (
     area_under_budget_curve,
     area_under_log_budget_curve,
     label_saving,
+    many_against_one,
     paired_differences,
     pairwise_tests,
     penalty_matrix,
@@ -61,8 +62,9 @@ class BoardSetting:
     None where undefined) and `saving_curves`. `penalty`: who beats whom at the `tested_rounds`, as published and with
     tests adjusted over all pairs of a budget. `areas`, `finals`: strategy -> seed -> AUBC and final value;
     `averaged_areas`: AUBC of what is averaged over data sets.
-    No strategy is significantly better than one of the `leaders`; `beats_baseline` are significantly better than
-    the baseline. Where the problem knows the truth there are neither, nor ranks. `unit` is what a budget counts.
+    No strategy is significantly better than one of the `leaders`. `against_baseline`: p-values of the comparisons with
+    the baseline, adjusted over these alone; `beats_baseline` are significantly better by them. Where the problem knows
+    the truth there are neither leaders nor such, nor ranks. `unit` is what a budget counts.
     `seeds_needed` would separate the first two in the table (infinite if none would, NaN if unknown).
     `validation_labels` is None where runs disagree; so are the other lines of what they use `beside` the budget.
     `collapses`: strategies that give up what guards the metric.
@@ -91,6 +93,7 @@ class BoardSetting:
     penalty_adjusted: PenaltyMatrix
     tested_rounds: tuple[int, ...]
     leaders: tuple[str, ...]
+    against_baseline: Mapping[str, float]
     beats_baseline: tuple[str, ...]
     seeds_needed: float
     collapses: tuple[Collapse, ...]
@@ -136,6 +139,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         for strategy, values in compared.items()
         if strategy != meta.baseline and values.keys() & base.keys()
     }
+    against = many_against_one(tests, meta.baseline)
     savings, saving_curves = _savings(of, meta, list(gains))
     collapsed = collapses(of, meta)
 
@@ -205,7 +209,10 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         penalty_adjusted=penalty_matrix(values, rounds, meta.higher_is_better, adjusted=True),
         tested_rounds=rounds,
         leaders=tuple(s for s in seen if ranks[s].best == 1) if not about.knows_truth else (),
-        beats_baseline=tuple(s for s in seen if _beats(tests, s, meta)) if not about.knows_truth else (),
+        against_baseline=against,
+        beats_baseline=tuple(name for name, gain in gains.items() if against[name] <= ALPHA and gain.mean > 0)
+        if not about.knows_truth
+        else (),
         seeds_needed=seeds_to_separate(paired_differences(compared[seen[0]], compared[seen[1]]))
         if len(seen) > 1
         else math.nan,
@@ -233,7 +240,7 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             "rank",
             "ranks that remain possible: from 1 + the number of strategies significantly better to the "
             "number of strategies minus those significantly worse (paired t-tests of AUBC over seeds, all pairs, "
-            f"Holm-adjusted, α = {ALPHA:g}); strategies whose ranges overlap are tied",
+            f"Holm-adjusted, α = {ALPHA:g}); two ranges may overlap although the two strategies differ",
         ),
         Column("strategy", "strategy", "label", "how labels were chosen"),
         Column(
@@ -369,11 +376,3 @@ def _costs(runs: Sequence[Run]) -> dict[str, Cell]:
     }
     costs: dict[str, Cell] = {key: float(np.mean(values)) for key, values in seconds.items() if values}
     return costs | {key: max(values) for key, values in peaks.items() if values}
-
-
-def _beats(tests: PairwiseTests, strategy: str, meta: BoardMeta) -> bool:
-    if meta.baseline not in tests.names:
-        return False
-    i, j = tests.names.index(strategy), tests.names.index(meta.baseline)
-    gain = tests.difference[i, j] if meta.higher_is_better else -tests.difference[i, j]
-    return bool(tests.adjusted[i, j] <= ALPHA and gain > 0)

@@ -12,6 +12,7 @@ from labelbench_plus.leaderboard.formatting import amount, format_cells, sentenc
 from labelbench_plus.leaderboard.series import series_of_board
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.shown_scores import caveats, shown_scores
+from labelbench_plus.leaderboard.statistics import ALPHA
 from labelbench_plus.leaderboard.table import Table
 from labelbench_plus.shown import printable
 
@@ -25,7 +26,7 @@ def render(board: Board) -> str:
     direction = "higher" if meta.higher_is_better else "lower"
     blocks = [
         f"{printable(meta.title)}\n{printable(meta.metric)}, {direction} is better; "
-        "± is half of a 95 % t-interval over seeds; overlapping ranks are tied"
+        "± is half of a 95 % t-interval over seeds"
     ]
     blocks += [f"note: {printable(note)}" for note in board.notes]
     blocks += [_setting(setting, meta.baseline) for setting in board.settings]
@@ -48,6 +49,8 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     elif len(setting.leaders) == n > 1:
         sentences.append(f"No two of the {n} strategies differ significantly.")
     elif len(setting.leaders) > 1:
+        differ = int((setting.tests.adjusted <= ALPHA).sum()) // 2  # each pair stands there twice
+        sentences.append(f"{differ} of {n * (n - 1) // 2} pairs differ significantly.")
         sentences.append(f"Leading group, tied as far as these runs can tell: {sentence_list(setting.leaders)}.")
     if len(setting.leaders) > 1 and math.isfinite(setting.seeds_needed):
         first, second = setting.tests.names[:2]
@@ -57,7 +60,7 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     if baseline in setting.tests.names and n > 1:
         better = sentence_list(setting.beats_baseline) or "none"
         count = f"{len(setting.beats_baseline)} of {n - 1}"
-        sentences.append(f"Significantly better than {baseline} ({count}): {better}.")
+        sentences.append(f"Significantly better than {baseline} ({count}, adjusted over these): {better}.")
     praised = {*(setting.leaders if len(setting.leaders) < n else ()), *setting.beats_baseline}
     if lost := sentence_list([one for one in dict.fromkeys(c.strategy for c in setting.collapses) if one in praised]):
         sentences.append(f"Not to be taken at its word, as the warnings say: {lost} gives up what guards the metric.")

@@ -36,15 +36,18 @@ class ResponseBank(PolicySet):
     Parameters
     ----------
     bank: one that comes with the package. "made_up" is generated, for tests and first steps: its policies are normal
-        noise away from their optima.
+        noise away from their optima. "smollm2_training" and "smollm2_test" are what SmolLM2-135M said to 36 prompts
+        that its policies were tuned on, and to 12 others, where those are far from their optima; rewards are two rules
+        on the text (`benchmarks/banks/README.md`).
     file: a bank of your own instead, in the form that `decoding.response_bank` describes.
     """
 
     title = "Bank of scored responses"
     exact = True
+    learns = False
     offers = frozenset({"distributions", "reference"})
 
-    bank: Literal["made_up"] = "made_up"
+    bank: Literal["made_up", "smollm2_test", "smollm2_training"] = "made_up"
     file: Annotated[Path | None, Infra(), Outside("files")] = None
 
     def objectives(self) -> tuple[str, ...]:

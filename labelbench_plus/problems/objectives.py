@@ -102,6 +102,10 @@ class Objectives(Problem):
         return {"policies": {"name": "token_world", "vocabulary": 3, "length": 2, "hidden": 4}, "grid": 3}
 
     def __post_init__(self) -> None:
+        if not self.policies.learns:
+            raise ValueError(
+                f"policies: nothing can be learned on {self.policies.name!r}; the problem 'weighting' can use it"
+            )
         count = len(self.policies.objectives())
         for name, least in (("sharpness", 1), ("prices", 0), ("opening", 0)):
             given = len(getattr(self, name))

@@ -135,7 +135,12 @@ class Weighting(Problem):
         return "relative_regret", False
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
-        return tuple(ShownScore(name, False) for name in ("regret", "weight_error", "kl", "forwards_per_token"))
+        saved = "answers find a weighting that is not known; for one that is, training anew needs no new labels either"
+        return (
+            ShownScore("regret", False),
+            ShownScore("weight_error", False, caveat=saved),
+            *(ShownScore(name, False) for name in ("kl", "forwards_per_token")),
+        )
 
     def dataset_name(self) -> str:
         return label(self.policies)

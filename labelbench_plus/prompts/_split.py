@@ -74,6 +74,15 @@ class Divided(PromptSource):
             pool=self.pool,
         )
 
+    def capacity(self) -> float:
+        return super().capacity() if self.pool is None else float(self.pool)
+
+    def dearest(self) -> float:
+        return 1.0  # these sources have no prices
+
+    def validation_labels(self) -> int:
+        return self.validation
+
     def beside(self) -> Mapping[str, int]:
         return {SEED_LINE: self.demonstrations}
 

@@ -15,27 +15,30 @@ MADE_FROM = 0
 """The seed of what is made: the same prompts for every run."""
 
 SKILLS: dict[str, tuple[str, dict[str, str]]] = {
-    "colours": ("colour of {}", {"grass": "green", "snow": "white", "coal": "black", "blood": "red"}),
-    "opposites": ("opposite of {}", {"hot": "cold", "big": "small", "up": "down", "dry": "wet"}),
-    "young": ("young of a {}", {"cow": "calf", "dog": "pup", "hen": "chick", "cat": "kitten"}),
-    "capitals": ("capital of {}", {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Peru": "Lima"}),
-    "noises": ("noise of a {}", {"bee": "buzz", "lion": "roar", "duck": "quack", "snake": "hiss"}),
-    "plurals": ("plural of {}", {"mouse": "mice", "foot": "feet", "child": "children", "goose": "geese"}),
-    "past": ("past tense of {}", {"go": "went", "see": "saw", "eat": "ate", "buy": "bought"}),
-    "homes": ("home of a {}", {"bird": "nest", "bear": "den", "spider": "web", "horse": "stable"}),
-    "tools": ("tool for {}", {"nails": "hammer", "wood": "saw", "hair": "comb", "soup": "spoon"}),
-    "numbers": ("digit for {}", {"one": "1", "three": "3", "seven": "7", "nine": "9"}),
-    "French": ("French for {}", {"water": "eau", "bread": "pain", "milk": "lait", "book": "livre"}),
-    "symbols": ("symbol of {}", {"iron": "Fe", "gold": "Au", "silver": "Ag", "tin": "Sn"}),
+    "colours": ("colour of {}", {"grass": "green", "snow": "white", "coal": "black"}),
+    "opposites": ("opposite of {}", {"hot": "cold", "big": "small", "up": "down"}),
+    "young": ("young of a {}", {"cow": "calf", "dog": "pup", "hen": "chick"}),
+    "capitals": ("capital of {}", {"France": "Paris", "Italy": "Rome", "Spain": "Madrid"}),
+    "noises": ("noise of a {}", {"bee": "buzz", "lion": "roar", "duck": "quack"}),
+    "plurals": ("plural of {}", {"mouse": "mice", "foot": "feet", "child": "children"}),
+    "past": ("past tense of {}", {"go": "went", "see": "saw", "eat": "ate"}),
+    "homes": ("home of a {}", {"bird": "nest", "bear": "den", "spider": "web"}),
+    "tools": ("tool for {}", {"nails": "hammer", "wood": "saw", "hair": "comb"}),
+    "numbers": ("digit for {}", {"one": "1", "three": "3", "seven": "7"}),
+    "French": ("French for {}", {"water": "eau", "bread": "pain", "milk": "lait"}),
+    "symbols": ("symbol of {}", {"iron": "Fe", "gold": "Au", "silver": "Ag"}),
 }
-BEFORE = ("", "So: ", "Please: ", "Next: ", "Hm, ", "Say: ", "Now: ", "Well, ", "Quick: ", "Tell: ")
-AFTER = ("?", "!", ".", " ?", "??", " please", " now", ", please", ", quick", " then")
+BEFORE = (
+    *("", "So ", "Please ", "Next ", "Hm ", "Say ", "Now ", "Well ", "Quick ", "Tell ", "Oh ", "And ", "But ", "Yes "),
+    *("Then ", "Hey ", "Ok ", "Right ", "Also ", "Go "),
+)
+AFTER = ("?", "!", ".", ":")
 
 
 @prompts.register("skills")
 @dataclass(frozen=True)
 class Skills(PromptSource):
-    """Four questions of each of a dozen skills, put in a hundred ways, and skills that are asked for unequally often.
+    """Three questions of each of a dozen skills, put in eighty ways, and skills that are asked for unequally often.
 
     What is learnt is which word belongs to which, so that a model without any knowledge can learn it from one answer
     each, if only the skill is among what was bought. Prompts of the test set are put in ways that the pool lacks, all

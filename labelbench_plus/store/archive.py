@@ -6,17 +6,19 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from labelbench_plus.spec import canonical
-from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.atomic import publish_folder, replace, sweep_temporaries
+from labelbench_plus.store.layout import RESULT
 from labelbench_plus.store.numbered import file_name, numbered
 from labelbench_plus.store.run_store import RunStore, StoreError
 
 ARCHIVE = "runs.jsonl.gz"
 """The name of an archive in a folder of results."""
+MANIFEST = "manifest.json"
 
 
 def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = False) -> int:
@@ -69,6 +71,7 @@ def restore_archive(path: Path, root: Path) -> int:
         details are not those that a round was committed with.
     """
     count = 0
+    sweep_temporaries(root / "runs")
     with gzip.open(path, "rb") as lines:
         for text in lines:
             line = json.loads(text)
@@ -76,23 +79,39 @@ def restore_archive(path: Path, root: Path) -> int:
                 raise StoreError(f"{path}: {line['run']!r} is no run's id: expected sixteen hexadecimal digits")
             if "rounds" not in line:
                 raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
-            folder = RunStore(root, line["run"]).folder
-            files = {"config.json": line["config"], "result.json": line["result"]}
-            files |= {f"rounds/{file_name(number)}": content for number, content in enumerate(line["rounds"])}
-            files |= {f"costs/{file_name(number)}": content for number, content in enumerate(line["costs"])}
-            for name, content in files.items():
-                target, bytes_of_it = folder / name, canonical(content) + b"\n"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if not target.exists():
-                    replace(target, bytes_of_it)
-                elif not name.startswith("costs/") and target.read_bytes() != bytes_of_it:
-                    raise StoreError(f"{target} differs from what {path} holds")
-            manifest = json.dumps(line["manifest"], indent=1, sort_keys=True).encode() + b"\n"
-            if not (folder / "manifest.json").exists():
-                replace(folder / "manifest.json", manifest)
+            _lay_out(_files(line), RunStore(root, line["run"]).folder, path)
             store = RunStore(root, line["run"])
             for record, details in zip(store.rounds(), line.get("details", []), strict=False):
                 if details is not None:
                     store.restore_details(record, details)
             count += 1
     return count
+
+
+def _files(line: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a run, by their path in its folder; last the one that says that the run is done."""
+    manifest = json.dumps(line["manifest"], indent=1, sort_keys=True).encode() + b"\n"
+    files = {"config.json": canonical(line["config"]) + b"\n", MANIFEST: manifest}
+    for part in ("rounds", "costs"):
+        files |= {f"{part}/{file_name(number)}": canonical(each) + b"\n" for number, each in enumerate(line[part])}
+    return files | {RESULT: canonical(line["result"]) + b"\n"}
+
+
+def _lay_out(files: Mapping[str, bytes], folder: Path, archive: Path) -> None:
+    """A new folder appears whole, each file synced once; of one that is there, what is missing is added."""
+
+    def write(place: Path) -> None:
+        for name, content in files.items():
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_bytes(content)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.exists() and publish_folder(folder, write):
+        return
+    for name, content in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            replace(target, content)
+        elif not name.startswith(("costs/", MANIFEST)) and target.read_bytes() != content:
+            raise StoreError(f"{target} differs from what {archive} holds")

@@ -155,7 +155,8 @@ class _Again:
         """Train on what was bought up to a round and compare the scores."""
         steps, model = self._after(self._spec, number)
         try:
-            scored = steps.score(number, model, self._run["rounds"][0]["scores"])
+            ledger = Ledger(self._purchases[: number + 1])
+            scored = steps.score(number, ledger, model, self._run["rounds"][0]["scores"])
         except ScoreError as error:
             self._tell("cannot be scored when it is retrained", f"rounds.{number}.scores", "finite scores", str(error))
             return

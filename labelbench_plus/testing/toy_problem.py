@@ -86,14 +86,17 @@ def offers(query: str) -> frozenset[str]:
     for kind in ("problems", "trainers"):
         known = registry(kind)
         for name in known.entries():
-            with contextlib.suppress(PluginError):
+            with contextlib.suppress(PluginError, ValidationError):
                 cls = known.load(name)
                 if kind == "problems" and cls.query == query:
                     tasks.add(cls.task)
                 elif kind == "problems" or cls.task not in tasks:
                     continue
-                found |= cls.provides if isinstance(cls.provides, frozenset) else set()
-                found |= OF_TASK.get(cls.task, frozenset())
+                provides = cls.provides
+                if not isinstance(provides, frozenset):  # hyperparameters decide
+                    example = cls.example()
+                    provides = frozenset() if example is None else known.build({"name": name, **example}).provides
+                found |= provides | OF_TASK.get(cls.task, frozenset())
     return frozenset(found)
 
 

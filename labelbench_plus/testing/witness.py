@@ -6,6 +6,7 @@ happens to meet it, and counts against the rule's own check.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -141,6 +142,10 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
         Under the id of the rule that was broken. What the strategy itself raises is passed on as it is.
     """
     stream = str(rng.bit_generator.state)
+    with contextlib.suppress(Exception):  # the strategy will hear of it
+        for attribute, (capability, _) in twin._providers.items():
+            if capability in strategy.needs:
+                getattr(twin, attribute)  # what its problem opens to compute it is not the strategy's doing
     try:
         with watched(), EAR.listening() as events:
             chosen = strategy.select(view, n, rng)

@@ -44,8 +44,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "plugins that others are built with",
         (
-            *("augmentations", "bases", "combiners", "conditions", "datasets", "metrics", "pair_pools", "policy_sets"),
-            "prompts",
+            *("annotators", "augmentations", "bases", "combiners", "conditions", "datasets", "evaluations", "metrics"),
+            *("pair_pools", "policy_sets", "prompts"),
         ),
     ),
     ("networks and encoders", ("encoders", "networks")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 
 import pytest
 import torch
@@ -18,15 +17,6 @@ TINY = {"name": "tiny_llama", "width": 16, "layers": 1, "heads": 2, "context": 6
 
 def of_folder(folder, **fields):
     return bases.build({"name": "causal", "model": "mine", "weights": "folder", "folder": str(folder), **fields})
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    def refused(*arguments, **named):
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(socket, "socket", refused)
-    monkeypatch.setattr(socket, "create_connection", refused)
 
 
 def test_tiny_weights_are_a_function_of_the_seed():

@@ -14,6 +14,7 @@ from labelbench_plus.decoding.exact_set import ExactSet
 from labelbench_plus.decoding.token_tree import conditionals, joint
 from labelbench_plus.decoding.value_of_information import best_values, expected_gain
 from labelbench_plus.decoding.weightings import lattice, nearest_weighting
+from labelbench_plus.policy_sets import Pairs
 
 KNOWN = json.loads((Path(__file__).parents[1] / "algorithms" / "known_decoding.json").read_text())
 ALL = [("reverse_kl", None), ("forward_kl", None), ("jsd", None), ("jeffreys", None), ("alpha", 0.3), ("alpha", 0.7)]
@@ -21,6 +22,8 @@ ALL = [("reverse_kl", None), ("forward_kl", None), ("jsd", None), ("jeffreys", N
 ASKED = {
     "rewards": [[1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.5, 0.25]],
     "weights": [0.8, 0.2],
+    "questions": ([0, 2, 0], [1, 3, 2]),
+    "probability": [0.7685247834990178, 0.7109495026250039, 0.6456563062257954],
     "regret": {(0.5, 0.5): 0.052315731175054114, (1.0, 0.0): 0.01903586800471646, (0.0, 1.0): 0.3180695652389685},
     "regret_of_reference": 0.08388403975904951,
 }
@@ -109,10 +112,13 @@ def test_token_trees_come_apart_and_together():
     assert torch.isfinite(conditionals(never, (2, 3, 4))[1]).all()
 
 
-def test_regrets_worked_out_by_hand():
+def test_chances_and_regrets_worked_out_by_hand():
     uniform = torch.full((1, 4), 0.25, dtype=torch.float64).log()
     opened = ExactSet(0.5, divergence("reverse_kl"), uniform, torch.tensor(ASKED["rewards"]).double().unsqueeze(1))
     weights = np.array(ASKED["weights"])
+    asked = Pairs(np.zeros(3, dtype=np.int64), *map(np.array, ASKED["questions"]))
+    chance = 1 / (1 + np.exp(-weights @ opened.implicit_rewards(asked) / 0.5))
+    np.testing.assert_allclose(chance, ASKED["probability"], rtol=0, atol=1e-9)
     best = opened.best(weights).value
     assert best - opened.reference(weights).value == pytest.approx(ASKED["regret_of_reference"], abs=1e-12)
     for guess, regret in ASKED["regret"].items():

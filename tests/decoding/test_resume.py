@@ -1,11 +1,18 @@
 """Runs of both problems: killed and taken up again, and with strategies in a process of their own."""
 
+import gc
 import os
 import signal
+import types
 
+import numpy as np
 import pytest
+import torch
 
+from labelbench_plus.budget import Ledger
+from labelbench_plus.problems import Place
 from labelbench_plus.running.job import Job, Where, carry_out
+from labelbench_plus.seeding import Streams
 from labelbench_plus.suite import load_suite
 from labelbench_plus.trainers.decoding.preference_policies import PreferencePolicies
 from labelbench_plus.trainers.decoding.weight_posterior import WeightPosterior
@@ -70,6 +77,33 @@ def test_a_run_killed_while_training_gives_the_same_bytes_when_resumed(tmp_path,
 
 @BOTH
 def test_a_strategy_in_a_process_of_its_own_gives_the_same_bytes(tmp_path, suite, trainer):
-    (tmp_path / "apart.yaml").write_text(f"isolate: best_effort\n{suite}")
+    (tmp_path / "apart.yaml").write_text(f"isolate: process\n{suite}")
     isolate = load_suite(tmp_path / "apart.yaml").isolate
     assert carried(tmp_path, suite, "apart", isolate) == carried(tmp_path, suite, "here")
+
+
+@BOTH
+def test_what_a_trainer_is_shown_leads_to_no_true_reward(tmp_path, suite, trainer):
+    (tmp_path / "suite.yaml").write_text(suite)
+    (spec,) = load_suite(tmp_path / "suite.yaml").runs()
+    instance = spec.problem.open(Place(tmp_path), Streams(0))
+    truth = instance._opened.true_rewards
+    data = instance.training_data(Ledger(), with_validation=False)
+    assert any(thing is truth for thing in reachable(instance))
+    assert not any(thing is truth or thing is instance._opened for thing in reachable(data))
+
+
+def reachable(start):
+    """Everything that an object leads to but through modules, classes and the globals of functions."""
+    seen, waiting = {id(start)}, [start]
+    while waiting:
+        thing = waiting.pop()
+        yield thing
+        if hasattr(thing, "__closure__"):
+            parts = [*(thing.__closure__ or ()), *(thing.__defaults__ or ())]
+        else:
+            parts = [] if isinstance(thing, torch.Tensor | np.ndarray) else gc.get_referents(thing)
+        for part in parts:
+            if id(part) not in seen and not isinstance(part, types.ModuleType | type):
+                seen.add(id(part))
+                waiting.append(part)

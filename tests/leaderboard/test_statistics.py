@@ -209,10 +209,10 @@ class TestRankRanges:
     def test_nothing_or_everything_significant(self) -> None:
         difference = [list(row) for row in self.difference]
         tied = rank_ranges(_tests(difference, [[0.5] * 4] * 4), True)
-        assert set(tied.values()) == {RankRange(1, 4, 4)} and tied["a"].tied
+        assert set(tied.values()) == {RankRange(1, 4, 4)}
         apart = rank_ranges(_tests(difference, [[0.0] * 4] * 4), True)
         assert [apart[name].best for name in "abcd"] == [1, 2, 3, 4]
-        assert not any(r.tied for r in apart.values())
+        assert all(r.best == r.worst for r in apart.values())
 
     def test_a_test_that_could_not_be_made_separates_nothing(self) -> None:
         tests = pairwise_tests({"a": {0: 1.0}, "b": {0: 0.0}})

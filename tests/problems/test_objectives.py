@@ -177,14 +177,12 @@ class TestFewBits:
 
 
 def test_retraining_is_no_worse_than_decoding_where_bits_are_many():
-    world = {"policies": "token_world", "grid": 5}
-    lacks = {
-        combiner: [
-            scores(1920, {"combiner": combiner, "penalties": [0.02]}, seed, **world)["regret"] for seed in range(5)
-        ]
-        for combiner in ("mod", "retrain", "best_single")
-    }
-    assert np.mean(lacks["retrain"]) <= np.mean(lacks["mod"]) < np.mean(lacks["best_single"])
+    world, trainer = {"policies": "token_world", "grid": 5}, {"penalties": [0.02]}
+    mod, retrained = (
+        np.mean([scores(1920, {**trainer, "combiner": combiner}, seed, **world)["regret"] for seed in range(5)])
+        for combiner in ("mod", "retrain")
+    )
+    assert retrained <= mod
 
 
 class TestAllocation:
@@ -216,5 +214,7 @@ class TestAllocation:
 
 
 def test_a_bank_cannot_be_learned_on():
-    with pytest.raises(ValueError, match="nothing can be learned on it"):
+    with pytest.raises(
+        ValueError, match="nothing can be learned on 'response_bank'; the problem 'weighting' can use it"
+    ):
         opened(policies="response_bank")

@@ -33,7 +33,7 @@ def features(instance):
 def curve(strategy, seed, rounds=8, trainer=None, **changes):
     """Scores after three answers, six, …; the first three are random."""
     streams, instance, ledger, model, scores = Streams(seed), opened(seed, **changes), Ledger(), None, []
-    fitter = build("trainers", trainer or {"name": "weight_posterior", "particles": 500})
+    fitter = build("trainers", trainer or {"name": "weight_posterior", "particles": 500, "price": 9.0})
     for number in range(rounds):
         chooser = build("strategies", strategy if number else "random")
         view = instance.view(Needs(chooser.needs, fitter), ledger, model, 3.0)
@@ -159,13 +159,16 @@ class TestTrainers:
         np.testing.assert_allclose(members.mean(0), model.probabilities(features(instance)[:12]), atol=0.05)
 
     def test_a_temperature_can_be_fitted(self):
-        told, fitted = ({"name": "weight_posterior", "particles": 400, "temperature": how} for how in ("told", "fit"))
-        errors = []
-        for trainer in (told, fitted):
-            errors.append(
-                np.mean([curve("random", seed, 6, trainer, told=4.0)[-1]["weight_error"] for seed in range(6)])
-            )
-        assert errors[1] < errors[0]
+        errors = {"told": [], "fit": []}
+        for seed in range(4):
+            instance, ledger = opened(seed, told=2.0), Ledger()  # the user's is 0.5
+            instance.oracle.answer(np.arange(40), 40.0, ledger)
+            data = instance.training_data(ledger, with_validation=False)
+            for how, found in errors.items():
+                trainer = build("trainers", {"name": "weight_posterior", "temperature": how})
+                weights = trainer.fit(data, Streams(seed).round(0), None).weights
+                found.append(np.abs(weights - instance._user).sum())
+        assert np.mean(errors["fit"]) < 0.8 * np.mean(errors["told"])
 
     def test_logistic_regression_finds_the_weights_from_many_answers(self):
         instance, ledger = opened(), Ledger()

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from labelbench_plus.leaderboard.charts.style import Style, swatch
 from labelbench_plus.leaderboard.formatting import format_cells, sort_key
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange
+from labelbench_plus.leaderboard.statistics import Estimate
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 from labelbench_plus.shown import printable
 
@@ -126,7 +126,5 @@ def _cells(column: Column, cells: Sequence[Cell]) -> list[CellView]:
         elif column.kind in ("saving", "factor", "share") and " (" in text:
             text, _, width = text.partition(" (")
             aside, aside_class = f" ({width}", "spread"
-        elif isinstance(cell, RankRange) and cell.tied:
-            text, aside, aside_class = text.removesuffix(" tied"), " tied", "tied"
         views.append(CellView(column.kind, _align(column), sort_text(cell), text, aside, aside_class))
     return views

@@ -13,7 +13,7 @@ from labelbench_plus.leaderboard.statistics.improvement import probability_of_im
 from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
 from labelbench_plus.leaderboard.statistics.paired import paired_differences, paired_t_test
-from labelbench_plus.leaderboard.statistics.pairwise import PairwiseTests, pairwise_tests
+from labelbench_plus.leaderboard.statistics.pairwise import PairwiseTests, many_against_one, pairwise_tests
 from labelbench_plus.leaderboard.statistics.penalty import (
     PenaltyMatrix,
     penalty_matrix,
@@ -52,6 +52,7 @@ __all__ = [
     "interquartile_mean",
     "isotonic",
     "label_saving",
+    "many_against_one",
     "mean_over_datasets",
     "paired_differences",
     "paired_t_test",

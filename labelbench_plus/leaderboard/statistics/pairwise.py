@@ -2,7 +2,8 @@
 
 p-values are adjusted by Holm's method over all pairs of the setting. Each pair is judged on its own data, so that the
 others on the board matter only through the number of pairs; tests on mean ranks lack this property (Benavoli, Corani &
-Mangili, "Should We Really Use Post-Hoc Tests Based on Mean-Ranks?", JMLR 17, 2016).
+Mangili, "Should We Really Use Post-Hoc Tests Based on Mean-Ranks?", JMLR 17, 2016). Whether a strategy is better than
+the baseline is a question of its own, many against one: there the family is the comparisons with the baseline alone.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ class PairwiseTests:
         """The same tests with strategies in another order."""
         at = np.ix_(*[[self.names.index(name) for name in names]] * 2)
         return PairwiseTests(tuple(names), self.difference[at], self.p[at], self.adjusted[at], self.pairs[at])
+
+
+def many_against_one(tests: PairwiseTests, one: str) -> dict[str, float]:
+    """p-values of all others against `one`, Holm-adjusted over these comparisons alone; none without `one`."""
+    if one not in tests.names:
+        return {}
+    others = [i for i, name in enumerate(tests.names) if name != one]
+    adjusted = holm(tests.p[others, tests.names.index(one)])
+    return {tests.names[i]: float(p) for i, p in zip(others, adjusted, strict=True)}
 
 
 def pairwise_tests(values: Mapping[str, Mapping[int, float]]) -> PairwiseTests:

@@ -1,11 +1,13 @@
-"""Rank: the ranks that remain possible once every significant difference is respected, "1–3 tied" rather than "2".
+"""Rank: the ranks that remain possible once every significant difference is respected, "1–3" rather than "2".
 
 A is significantly better than B where the Holm-adjusted p is ≤ 0.05 and the mean difference favours A. The best rank of
 A is 1 + the number of strategies significantly better than A, the worst is the number of strategies minus those
-significantly worse. Strategies whose ranges overlap are tied as far as these data can tell. With probability ≥ 95 % no
-significant difference is false, so that all ranges hold at once. Source: the simultaneous rank intervals of Al Mohamad,
-Goeman & van Zwet, "Simultaneous confidence intervals for ranks with application to ranking institutions", Biometrics 78
-(2022), with Holm's procedure in place of Tukey's.
+significantly worse. Ranges that overlap do not say that two strategies are tied: each range counts all others, and two
+that differ significantly can share most of their ranks. Who differs from whom is in the table of pairs. Strategies
+whose best rank is 1 are the leading group, among whom no pair differs. With probability ≥ 95 % no significant
+difference is false, so that all ranges hold at once. Source: the simultaneous rank intervals of Al Mohamad, Goeman &
+van Zwet, "Simultaneous confidence intervals for ranks with application to ranking institutions", Biometrics 78 (2022),
+with Holm's procedure in place of Tukey's.
 """
 
 from __future__ import annotations
@@ -23,11 +25,6 @@ class RankRange:
     best: int
     worst: int
     of: int
-
-    @property
-    def tied(self) -> bool:
-        """Whether the tests leave more than one rank open."""
-        return self.best != self.worst
 
 
 def rank_ranges(tests: PairwiseTests, higher_is_better: bool, alpha: float = ALPHA) -> dict[str, RankRange]:

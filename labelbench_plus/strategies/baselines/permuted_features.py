@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from numpy.random import Generator
 
 from labelbench_plus.plugins import From
-from labelbench_plus.strategies import Cost, PoolStrategy, Strategy, strategies
+from labelbench_plus.strategies import PoolStrategy, Strategy, strategies
 from labelbench_plus.view import PoolView
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ class PermutedFeatures(PoolStrategy):
     """
 
     title = "Placebo: features of other items"
-    cost = Cost(seconds=300.0, megabytes=2048.0)  # of the dearest strategies that there are placebos of
 
     strategy: Annotated[Strategy, From("strategies")] = field(default_factory=lambda: strategies.build("k_center"))
 

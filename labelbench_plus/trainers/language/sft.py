@@ -36,6 +36,7 @@ class Sft(LanguageTrainer):
 
     title = "Supervised fine-tuning"
     task = "instruction"
+    provides = frozenset({"embeddings"})
 
     epochs: Annotated[int, Ge(1)] = 4
     supervised: Literal["answers", "all"] = "answers"

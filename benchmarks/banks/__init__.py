@@ -1,0 +1,1 @@
+"""Scripts that make the banks of responses that come with the package."""

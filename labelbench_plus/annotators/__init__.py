@@ -1,0 +1,9 @@
+"""Annotators: one file each. An annotator answers the questions that a language problem's budget is spent on."""
+
+from labelbench_plus.contracts.annotators import Annotator, Asked, annotators
+
+__all__ = [
+    "Annotator",
+    "Asked",
+    "annotators",
+]

@@ -1,0 +1,48 @@
+"""The oracle behind which an annotator answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelbench_plus.answers import TEXT
+from labelbench_plus.contracts.annotators import Annotator, Asked
+from labelbench_plus.inputs.conversations import Conversation
+from labelbench_plus.oracle import PoolOracle
+
+
+class AnnotatedOracle(PoolOracle):
+    """Sells an annotator's answers to the prompts of a pool.
+
+    Parameters
+    ----------
+    references: (N,) what the data say. Held here alone; an annotator that stands in for somebody is told.
+    annotator: who answers; the data themselves if left out.
+    prompts: (N,) what is asked.
+    answers: where answers are kept, see `Annotator.ask`.
+    """
+
+    def __init__(
+        self,
+        references: Any,
+        prices: np.ndarray | None = None,
+        annotator: Annotator | None = None,
+        prompts: Sequence[Conversation] = (),
+        answers: Path | None = None,
+    ) -> None:
+        super().__init__(references, prices, kind=TEXT if annotator is None else annotator.kind)
+        self._annotator, self._prompts, self._kept = annotator, prompts, answers
+        self.paid = annotator is not None and annotator.paid
+
+    def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        references, answered = super().reveal(items)
+        if self._annotator is None:
+            return references, answered
+        asked = [
+            Asked(self._prompts[item], None if self.paid else reference)
+            for item, reference in zip(items.tolist(), references, strict=True)
+        ]
+        return self.kind.held(self._annotator.ask(asked, self._kept))

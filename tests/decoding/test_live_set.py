@@ -1,0 +1,152 @@
+"""Policies that are asked token by token: what combiners make of them, what is learned, and how it is judged."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelbench_plus.budget import Ledger
+from labelbench_plus.combiners import combiners
+from labelbench_plus.contracts.policy_sets import Bits, Fit, Pairs
+from labelbench_plus.decoding.adapters import Adapter, write_adapter
+from labelbench_plus.decoding.live_set import LiveAdapters, shown
+from labelbench_plus.plugins import registry
+from labelbench_plus.policy_sets import policy_sets
+from labelbench_plus.problems import Place
+from labelbench_plus.seeding import Streams
+
+NEEDS = frozenset({"distributions", "reference", "parameters"})
+SETTINGS = policy_sets.load("adapters").example() | {"name": "adapters"}
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return policy_sets.build(SETTINGS).open(Place(Path("unused")), Streams(0))
+
+
+@pytest.fixture(scope="module")
+def adapters(opened):
+    """Two that change much."""
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for _ in range(2):
+        layers = opened.world.untrained(2, generator).layers
+        drawn = {name: (a.detach(), torch.randn(b.shape, generator=generator), s) for name, (a, b, s) in layers.items()}
+        found.append(Adapter(drawn))
+    return found
+
+
+def answered(opened, adapters, combiner, weights):
+    policies = shown(NEEDS, LiveAdapters(opened.world, tuple(adapters), 3), opened.beta)
+    return combiners.build(combiner).respond(policies, np.array(weights), Streams(1))
+
+
+def conditionals(opened, prompt, tokens, adapter=None):
+    """(T, V) log-probabilities at every step of a response, by the whole model."""
+    from labelbench_plus.decoding.live_world import adapted
+
+    ids = torch.tensor([[*opened.world.prompts[prompt], *tokens]])
+    with torch.no_grad(), adapted(opened.world.model, adapter):
+        logits = opened.world.model(input_ids=ids).logits[0, len(opened.world.prompts[prompt]) - 1 : -1]
+    return torch.log_softmax(logits.double(), dim=-1)
+
+
+@pytest.mark.parametrize("weights", [(0.3, 0.7), (1.0, 0.0), (1.4, 0.2)])
+def test_samples_are_of_the_combined_policy_with_its_divergence(opened, adapters, weights):
+    response = answered(opened, adapters, "mod", weights)
+    assert response.forwards == np.count_nonzero(weights) + (sum(weights) != 1)
+    samples = response.samples
+    for row in range(0, len(samples.prompts), 2):
+        prompt, tokens = samples.prompts[row], samples.tokens[row].tolist()
+        base = conditionals(opened, prompt, tokens)
+        ratios = [conditionals(opened, prompt, tokens, adapter) - base for adapter in adapters]
+        mixed = torch.log_softmax(base + sum(w * r for w, r in zip(weights, ratios, strict=True)), dim=-1)
+        place = [opened.world.vocabulary.index(token) for token in tokens]
+        np.testing.assert_allclose(samples.log_probabilities[row], mixed[range(len(place)), place], atol=1e-4)
+        np.testing.assert_allclose(samples.kl[row], (mixed.exp() * (mixed - base)).sum(-1), atol=1e-4)
+
+
+def test_one_policy_a_soup_of_it_and_half_of_it(opened, adapters):
+    alone = answered(opened, adapters, "mod", [0, 1]).samples
+    soup = answered(opened, adapters, "soup", [0, 1]).samples
+    assert np.array_equal(alone.tokens, soup.tokens) and alone.kl.min() > 1e-4
+    both = answered(opened, adapters, "soup", [0.5, 0.5]).samples
+    assert not np.array_equal(both.kl, alone.kl)
+    reference = answered(opened, adapters, "reference", [0.5, 0.5]).samples
+    assert np.abs(reference.kl).max() < 1e-9
+    none = answered(opened, adapters, "mod", [0, 0]).samples
+    assert np.array_equal(none.tokens, reference.tokens)  # the same draws for whoever asks
+
+
+def test_other_rules_and_what_needs_lists(opened, adapters):
+    jsd = answered(opened, adapters, {"name": "mod", "divergence": "jsd", "scope": "token"}, [0.5, 0.5])
+    assert jsd.forwards == 3 and np.isfinite(jsd.samples.log_probabilities).all()
+    for combiner in ("mixture", "best_single"):
+        with pytest.raises(ValueError, match="token by token"):
+            answered(opened, adapters, combiner, [0.5, 0.5])
+
+
+def test_preferences_are_learned_and_a_penalty_holds_back(opened):
+    rewards, rng = opened.true_rewards[0], np.random.default_rng(0)
+    pairs = opened.pairs(64, rng)
+    bits = Bits(pairs, pairs.differences(rewards) > 0)
+    learner = opened.learner()
+    free, held, none, untold = learner.policies(
+        [Fit(bits, 1e-3), Fit(bits, 1e3), Fit(bits, math.inf), Fit(bits.at(np.array([], dtype=int)), 0.1)],
+        40,
+        Streams(0),
+    )
+    found = learner.differences([free, held, none, untold], [pairs] * 4, of="policies")
+    agreed = (found[0] > 0) == bits.first_won
+    assert agreed[pairs.differences(rewards) != 0].mean() > 0.8
+    assert np.abs(found[1]).mean() < np.abs(found[0]).mean() / 2
+    assert not found[2].any() and not found[3].any()
+    with pytest.raises(ValueError, match="learns policies alone"):
+        learner.rewards([Fit(bits, 0.1)], 1, Streams(0))
+
+
+def test_what_is_best_and_the_reference_are_sums_over_the_pool(opened):
+    weights = np.array([0.4, 0.6])
+    wanted = np.tensordot(weights, opened.true_rewards, axes=1)
+    best, reference = opened.best(weights), opened.reference(weights)
+    assert best.value == pytest.approx(opened.beta * np.log(np.exp(wanted / opened.beta).mean(axis=1)).mean())
+    assert reference.kl == pytest.approx(0, abs=1e-12) and reference.value == pytest.approx(wanted.mean())
+    np.testing.assert_allclose(opened.true_rewards.reshape(2, -1).std(axis=1), 2)
+
+
+def test_objectives_run_on_it(opened):
+    problem = registry("problems").build({"name": "objectives", "policies": SETTINGS, "grid": 3, "world_seed": 0})
+    instance, ledger = problem.open(Place(Path("unused")), Streams(0)), Ledger()
+    strategy = registry("strategies").build("uniform_sources")
+    view = instance.view(strategy.needs, ledger, None, 20.0)
+    instance.oracle.answer(strategy.select(view, 20, np.random.default_rng(0)), 20.0, ledger)
+    trainer = registry("trainers").build(
+        {"name": "preference_policies", "penalties": [0.05], "folds": 2, "steps": 3, "combiner": "mod"}
+    )
+    scores = [
+        instance.evaluate(trainer.fit(instance.training_data(ledger, with_validation=False), Streams(0), None))
+        for _ in range(2)
+    ]
+    assert scores[0] == scores[1] and scores[0]["kl"] > 0
+
+
+def test_adapters_that_come_with_it(opened, adapters, tmp_path):
+    with pytest.raises(ValueError, match="name their folders"):
+        _ = opened.given
+    for number, adapter in enumerate(adapters):
+        write_adapter(adapter, tmp_path / str(number), "tiny")
+    folders = [str(tmp_path / str(number)) for number in range(2)]
+    with_folders = policy_sets.build(SETTINGS | {"folders": folders})
+    assert with_folders.fingerprint() != policy_sets.build(SETTINGS).fingerprint()
+    again = with_folders.open(Place(Path("unused")), Streams(0))
+    pairs = Pairs(np.array([0, 1]), np.array([0, 2]), np.array([1, 3]))
+    learner = opened.learner()
+    expected = [opened.beta * each for each in learner.differences(adapters, [pairs] * 2, of="policies")]
+    np.testing.assert_allclose(again.implicit_rewards(pairs), expected, atol=1e-6)
+    assert len(again.given.policies(NEEDS).distributions()) == 2
+    with pytest.raises(ValueError, match="expected 2, one a reward"):
+        policy_sets.build(SETTINGS | {"folders": folders[:1]})
