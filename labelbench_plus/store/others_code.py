@@ -35,7 +35,7 @@ def code_of_run(plugins: Iterable[Plugin], plugin_files: Sequence[Path]) -> dict
     parts = [part for plugin in plugins for part in with_parts(plugin)]
     entries = [entry for part in parts for entry in _entries(part) if entry.origin != BUILT_IN]
     origins = [entry.origin for entry in entries] + [part.origin for part in parts if isinstance(part, Described)]
-    files = [path for path in plugin_files if any(f"({path.name})" in origin for origin in origins)]
+    files = [path for path in plugin_files if any(f"local ({path.name}:" in origin for origin in origins)]
     packages = {entry.target.partition(":")[0].partition(".")[0] for entry in entries if "local (" not in entry.origin}
     folders = {str(found) for part in parts if (found := getattr(part, CHECKOUT, None)) is not None}
     return _of(files, packages - {""}, folders)
