@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,14 @@ class FirstOnes(PoolStrategy):
 
 
 @pytest.fixture
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is registered meanwhile is forgotten."""
-    strategies = registry("strategies")
-    for known in ("_classes", "_local"):
-        monkeypatch.setattr(strategies, known, dict(getattr(strategies, known)))
+def forgotten() -> Iterator[None]:
+    """The strategy that is registered here is unknown to other tests."""
+    yield
+    for known in (registry("strategies")._classes, registry("strategies")._local):
+        known.pop("first_ones_of_others", None)
 
 
-@pytest.mark.usefixtures("forgetful")
+@pytest.mark.usefixtures("forgotten")
 def test_a_plugin_file_is_known_by_its_content(tmp_path: Path) -> None:
     file = tmp_path / "mine_of_others.py"
     file.write_text(PLUGIN)
