@@ -46,21 +46,21 @@ def texts(pattern: str) -> tuple[str, ...]:
 
 def _alternatives(pattern: str, at: int, closing: str) -> tuple[list[list[str]], int]:
     """The texts of each alternative from a place on, and the place behind the closing bracket or the end."""
-    found, texts = [], [""]
+    found, said = [], [""]
     while at < len(pattern):
         letter = pattern[at]
         at += 1
         if letter == closing:
             break
         if letter == "|":
-            found.append(texts)
-            texts = [""]
+            found.append(said)
+            said = [""]
         elif letter in _CLOSING:
             inner, at = _alternatives(pattern, at, _CLOSING[letter])
             endings = [text for alternative in inner for text in alternative] + [""] * (letter == "{")
-            texts = [text + ending for text in texts for ending in endings][: MOST**2]
+            said = [text + ending for text in said for ending in endings][: MOST**2]
         else:
             if letter == "\\" and at < len(pattern):
                 letter, at = pattern[at], at + 1
-            texts = [text + letter for text in texts]
-    return [*found, texts], at
+            said = [text + letter for text in said]
+    return [*found, said], at
