@@ -62,7 +62,7 @@ def test_known_answer(tmp_path):
 def test_a_real_models_states_tell_tasks_apart(tmp_path):
     """Of the quiz's 33 tasks, facility location covers nearly all with 80 prompts, and draws leave several out.
 
-    Measured: 33, and 26 and 25. Nothing is trained: that covering more tasks makes this model better has not been shown.
+    Measured: 33, and 26 and 25. Nothing is trained: that covering more tasks makes this model better is not shown.
     """
     (problem,) = load_suite(SUITES / "instruction_quiz.yaml").problems
     instance = problem.open(Place(tmp_path), Streams(0))
