@@ -14,6 +14,7 @@ from labelbench_plus.commands.common import USAGE
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.data import data
 from labelbench_plus.commands.decode import decode
+from labelbench_plus.commands.export import export
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
 from labelbench_plus.commands.new import new
@@ -45,6 +46,7 @@ for panel, name, command in (
     (RUN, "run", run),
     (LOOK, "compare", compare),
     (LOOK, "show", show),
+    (LOOK, "export", export),
     (SHARE, "publish", publish),
     (SHARE, "restore", restore),
     (EXTEND, "list", list_plugins),

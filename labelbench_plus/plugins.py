@@ -204,8 +204,7 @@ class Registry(Generic[P]):
             return self._classes[name]
         entry = self._installed.get(name)
         if entry is None:
-            others = [registry(kind) for kind in kinds()]
-            named = [with_article(other.kind) for other in others if name in other.entries()]
+            named = [with_article(each.kind) for each in map(registry, kinds()) if name in each.entries()]
             known = f"; it is {' and '.join(named)}" if named else f"; known: {', '.join(self.entries())}"
             raise PluginError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.entries(), n=3) or known}")
         if not entry.target:
@@ -351,15 +350,13 @@ def load_plugin_file(path: Path) -> None:
         raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
     if _from_elsewhere() == before:
         del sys.modules[module_name]
-        raise PluginError(
-            f"--plugin {path}: registers nothing; a class needs a decorator, as @strategies.register(NAME)"
-        )
+        raise PluginError(f"--plugin {path}: registers nothing; classes need @strategies.register(NAME) or its like")
 
 
 def _from_elsewhere() -> set[type[Any]]:
     """The registered classes that do not come with this package."""
-    classes = [cls for each in Registry.kinds.values() for cls in each._classes.values()]
-    return {cls for cls in classes if not cls.__module__.startswith("labelbench_plus.")}
+    found = {cls for each in Registry.kinds.values() for cls in each._classes.values()}
+    return {cls for cls in found if not cls.__module__.startswith("labelbench_plus.")}
 
 
 def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class ExactSet:
         return self._judged(torch.as_tensor(response.log_probabilities), weights)
 
     def best(self, weights: np.ndarray) -> Outcome:
-        wanted = torch.tensordot(torch.as_tensor(weights), self.true_rewards, dims=1)
+        wanted = torch.tensordot(torch.as_tensor(weights, dtype=torch.float64), self.true_rewards, dims=1)
         return self._judged(optimal_policy(self.log_reference, wanted / self.beta, self.divergence), weights)
 
     def reference(self, weights: np.ndarray) -> Outcome:
@@ -118,7 +118,7 @@ class ExactSet:
         rewards = (log_policy.exp() * self.true_rewards).sum(dim=-1).mean(dim=-1)
         penalty = mean_divergence(log_policy, self.log_reference, self.divergence).mean()
         kl = kl_divergence(log_policy, self.log_reference).mean()
-        value = float(torch.as_tensor(weights) @ rewards - self.beta * penalty)
+        value = float(torch.as_tensor(weights, dtype=torch.float64) @ rewards - self.beta * penalty)
         return Outcome(rewards.numpy(), float(kl), value)
 
 

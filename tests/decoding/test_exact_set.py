@@ -57,6 +57,13 @@ def test_the_best_value_under_reverse_kl_is_a_logarithm_of_a_sum():
     assert opened.best(weights).value == pytest.approx(float(known), abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_weights_of_any_kind_of_number_are_the_same_weighting(kind):
+    opened, weights = world(), np.array([1, 0, 0])
+    for found in (opened.best, opened.reference):
+        assert found(weights.astype(kind)).value == found(weights.astype(np.float64)).value
+
+
 @pytest.mark.parametrize(("name", "alpha"), ALL)
 def test_nothing_is_better_than_the_best(name, alpha):
     opened, weights = world(name, alpha), np.array([0.6, 0.1, 0.3])

@@ -185,6 +185,32 @@ def test_retraining_is_no_worse_than_decoding_where_bits_are_many():
     assert retrained <= mod
 
 
+def test_a_single_penalty_is_cross_validated_only_where_somebody_asks_what_held_out_bits_cost(monkeypatch):
+    instance, ledger = opened(), Ledger()
+    instance.oracle.answer(Allocation.of_counts(np.array([60, 60])), 120.0, ledger)
+    data = instance.training_data(ledger, with_validation=False)
+    learned, policies = [], type(data.learner).policies
+
+    def counted(learner, fits, steps, streams):
+        learned.append(len([fit for fit in fits if np.isfinite(fit.penalty)]))
+        return policies(learner, fits, steps, streams)
+
+    monkeypatch.setattr(type(data.learner), "policies", counted)
+
+    def errors(penalties):
+        learned.clear()
+        trainer = build("trainers", {"name": "preference_policies", "penalties": penalties, "folds": 2, "steps": 10})
+        return trainer.fit(data, Streams(0).round(0), None).objective_errors
+
+    asked = errors([0.1])
+    assert learned == [0, 2]  # one an objective
+    costs = asked()
+    assert learned == [0, 2, 4] and (costs < np.log(2)).all()  # and once a fold
+    assert np.array_equal(asked(), costs) and len(learned) == 3
+    several = errors([0.1, 1e6])
+    assert learned == [0, 8, 2] and np.array_equal(several(), costs) and len(learned) == 3
+
+
 class TestAllocation:
     def test_more_bits_go_to_the_objective_that_is_predicted_badly(self):
         instance = opened(sharpness=[4.0, 0.2])

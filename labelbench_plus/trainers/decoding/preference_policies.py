@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -46,7 +47,7 @@ class PreferencePolicies(Trainer):
     ----------
     combiner: what answers for a weighting.
     penalties: λ to choose from. Of a single one nothing is chosen: it is taken as it is.
-    folds: of cross-validation.
+    folds: of cross-validation, which a single penalty needs only where a strategy asks what held-out bits cost.
     steps: of a training, whose size the world knows.
     """
 
@@ -71,7 +72,8 @@ class PreferencePolicies(Trainer):
         untrained = [Fit(bits, math.inf) for bits in data.bits]
         policies = tuple(data.learner.policies(untrained, self.steps, streams))
         rewards: tuple[Fitted, ...] = ()
-        errors, runs = np.full(len(data.bits), NOTHING_LEARNED), 0
+        errors: Callable[[], np.ndarray] = cache(lambda: np.full(len(data.bits), NOTHING_LEARNED))
+        runs = 0
         if needs & {"distributions", "parameters"}:
             policies, errors = self._learned(data, "policies", streams)
             runs += len(policies)
@@ -80,14 +82,17 @@ class PreferencePolicies(Trainer):
             runs += len(rewards)
         return PoliciesOfObjectives(self.combiner, data.learner, policies, rewards, errors, runs, self.steps, streams)
 
-    def _learned(self, data: ObjectivesData, of: Of, streams: Streams) -> tuple[tuple[Fitted, ...], np.ndarray]:
-        """What is learned of each objective, and what held-out bits of it cost, in nats."""
+    def _learned(
+        self, data: ObjectivesData, of: Of, streams: Streams
+    ) -> tuple[tuple[Fitted, ...], Callable[[], np.ndarray]]:
+        """What is learned of each objective, and what tells what held-out bits of it cost, in nats."""
         from labelbench_plus.contracts.policy_sets import Fit
 
         learn = data.learner.policies if of == "policies" else data.learner.rewards
-        penalties, errors = self._chosen(data, of, streams)
+        chosen = cache(lambda: self._chosen(data, of, streams))
+        penalties = chosen()[0] if len(self.penalties) > 1 else self.penalties * len(data.bits)
         fits = [Fit(*each) for each in zip(data.bits, penalties, data.sharpness, strict=True)]
-        return tuple(learn(fits, self.steps, streams)), errors
+        return tuple(learn(fits, self.steps, streams)), lambda: chosen()[1]
 
     def _chosen(self, data: ObjectivesData, of: Of, streams: Streams) -> tuple[list[float], np.ndarray]:
         """λ of each objective, and its cross-validated error (M,) in nats a bit."""
@@ -125,7 +130,7 @@ class PoliciesOfObjectives:
     Attributes
     ----------
     policies: one an objective, the reference where none was needed. rewards: estimates, if they were needed.
-    errors: (M,) what held-out bits of each cost, in nats; ln 2 where nothing is learned.
+    errors: tells (M,) what held-out bits of each cost, in nats; ln 2 where nothing is learned.
     training_runs: how many policies and rewards were trained, those of cross-validation aside.
     """
 
@@ -133,13 +138,13 @@ class PoliciesOfObjectives:
     learner: Learner
     policies: tuple[Fitted, ...]
     rewards: tuple[Fitted, ...]
-    errors: np.ndarray
+    errors: Callable[[], np.ndarray]
     training_runs: int
     steps: int
     streams: Streams
 
     def objective_errors(self) -> np.ndarray:
-        return self.errors.copy()
+        return self.errors().copy()
 
     def respond(self, weights: np.ndarray) -> Response:
         shown = self.learner.provide(self.combiner.needs, self.policies, self.rewards, self.steps, self.streams)
