@@ -13,6 +13,7 @@ from labelbench_plus.commands.check import check
 from labelbench_plus.commands.common import USAGE
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.decode import decode
+from labelbench_plus.commands.export import export
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
 from labelbench_plus.commands.new import new
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (replay, show, check, new, run, compare, publish, restore, decode):
+for command in (replay, show, export, check, new, run, compare, publish, restore, decode):
     app.command()(command)
 app.command("list")(list_plugins)
 for name, group in (

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, score_rows
 from labelbench_plus.algorithms.blocks.second_moment import gram
 
@@ -25,6 +26,7 @@ def removal_sizes(rows: int, n: int, rounds: int) -> list[int]:
     return [n if number == rounds else max(n, rows - number * step) for number in range(1, rounds + 1)]
 
 
+@detached
 def prune_by_alignment(
     images: Tensor, n: int, rounds: int, *, start: Tensor | None = None, lazy: bool = True
 ) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     float64_blocks,
@@ -24,6 +25,7 @@ from labelbench_plus.algorithms.blocks.pairwise import (
 from labelbench_plus.algorithms.d2_sampling import sample_d2
 
 
+@detached
 def badge(
     probabilities: Tensor,
     embeddings: Tensor,

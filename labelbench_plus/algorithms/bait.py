@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix, check_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.design.information_design import InformationDesign, give_back, rank_one_design
 
 MEMORY_LIMIT = 4 * 2**30
@@ -17,6 +18,7 @@ CHUNK_BYTES = 16 * 2**20
 MATRICES = 5
 
 
+@detached
 def bait(
     probabilities: Tensor,
     embeddings: Tensor,
@@ -73,6 +75,7 @@ def bait(
     return _forward_backward(pool, _exact_factors(pool.probabilities), n, ridge, chunk_bytes)
 
 
+@detached
 def bait_top_classes(
     probabilities: Tensor,
     embeddings: Tensor,
@@ -107,6 +110,7 @@ def bait_top_classes(
     return _forward_backward(pool, _top_factors(pool.probabilities, classes), n, ridge, chunk_bytes)
 
 
+@detached
 def bait_binary(
     probabilities: Tensor,
     embeddings: Tensor,

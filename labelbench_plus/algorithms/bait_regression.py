@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.design.design_matrix import CHUNK_BYTES, check_columns
 from labelbench_plus.algorithms.design.information_design import rank_one_design
 
 
+@detached
 def bait_regression(
     embeddings: Tensor,
     n: int,

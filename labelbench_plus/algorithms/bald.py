@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.uncertainty import shannon_entropy
 
 CHUNK_BYTES = 16 * 2**20
 
 
+@detached
 def bald(member_probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Mutual information between a row's label and the choice of ensemble member, in nats; higher is better.
 
@@ -49,6 +51,7 @@ def bald(member_probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Ten
     return out
 
 
+@detached
 def check_member_probabilities(values: Tensor, name: str) -> tuple[int, int, int]:
     """Return (members, rows, classes) of `values`, refused unless each member holds probability rows."""
     if values.dim() != 3 or values.shape[0] == 0:
@@ -59,6 +62,7 @@ def check_member_probabilities(values: Tensor, name: str) -> tuple[int, int, int
     return members, rows, classes
 
 
+@detached
 def row_chunks(values: Tensor, chunk_bytes: int) -> list[slice]:
     """Slices of the rows of an (M, N, K) tensor, four float64 copies of which take about `chunk_bytes`."""
     step = max(1, chunk_bytes // (4 * 8 * values.shape[0] * values.shape[2]))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.bald import bald, check_member_probabilities
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.uncertainty import shannon_entropy, top_scores
 
 CHUNK_BYTES = 8 * 2**20
@@ -45,6 +46,7 @@ class JointInformation:
     filled: int
 
 
+@detached
 def batch_bald(
     member_probabilities: Tensor,
     n: int,
@@ -93,6 +95,7 @@ def batch_bald(
     return _greedy(_Joint(member_probabilities, chunk_bytes), n, n)
 
 
+@detached
 def batch_bald_sampled(
     member_probabilities: Tensor,
     n: int,

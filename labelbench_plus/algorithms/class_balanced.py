@@ -8,8 +8,10 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.detached import detached
 
 
+@detached
 def class_balanced_random(predicted: Tensor, n: int, rng: Generator) -> Tensor:
     """Draw as evenly as possible from every predicted class, uniformly within a class.
 

@@ -7,6 +7,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import exact_squared_distances, row_chunks, squared_distances
 from labelbench_plus.algorithms.k_means import k_means
 from labelbench_plus.algorithms.uncertainty import entropy
@@ -14,6 +15,7 @@ from labelbench_plus.algorithms.uncertainty import entropy
 CHUNK_BYTES = 16 * 2**20
 
 
+@detached
 def clue(
     probabilities: Tensor,
     embeddings: Tensor,

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import row_chunks
 from labelbench_plus.algorithms.k_means import k_means
 from labelbench_plus.algorithms.uncertainty import top_scores
@@ -16,6 +17,7 @@ MEMORY_LIMIT = 2 * 2**30
 CHUNK_BYTES = 16 * 2**20
 
 
+@detached
 def cluster_margin(
     margins: Tensor, clusters: Tensor, n: int, rng: Generator, *, shortlist: int | None = None
 ) -> Tensor:
@@ -67,6 +69,7 @@ def cluster_margin(
     return torch.from_numpy(rows[order]).to(margins.device)
 
 
+@detached
 def average_linkage(features: Tensor, n_clusters: int, *, memory_limit: int = MEMORY_LIMIT) -> Tensor:
     """Cut the exact average-linkage dendrogram of all rows into `n_clusters` clusters (step 1).
 
@@ -108,6 +111,7 @@ def average_linkage(features: Tensor, n_clusters: int, *, memory_limit: int = ME
     return torch.from_numpy(clusters).to(features.device)
 
 
+@detached
 def average_linkage_of_groups(
     features: Tensor,
     n_clusters: int,

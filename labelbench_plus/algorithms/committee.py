@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import row_chunks, squared_norms
 
 CHUNK_BYTES = 16 * 2**20
 
 
+@detached
 def committee_variance(member_predictions: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Variance of the members' predictions for every row: query by committee asks where it is largest.
 
@@ -44,6 +46,7 @@ def committee_variance(member_predictions: Tensor, *, chunk_bytes: int = CHUNK_B
     return out
 
 
+@detached
 def expected_model_change(
     predictions: Tensor, member_predictions: Tensor, features: Tensor, *, chunk_bytes: int = CHUNK_BYTES
 ) -> Tensor:

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
@@ -21,6 +22,7 @@ EXACT_COST = 128  # distances by matrix product that take as long as an exact on
 PROPOSALS = 256  # drawn at once; part of the sampler's definition, as it decides how random numbers are consumed
 
 
+@detached
 def k_means_pp(
     features: Tensor,
     n: int,

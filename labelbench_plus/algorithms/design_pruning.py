@@ -10,12 +10,14 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.alignment_pruning import GATHERED_ROWS, removal_sizes
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import score_rows
 from labelbench_plus.algorithms.blocks.second_moment import gram
 
 Criterion = Literal["a", "d", "v"]
 
 
+@detached
 def prune_by_design(
     images: Tensor,
     n: int,

@@ -7,9 +7,11 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.galaxy import OneVsRest, check_labelled
 
 
+@detached
 def direct(
     probabilities: Tensor,
     labelled_probabilities: Tensor,

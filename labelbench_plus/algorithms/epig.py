@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.bald import check_member_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import row_sums
 
 CHUNK_BYTES = 16 * 2**20
@@ -15,6 +16,7 @@ CHUNK_BYTES = 16 * 2**20
 TARGET_OUTCOMES = 512
 
 
+@detached
 def epig(member_probabilities: Tensor, target_probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Expected predictive information gain of every row, in nats; higher is better.
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, pair_distances
@@ -25,6 +26,7 @@ _UP = 1.0 + 2.0**-14
 _UP_SUM = 1.0 + 2.0**-12
 
 
+@detached
 def facility_location(
     features: Tensor,
     n: int,
@@ -91,6 +93,7 @@ class FacilityLocation:
 
     tight = False
 
+    @detached
     def __init__(
         self,
         features: Tensor,
@@ -281,6 +284,7 @@ def _check_weights(features: Tensor, weights: Tensor | None) -> Tensor:
     return weights.to(device=features.device, dtype=torch.float64)
 
 
+@detached
 def sparse_facility_location(
     features: Tensor,
     n: int,
@@ -333,6 +337,7 @@ class SparseFacilityLocation:
     patience = 0
     tight = True
 
+    @detached
     def __init__(
         self,
         features: Tensor,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 from labelbench_plus.algorithms.blocks.similarity import Rbf
@@ -34,6 +35,7 @@ class Width:
     distance: float
 
 
+@detached
 def widths(features: Tensor, n: int, scales: Sequence[float] = SCALES) -> list[Width]:
     """What facility location does with each of several scales, picking `n` of the rows.
 
@@ -53,6 +55,7 @@ def widths(features: Tensor, n: int, scales: Sequence[float] = SCALES) -> list[W
     return found
 
 
+@detached
 def chosen_scale(features: Tensor, n: int, scales: Sequence[float] = SCALES) -> float:
     """The smallest scale with which the `n`-th pick still gains something to speak of for few, and rows lie near picks.
 

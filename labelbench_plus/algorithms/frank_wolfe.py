@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     FeaturePoints,
@@ -22,6 +23,7 @@ TIE = 1e-9  # of the length of what is missing: products that close are equal
 MET = 1e-9  # of the total length of all rows: missing less than that, nothing is
 
 
+@detached
 def frank_wolfe(features: Tensor, n: int, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Pick `n` rows by sparse approximation of the sum of all rows, z̄ = Σ z_i (ACS-FW in feature space).
 

@@ -10,8 +10,10 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 
 
+@detached
 def galaxy(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor, n: int, rng: Generator) -> Tensor:
     """Pick a batch by bisection on the one-vs-rest orders of the classes.
 
@@ -81,6 +83,7 @@ def galaxy(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor
     return torch.from_numpy(chosen).to(probabilities.device)
 
 
+@detached
 def check_labelled(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor, n: int) -> np.ndarray:
     """Return the labels on the host, refused unless they, the two sets of rows and n fit together."""
     check_probabilities(probabilities)
@@ -100,6 +103,7 @@ def check_labelled(probabilities: Tensor, labelled_probabilities: Tensor, labels
     return known
 
 
+@detached
 def predicted_classes(probabilities: Tensor) -> np.ndarray:
     """Most probable class of every row, the lowest of several."""
     # NumPy's argmax returns the first maximum, on whatever device the input was; it has no half precision.
@@ -119,6 +123,7 @@ class OneVsRest:
     count: number of different lines: K, or 1 if K = 2.
     """
 
+    @detached
     def __init__(self, probabilities: Tensor, labelled_probabilities: Tensor) -> None:
         dtype = torch.promote_types(probabilities.dtype, labelled_probabilities.dtype)
         dtype = torch.promote_types(dtype, torch.float32)

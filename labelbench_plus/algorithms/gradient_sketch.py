@@ -9,9 +9,11 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, working_dtype
 
 
+@detached
 def gradient_sketch(
     inputs: Sequence[Tensor],
     gradients: Sequence[Tensor],

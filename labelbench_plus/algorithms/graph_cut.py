@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, squared_distances
@@ -17,6 +18,7 @@ _TILE = 1024
 _DOWN = 1.0 - 2.0**-14  # makes a single-precision similarity a lower bound
 
 
+@detached
 def graph_cut(
     features: Tensor,
     n: int,
@@ -72,6 +74,7 @@ class GraphCut:
     block = 4
     patience = 0
 
+    @detached
     def __init__(
         self,
         features: Tensor,

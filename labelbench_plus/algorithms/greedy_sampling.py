@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.pairwise import (
@@ -24,6 +25,7 @@ from labelbench_plus.algorithms.k_center import k_center_greedy
 ROUNDING = 1e-12  # far above that of the few operations on a bound, far below any difference that a filter is for
 
 
+@detached
 def gsx(features: Tensor, n: int, *, labelled: Tensor | None = None, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Pick `n` rows, each the farthest from the labelled rows and the rows picked before it.
 
@@ -60,6 +62,7 @@ def gsx(features: Tensor, n: int, *, labelled: Tensor | None = None, chunk_bytes
     return _after(first, others, n)
 
 
+@detached
 def gsy(predictions: Tensor, n: int, *, labels: Tensor | None = None, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Pick `n` rows, each with the prediction farthest from any label.
 
@@ -92,6 +95,7 @@ def gsy(predictions: Tensor, n: int, *, labels: Tensor | None = None, chunk_byte
     return gsx(outputs, n, labelled=known, chunk_bytes=chunk_bytes)
 
 
+@detached
 def igs(
     features: Tensor,
     predictions: Tensor,

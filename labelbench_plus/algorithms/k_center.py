@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_distances import LazyDistances
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
@@ -25,6 +26,7 @@ CANDIDATES = 16  # rows of the front whose distances to all of it are computed a
 PICKED = -1.0  # below every squared distance
 
 
+@detached
 def k_center_greedy(
     features: Tensor,
     n: int,
@@ -128,6 +130,7 @@ def _traverse(
     return torch.tensor(picks, dtype=torch.int64, device=device), torch.from_numpy(values).to(device)
 
 
+@detached
 def covering_radius(features: Tensor, chosen: Tensor, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> float:
     """Largest distance of a row to its nearest chosen point: the objective that k-center minimises.
 

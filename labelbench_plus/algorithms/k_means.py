@@ -9,6 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
 from labelbench_plus.algorithms.blocks.neighbours import pair_distances
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, exact_squared_distances, row_chunks
@@ -31,6 +32,7 @@ class KMeans:
     iterations: int
 
 
+@detached
 def k_means(
     features: Tensor,
     num_clusters: int,

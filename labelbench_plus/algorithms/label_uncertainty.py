@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.uncertainty import CHUNK_BYTES
 
 
+@detached
 def mean_binary_entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Mean over labels of the entropy of each label's Bernoulli distribution, in nats; higher is more uncertain.
 
@@ -40,6 +42,7 @@ def mean_binary_entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES
     return out
 
 
+@detached
 def binary_minimum(probabilities: Tensor) -> Tensor:
     """Distance from 1/2 of the label that is closest to it; LOWER is more uncertain.
 

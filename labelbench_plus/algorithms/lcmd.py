@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
     PointsT,
@@ -31,6 +32,7 @@ FEW = 32  # a pick that can take at most one of so many points is looked at alon
 PICKED = -1.0  # below every squared distance
 
 
+@detached
 def lcmd(features: Tensor, n: int, *, centers: Tensor | None = None, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Pick `n` rows by largest cluster maximum distance.
 

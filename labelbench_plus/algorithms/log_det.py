@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.pairwise import (
     DEFAULT_CHUNK_BYTES,
@@ -29,6 +30,7 @@ class Linear:
     """The kernel x·y: log det(I + α K_S) is then the D-optimality of ridge regression on the rows of S."""
 
 
+@detached
 def log_det(
     features: Tensor,
     n: int,
@@ -89,6 +91,7 @@ class LogDet:
     tight = True
     block = 64
 
+    @detached
     def __init__(
         self,
         features: Tensor,

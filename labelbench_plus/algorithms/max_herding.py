@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES
 from labelbench_plus.algorithms.blocks.similarity import Rbf
 from labelbench_plus.algorithms.facility_location import GRAPH_BYTES, facility_location
 
 
+@detached
 def max_herding(
     features: Tensor,
     n: int,

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import row_blocks
 
 DEPTH, BEYOND = 200, 100_000
 TILE_BYTES = 64 * 2**20
 
 
+@detached
 def nearest_target_rank(images: Tensor, targets: Tensor, groups: int = 5) -> Tensor:
     """Minus the best rank of each item over the targets, averaged over disjoint groups of targets; higher is better.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.variance_alignment import row_products
 
 Remainder = Literal["offdiag", "authors", "balanced"]
@@ -33,6 +34,7 @@ def cut_batches(order: np.ndarray, size: int, remainder: Remainder) -> list[np.n
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
+@detached
 def neg_clip_loss(
     images: Tensor,
     texts: Tensor,
@@ -82,6 +84,7 @@ def neg_clip_loss(
     return (own - total / len(draws)).clamp_(max=0).float()  # the exact value is at most 0, rounding may pass it
 
 
+@detached
 def normaliser(images: Tensor, texts: Tensor, own: Tensor, temperature: float, batch: int | None) -> Tensor:
     """R_b of one batch, (m,) float64.
 

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, row_blocks
 from labelbench_plus.algorithms.neg_clip_loss import SAFE, SHIFT, TILE
 from labelbench_plus.algorithms.variance_alignment import row_products
 
 
+@detached
 def neg_clip_loss_bank(
     images: Tensor,
     texts: Tensor,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, score_rows
 from labelbench_plus.algorithms.blocks.second_moment import gram
 from labelbench_plus.algorithms.variance_alignment import variance_alignment
@@ -16,6 +17,7 @@ TARGET_BLOCK = 1024
 """Targets of a tile: 2 MB of products, still in cache when their largest is looked for."""
 
 
+@detached
 def norm_sim(images: Tensor, targets: Tensor, p: float = math.inf) -> Tensor:
     """NormSim_p(i) = (Σ_t |f_i · t|^p)^(1/p); at p = ∞, max_t |f_i · t| (Wang et al., arXiv 2405.19547).
 
@@ -61,6 +63,7 @@ def norm_sim(images: Tensor, targets: Tensor, p: float = math.inf) -> Tensor:
     return kept if p == math.inf else kept.pow_(1 / p).float()
 
 
+@detached
 def norm_sim_2(images: Tensor, targets_gram: Tensor) -> Tensor:
     """NormSim_2 from TᵀT (d, d): (n,) float32."""
     return variance_alignment(images, targets_gram).clamp_(min=0).sqrt_()

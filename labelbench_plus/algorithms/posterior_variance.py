@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, row_mean, squared_distances
 from labelbench_plus.algorithms.blocks.similarity import Rbf, check_centers
 from labelbench_plus.algorithms.design.design_matrix import (
@@ -25,6 +26,7 @@ from labelbench_plus.algorithms.log_det import Linear, log_det
 LINEAR = Linear()
 
 
+@detached
 def posterior_variance(
     features: Tensor,
     labelled: Tensor | None = None,
@@ -70,6 +72,7 @@ def posterior_variance(
     return _Process(features, features[:0], labelled, noise, kernel, variance, chunk_bytes).variances()
 
 
+@detached
 def max_variance(
     features: Tensor,
     n: int,
@@ -111,6 +114,7 @@ def max_variance(
     return log_det(features, n, alpha=alpha, centers=labelled, kernel=kernel, chunk_bytes=chunk_bytes)
 
 
+@detached
 def alc(
     features: Tensor,
     n: int,

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
@@ -24,6 +25,7 @@ _EDGE_BYTES = 10  # at the peak: six while an edge waits, four in its list
 _SAMPLE = 256
 
 
+@detached
 def prob_cover(
     features: Tensor,
     n: int,
@@ -81,6 +83,7 @@ class Coverage:
     patience = 0
     tolerance = 0.0
 
+    @detached
     def __init__(
         self,
         features: Tensor,
@@ -178,6 +181,7 @@ def _check_delta(delta: float) -> None:
         raise ValueError(f"delta must be positive and finite, got {delta}")
 
 
+@detached
 def purity_delta(
     features: Tensor,
     num_classes: int,

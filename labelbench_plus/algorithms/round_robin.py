@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.detached import detached
 
 
+@detached
 def round_robin(groups: Tensor, scores: Tensor, n: int, *, taken: Tensor | None = None) -> Tensor:
     """Pick `n` rows, each time of the group of which least was picked so far, and in it the row with the highest score.
 

@@ -15,9 +15,11 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.uncertainty import top_scores
 
 
+@detached
 def power_acquisition(scores: Tensor, n: int, rng: Generator, *, beta: float = 1.0) -> Tensor:
     """Draw rows with probability proportional to score ** beta.
 
@@ -57,6 +59,7 @@ def power_acquisition(scores: Tensor, n: int, rng: Generator, *, beta: float = 1
     return torch.from_numpy(ranked).to(scores.device)
 
 
+@detached
 def softmax_acquisition(scores: Tensor, n: int, rng: Generator, *, beta: float = 1.0) -> Tensor:
     """Draw rows with probability proportional to exp(beta * score).
 
@@ -83,6 +86,7 @@ def softmax_acquisition(scores: Tensor, n: int, rng: Generator, *, beta: float =
     return _draw(beta * values + rng.gumbel(size=values.shape), scores, n)
 
 
+@detached
 def softrank_acquisition(scores: Tensor, n: int, rng: Generator, *, beta: float = 1.0) -> Tensor:
     """Draw rows with probability proportional to rank ** -beta, where the best score has rank 1.
 

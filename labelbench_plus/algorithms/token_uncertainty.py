@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.uncertainty import CHUNK_BYTES, shannon_entropy, two_largest
 
 Measure = Literal["entropy", "least_confidence", "margin"]
@@ -27,6 +28,7 @@ class TokenStatistics:
     second: Tensor
 
 
+@detached
 def token_statistics(logits: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> TokenStatistics:
     """Reduce the logits of tokens to three numbers each, so that no T × V array need be kept.
 
@@ -58,6 +60,7 @@ def token_statistics(logits: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Token
     return TokenStatistics(entropy, first, second)
 
 
+@detached
 def max_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Measure = "margin") -> Tensor:
     """Uncertainty of the most uncertain token of every sequence; higher is more uncertain.
 
@@ -92,6 +95,7 @@ def max_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Me
     return most.scatter_reduce_(0, sequence, values, "amax", include_self=False)
 
 
+@detached
 def mean_uncertainty(statistics: TokenStatistics, lengths: Tensor, *, measure: Measure = "entropy") -> Tensor:
     """Uncertainty of every sequence over all of its tokens; higher is more uncertain.
 

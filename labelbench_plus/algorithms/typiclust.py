@@ -9,6 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_sums
 from labelbench_plus.algorithms.blocks.similarity import check_centers
@@ -20,6 +21,7 @@ _TIE = 1e-12
 _SMALL = 200  # rows up to which all pairs of a cluster cost less than a search
 
 
+@detached
 def typiclust(
     features: Tensor,
     n: int,

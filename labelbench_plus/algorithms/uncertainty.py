@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_finite, check_probabilities
+from labelbench_plus.algorithms.blocks.detached import detached
 
 CHUNK_BYTES = 4 * 2**20  # of temporaries: about what stays in cache, and nothing beside the pool's own matrix
 
 
+@detached
 def entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Shannon entropy of every row, in nats; higher is more uncertain.
 
@@ -45,6 +47,7 @@ def entropy(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     return out
 
 
+@detached
 def least_confidence(probabilities: Tensor) -> Tensor:
     """One minus the largest probability of every row; higher is more uncertain.
 
@@ -70,6 +73,7 @@ def least_confidence(probabilities: Tensor) -> Tensor:
     return 1 - probabilities.amax(dim=1).double()
 
 
+@detached
 def margin(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     """Largest minus second largest probability of every row; LOWER is more uncertain.
 
@@ -105,6 +109,7 @@ def margin(probabilities: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
     return out
 
 
+@detached
 def top_scores(scores: Tensor, n: int, largest: bool = True) -> Tensor:
     """Indices of the `n` largest (or smallest) scores, best first, equal scores in ascending index order.
 
@@ -143,12 +148,14 @@ def top_scores(scores: Tensor, n: int, largest: bool = True) -> Tensor:
     return torch.cat([beyond[order], at_cut])
 
 
+@detached
 def two_largest(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return the largest and second largest of every row of at least two entries; several times faster than topk(2)."""
     first, at = rows.max(dim=1, keepdim=True)
     return first[:, 0], rows.scatter(1, at, -math.inf).amax(dim=1)
 
 
+@detached
 def shannon_entropy(probabilities: Tensor) -> Tensor:
     """Entropy along the last dimension, in nats and in the input's precision; nothing is checked.
 

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.row_blocks import BLOCK_ROWS, row_blocks, score_rows
 
 COLUMN_BLOCK = 128
 
 
+@detached
 def variance_alignment(images: Tensor, moment: Tensor, others: Tensor | None = None) -> Tensor:
     """VAS(i) = f_iᵀ Σ h_i (Wang et al., arXiv 2402.02055), with h = f unless `others` are given.
 
@@ -61,6 +63,7 @@ def _quadratic_forms(images: Tensor, matrix: Tensor) -> Tensor:
     return score_rows(images, score)
 
 
+@detached
 def row_products(images: Tensor, texts: Tensor) -> Tensor:
     """f_i · g_i, (n,) float32: the CLIP score of stored vectors, not normalised again."""
     scores = torch.empty(images.shape[0], dtype=torch.float32, device=images.device)

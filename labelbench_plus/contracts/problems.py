@@ -41,6 +41,10 @@ class Instance(Protocol):
     One that scores what was bought too, not the model alone (how many tasks it covers), has
     `score_bought(ledger) -> Mapping[str, float]`: numbers that stand among the scores, under names of their own.
 
+    One that sells demonstrations may have `sft_records(ledger) -> Sequence[Mapping[str, Any]]`: everything that was
+    bought, then what everybody was handed, as JSON objects that TRL's trainers read: `prompt`, `completion`, and
+    `origin`, which is "bought" or "seed". It opens no model.
+
     One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
     score says of itself (`Metric.denominators`).
     """

@@ -17,6 +17,7 @@ CHATML = {
 }
 PLAIN = {"system": "{}\n\n", "user": "Question: {}\n", "assistant": "Answer: {}\n"}
 NONE = {"system": "{}", "user": "{}", "assistant": "{}"}
+FORMS = {"chatml": CHATML, "plain": PLAIN, "none": NONE}
 PROBE = "an answer"
 
 
@@ -41,6 +42,22 @@ class Template:
     pooling: Literal["mean", "last"] = "mean"
     max_tokens: Annotated[int, Ge(1)] = 512
     too_long: Literal["refuse", "start", "end"] = "refuse"
+
+    def with_system(self, said: tuple[Turn, ...]) -> tuple[Turn, ...]:
+        """Turns with what is said first to every prompt."""
+        if self.system is None or said[0].role == "system":
+            return said
+        return (Turn("system", self.system), *said)
+
+    def rendered(self, said: tuple[Turn, ...]) -> str:
+        """Turns as one text, up to where an answer begins; of any `chat` but "own", which a tokenizer has."""
+        forms = FORMS[self.chat]
+        header = forms["assistant"].partition("{}")[0].rstrip(" ")  # a blank belongs to the token that follows it
+        return "".join(forms[turn.role].format(turn.text) for turn in said) + header
+
+    def answer(self, text: str) -> str:
+        """An answer as it follows what was rendered, without what ends it."""
+        return f" {text}" if self.chat == "plain" and text else text
 
 
 class Format:
@@ -76,7 +93,7 @@ class Format:
         ValueError
             It has no tokens, or more than may be (the message says how many).
         """
-        said = self._with_system(turns(prompt))
+        said = self.template.with_system(turns(prompt))
         tokens = self._tokens(said)
         if not tokens:
             raise ValueError("a prompt is empty")
@@ -91,8 +108,7 @@ class Format:
 
     def answer(self, text: str) -> list[int]:
         """The tokens of an answer, with the one that ends it."""
-        lead = " " if self.template.chat == "plain" and text else ""
-        return [*self.tokenizer(lead + text, add_special_tokens=False).input_ids, self.end]
+        return [*self._ids(self.template.answer(text)), self.end]
 
     def text(self, tokens: Sequence[int]) -> str:
         """An answer's text from its tokens, without the one that ends it."""
@@ -106,27 +122,14 @@ class Format:
     def opening(self) -> list[int]:
         """The tokens that precede what a user says first: a model that continues them writes prompts."""
         if self.template.chat != "own":
-            before = self._rendered(self._with_system((Turn("user", PROBE),)))
+            before = self.template.rendered(self.template.with_system((Turn("user", PROBE),)))
         else:
-            before = self._own(self._with_system((Turn("user", PROBE),)))
+            before = self._own(self.template.with_system((Turn("user", PROBE),)))
         return self._start + self._ids(before[: before.index(PROBE)].rstrip(" "))
 
-    def _with_system(self, said: tuple[Turn, ...]) -> tuple[Turn, ...]:
-        if self.template.system is None or said[0].role == "system":
-            return said
-        return (Turn("system", self.template.system), *said)
-
     def _tokens(self, said: tuple[Turn, ...]) -> list[int]:
-        text = self._own(said) if self.template.chat == "own" else self._rendered(said)
+        text = self._own(said) if self.template.chat == "own" else self.template.rendered(said)
         return self._start + self._ids(text)
-
-    def _rendered(self, said: tuple[Turn, ...]) -> str:
-        forms = {"chatml": CHATML, "plain": PLAIN, "none": NONE}[self.template.chat]
-        return "".join(forms[turn.role].format(turn.text) for turn in said) + self._header(forms)
-
-    @staticmethod
-    def _header(forms: dict[str, str]) -> str:
-        return forms["assistant"].partition("{}")[0].rstrip(" ")  # a blank belongs to the token that follows it
 
     def _own(self, said: tuple[Turn, ...]) -> str:
         messages = [{"role": turn.role, "content": turn.text} for turn in said]

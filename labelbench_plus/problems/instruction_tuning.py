@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from labelbench_plus.inputs.conversations import Demonstration
 from labelbench_plus.language.annotated import AnnotatedOracle
 from labelbench_plus.language.options import Decoding
 from labelbench_plus.language.prompt_pool import PromptPool
+from labelbench_plus.language.sft_lines import sft_record
 from labelbench_plus.language.sitting import ModelSitting
 from labelbench_plus.language.templates import Template
 from labelbench_plus.plugins import From, Since, label
@@ -191,16 +192,29 @@ class InstructionInstance:
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> InstructionData:
         from labelbench_plus.language.data import InstructionData
 
-        items, answers = ledger.answered_items.tolist(), ledger.answered_answers.tolist()
-        bought = [Demonstration(self._pool.prompts[item], answer) for item, answer in zip(items, answers, strict=True)]
         return InstructionData(
             self._pool.base,
             self._problem.template,
-            tuple(bought),
+            self._bought(ledger),
             self._seed,
             self._pool.prompts,
             self._validation if with_validation else None,
         )
+
+    def sft_records(self, ledger: Ledger) -> Sequence[Mapping[str, Any]]:
+        """What was bought and the seed demonstrations, as prompts and completions. No model is opened."""
+        parts = {"bought": self._bought(ledger), "seed": self._seed}
+        template = self._problem.template
+        return [
+            {**sft_record(example, template), "origin": part}
+            for part, examples in parts.items()
+            for example in examples
+        ]
+
+    def _bought(self, ledger: Ledger) -> tuple[Demonstration, ...]:
+        items, answers = ledger.answered_items.tolist(), ledger.answered_answers.tolist()
+        prompts = self._pool.prompts
+        return tuple(Demonstration(prompts[item], answer) for item, answer in zip(items, answers, strict=True))
 
     def evaluate(self, model: LanguageModel) -> Scored:
         sitting = ModelSitting(model, self._test, self._problem.decoding)

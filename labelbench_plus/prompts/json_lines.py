@@ -15,7 +15,8 @@ from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._split import Divided, Question
 
-KEYS = ("prompt", "answer", "accepted", "choices", "task")
+ANSWERS = ("answer", "accepted", "completion")
+KEYS = ("prompt", *ANSWERS, "choices", "task", "origin")
 SHOWN = 20  # bad lines that a message names
 
 
@@ -26,8 +27,9 @@ class JsonLines(Divided):
 
     `prompt` is a text, or a conversation: a list of `{"role": "system" | "user" | "assistant", "content": "…"}` that
     ends with the user's turn. In place of `answer` there may be `accepted`, a list of right answers, the reference
-    first. `choices` are what is chosen from, the reference among them. `task` may be left out; scores are averaged over
-    tasks.
+    first, or `completion`, a text or a list of one turn of the assistant's, as `lbp export --sft` writes it. `choices`
+    are what is chosen from, the reference among them. `task` may be left out; scores are averaged over tasks. `origin`
+    is not read.
 
     Parameters
     ----------
@@ -76,9 +78,7 @@ def _question(value: Any) -> Question:
         raise ValueError(f"expected an object with {', '.join(KEYS)}, got {type(value).__name__}")
     if unknown := sorted(set(value) - {*KEYS}):
         raise ValueError(f"unknown key {unknown[0]!r}; there are {', '.join(KEYS)}")
-    if ("answer" in value) == ("accepted" in value):
-        raise ValueError("expected either 'answer' or 'accepted'")
-    accepted = _texts(value.get("accepted", [value.get("answer")]), "accepted" if "accepted" in value else "answer")
+    accepted = _accepted(value)
     choices = _texts(value["choices"], "choices") if "choices" in value else ()
     if choices and accepted[0] not in choices:
         raise ValueError(f"the reference {accepted[0]!r:.60} is none of the choices")
@@ -88,9 +88,24 @@ def _question(value: Any) -> Question:
     return Question(Prompt(_said(value.get("prompt")), task), accepted, choices)
 
 
+def _accepted(value: dict[str, Any]) -> tuple[str, ...]:
+    """The right answers of a line, the reference first."""
+    given = [key for key in ANSWERS if key in value]
+    if len(given) != 1:
+        raise ValueError("expected either 'answer', 'accepted' or 'completion'")
+    (key,), found = given, value[given[0]]
+    if key == "completion" and isinstance(found, list):
+        said = _turns(found)
+        if len(said) != 1 or said[0].role != "assistant":
+            raise ValueError("'completion' must be a text, or a list of one turn of the assistant's")
+        found = said[0].text
+    return _texts(found if key == "accepted" else [found], key)
+
+
 def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) and text.strip() for text in value):
-        raise ValueError(f"{key!r} must be {'a text' if key == 'answer' else 'a list of texts'}, not empty")
+        one = key in ("answer", "completion")
+        raise ValueError(f"{key!r} must be {'a text' if one else 'a list of texts'}, not empty")
     return tuple(value)
 
 
@@ -99,9 +114,13 @@ def _said(value: Any) -> Conversation:
         return value
     if not isinstance(value, list) or not value:
         raise ValueError("'prompt' must be a text that is not empty, or a list of turns")
+    said = _turns(value)
+    turns(said)
+    return said
+
+
+def _turns(value: list[Any]) -> tuple[Turn, ...]:
     for turn in value:
         if not isinstance(turn, dict) or set(turn) != {"role", "content"} or not isinstance(turn["content"], str):
             raise ValueError(f"a turn must have a 'role' and a text as 'content', got {turn!r:.60}")
-    said = tuple(Turn(turn["role"], turn["content"]) for turn in value)
-    turns(said)
-    return said
+    return tuple(Turn(turn["role"], turn["content"]) for turn in value)

@@ -223,7 +223,7 @@ def _carry_on(
     from labelbench_plus.shown import say
     from labelbench_plus.steps import Select, select_here
     from labelbench_plus.store.lease import LeaseLost, RunBusy
-    from labelbench_plus.store.manifest import manifest
+    from labelbench_plus.store.manifest import check_others_code, manifest
     from labelbench_plus.store.numbered import file_name
     from labelbench_plus.tracking.wandb_mirror import Subject, WandbMirror
     from labelbench_plus.warm_up import warm_up
@@ -244,7 +244,7 @@ def _carry_on(
         on_round(record.number + 1)
 
     about = {**job.noted.about, "isolate": job.isolate.kind} if job.isolate else job.noted.about
-    origin = manifest(spec, where.device, chosen.provenance if chosen else None, isolation)
+    origin = manifest(spec, where.device, chosen.provenance if chosen else None, isolation, where.plugin_files)
     try:
         lease = store.open(
             spec,
@@ -260,6 +260,7 @@ def _carry_on(
         with _printing_to(log):
             if log is not None and job.isolate is not None and chosen is None:
                 say(statement(job.isolate, cell.held, [spec]), flush=True)
+            check_others_code(store.manifest(), origin, store.folder)
             select: Select = cell.select if job.isolate else select_here
             shared = where.concurrency
             if chosen is not None:

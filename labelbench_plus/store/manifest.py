@@ -11,13 +11,14 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from labelbench_plus.plugins import Described, Plugin, Registry, with_parts
 from labelbench_plus.spec import VALIDATION, RunSpec
+from labelbench_plus.store.others_code import changed, code_of_run
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SNAPSHOT = "snapshot.json"  # in a copy of the package made for jobs: what `code_identity` said of the original
@@ -39,6 +40,7 @@ def manifest(
     device: str,
     selection: Mapping[str, str] | None = None,
     isolation: Mapping[str, Any] | None = None,
+    plugin_files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Everything a reader needs to judge or repeat a run, as plain JSON values.
 
@@ -48,7 +50,12 @@ def manifest(
         round, which stands for all it bought.
     isolation: of a run whose strategies chose in a process of their own, what confined that
         (`isolation.suites.as_manifest`).
+    plugin_files: given with --plugin.
     """
+    others = code_of_run(
+        [each for each in (spec.problem, spec.trainer, spec.strategy, spec.initial, spec.proxy) if each is not None],
+        plugin_files,
+    )
     return {
         "run": spec.id,
         "identity": spec.identity,
@@ -65,6 +72,7 @@ def manifest(
         **({"beside": spec.beside} if spec.beside.keys() - {VALIDATION} else {}),
         **({"selection": dict(selection)} if selection is not None else {}),
         **({"isolation": dict(isolation)} if isolation is not None else {}),
+        **({"others_code": others} if others else {}),
         **({"settled": settled} if (settled := _settled(spec, device)) else {}),
         **machine(device),
     }
@@ -77,6 +85,25 @@ def _settled(spec: RunSpec, device: str) -> dict[str, str]:
         for part in with_parts(plugin) if plugin is not None else ():
             found |= {f"{part.name} {what}": value for what, value in part.settled(device).items()}
     return found
+
+
+class CodeDiffers(Exception):
+    """A run was begun with other code of somebody's than is there now."""
+
+
+def check_others_code(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with a run under code that is another than its manifest says, but has the same name and version.
+
+    Raises
+    ------
+    CodeDiffers
+        A plugin file, a package with plugins or a checkout was changed since.
+    """
+    if different := changed(begun.get("others_code", {}), now.get("others_code", {})):
+        raise CodeDiffers(
+            f"{folder}: begun with another content of {', '.join(different)}: its rounds would be of two methods under "
+            "one name; put it back, or raise its plugin's `version` (or remove the folder) to begin anew"
+        )
 
 
 def plugin_origin(kind: str, plugin: Plugin) -> str:

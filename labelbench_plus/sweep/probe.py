@@ -44,7 +44,7 @@ def probe(launcher: Launcher, out: Path, cache: Path, seconds: float, told: Call
     try:
         folder.mkdir(parents=True)
         publish(folder / TAKEN, b"by the machine that submits")
-        question = {"cache": str(cache.absolute()), "device": launcher.device, "code": code_version()}
+        question = {"cache": str(cache.absolute()), "device": launcher.device, "code": code_version((), ())}
         publish(folder / QUESTION, json.dumps(question).encode())
         batch = Batch("doctor", name, 1, folder / QUESTION, folder / "jobs", module="labelbench_plus.sweep.probe")
         job = launcher.submit(batch, None)
@@ -102,8 +102,10 @@ def look_around(question: Path) -> list[Finding]:
     with contextlib.suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
     found.append(("cache", os.access(cache, os.W_OK), f"{cache}: LBP_CACHE must be on the shared file system"))
-    same = code_version() == asked["code"]
-    found.append(("code", same, "is that of the submission" if same else f"{code_version()}, not {asked['code']}"))
+    same = code_version((), ()) == asked["code"]
+    found.append(
+        ("code", same, "is that of the submission" if same else f"{code_version((), ())}, not {asked['code']}")
+    )
     if asked["device"] == "cuda":
         import torch
 

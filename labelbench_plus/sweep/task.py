@@ -268,14 +268,11 @@ class SweepTask:
         submitted = self.settings["code"]
         if submitted is None:
             return None
-        from labelbench_plus.sweep.code import code_version
+        from labelbench_plus.sweep.code import code_version, difference
 
-        now = code_version()
-        if now["commit"] is None:  # no git on this node: the version is all there is to compare
-            submitted = {**submitted, "commit": None, "dirty": None}
-        return (
-            CodeChanged(f"submitted was {_words(submitted)}, the job found {_words(now)}") if now != submitted else None
-        )
+        plugins = list(map(Path, self.settings["plugins"]))
+        said = difference(submitted, code_version(plugins, [run["spec"] for run in self.runs]))
+        return CodeChanged(said) if said else None
 
     def _attempts(self, run: str) -> Path:
         return run_folder(self.root, run) / "attempts"
@@ -335,12 +332,6 @@ def idle_attempts(folder: Path) -> tuple[int, int]:
         else:
             break
     return cut_off, preempted
-
-
-def _words(code: dict[str, Any]) -> str:
-    commit = (code["commit"] or "")[:10]
-    dirty = f" with changes {code['dirty']}" if code["dirty"] else ""
-    return f"commit {commit}{dirty}" if commit else f"version {code['version']}"
 
 
 def main() -> None:

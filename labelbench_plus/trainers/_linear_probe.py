@@ -39,7 +39,7 @@ def probed(
     if not isinstance(network.head, nn.Linear) or network.head.bias is None:
         raise ValueError(
             f"trainer {trainer.name!r}: the head of network {trainer.network.name!r} is not linear with a bias, so no "
-            "linear probe can start it"
+            "linear probe can start it; say `probe: null` where that is a choice"
         )
     rows = data.labelled.rows.cpu()
     with torch.no_grad():

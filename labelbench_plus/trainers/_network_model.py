@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,12 +29,14 @@ class NetworkModel:
     reads: "features" or "images": what the problem hands it.
     image_size: as of `Network.image_size`.
     task: what the network was built for.
+    notes: what its training has to tell, if anything.
     """
 
     network: Classifier
     reads: str
     image_size: int | None
     task: Task
+    notes: dict[str, float] = field(default_factory=dict)
 
     @torch.no_grad()
     def probabilities(self, inputs: Tensor | Images) -> Tensor:

@@ -77,15 +77,23 @@ class Training:
         """The network's, in float32."""
         mixed = self.trainer.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            logits = self.network(inputs)
+            try:
+                logits = self.network(inputs)
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):  # what batch norm says, deep inside the network
+                    raise
+                raise ValueError(
+                    f"network {self.trainer.network.name!r} normalises over a batch, and {len(inputs)} input of "
+                    f"{tuple(inputs.shape[1:])} leaves it one value a channel: raise `batch`, or choose another network"
+                ) from error
         return logits.float()
 
-    def model(self) -> NetworkModel:
-        """What has been learned so far, as a model of its own."""
+    def model(self, told: dict[str, float] | None = None) -> NetworkModel:
+        """What has been learned so far, as a model of its own, with these notes."""
         trained = self.network if self.average is None else self.average
         frozen = copy.deepcopy(trained).eval().requires_grad_(False)
         network = self.trainer.network
-        return NetworkModel(frozen, network.reads, network.image_size(), self._task)
+        return NetworkModel(frozen, network.reads, network.image_size(), self._task, told or {})
 
     def _keep(self) -> None:
         self.kept = True

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from labelbench_plus.algorithms.learners.label_propagation import induce, neighbour_graph, propagate
+from labelbench_plus.algorithms.learners.label_propagation import induce, nearest_label, neighbour_graph, propagate
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,29 @@ def test_a_gpu_gives_the_same_bits_each_time():
     first, second = (propagate(neighbour_graph(points, 10), labelled, labels, 4) for _ in range(2))
     assert first.device.type == "cuda"
     assert torch.equal(first, second)
+
+
+def test_a_new_point_near_copies_gets_theirs():
+    # Each has more copies than neighbours are asked for, so that local scales are zero.
+    copies = torch.cat([torch.zeros(20, 2), torch.tensor([[4.0, 0.0]]).expand(20, 2)])
+    graph = neighbour_graph(copies, 10)
+    values = propagate(graph, torch.tensor([0, 39]), torch.tensor([0, 1]), 2)
+    found = induce(graph, values / values.sum(dim=1, keepdim=True), torch.tensor([[0.1, 0.0], [3.9, 0.0], [4.0, 0.0]]))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], dtype=torch.float64))
+
+
+def test_where_weights_vanish_the_nearest_are_what_is_left():
+    generator = torch.Generator().manual_seed(0)
+    frames = 1e-3 * torch.randn(30, 2, generator=generator)  # of a film: near each other, far from anything new
+    graph = neighbour_graph(torch.cat([frames, 50 + frames]), 10)
+    values = torch.eye(2, dtype=torch.float64).repeat_interleave(30, 0)
+    new = torch.randn(10, 2, generator=generator)
+    assert torch.equal(induce(graph, values, new).argmax(dim=1), torch.zeros(10, dtype=torch.long))
+    assert torch.equal(induce(graph, values, 50 + new).argmax(dim=1), torch.ones(10, dtype=torch.long))
+    torch.testing.assert_close(induce(graph, values, new).sum(dim=1), torch.ones(10, dtype=torch.float64))
+
+
+def test_rows_that_no_label_reaches_have_the_class_of_the_nearest_labelled_one():
+    labelled, labels = torch.tensor([[0.0], [10.0]]), torch.tensor([2, 1])
+    found = nearest_label(torch.tensor([[1.0], [9.0], [5.0]]), labelled, labels, 3)
+    assert found.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1]], "ties go to the lowest row"

@@ -20,6 +20,7 @@ from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.seeding import Streams
 from labelbench_plus.trainers._batches import unlabelled_rows
 from labelbench_plus.trainers._kept import signature
+from labelbench_plus.trainers.semi_supervised._collapse import counted, told_of
 from labelbench_plus.trainers.semi_supervised._fixmatch import FixMatchRule
 from labelbench_plus.trainers.semi_supervised._flexmatch import FlexMatchRule
 from labelbench_plus.trainers.semi_supervised._freematch import FreeMatchRule
@@ -442,3 +443,65 @@ def test_a_gpu_learns_the_same_to_rounding(tmp_path, reads):
         mixed = fit(instance, build("flexmatch", reads, steps=4), ledger)
         assert math.isfinite(scores(instance, mixed)["nll"])
     torch.testing.assert_close(probabilities["cuda"], probabilities["cpu"], atol=1e-3, rtol=0)
+
+
+def many_classes(tmp_path):
+    """100 classes far apart, with five labels each, and those that were bought."""
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.standard_normal((100, 32))
+    labels = rng.permutation(np.arange(1400) % 100)
+    inputs = (centres[labels] + rng.standard_normal((1400, 32))).astype(np.float32)
+    parts = {"pool": slice(0, 1000), "validation": slice(1000, 1200), "test": slice(1200, None)}
+    np.savez(
+        tmp_path / "many.npz",
+        **{f"{part}_inputs": inputs[rows] for part, rows in parts.items()},
+        **{f"{part}_labels": labels[rows] for part, rows in parts.items()},
+    )
+    dataset = {"name": "arrays", "path": str(tmp_path / "many.npz")}
+    problem = registry("problems").build({"name": "classification", "dataset": dataset, "encoder": "identity"})
+    instance, ledger = problem.open(Place(tmp_path / "cache"), Streams(0)), Ledger()
+    bought = np.concatenate([np.flatnonzero(labels[:1000] == number)[:5] for number in range(100)])
+    instance.oracle.answer(torch.from_numpy(bought), float(len(bought)), ledger)
+    return instance, ledger
+
+
+@pytest.mark.parametrize("method", ["flexmatch", "freematch", "softmatch"])
+def test_short_training_does_not_collapse_and_says_so_if_it_does(tmp_path, method, caplog):
+    problem, ledger = many_classes(tmp_path)
+    common = {"name": method, "network": "perceptron", "augment": "noise", "steps": 40}
+    model = fit(problem, registry("trainers").build(common), ledger)
+    assert scores(problem, model)["accuracy"] > 0.95
+    assert model.notes == {} and not caplog.messages
+    model = fit(problem, registry("trainers").build({**common, "probe": None}), ledger)
+    assert scores(problem, model)["accuracy"] < 0.1
+    assert model.notes["largest_class_share"] > 0.8
+    assert f"{method}: class" in caplog.text and "training may have collapsed" in caplog.text
+
+
+def test_pseudo_labels_that_hardly_count_are_told():
+    labels = torch.arange(10)
+    some = counted(Targets(torch.arange(100) % 10, (torch.arange(100) < 4).float()), 10)
+    assert told_of(some, labels, "x") == {"pseudo_label_share": pytest.approx(0.04)}
+    assert told_of(counted(Targets(torch.arange(100) % 10, torch.ones(100)), 10), labels, "x") == {}
+    soft = counted(Targets(torch.eye(10)[torch.zeros(100, dtype=torch.long)], torch.ones(100)), 10)
+    assert told_of(soft, labels, "x") == {"largest_class_share": 1.0}
+    assert told_of(soft, torch.zeros(10), "x") == {}, "as many as of the labels"
+    assert told_of(None, labels, "x") == {}
+
+
+@pytest.mark.parametrize("method", ["finetune", "fixmatch"])
+def test_one_value_a_channel_is_refused_in_words(tmp_path, method):
+    rng = np.random.default_rng(0)
+    parts = {
+        f"{part}_inputs": rng.integers(256, size=(8, 4, 4), dtype=np.uint8) for part in ("pool", "validation", "test")
+    }
+    labels = {f"{part}_labels": np.arange(8) % 2 for part in ("pool", "validation", "test")}
+    np.savez(tmp_path / "tiny.npz", **parts, **labels)
+    dataset = {"name": "arrays", "path": str(tmp_path / "tiny.npz")}
+    problem = registry("problems").build({"name": "classification", "dataset": dataset, "encoder": "pixels"})
+    instance, ledger = problem.open(Place(tmp_path / "cache"), Streams(0)), Ledger()
+    instance.oracle.answer(torch.arange(2), 2.0, ledger)
+    trainer = {"name": method, "network": {"name": "wide_resnet", "depth": 10, "widen": 1}, "steps": 2, "batch": 1}
+    trainer |= {"augment": {"name": "images", "flip": False}} | ({"ratio": 1} if method == "fixmatch" else {})
+    with pytest.raises(ValueError, match=r"network 'wide_resnet' normalises over a batch, and 1 input of \(1, 4, 4\)"):
+        fit(instance, registry("trainers").build(trainer), ledger)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_finite
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.lazy_greedy import LazyQueue, Objective
 
 
@@ -28,6 +29,7 @@ class Basket:
     by_ratio: bool
 
 
+@detached
 def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Basket:
     """Buy rows for at most `budget`, greedily by gain over price and by gain alone, and keep the better.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, row_sums
 
@@ -28,6 +29,7 @@ class Neighbours:
     squared_distances: Tensor
 
 
+@detached
 def nearest_neighbours(
     queries: Tensor, k: int, *, points: Tensor | None = None, chunk_bytes: int = DEFAULT_CHUNK_BYTES
 ) -> Neighbours:
@@ -84,6 +86,7 @@ def nearest_neighbours(
     return Neighbours(indices, squared)
 
 
+@detached
 def nearest_of_other_label(features: Tensor, labels: Tensor, *, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> Tensor:
     """Squared distance of every row to the nearest row with another label.
 
@@ -177,6 +180,7 @@ def _smallest(query: Tensor, values: Tensor, queries: int, k: int) -> Tensor:
 _PAIR_BYTES = 2**19  # temporaries of exact distances stay in a core's own cache
 
 
+@detached
 def pair_distances(queries: Tensor, points: Tensor, query: Tensor, point: Tensor) -> Tensor:
     """Exact squared distances of the pairs (queries[query[i]], points[point[i]]): (pairs,) float64.
 

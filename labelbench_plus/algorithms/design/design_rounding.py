@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.design.design_criteria import (
     DesignCriterion,
     LogDeterminant,
@@ -62,6 +63,7 @@ class RoundedDesign:
     guarantee: float
 
 
+@detached
 def round_d_optimal(
     features: Tensor, design: RelaxedDesign, *, ridge: float, labelled: Tensor | None = None
 ) -> RoundedDesign:
@@ -94,6 +96,7 @@ def round_d_optimal(
     return problem.result(LogDeterminant(), chosen, exchanges, guarantee)
 
 
+@detached
 def round_a_optimal(
     features: Tensor, design: RelaxedDesign, *, ridge: float, labelled: Tensor | None = None
 ) -> RoundedDesign:
@@ -111,6 +114,7 @@ def round_a_optimal(
     return problem.result(TraceOfInverse(None), chosen, exchanges, problem.dropping_guarantee())
 
 
+@detached
 def round_v_optimal(
     features: Tensor,
     design: RelaxedDesign,
@@ -126,6 +130,7 @@ def round_v_optimal(
     return problem.result(TraceOfInverse(moment), chosen, exchanges, problem.dropping_guarantee())
 
 
+@detached
 def round_e_optimal(
     features: Tensor, design: RelaxedDesign, *, ridge: float, labelled: Tensor | None = None
 ) -> RoundedDesign:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.design.design_matrix import (
     CHUNK_BYTES,
     check_targets,
@@ -35,6 +36,7 @@ from labelbench_plus.algorithms.design.greedy_design_forms import Determinant, T
 from labelbench_plus.algorithms.design.greedy_design_worst_case import WorstCase
 
 
+@detached
 def d_optimal(
     features: Tensor,
     n: int,
@@ -85,6 +87,7 @@ def d_optimal(
     return forward(features, n, Determinant(), ridge, labelled, purse, chunk_bytes)
 
 
+@detached
 def a_optimal(
     features: Tensor,
     n: int,
@@ -105,6 +108,7 @@ def a_optimal(
     return forward(features, n, Trace(None), ridge, labelled, purse, chunk_bytes)
 
 
+@detached
 def v_optimal(
     features: Tensor,
     n: int,
@@ -126,6 +130,7 @@ def v_optimal(
     return forward(features, n, Trace(moment), ridge, labelled, purse, chunk_bytes)
 
 
+@detached
 def g_optimal(
     features: Tensor,
     n: int,
@@ -163,6 +168,7 @@ def g_optimal(
     return purse.picks()
 
 
+@detached
 def e_optimal(
     features: Tensor,
     n: int,

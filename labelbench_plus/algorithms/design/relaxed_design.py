@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.design.design_criteria import (
     DesignCriterion,
     LogDeterminant,
@@ -78,6 +79,7 @@ class RelaxedDesign:
     certificate: DesignCertificate
 
 
+@detached
 def relaxed_d_optimal(
     features: Tensor,
     n: int,
@@ -123,6 +125,7 @@ def relaxed_d_optimal(
     return _relax(features, n, LogDeterminant(), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
+@detached
 def relaxed_a_optimal(
     features: Tensor,
     n: int,
@@ -142,6 +145,7 @@ def relaxed_a_optimal(
     return _relax(features, n, TraceOfInverse(None), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
+@detached
 def relaxed_v_optimal(
     features: Tensor,
     n: int,
@@ -162,6 +166,7 @@ def relaxed_v_optimal(
     return _relax(features, n, criterion, prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
+@detached
 def relaxed_e_optimal(
     features: Tensor,
     n: int,
@@ -185,6 +190,7 @@ def relaxed_e_optimal(
     return _relax(features, n, SmallestEigenvalue(), prior, labelled, ridge, cap, tolerance, max_iterations)
 
 
+@detached
 def weighted_information(features: Tensor, weights: Tensor, prior: Tensor) -> Tensor:
     """Return M(w) = M₀ + Σ wᵢ xᵢxᵢ', (d, d) float64 in main memory; rows of weight 0 cost nothing."""
     support = weights.nonzero()[:, 0]

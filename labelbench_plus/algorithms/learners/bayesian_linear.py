@@ -9,6 +9,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.learners.ridge import GRID, CentredData, LinearModels, RidgeFit
 
 TOLERANCE = 1e-10
@@ -50,6 +51,7 @@ class BayesianLinearFit(RidgeFit):
         return LinearModels(self.weight + math.sqrt(self.noise) * deviation, level, self.mean)
 
 
+@detached
 def bayesian_linear_regression(features: Tensor, labels: Tensor) -> BayesianLinearFit:
     """Fit y = w·x + b + noise with w ~ N(0, prior variance · I), nothing known of b, and Gaussian noise.
 

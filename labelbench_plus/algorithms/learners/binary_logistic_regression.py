@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.learners.logistic_regression import ridged_inverse
 
 TOLERANCE = 1e-7
@@ -42,6 +43,7 @@ class BinaryLogisticFit:
         return torch.addmm(self.bias.to(features), features, self.weight.to(features).T).sigmoid()
 
 
+@detached
 def binary_logistic_regression(
     features: Tensor,
     labels: Tensor,

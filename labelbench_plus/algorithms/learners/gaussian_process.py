@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import squared_distances
 from labelbench_plus.algorithms.blocks.row_blocks import row_blocks, score_rows
 
@@ -69,6 +70,7 @@ class GaussianProcessFit:
         return covariance(squared_distances(block - self.centre, self.points), self.variance, self.length)
 
 
+@detached
 def gaussian_process(
     features: Tensor, labels: Tensor, *, variance: float, length: float, noise: float
 ) -> GaussianProcessFit:
@@ -112,6 +114,7 @@ def gaussian_process(
     return GaussianProcessFit(points, centre, variance, length, noise, factor, weights)
 
 
+@detached
 def covariance(squared: Tensor, variance: float, length: float) -> Tensor:
     """What squared distances make of the prior."""
     return variance * torch.exp(squared * (-0.5 / length**2))

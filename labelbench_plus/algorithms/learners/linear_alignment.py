@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class LinearStudent:
         return self.left @ self.right.T
 
 
+@detached
 def cross_covariance(images: Tensor, texts: Tensor) -> Tensor:
     """(D, E) float64, centred, of rows of images (n, D) and texts (n, E).
 
@@ -39,6 +41,7 @@ def cross_covariance(images: Tensor, texts: Tensor) -> Tensor:
     return (left - left.mean(dim=0)).T @ (right - right.mean(dim=0)) / len(images)
 
 
+@detached
 def fit_linear_student(images: Tensor, texts: Tensor, rank: int) -> LinearStudent:
     """Minimise −tr(Gᵥᵀ C G_l) + (ρ/2)‖GᵥG_lᵀ‖² over matrices of `rank` columns, C the pairs' cross-covariance.
 

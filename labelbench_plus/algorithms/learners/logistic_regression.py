@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 
 TOLERANCE = 1e-7
 MAX_ITERATIONS = 200
@@ -49,6 +50,7 @@ class LogisticRegressionFit:
         return self.logits(features).softmax(dim=1)
 
 
+@detached
 def logistic_regression(
     features: Tensor,
     labels: Tensor,
@@ -174,6 +176,7 @@ def _curvature(x: Tensor, probabilities: Tensor, penalty: Tensor) -> Callable[[T
     return product
 
 
+@detached
 def ridged_inverse(average: Tensor, penalty: Tensor) -> Tensor:
     """The inverse of `average` (r + 1, r + 1) plus its penalty, and as much more as it takes; overwrites it."""
     average.diagonal().add_(penalty + BIAS_RIDGE)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from labelbench_plus.algorithms.blocks.detached import detached
+
 STEPS = 100
 TOLERANCE = 1e-10
 HALVINGS = 40
@@ -21,6 +23,7 @@ class PreferenceFit:
     curvature: Tensor
 
 
+@detached
 def preference_regression(differences: Tensor, *, l2: float, centre: Tensor) -> PreferenceFit:
     """Minimise Σ log(1 + exp(−w · x_i)) + l2/2 ‖w − centre‖², by Newton's method with halved steps.
 

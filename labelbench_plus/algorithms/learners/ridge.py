@@ -11,6 +11,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
+from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import row_mean
 from labelbench_plus.algorithms.blocks.row_blocks import row_blocks, score_rows
 
@@ -86,6 +87,7 @@ class RidgeFit:
         return score_rows(features, score, torch.float64)
 
 
+@detached
 def ridge_regression(
     features: Tensor, labels: Tensor, *, l2: float | None = None, grid: Sequence[float] = GRID
 ) -> RidgeFit:
@@ -121,6 +123,7 @@ def ridge_regression(
     return RidgeFit(*data.fit_parts(check_penalty(l2)))
 
 
+@detached
 def leave_one_out(features: Tensor, labels: Tensor, *, l2: float, rows: Tensor | None = None) -> LinearModels:
     """The ridge regressions that lack one example each, all from one fit.
 
@@ -155,6 +158,7 @@ def leave_one_out(features: Tensor, labels: Tensor, *, l2: float, rows: Tensor |
     return LinearModels(weight, data.level - change / data.count, data.mean)
 
 
+@detached
 def bootstrap(features: Tensor, labels: Tensor, rng: Generator, *, members: int, l2: float) -> LinearModels:
     """Ridge regressions on examples drawn with replacement, as many as there are.
 

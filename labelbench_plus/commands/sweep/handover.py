@@ -77,6 +77,7 @@ def hand_over(order: Order) -> None:
             except SchedulerError as error:
                 stop(f"the submission before this one was interrupted, and {error}: try again later", UNREACHABLE)
         found = look(where, fresh=True, runs=order.runs)
+        order.described["others_code"] = _others_code(order)
         if found.count(State.UNKNOWN):
             tell(f"{found.count(State.UNKNOWN)} runs were submitted, and no scheduler answers: they are left alone")
         busy = (State.RUNNING, State.PENDING, State.REQUEUED)
@@ -119,15 +120,35 @@ def hand_over(order: Order) -> None:
     _report(order, done)
 
 
+def _others_code(order: Order) -> dict[str, str]:
+    """What other people's code holds now; stops where it is another than the sweep was begun with."""
+    from labelbench_plus.store.others_code import changed, code_of_sweep
+    from labelbench_plus.sweep.folder import SweepError
+
+    now = code_of_sweep([Path(file) for file in order.described["plugins"]], [run.spec for run in order.runs])
+    try:
+        begun = order.where.settings().get("others_code", {})  # sweeps of earlier versions do not say
+    except SweepError:
+        begun = {}
+    known = {name: held for name, held in begun.items() if name in now}  # what is left out now is asked of nobody
+    if not order.described["allow_code_drift"] and (different := changed(known, now)):
+        stop(
+            f"changed since sweep {order.where.name!r} was submitted: {', '.join(different)}; its runs would be of two "
+            "methods under one name. Put it back, raise the plugin's `version`, or say --allow-code-drift"
+        )
+    return now
+
+
 def _settings(order: Order, planned: Plan, copy: Snapshot | None) -> dict[str, Any]:
     """What the jobs read when they start."""
     from labelbench_plus.sweep.code import code_version
 
     profile = order.profile
+    plugins = list(map(str, copy.plugins)) if copy else order.described["plugins"]
     return {
         "root": str(order.where.root.absolute()),
         "cache": order.described["cache"],
-        "plugins": list(map(str, copy.plugins)) if copy else order.described["plugins"],
+        "plugins": plugins,
         "wandb": order.described["wandb"],
         "isolate": order.described.get("isolate"),
         "launcher": profile.name,
@@ -138,7 +159,9 @@ def _settings(order: Order, planned: Plan, copy: Snapshot | None) -> dict[str, A
         "notice": profile.notice,
         "expected_seconds": planned.slowest,
         "idle_attempts": profile.idle_attempts,
-        "code": None if order.described["allow_code_drift"] else code_version(),
+        "code": None
+        if order.described["allow_code_drift"]
+        else code_version(list(map(Path, plugins)), [run.spec for run in planned.runs]),
     }
 
 

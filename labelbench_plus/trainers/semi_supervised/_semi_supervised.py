@@ -30,6 +30,9 @@ class SemiSupervised(NetworkTrainer):
     unlabelled_weight: of the loss on unlabelled examples.
     probe: l2 of a linear probe that the head starts from, as in LP-FT, so that the first pseudo-labels are worth
         something even where training is short; null for a head of zeros, as in the methods' papers.
+
+    Where pseudo-labels hardly count in the second half of the steps, or one class takes them, that is said: a warning,
+    and `trainer.pseudo_label_share` and `trainer.largest_class_share` beside the round's costs.
     """
 
     ratio: Annotated[int, Ge(1)] = 4
@@ -48,6 +51,7 @@ class SemiSupervised(NetworkTrainer):
         from labelbench_plus.trainers._batches import NetworkInputs, unlabelled_rows
         from labelbench_plus.trainers._linear_probe import probed
         from labelbench_plus.trainers._training import Training
+        from labelbench_plus.trainers.semi_supervised._collapse import told_of
 
         others = unlabelled_rows(data)
         rule = self.rule_for(data, streams, others).to(data.pool_features.device)
@@ -61,7 +65,8 @@ class SemiSupervised(NetworkTrainer):
                 items = training.unlabelled.next(self.ratio * self.batch) if len(others) else None
                 training.advance(lambda r=rows, i=items: self._loss(training, rule, data, others, r, i))  # type: ignore[misc]
                 training.keep_if_due()
-            return training.done(training.model())
+            labels = data.labelled.labels
+            return training.done(training.model(told_of(training.notes.get("pseudo"), labels, self.name)))
 
     def _loss(
         self,
@@ -75,6 +80,7 @@ class SemiSupervised(NetworkTrainer):
         import torch
         from torch.nn import functional
 
+        from labelbench_plus.trainers.semi_supervised._collapse import counted
         from labelbench_plus.trainers.semi_supervised._rule import weighted_cross_entropy
 
         device, inputs, progress = training.device, training.inputs, training.step / self.steps
@@ -94,6 +100,8 @@ class SemiSupervised(NetworkTrainer):
             logits = training.logits(torch.cat([labelled, inputs.strong(unlabelled)]))
             supervised, learning = logits[: len(rows)], logits[len(rows) :]
         targets = rule.targets(weak_logits, items.to(device), progress)
+        if progress >= 0.5:
+            training.notes["pseudo"] = training.notes.get("pseudo", 0) + counted(targets, data.num_classes)
         loss = weighted_cross_entropy(supervised, labels, rule.labelled_weights(supervised.detach(), labels, progress))
         pseudo = functional.cross_entropy(learning, targets.classes, reduction="none")
         return loss + self.unlabelled_weight * (pseudo * targets.weights).mean() + rule.penalty(learning, targets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Interval
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PropagatedLabels:
-    """What each point of the pool was given, and the graph that hands it on to new points."""
+    """What each point of the pool was given, and the graph that hands it on to new points.
+
+    `notes` count the pool's items that no label reached, where there are any.
+    """
 
     graph: Graph
     values: Tensor
+    notes: dict[str, float] = field(default_factory=dict)
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """(n, K) float32; uniform where no label reaches."""
+        """(n, K) float32."""
         import torch
 
         from labelbench_plus.algorithms.learners.label_propagation import induce
 
         scores = induce(self.graph, self.values, features)
-        total = scores.sum(dim=1, keepdim=True)
-        uniform = torch.full_like(scores, 1 / scores.shape[1])
-        return torch.where(total > 0, scores / total.clamp_min(torch.finfo(torch.float64).tiny), uniform).float()
+        return (scores / scores.sum(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)).float()
 
     def embeddings(self, features: Tensor) -> Tensor:
         return features
@@ -48,7 +50,9 @@ class LabelPropagation(SavesState):
 
     The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). Nothing is drawn and
     nothing is trained. New points, and the pool's when a strategy asks, get the mean of their
-    neighbours (Delalleau et al., 2005). The graph is that of the round before: a pool has one.
+    neighbours (Delalleau et al., 2005). The graph is that of the round before: a pool has one. Items that no label
+    reaches, in a part of the graph without any, have the class of the nearest labelled one; a round's costs count them
+    (`trainer.unreached`).
 
     Parameters
     ----------
@@ -66,14 +70,18 @@ class LabelPropagation(SavesState):
     alpha: Annotated[float, Interval(gt=0, lt=1)] = 0.8
 
     def fit(self, data: ClassificationData, streams: Streams, previous: PropagatedLabels | None) -> PropagatedLabels:
-        from labelbench_plus.algorithms.learners.label_propagation import neighbour_graph, propagate
+        from labelbench_plus.algorithms.learners.label_propagation import nearest_label, neighbour_graph, propagate
 
         graph = previous.graph if previous else None
         if graph is None:
             graph = neighbour_graph(data.pool_features, self.neighbours)
         labelled = data.labelled
         values = propagate(graph, labelled.rows, labelled.labels, data.num_classes, alpha=self.alpha)
-        return PropagatedLabels(graph, values / values.sum(dim=1, keepdim=True).clamp_min(1e-300))
+        notes: dict[str, float] = {}
+        if len(lost := (values.sum(dim=1) == 0).nonzero()[:, 0]):
+            features, notes["unreached"] = data.pool_features, len(lost)
+            values[lost] = nearest_label(features[lost], features[labelled.rows], labelled.labels, data.num_classes)
+        return PropagatedLabels(graph, values / values.sum(dim=1, keepdim=True).clamp_min(1e-300), notes)
 
     def restore(self, data: ClassificationData, streams: Streams, checkpoint: Checkpoint) -> PropagatedLabels:
         return self.fit(data, streams, None)  # all that is carried on is the graph, and that is of the pool alone
