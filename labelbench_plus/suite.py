@@ -28,7 +28,7 @@ from labelbench_plus.contracts.strategies import Strategy
 from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.faults import did_you_mean, told
 from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
-from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry
+from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry, with_parts
 from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
@@ -248,6 +248,7 @@ def load_suite(
     path: Path,
     overrides: Sequence[str] = (),
     reporting: Reporting = lambda terms: nullcontext(None if terms is None else Nobody()),
+    absent: list[str] | None = None,
 ) -> Suite:
     """Read, override and validate a suite, and check that every run of it can be made.
 
@@ -257,6 +258,8 @@ def load_suite(
     overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
         list entries are addressed by number.
     reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
+    absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
+        get it, is added here, a text a source. The runs then have no ids yet.
 
     Raises
     ------
@@ -269,7 +272,7 @@ def load_suite(
             suite = Suite.model_validate(source.data, context={STRANGERS: strangers})
     except ValidationError as error:
         raise SuiteError("\n".join(_report(source, error))) from error
-    if faults := list(_impossible(suite, source)):
+    if faults := list(_impossible(suite, source, absent)):
         raise SuiteError("\n".join(faults))
     return suite
 
@@ -282,23 +285,48 @@ def _terms(said: Any) -> Isolation | None:
         return Isolation(kind="process")
 
 
-def _impossible(suite: Suite, source: Source) -> Iterator[str]:
+def _impossible(suite: Suite, source: Source, absent: list[str] | None) -> Iterator[str]:
     if len(suite) > MAX_RUNS:
         yield f"{source.place(())}: the product has {len(suite):,} runs, more than {MAX_RUNS:,}: split the suite"
         return
     reasons: dict[str, None] = {}
+    hashed: set[tuple[int, int]] = set()  # problems and trainers: no hash depends on the strategy
     for run in suite.settings():  # no reason depends on the seed
         where = f"problem {run.problem.name!r}"
         try:
             found = [*incompatibilities(run), *(_not_isolated(run) if suite.isolate else ())]
-            if not found:
+            pair = id(run.problem), id(run.trainer)
+            if not found and pair not in hashed:
+                hashed.add(pair)
                 where = f"problem {run.problem.name!r} with trainer {run.trainer.name!r}"
-                run.identity  # noqa: B018 asks for the data's hash and the first weights'
-        except (FileNotFoundError, ValueError, ImportError, OSError) as error:
+                if absent is not None and (lacking := _lacking(run)):
+                    absent += lacking
+                else:
+                    run.identity  # noqa: B018 asks for the data's hash and the first weights'
+        except (ValueError, ImportError, OSError) as error:
             found = [f"{where}: {error}"]
+            if absent is not None and not isinstance(error, ValueError):
+                found = []
+                absent.append(str(error))
         reasons.update(dict.fromkeys(found))
+    if absent is not None:
+        absent[:] = dict.fromkeys(absent)  # a source of several problems is told once
     for reason in reasons:
         yield f"{source.name}: {reason}"
+
+
+def _lacking(run: RunSpec) -> list[str]:
+    """What of a run's data and weights is not on this machine: all that is not, where `identity` tells of one."""
+    found = []
+    for plugin in (run.problem, run.trainer, run.proxy):
+        for part in with_parts(plugin) if plugin is not None else ():
+            if part is run.problem or (fingerprint := getattr(part, "fingerprint", None)) is None:
+                continue
+            try:
+                fingerprint()
+            except (ImportError, OSError) as error:
+                found.append(str(error))
+    return found
 
 
 def _not_isolated(run: RunSpec) -> Iterator[str]:

@@ -125,7 +125,11 @@ def check_models_can_be_kept(runs: Iterable[RunSpec]) -> None:
 
 
 def load_runs(
-    path: Path, overrides: list[str] | None, plugin: list[Path] | None, out: Path = DEFAULT_OUT
+    path: Path,
+    overrides: list[str] | None,
+    plugin: list[Path] | None,
+    out: Path = DEFAULT_OUT,
+    absent: list[str] | None = None,
 ) -> tuple[Suite, list[RunSpec]]:
     """A suite and its runs; what is wrong with the file ends the command.
 
@@ -133,13 +137,15 @@ def load_runs(
     ----------
     plugin: files that are loaded here, unless the suite isolates strategies: then a confined process loads them.
     out: where runs are kept, which that process cannot read.
+    absent: where given, what this machine lacks of data and weights is added here and is no fault.
     """
     from labelbench_plus.isolation.suites import load_suite
     from labelbench_plus.running.job import Where
     from labelbench_plus.suite import SuiteError
 
     try:
-        suite = load_suite(path, overrides or (), plugin_files=plugin or (), hidden=Where.here(out).hidden)
+        hidden = Where.here(out).hidden
+        suite = load_suite(path, overrides or (), plugin_files=plugin or (), hidden=hidden, absent=absent)
     except SuiteError as error:
         stop(str(error))
     return suite, suite.runs()

@@ -21,6 +21,7 @@ def load_suite(
     *,
     plugin_files: Sequence[Path] = (),
     hidden: Sequence[Path] = (),
+    absent: list[str] | None = None,
 ) -> Suite:
     """Read, override and validate a suite, and check that every run of it can be made.
 
@@ -34,6 +35,8 @@ def load_suite(
         list entries are addressed by number.
     plugin_files: Python files that register plugins the suite names.
     hidden: folders with results, which a confined process must not read.
+    absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
+        get it, is added here, a text a source. The runs then have no ids yet.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def load_suite(
                 yield cell
 
     try:
-        return suites.load_suite(path, overrides, reporting)
+        return suites.load_suite(path, overrides, reporting, absent)
     except (PluginError, IsolationError) as error:
         raise SuiteError(str(error)) from error
 

@@ -44,6 +44,43 @@ def test_a_dry_run_shows_the_script_and_touches_nothing(bench, shim):
     assert (notes / "jobs" / "1").read_text() == plan["script"]
 
 
+def test_a_dry_run_needs_neither_data_nor_weights(bench):
+    """What would be submitted and what it costs is known by name; everything that is missing is told, once."""
+    suite = bench.suite("absent")
+    suite.write_text(f"""\
+suite: absent
+problems:
+  - name: instruction_tuning
+    prompts: {{name: hugging_face, folder: {bench.folder}/no_prompts, pool: 900}}
+    base: {{name: causal, model: mine, weights: folder, folder: {bench.folder}/no_weights}}
+trainers: [sft]
+strategies: [random, k_center]
+initial: null
+budget: {{first: 40, batch: 30, rounds: 2}}
+seeds: 0..2
+""")
+    before = tree(bench.folder)
+    where = ("-l", "slurm", "--set", "time=2h", "--set", "gpus=1", "--only", "strategy=random")
+    told = bench.submit(suite, *where, "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "3 runs as 3 jobs" in told.stdout and "40, 30 a run" in told.stdout and "210 responses" in told.stdout
+    assert "at most 6 GPU hours" in told.stdout and "ids are not known until" in told.stdout
+    plan = json.loads(bench.submit(suite, *where, "--dry-run", "--json").stdout)
+    assert [(run["strategy"], run["seed"], run["spends"]) for run in plan["runs"]] == [
+        ("random", n, 70) for n in range(3)
+    ]
+    assert [name for text in plan["absent"] for name in ("no_prompts", "no_weights") if name in text] == [
+        "no_prompts",
+        "no_weights",
+    ]
+    assert "unknown" in bench.submit(suite, "--dry-run").stdout, "nothing limits local jobs"
+    refused = bench.submit(suite, *where)
+    assert refused.returncode == 2 and "no_prompts" in refused.stderr and not refused.stdout
+    wrong = bench.submit(suite, "budget.first=901", *where, "--dry-run")
+    assert wrong.returncode == 2 and "more than the whole pool" in wrong.stderr
+    assert tree(bench.folder) == before
+
+
 def test_an_outer_jobs_settings_do_not_leak(bench, shim, monkeypatch):
     notes = shim()
     for name in ("SLURM_CPU_BIND", "SBATCH_QOS", "PMI_RANK", "PMIX_ID", "SLURM_CONF", "HARMLESS"):

@@ -34,6 +34,7 @@ from labelbench_plus.commands.sweep.common import (
     filters_of,
 )
 from labelbench_plus.commands.sweep.handover import Order, hand_over
+from labelbench_plus.commands.sweep.show_unresolved import show_unresolved
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def submit(
 ) -> None:
     """Submit every run of a suite that is not done, running or waiting; return at once.
 
+    With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it.
+
     Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
     from labelbench_plus.isolation.suites import not_covered
@@ -72,7 +75,8 @@ def submit(
     from labelbench_plus.sweep.state import State
     from labelbench_plus.sweep.submit import new_only
 
-    loaded, specs = load_runs(suite, overrides, plugin, out)
+    absent: list[str] = []
+    loaded, specs = load_runs(suite, overrides, plugin, out, absent if dry_run else None)
     if keep_models:
         check_models_can_be_kept(specs)
     try:
@@ -83,8 +87,11 @@ def submit(
     if loaded.isolate is not None:
         told = f"isolate: {loaded.isolate.kind}: each job finds out what confines strategies there, and notes it"
         say(f"{told}\n{not_covered(specs)}", file=sys.stderr)
-    runs = [SweepRun.of(spec) for spec in specs]
     filters = filters_of(only)
+    if absent:
+        show_unresolved(loaded, specs, absent, profile, filters, limit, as_json)
+        return
+    runs = [SweepRun.of(spec) for spec in specs]
     where = Sweep(out, loaded.suite)
     text = suite.read_bytes()
     described = {
