@@ -24,7 +24,7 @@ from torch import Tensor
 from labelbench_plus.bases import bases
 from labelbench_plus.content import hash_file
 from labelbench_plus.decoding.adapters import WEIGHTS, Adapter, soup, write_adapter
-from labelbench_plus.decoding.live_world import LiveWorld
+from labelbench_plus.decoding.live_world import LiveWorld, Trunk
 from labelbench_plus.decoding.proxy_rewards import plain, positive
 from labelbench_plus.decoding.response_bank import Bank, bank_bytes
 from labelbench_plus.seeding import Streams
@@ -50,7 +50,7 @@ class Sampled:
     """The reference's responses: ids (c, n, T), what the trunk makes of them, log-probabilities (c, n), rewards."""
 
     tokens: Tensor
-    trunk: Tensor
+    trunk: Trunk
     log_reference: Tensor
     rewards: Tensor
 

@@ -14,6 +14,7 @@ from labelbench_plus.answers import FLOATS
 from labelbench_plus.content import state_of
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
+from labelbench_plus.datasets._labels import only_elsewhere
 from labelbench_plus.plugins import Infra, Outside
 
 PARTS = ("pool", "validation", "test")
@@ -215,15 +216,17 @@ def _problems_of_inputs(name: str, inputs: np.ndarray, of_pool: np.ndarray | Non
 
 def _problems_of_classes(content: dict[str, np.ndarray]) -> list[str]:
     present = np.unique(np.concatenate([np.unique(content[f"{part}_labels"]) for part in PARTS]))
+    elsewhere = {part: content[f"{part}_labels"] for part in PARTS[1:]}
+    unlearned = only_elsewhere(content["pool_labels"], elsewhere, ())
     if "class_names" not in content:
         if present[0] != 0 or present[-1] != len(present) - 1:
             found = f"{present[0]}..{present[-1]}, {len(present)} different"
             return [f"labels must be 0..K-1 with every class present, got {found}; or give class_names"]
-        return []
+        return [unlearned] if unlearned else []
     names = content["class_names"]
     if names.ndim != 1 or names.dtype.kind != "U":
         return [f"class_names must be strings (K,), got {names.dtype} {names.shape}"]
-    problems = []
+    problems = [unlearned] if unlearned else []
     if len(set(names.tolist())) != len(names):
         problems.append("class_names has repetitions")
     if present[0] < 0 or present[-1] >= len(names):

@@ -19,7 +19,7 @@ from labelbench_plus.contracts.policy_sets import Fit, Given, Outcome, Pairs
 from labelbench_plus.decoding.adapters import Adapter, soup
 from labelbench_plus.decoding.engine import decode
 from labelbench_plus.decoding.fused import FusedPolicies
-from labelbench_plus.decoding.live_world import PIECE, LiveWorld
+from labelbench_plus.decoding.live_world import PIECE, LiveWorld, Trunk
 
 if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 AT_ONCE = 16  # bits in a step of learning
 RATE = 1e-3
 
-Scores = Callable[[Sequence[str]], np.ndarray]
-"""(M, n) scaled rewards of n texts."""
+Scores = Callable[[np.ndarray, Sequence[str]], np.ndarray]
+"""(M, n) scaled rewards of n texts, which were said to the prompts of these numbers (n,)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Pool:
     """Responses (c, n, T) of the reference, what the trunk makes of them, their log-probabilities (c, n)."""
 
     tokens: Tensor
-    trunk: Tensor
+    trunk: Trunk
     log_reference: Tensor
 
 
@@ -71,11 +71,15 @@ class AskedRule:
 
 @dataclass(frozen=True)
 class LiveAdapters:
-    """Adapters on one model, asked `samples` times with each prompt: the same draws for whoever asks."""
+    """Adapters on one model, asked `samples` times with each prompt: the same draws for whoever asks.
+
+    Nothing is drawn if `greedy`: the likeliest token is said at every step.
+    """
 
     world: LiveWorld
     adapters: tuple[Adapter, ...]
     samples: int
+    greedy: bool = False
 
     def __len__(self) -> int:
         return len(self.adapters)
@@ -96,7 +100,7 @@ class LiveAdapters:
                     [(1.0,) * count],
                     max_new_tokens=world.length,
                     rule=AskedRule(rule, reference is not None),
-                    uniforms=uniforms[at : at + PIECE],
+                    uniforms=None if self.greedy else uniforms[at : at + PIECE],
                     kl=True,
                 )[0]
                 for at in range(0, len(prompts), PIECE)
@@ -145,6 +149,7 @@ class LiveLearner:
     beta: float
     samples: int
     rank: int
+    greedy: bool = False
 
     def policies(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Adapter]:
         return [self._policy(fit, steps, streams) for fit in fits]
@@ -160,7 +165,7 @@ class LiveLearner:
     def provide(
         self, needs: frozenset[str], policies: Sequence[Adapter], rewards: Sequence[Any], steps: int, streams: Streams
     ) -> Policies:
-        live = LiveAdapters(self.world, tuple(policies) or (Adapter({}),), self.samples)
+        live = LiveAdapters(self.world, tuple(policies) or (Adapter({}),), self.samples, self.greedy)
         return shown(needs, live, self.beta)
 
     def log_ratios(self, adapter: Adapter) -> np.ndarray:
@@ -204,6 +209,7 @@ class LiveSet:
     beta: of the KL divergence from the reference.
     pool: n responses to each prompt. scores: makes rewards of texts.
     adapters: of the policies that come with the set; none if empty.
+    greedy: see `LiveAdapters`.
     """
 
     world: LiveWorld
@@ -213,6 +219,7 @@ class LiveSet:
     samples: int
     rank: int
     adapters: tuple[Adapter, ...] = ()
+    greedy: bool = False
 
     @property
     def divergence(self) -> Divergence:
@@ -221,12 +228,14 @@ class LiveSet:
     @property
     def given(self) -> Given:
         self._check_given()
-        return GivenAdapters(LiveAdapters(self.world, self.adapters, self.samples), self.beta)
+        return GivenAdapters(LiveAdapters(self.world, self.adapters, self.samples, self.greedy), self.beta)
 
     @cached_property
     def true_rewards(self) -> np.ndarray:
         """(M, c, n) of the pool."""
-        return self.scores(self.world.texts(self.pool.tokens)).reshape(-1, *self.pool.log_reference.shape)
+        prompts = np.repeat(np.arange(len(self.pool.tokens)), self.pool.tokens.shape[1])
+        found = self.scores(prompts, self.world.texts(self.pool.tokens))
+        return found.reshape(-1, *self.pool.log_reference.shape)
 
     def pairs(self, count: int, rng: np.random.Generator) -> Pairs:
         prompts, responses = self.pool.log_reference.shape
@@ -243,13 +252,13 @@ class LiveSet:
         return pairs.differences(self.beta * np.stack([learner.log_ratios(adapter) for adapter in self.adapters]))
 
     def learner(self) -> LiveLearner:
-        return LiveLearner(self.world, self.pool, self.beta, self.samples, self.rank)
+        return LiveLearner(self.world, self.pool, self.beta, self.samples, self.rank, self.greedy)
 
     def outcome(self, response: Response, weights: np.ndarray) -> Outcome:
         if response.samples is None:
             raise ValueError("responses cannot be listed here: expected samples, got a distribution")
         texts = self.world.texts(torch.as_tensor(response.samples.tokens))
-        rewards = self.scores(texts).mean(axis=1)
+        rewards = self.scores(response.samples.prompts, texts).mean(axis=1)
         kl = float(response.samples.kl.sum(axis=1).mean())
         return Outcome(rewards, kl, float(weights @ rewards - self.beta * kl))
 

@@ -2,7 +2,8 @@
 
 Three cuts make it affordable on a processor. The reference is the model renormalised on word-like tokens, a proper
 policy with a quarter of the head's cost. Adapters change the top layers alone, so that what the layers below make of a
-text is computed once. Prompts have one length and responses another, so that nothing is padded.
+text is computed once. Responses have one length; shorter prompts are filled up behind their responses, where nothing
+that counts looks.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,33 @@ WORD_LIKE = re.compile(r"[Ġ▁]?[A-Za-z,.!?;]+")
 PIECE = 64  # sequences that are read at once
 
 
+@dataclass(frozen=True)
+class Trunk:
+    """What the layers below the top make of sequences.
+
+    Attributes
+    ----------
+    states: (..., P + T − 1, h) of the longest prompt's P tokens, and a response without its last.
+    starts: (...) int64, the place of each prompt's last token, which the response's first is foretold from.
+    """
+
+    states: Tensor
+    starts: Tensor
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, rows: Any) -> Trunk:
+        return Trunk(self.states[rows], self.starts[rows])
+
+    def __iter__(self) -> Iterator[Trunk]:
+        return (self[row] for row in range(len(self)))
+
+    def flatten(self, first: int, last: int) -> Trunk:
+        """One axis in place of several before those of tokens and states."""
+        return Trunk(self.states.flatten(first, last), self.starts.flatten(first, last))
+
+
 class LiveWorld:
     """A causal language model with Llama's layers, asked in one way.
 
@@ -32,24 +61,32 @@ class LiveWorld:
     ----------
     model: of transformers, in evaluation mode. It becomes the world's own: its head is cut down.
     tokenizer: of the model.
-    prompts: texts of equally many tokens.
+    prompts: texts.
     length: tokens of a response.
     top: layers from the top that adapters may change.
     last: ids beyond this one are not said.
+    begun: whether prompts begin with what the tokenizer puts before a text.
 
     Raises
     ------
     ValueError
-        Prompts of different lengths, or a model with other layers.
+        A prompt without tokens, or a model with other layers.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, prompts: Sequence[str], length: int, top: int, last: int | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        prompts: Sequence[str],
+        length: int,
+        top: int,
+        last: int | None = None,
+        *,
+        begun: bool = False,
     ) -> None:
-        self.prompts = [list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in prompts]
-        lengths = sorted({len(ids) for ids in self.prompts})
-        if len(lengths) != 1:
-            raise ValueError(f"prompts: expected texts of equally many tokens, got {lengths}")
+        self.prompts = [list(tokenizer(text, add_special_tokens=begun)["input_ids"]) for text in prompts]
+        if empty := [text for text, ids in zip(prompts, self.prompts, strict=True) if not ids]:
+            raise ValueError(f"prompts: {empty[0]!r} has no tokens")
         if not hasattr(getattr(model, "model", None), "rotary_emb"):
             raise ValueError(f"{type(model).__name__}: only models with Llama's layers can be taught here")
         self.vocabulary = word_like(tokenizer, last)
@@ -78,22 +115,23 @@ class LiveWorld:
         return [self.tokenizer.decode([token for token in row if token >= 0]).strip() for row in rows]
 
     @torch.no_grad()
-    def trunk(self, tokens: Tensor) -> Tensor:
-        """(c, n, P + T − 1, h) what the layers below the top make of prompts and responses (c, n, T)."""
-        found = []
+    def trunk(self, tokens: Tensor) -> Trunk:
+        """(c, n) of prompts and responses (c, n, T)."""
+        found, longest = [], max(map(len, self.prompts))
         for prompt, responses in zip(self.prompts, tokens, strict=True):
-            ids = torch.cat([torch.tensor(prompt, device=self.device).expand(len(responses), -1), responses], dim=1)[
-                :, :-1
-            ]
+            asked = torch.tensor(prompt, device=self.device).expand(len(responses), -1)
+            behind = responses.new_zeros(len(responses), longest - len(prompt))
+            ids = torch.cat([asked, responses[:, :-1], behind], dim=1)
             states = self.model.model.embed_tokens(ids)
             found.append(self._through(states, self.model.model.layers[: self.first]))
-        return torch.stack(found)
+        starts = torch.tensor([len(prompt) - 1 for prompt in self.prompts], device=self.device)
+        return Trunk(torch.stack(found), starts.unsqueeze(1).expand(tokens.shape[:2]))
 
-    def log_probabilities(self, trunk: Tensor, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
-        """(r,) of responses (r, T), whose trunk's states are (r, P + T − 1, h), under an adapter or the reference."""
+    def log_probabilities(self, trunk: Trunk, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
+        """(r,) of responses (r, T), whose trunk is (r,), under an adapter or the reference."""
         return self._of_tokens(self._conditionals(trunk, adapter), tokens)
 
-    def with_divergence(self, trunk: Tensor, tokens: Tensor, adapter: Adapter) -> tuple[Tensor, Tensor]:
+    def with_divergence(self, trunk: Trunk, tokens: Tensor, adapter: Adapter) -> tuple[Tensor, Tensor]:
         """The same, and (r,) the exact KL(π_ref‖π) of every step, summed: for the reference's responses, unbiased."""
         with torch.no_grad():
             base = self._conditionals(trunk, None)
@@ -102,7 +140,7 @@ class LiveWorld:
         return self._of_tokens(logs, tokens), far
 
     @torch.no_grad()
-    def all_log_probabilities(self, trunk: Tensor, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
+    def all_log_probabilities(self, trunk: Trunk, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
         """(c, n) float64 of responses (c, n, T)."""
         rows = [self.log_probabilities(*each, adapter) for each in zip(trunk, tokens, strict=True)]
         return torch.stack(rows).double()
@@ -136,11 +174,12 @@ class LiveWorld:
             optimiser.step()
         return Adapter({name: (a.detach(), b.detach(), s) for name, (a, b, s) in adapter.layers.items()})
 
-    def _conditionals(self, trunk: Tensor, adapter: Adapter | None) -> Tensor:
+    def _conditionals(self, trunk: Trunk, adapter: Adapter | None) -> Tensor:
         """(r, T, V) log-probabilities at every step."""
         with adapted(self.model, adapter):
-            states = self._through(trunk, self.model.model.layers[self.first :])
-            states = self.model.model.norm(states)[:, -self.length :]
+            states = self.model.model.norm(self._through(trunk.states, self.model.model.layers[self.first :]))
+            places = trunk.starts[:, None] + torch.arange(self.length, device=self.device)
+            states = states[torch.arange(len(states), device=self.device)[:, None], places]
             return torch.log_softmax(self.model.get_output_embeddings()(states), dim=-1)
 
     def _of_tokens(self, logs: Tensor, tokens: Tensor) -> Tensor:

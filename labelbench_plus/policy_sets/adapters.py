@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,18 @@ from annotated_types import Ge, Gt, MinLen
 
 from labelbench_plus.contracts.bases import Base
 from labelbench_plus.contracts.problems import Place
-from labelbench_plus.plugins import From, Infra, Outside
+from labelbench_plus.contracts.prompts import PromptSource, loaded
+from labelbench_plus.plugins import From, Infra, Outside, Since
 from labelbench_plus.policy_sets import PolicySet, policy_sets
 
 if TYPE_CHECKING:
     import numpy as np
 
     from labelbench_plus.decoding.live_set import LiveSet
+    from labelbench_plus.models.reward_model import RewardModel
     from labelbench_plus.seeding import Streams
 
+NAMED = re.compile(r"[\w./-]*[\w.-]")
 SCALED = 2.0  # standard deviation of every reward under the reference
 ABOUT = "garden", "movie", "hotel", "school", "dinner", "winter", "doctor", "city", "story", "friend", "trip", "game"
 PROMPTS = tuple(f"The {word} was" for word in ABOUT)
@@ -34,14 +38,14 @@ class Adapters(PolicySet):
     for every weighting, from the same random numbers. Values are means over those samples with the exact KL divergence
     of every step, so they are estimates; the best value there is for a weighting is one, too, from the responses that
     the reference gave. Rewards are rules (VADER's sentiment; minus the mean letters of a word; the share of sentences
-    that ask), scaled under the reference, and proxies of what they are called. The slow road to what `response_bank`
-    has as a table.
+    that ask), and proxies of what they are called, or models' outputs; both are scaled under the reference. The slow
+    road to what `response_bank` has as a table.
 
     Parameters
     ----------
     base: the model, with Llama's layers.
-    rewards: of each objective.
-    prompts: texts of equally many tokens.
+    rewards: rules, one an objective.
+    prompts: texts.
     length: tokens of a response.
     responses: of the reference to each prompt, which bits are about.
     samples: responses to each prompt that a weighting is judged by.
@@ -49,6 +53,16 @@ class Adapters(PolicySet):
     rank, layers: of adapters that are learned, and from the top, of layers that have one.
     last: tokens beyond this id are not said: the rarer ones, in most vocabularies. All may be if left out.
     folders: adapters in peft's format, one for each reward, that come with the set.
+    source: where prompts come from, instead: what is in its pool, each a text that is said as it is, after what the
+        base's tokenizer puts before a text.
+    longest: tokens of a prompt of the source; those with more are left out. None are if left out.
+    reward_models: further rewards, each a sequence classifier of transformers with one label, which reads a prompt and
+        a response: its name on the hub, or where there are folders, what you call it. Objectives are called by what
+        follows the last slash.
+    reward_folders: of each of them, as `save_pretrained` writes it, with the tokenizer beside the model. What counts
+        for a run's identity is the content.
+    greedy: whether a weighting is judged by the likeliest token at every step, once a prompt, rather than by samples.
+        KL is then that along these responses, and the value no estimate: the best and the reference stay what they are.
     """
 
     title = "Live model with adapters"
@@ -56,7 +70,7 @@ class Adapters(PolicySet):
     offers = frozenset({"distributions", "reference", "parameters"})
 
     base: Annotated[Base, From("bases")]
-    rewards: Annotated[tuple[Literal["positive", "plain", "asking"], ...], MinLen(2)] = ("positive", "plain")
+    rewards: tuple[Literal["positive", "plain", "asking"], ...] = ("positive", "plain")
     prompts: Annotated[tuple[str, ...], MinLen(1)] = PROMPTS
     length: Annotated[int, Ge(1)] = 16
     responses: Annotated[int, Ge(2)] = 16
@@ -66,6 +80,11 @@ class Adapters(PolicySet):
     layers: Annotated[int, Ge(1)] = 4
     last: Annotated[int, Ge(0)] | None = None
     folders: Annotated[tuple[Path, ...], Infra(), Outside("files")] = ()
+    source: Annotated[PromptSource | None, From("prompts"), Since("0.1")] = None
+    longest: Annotated[int | None, Ge(1), Since("0.1")] = None
+    reward_models: Annotated[tuple[str, ...], Outside("the network"), Since("0.1")] = ()
+    reward_folders: Annotated[tuple[Path, ...], Infra(), Outside("files"), Since("0.1")] = ()
+    greedy: Annotated[bool, Since("0.1")] = False
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:
@@ -74,19 +93,40 @@ class Adapters(PolicySet):
         return {"base": tiny, "rewards": ["plain", "asking"], "prompts": ["a dog", "a cat"], **few}
 
     def __post_init__(self) -> None:
-        if len(set(self.rewards)) < len(self.rewards):
-            raise ValueError(f"rewards: expected different ones, got {list(self.rewards)}")
-        if self.folders and len(self.folders) != len(self.rewards):
-            raise ValueError(f"folders: expected {len(self.rewards)}, one a reward, got {len(self.folders)}")
+        names = self.objectives()
+        if len(names) < 2:
+            raise ValueError(f"rewards, reward_models: expected two or more together, got {list(names)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"rewards: expected different ones, got {list(names)}")
+        if self.folders and len(self.folders) != len(names):
+            raise ValueError(f"folders: expected {len(names)}, one a reward, got {len(self.folders)}")
+        if self.reward_folders and len(self.reward_folders) != len(self.reward_models):
+            raise ValueError(
+                f"reward_folders: expected {len(self.reward_models)}, one a model, got {len(self.reward_folders)}"
+            )
+        if bad := [name for name in self.reward_models if not NAMED.fullmatch(name)]:
+            raise ValueError(
+                f"reward_models: expected a name of letters, digits, '.', '_', '-' and '/', got {bad[0]!r}"
+            )
+        if self.source is None and self.longest is not None:
+            raise ValueError("longest: leaves out prompts of a source; name one")
+        if self.source is not None and self.prompts != PROMPTS:
+            raise ValueError("prompts: expected either texts or a source, got both")
+        if self.greedy and self.samples != 1:
+            raise ValueError(
+                f"greedy: the likeliest response is one a prompt, so samples must be 1, got {self.samples}"
+            )
 
     def objectives(self) -> tuple[str, ...]:
-        return self.rewards
+        return (*self.rewards, *(name.rpartition("/")[2] for name in self.reward_models))
 
     def fingerprint(self) -> str:
         from labelbench_plus.content import hash_file
         from labelbench_plus.decoding.adapters import CONFIG, WEIGHTS
 
         parts = [hash_file(folder / name) for folder in self.folders for name in (CONFIG, WEIGHTS)]
+        parts += [self.source.fingerprint()] if self.source is not None else []
+        parts += [model.fingerprint() for model in self._reward_models()]
         return " ".join([self.base.fingerprint(), *parts])
 
     def open(self, place: Place, streams: Streams) -> LiveSet:
@@ -98,21 +138,51 @@ class Adapters(PolicySet):
         from labelbench_plus.decoding.live_world import LiveWorld
         from labelbench_plus.decoding.proxy_rewards import PROXY_REWARDS
 
-        raw = [PROXY_REWARDS[name] for name in self.rewards]
-        raw[0]([""])  # a package that is missing is told of before a model is read
+        rules = [PROXY_REWARDS[name] for name in self.rewards]
+        for rule in rules[:1]:
+            rule([""])  # a package that is missing is told of before a model is read
+        tokenizer = self.base.tokenizer()
+        asked = self._asked(tokenizer)
+        models = [model.load(place.device) for model in self._reward_models()]
         model = self.base.load(place.device, torch.float32)
         given = tuple(read_adapter(folder, model) for folder in self.folders)
-        world = LiveWorld(model, self.base.tokenizer(), self.prompts, self.length, self.layers, self.last)
-        uniforms = streams.rng("responses").random((len(self.prompts) * self.responses, self.length))
+        begun = self.source is not None
+        world = LiveWorld(model, tokenizer, asked, self.length, self.layers, self.last, begun=begun)
+        uniforms = streams.rng("responses").random((len(asked) * self.responses, self.length))
         tokens = world.drawn(self.responses, uniforms)
         trunk = world.trunk(tokens)
         pool = Pool(tokens, trunk, world.all_log_probabilities(trunk, tokens))
-        first = np.stack([reward(world.texts(tokens)) for reward in raw])
+
+        def raw(prompts: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+            said_to = [asked[prompt] for prompt in prompts]
+            return np.stack([*(rule(texts) for rule in rules), *(reward(said_to, texts) for reward in models)])
+
+        first = raw(np.repeat(np.arange(len(asked)), self.responses), world.texts(tokens))
         mean, deviation = first.mean(axis=1, keepdims=True), first.std(axis=1, keepdims=True)
         scale = SCALED / np.where(deviation > 0, deviation, 1.0)
 
-        def scores(texts: Sequence[str]) -> np.ndarray:
-            found: np.ndarray = scale * (np.stack([reward(texts) for reward in raw]) - mean)
+        def scores(prompts: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+            found: np.ndarray = scale * (raw(prompts, texts) - mean)
             return found
 
-        return LiveSet(world, pool, scores, self.beta, self.samples, self.rank, given)
+        return LiveSet(world, pool, scores, self.beta, self.samples, self.rank, given, self.greedy)
+
+    def _reward_models(self) -> list[RewardModel]:
+        from labelbench_plus.models.reward_model import RewardModel
+
+        folders = self.reward_folders or (None,) * len(self.reward_models)
+        return [RewardModel.named(*each) for each in zip(self.reward_models, folders, strict=True)]
+
+    def _asked(self, tokenizer: Any) -> tuple[str, ...]:
+        """The prompts' texts."""
+        if self.source is None:
+            return self.prompts
+        said = [prompt.said for prompt in loaded(self.source).pool]
+        if turns := [each for each in said if not isinstance(each, str)]:
+            raise ValueError(f"source: expected prompts that are texts, got a conversation of {len(turns[0])} turns")
+        texts = tuple(str(each) for each in said)
+        lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
+        kept = tuple(text for text, n in zip(texts, lengths, strict=True) if n <= (self.longest or n))
+        if not kept:
+            raise ValueError(f"longest: all {len(texts)} prompts of the source have more than {self.longest} tokens")
+        return kept

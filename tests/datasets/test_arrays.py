@@ -83,6 +83,10 @@ IMAGES = np.zeros((9, 5, 6), np.uint8)
         ({"pool_labels": np.arange(9) - 1}, ["labels must be 0..K-1", "-1..7"]),
         ({"pool_labels": np.arange(9) * 2}, ["labels must be 0..K-1", "class_names"]),
         ({"class_names": ["a", "b"]}, ["labels must be 0..1 as there are 2 class_names, got 0..2"]),
+        (
+            {"pool_labels": np.arange(9) % 2, "class_names": ["a", "b", "c"]},
+            ["class 2 is in the validation part and not in the pool"],
+        ),
         ({"class_names": ["a", "b", "a"]}, ["class_names has repetitions"]),
         ({"class_names": [1, 2, 3]}, ["class_names must be strings (K,), got int64 (3,)"]),
         ({"pool_labels": np.zeros(8, int), "test_inputs": None}, ["missing: test_inputs", "pool has 9 inputs"]),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from labelbench_plus.datasets import datasets
+from labelbench_plus.features.encoded import load
 from labelbench_plus.plugins import describe
 
 
@@ -163,3 +164,68 @@ def test_labels_that_are_neither_or_both_are_refused(tmp_path, labels, target, s
 def test_fractions_may_be_classes(tmp_path):
     path = written(table().assign(label=np.arange(20) % 2 + 0.5), tmp_path / "t.csv")
     assert build(path, split="part", features=["a"], target="classes").load().class_names == ("0.5", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["007", "07", "7"], ("007", "07", "7")),
+        (["1e2", "100", "7"], ("100", "1e2", "7")),
+        (["10", "9", "-2"], ("-2", "9", "10")),
+        (["NA", "None", "dog"], ("NA", "None", "dog")),
+        (["nan", "null", "N/A"], ("N/A", "nan", "null")),
+        (["True", "False"], ("False", "True")),
+    ],
+)
+def test_classes_of_a_csv_file_are_what_is_written(tmp_path, labels, names):
+    written_as = np.array(labels, dtype=object)[np.arange(60) % len(labels)]
+    path = written(table(60).drop(columns=["part"]).assign(label=written_as), tmp_path / "t.csv")
+    data = build(path, features=["b"]).load()
+    assert data.class_names == names
+    for part in (data.pool, data.validation, data.test):
+        assert [names[number] for number in part.labels] == written_as[part.inputs[:, 0].astype(int)].tolist()
+
+
+@pytest.mark.parametrize("alike", [("ja", "ja "), ("caf\u00e9", "cafe\u0301"), ("a b", "a\u00a0b")])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_labels_that_look_the_same_are_refused(tmp_path, alike, form):
+    path = written(table().assign(label=list(alike) * 10), tmp_path / f"t.{form}")
+    with pytest.raises(ValueError, match="which look the same"):
+        build(path, features=["a"], split="part").load()
+
+
+def test_many_different_whole_numbers_are_asked_about(tmp_path):
+    path = written(table(100).assign(label=np.arange(100) // 2), tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="50 different numbers such as 0: write target"):
+        build(path, features=["a"]).load()
+    assert len(build(path, features=["a"], target="classes", test_share=0.5).load().class_names) == 50
+
+
+def test_groups_and_columns_are_not_merged_in_silence(tmp_path):
+    path = written(table().assign(site=["07", "7"] * 10), tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="'site' must hold integers, not '07'"):
+        build(path, features=["a"], split="part", group="site").load()
+    table().drop(columns=["part"]).to_csv(tmp_path / "index.csv")
+    with pytest.raises(ValueError, match="1 columns have no name"):
+        build(tmp_path / "index.csv").load()
+    (tmp_path / "twice.csv").write_text("a,a,label\n1,2,x\n3,4,y\n")
+    with pytest.raises(ValueError, match="several columns are called a"):
+        build(tmp_path / "twice.csv").load()
+    path = written(table().assign(b=2**53 + 1 + np.arange(20)), tmp_path / "ids.csv")
+    with pytest.raises(ValueError, match=r"column 'b' holds whole numbers beyond"):
+        build(path, features=["b"], split="part").load()
+
+
+def test_a_class_that_the_pool_has_not_is_refused(tmp_path):
+    frame = table().assign(label=np.where(table()["part"] == "test", "new", table()["label"]))
+    with pytest.raises(ValueError, match="class new is in the test part and not in the pool"):
+        build(written(frame, tmp_path / "t.csv"), features=["a"], split="part").load()
+
+
+def test_a_table_that_is_corrected_while_a_process_lives_is_read_again(tmp_path):
+    path = written(table(), tmp_path / "t.csv")
+    dataset = build(path, features=["a"], split="part")
+    before = dataset.fingerprint(), load(dataset).pool.inputs
+    written(table().assign(a=table()["a"][::-1].to_numpy()), path)
+    assert dataset.fingerprint() != before[0]
+    assert not np.array_equal(load(dataset).pool.inputs, before[1])

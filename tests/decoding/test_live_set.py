@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +152,114 @@ def test_adapters_that_come_with_it(opened, adapters, tmp_path):
     assert len(again.given.policies(NEEDS).distributions()) == 2
     with pytest.raises(ValueError, match="expected 2, one a reward"):
         policy_sets.build(SETTINGS | {"folders": folders[:1]})
+
+
+def written(folder, lines):
+    folder.write_text("".join(json.dumps({"prompt": line, "answer": "-"}) + "\n" for line in lines))
+    return {"name": "json_lines", "path": str(folder)}
+
+
+def reward_model(folder, labels=1):
+    """A random one with the tiny base's tokenizer."""
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    tokenizer = registry("bases").build(SETTINGS["base"]).tokenizer()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        num_labels=labels,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def without(*names):
+    return {name: value for name, value in SETTINGS.items() if name not in names}
+
+
+def test_prompts_of_a_file_and_a_reward_model(tmp_path):
+    said = ["a dog", "one cat", "some very old bird", "it", "a day", "the night of that long day"]
+    model = reward_model(tmp_path / "kind")
+    settings = without("prompts") | {
+        "rewards": ["plain"],
+        "source": written(tmp_path / "said.jsonl", said),
+        "longest": 20,
+        "reward_models": ["our/kind"],
+        "reward_folders": [str(model)],
+    }
+    plugin = policy_sets.build(settings)
+    assert plugin.objectives() == ("plain", "kind")
+    opened = plugin.open(Place(Path("unused")), Streams(0))
+    tokenizer, pool = registry("bases").build(SETTINGS["base"]).tokenizer(), opened.pool
+    asked = [tokenizer.decode(ids, skip_special_tokens=True) for ids in opened.world.prompts]
+    assert len({len(ids) for ids in opened.world.prompts}) > 1 and set(asked) < set(said)
+    assert max(map(len, opened.world.prompts)) <= 20
+
+    from transformers import AutoModelForSequenceClassification
+
+    alone = AutoModelForSequenceClassification.from_pretrained(model).eval()
+    texts, known = opened.world.texts(pool.tokens), []
+    for number, text in enumerate(texts):
+        read = tokenizer(asked[number // pool.tokens.shape[1]], text, return_tensors="pt")
+        known.append(float(alone(**read).logits.detach()))
+    known = 2 * (np.array(known) - np.mean(known)) / np.std(known)
+    np.testing.assert_allclose(opened.true_rewards[1].reshape(-1), known, atol=1e-3)
+
+    zero = answered(opened, [Adapter({})] * 2, "mod", [0.5, 0.5])
+    outcome = opened.outcome(zero, np.array([0, 1]))
+    assert outcome.kl == pytest.approx(0, abs=1e-9) and outcome.value == pytest.approx(outcome.rewards[1])
+    others = settings | {"source": written(tmp_path / "others.jsonl", said[1:])}
+    assert policy_sets.build(others).fingerprint() != plugin.fingerprint()
+
+
+def test_greedy_responses_are_the_likeliest(opened, adapters):
+    live = LiveAdapters(opened.world, tuple(adapters), 1, greedy=True)
+    samples = combiners.build("mod").respond(shown(NEEDS, live, opened.beta), np.array([0.0, 1.0]), Streams(1)).samples
+    for prompt, tokens in zip(samples.prompts, samples.tokens.tolist(), strict=True):
+        likeliest = conditionals(opened, prompt, tokens, adapters[1]).argmax(dim=-1)
+        assert [opened.world.vocabulary[place] for place in likeliest] == tokens
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rewards": ["plain"]}, "expected two or more together, got ['plain']"),
+        ({"reward_models": ["a/plain"]}, "expected different ones"),
+        ({"reward_models": ["kind"], "reward_folders": ["a", "b"]}, "reward_folders: expected 1, one a model, got 2"),
+        ({"reward_models": ["a:b"]}, "expected a name of letters"),
+        ({"longest": 4}, "leaves out prompts of a source"),
+        ({"source": {"name": "json_lines", "path": "unused"}}, "either texts or a source, got both"),
+        ({"greedy": True}, "samples must be 1, got 2"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        policy_sets.build(SETTINGS | changes)
+
+
+def test_what_is_no_reward_model_is_refused(tmp_path):
+    here = Place(Path("unused"))
+    settings = SETTINGS | {"reward_models": ["kind"], "reward_folders": [str(tmp_path / "none")]}
+    with pytest.raises(FileNotFoundError, match=r"no model in .*none.*reward_folders, one a model"):
+        policy_sets.build(settings).fingerprint()
+    reward_model(tmp_path / "none", labels=3)
+    with pytest.raises(ValueError, match="'kind': expected one label, got 3"):
+        policy_sets.build(settings).open(here, Streams(0))
+
+
+def test_prompts_of_a_source_that_cannot_be_said_are_refused(tmp_path):
+    here, lines = Place(Path("unused")), ["long one", "long two", "long three"]
+    settings = without("prompts") | {"source": written(tmp_path / "said", lines)}
+    with pytest.raises(ValueError, match="all 2 prompts of the source have more than 3 tokens"):
+        policy_sets.build(settings | {"longest": 3}).open(here, Streams(0))
+    turns = [{"role": "system", "content": "Hi"}, {"role": "user", "content": "Ho"}]
+    settings = without("prompts") | {"source": written(tmp_path / "turns", [turns] * 3)}
+    with pytest.raises(ValueError, match="prompts that are texts, got a conversation of 2 turns"):
+        policy_sets.build(settings).open(here, Streams(0))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from labelbench_plus.decoding.adapters import read_adapter, write_adapter
-from labelbench_plus.decoding.live_world import LiveWorld, word_like
+from labelbench_plus.decoding.live_world import LiveWorld, adapted, word_like
 from labelbench_plus.decoding.proxy_rewards import asking, plain, positive
 from labelbench_plus.plugins import registry
 
@@ -84,9 +84,29 @@ def test_what_was_learned_is_an_adapter_that_others_read(world, tokens, tmp_path
     torch.testing.assert_close(before, world.all_log_probabilities(trunk, tokens))
 
 
-def test_prompts_of_other_lengths_are_refused(base):
-    with pytest.raises(ValueError, match="equally many tokens"):
-        LiveWorld(base.load("cpu", torch.float32), base.tokenizer(), ("a", "ab"), 2, top=1)
+def test_prompts_of_other_lengths_are_read_as_if_alone(base):
+    prompts = ("The dog ", "A", "One long day ")
+    ragged = LiveWorld(base.load("cpu", torch.float64), base.tokenizer(), prompts, 4, top=2)
+    tokens = ragged.drawn(2, np.random.default_rng(0).random((6, 4)))
+    trunk = ragged.trunk(tokens)
+    adapter = ragged.untrained(2, torch.Generator().manual_seed(0))
+    for _, up, _ in adapter.layers.values():
+        up.data.normal_(generator=torch.Generator().manual_seed(1))
+    found = ragged.all_log_probabilities(trunk, tokens)
+    torch.testing.assert_close(found, whole(ragged, tokens, ragged.model), rtol=1e-9, atol=1e-9)
+    with adapted(ragged.model, adapter):
+        known = whole(ragged, tokens, ragged.model)
+    together = ragged.log_probabilities(trunk.flatten(0, 1), tokens.flatten(0, 1), adapter).view(3, 2)
+    torch.testing.assert_close(together.detach(), known, rtol=1e-9, atol=1e-9)
+    rows = (np.array([1, 2]), np.array([1, 0]))
+    logs, far = ragged.with_divergence(trunk[rows], tokens[rows], adapter)
+    torch.testing.assert_close(logs.detach(), known[rows], rtol=1e-9, atol=1e-9)
+    assert (far > 0).all()
+
+
+def test_a_prompt_of_nothing_is_refused(base):
+    with pytest.raises(ValueError, match="'' has no tokens"):
+        LiveWorld(base.load("cpu", torch.float32), base.tokenizer(), ("a", ""), 2, top=1)
 
 
 def test_plain_words_are_short():
