@@ -88,9 +88,8 @@ class FeatureTable(Dataset):
         others = [name for name in (self.label, self.split, self.price, self.group) if name is not None]
         if missing := [name for name in (*others, *self.features) if name not in table.columns]:
             hint = did_you_mean(missing[0], map(str, table.columns))
-            raise ValueError(
-                f"{path} has no column {', '.join(missing)}{hint}; it has {', '.join(map(str, table.columns))}"
-            )
+            there = ", ".join(map(str, table.columns))
+            raise ValueError(f"{path} has no column {', '.join(missing)}{hint} (it has {there})")
         columns = self.features or tuple(name for name in table.columns if name not in others)
         if unnamed := [name for name in columns if UNNAMED.fullmatch(str(name)) and name not in self.features]:
             raise ValueError(

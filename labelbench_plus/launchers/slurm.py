@@ -304,7 +304,7 @@ class Slurm(Launcher):
             "mem_per_gpu": self.memory_per_gpu,
             "stderr_to_stdout": True,
             "setup": list(self.setup),
-            "srun_args": ["--open-mode=append", f"--cpus-per-task={self.cpus}", *self.srun],
+            "srun_args": ["--ntasks=1", "--open-mode=append", f"--cpus-per-task={self.cpus}", *self.srun],
             "additional_parameters": {
                 "requeue": True,
                 "signal": signal,

@@ -69,7 +69,7 @@ class Progress:
             if event.state == "failed":
                 self.failed.append(event)
                 words = printable_lines(f"failed: {event.job.title}: {event.message}")
-                self._bar.console.print(words, markup=False, highlight=False)
+                self._bar.console.print(words, markup=False, highlight=False, soft_wrap=True)
             elif event.state == "busy":
                 self._busy.append(event)
             elif event.state == "waiting":
@@ -90,7 +90,7 @@ class Progress:
             return
         self._said.add(line)
         if self._console.is_terminal:
-            self._bar.console.print(printable_lines(line), markup=False, highlight=False)
+            self._bar.console.print(printable_lines(line), markup=False, highlight=False, soft_wrap=True)
         else:
             say(line, file=sys.stderr, flush=True)
 

@@ -84,7 +84,7 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "asked", "message"),
     [
-        (table(), {"label": "class", "price": "cost"}, "has no column class, cost; it has a, b, label"),
+        (table(), {"label": "class", "price": "cost"}, r"has no column class, cost \(it has a, b, label"),
         (table(), {}, "column 'part' holds neither numbers nor lists"),
         (changed("a", 3, np.inf), {"features": ["a"]}, "column 'a' must be finite, line 5 is not"),
         (changed("label", 4, None), {"features": ["a"]}, "column 'label' is empty in line 6"),

@@ -55,6 +55,7 @@ def test_what_is_set_elsewhere_is_refused_however_it_is_spelt(name):
 def test_other_options_reach_the_script_with_a_value_or_without(tmp_path):
     options = "options={exclusive: true, contiguous: , licenses: '', hold: false, nice: 1, gres: 'nvme:1'}"
     lines = script(tmp_path, options)
+    assert "--ntasks=1" in lines[-1]  # srun starts as many as a node has cores, of one that a job has for itself
     for line in ("exclusive", "contiguous", "licenses", "nice=1", "gres=nvme:1"):
         assert f"#SBATCH --{line}" in lines
     assert not [line for line in lines if "hold" in line or "wckey" in line]
