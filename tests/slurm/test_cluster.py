@@ -156,7 +156,7 @@ def test_a_job_cancelled_behind_our_back_is_lost_and_resumed(bench):
         (run,) = bench.status("lost")["runs"]
         assert "; now LOST: the scheduler says CANCELLED" in bench.lbp("logs", run["run"]).stderr
         assert "0 new" in bench.submit(suite, *SLURM).stdout
-        assert "to submit: 1 runs" in bench.lbp("resume", "lost").stdout
+        assert "to submit: 1 run " in bench.lbp("resume", "lost").stdout
         until(lambda: ended(bench, "lost"), "the run to end")
     (states,) = seen["slow"].values()
     assert states[-1] == "DONE"
