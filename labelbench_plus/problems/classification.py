@@ -269,7 +269,6 @@ def pool_providers(
 def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     """The problem under the conditions that are the same for every run."""
     data = load(problem.dataset)
-    problem.check_encoder()
     if data.pool.labels.ndim != 1:
         raise ValueError(f"data set {label(problem.dataset)!r} is multi-label; it is for the problem 'multilabel'")
     if data.pool.labels.dtype.kind == "f":
@@ -283,4 +282,6 @@ def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     setting = Setting(
         part(data.pool), data.pool.labels, prices, part(data.validation), part(data.test), data.class_names
     )
-    return lasting(setting, problem.conditions, problem.task)
+    found = lasting(setting, problem.conditions, problem.task)
+    problem.check_encoder()
+    return found

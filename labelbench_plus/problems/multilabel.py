@@ -130,7 +130,6 @@ def _truth(problem: Multilabel, state: tuple[int, ...]) -> _Truth:
         The data set is not multi-label, or the metrics are for another task.
     """
     data = load(problem.dataset)
-    problem.check_encoder()
     for part, split in (("pool", data.pool), ("validation", data.validation), ("test", data.test)):
         if split.labels.ndim != 2:
             raise ValueError(
@@ -141,6 +140,7 @@ def _truth(problem: Multilabel, state: tuple[int, ...]) -> _Truth:
         if split.labels.shape != expected or not np.isin(split.labels, (0, 1)).all():
             raise ValueError(f"data set {label(problem.dataset)!r}: labels of its {part} must be {expected} of 0 and 1")
     check_metrics(problem.metrics, problem.task, has_groups=False)
+    problem.check_encoder()
     sets, answers = np.unique(data.pool.labels, axis=0, return_inverse=True)
     prices = np.ones(len(answers)) if data.pool_prices is None else data.pool_prices
     return _Truth(sets, answers.reshape(-1).astype(np.int64), prices, data.validation.labels, data.test.labels)

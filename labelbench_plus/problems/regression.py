@@ -300,7 +300,6 @@ def _lasting(problem: Regression, state: tuple[int, ...]) -> Setting:
         The data set's labels are no finite real values, or metrics or conditions are for another task.
     """
     data = load(problem.dataset)
-    problem.check_encoder()
     named = f"data set {label(problem.dataset)!r}"
     for part in PARTS:
         labels = getattr(data, part).labels
@@ -324,6 +323,7 @@ def _lasting(problem: Regression, state: tuple[int, ...]) -> Setting:
     setting = lasting(_plain(data, np.arange(size)), problem.conditions, problem.task)
     if not _deviation(setting.pool.labels) > 0:
         raise ValueError(f"{named}: all labels of its pool are {setting.pool.labels[:1]}, there is nothing to learn")
+    problem.check_encoder()
     return setting
 
 

@@ -104,7 +104,7 @@ def test_what_is_missing_is_said(logs, tmp_path):
     bad = pd.read_csv(logs / "indi_nowind.csv")
     bad.loc[4, "fa"] = "[1.0, 2.0]"
     bad.to_csv(logs / "indi_nowind.csv")
-    with pytest.raises(ValueError, match=r"indi_nowind.csv: row 4: fa must be 3 numbers, got '\[1.0, 2.0\]'"):
+    with pytest.raises(ValueError, match=r"indi_nowind.csv: line 6: fa must be 3 numbers, got '\[1.0, 2.0\]'"):
         read_flights(logs)
     bad.drop(columns="pwm").to_csv(logs / "indi_nowind.csv")
     with pytest.raises(ValueError, match=r"indi_nowind.csv: no column 'pwm'"):

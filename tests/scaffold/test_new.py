@@ -80,7 +80,7 @@ def test_packages_install_and_pass_their_tests_in_a_fresh_environment(tmp_path):
         [python, "-c", "from labelbench_plus.cli import main; main()", "list", "strategies"],
         capture_output=True, text=True, check=True, env=clean, cwd=tmp_path,
     )  # fmt: skip
-    assert ["brand_new_strategy", "brand-new-strategy", "0.1.0"] in [
+    assert ["brand_new_strategy", "from", "brand-new-strategy", "0.1.0"] in [
         line.split() for line in listed.stdout.splitlines()
     ]
     tests = [str(package / "tests" / "test_conformance.py") for package in packages]
