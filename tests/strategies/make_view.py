@@ -10,10 +10,12 @@ __all__ = ["make_view", "pool_strategies"]
 
 
 def pool_strategies() -> list[str]:
-    """Every built-in strategy that chooses from a pool by itself."""
+    """Every built-in strategy that chooses from a pool by itself, but for bounds: only a problem has what they read."""
     found = registry("strategies")
     return [
         name
         for name in found.entries()
-        if issubclass(found.load(name), PoolStrategy) and found.entries()[name].origin == "built in"
+        if found.entries()[name].origin == "built in"
+        and issubclass(found.load(name), PoolStrategy)
+        and not found.load(name).knows_truth
     ]

@@ -68,7 +68,7 @@ def chunked() -> dict[str, dict[str, Any]]:
         for item in vars(importlib.import_module(module.name)).values():
             for function in vars(item).values() if inspect.isclass(item) else (item,):
                 if isinstance(function, FunctionType) and function.__module__.startswith(algorithms.__name__):
-                    defaults = function.__kwdefaults__ or {}
+                    defaults = inspect.unwrap(function).__kwdefaults__ or {}
                     if "chunk_bytes" in defaults:
                         found[function.__qualname__] = defaults
     return found
