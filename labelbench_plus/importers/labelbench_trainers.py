@@ -204,11 +204,6 @@ def _unlabelled(config: Config, steps: int, found: Part, remarks: Remarks) -> No
         )
     if name == "softmatch" and not config["dist_uniform"]:
         remarks("uniform_alignment", "dist_uniform false aligns with the labelled predictions there; no alignment here")
-    if name in ("flexmatch", "freematch", "softmatch"):
-        found["probe"] = None
-        remarks(
-            "probe", "the head starts as there; a number starts it from a linear probe, for trainings that are short"
-        )
     if name == "uda":
         remarks("threshold", "there the mean over what passes, NaN if nothing does; here over the whole batch")
 

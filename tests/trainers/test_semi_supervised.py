@@ -466,13 +466,13 @@ def many_classes(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["flexmatch", "freematch", "softmatch"])
-def test_short_training_does_not_collapse_and_says_so_if_it_does(tmp_path, method, caplog):
+def test_short_training_does_not_collapse_from_a_probe_and_says_so_if_it_does(tmp_path, method, caplog):
     problem, ledger = many_classes(tmp_path)
     common = {"name": method, "network": "perceptron", "augment": "noise", "steps": 40}
-    model = fit(problem, registry("trainers").build(common), ledger)
+    model = fit(problem, registry("trainers").build({**common, "probe": 0.01}), ledger)
     assert scores(problem, model)["accuracy"] > 0.95
     assert model.notes == {} and not caplog.messages
-    model = fit(problem, registry("trainers").build({**common, "probe": None}), ledger)
+    model = fit(problem, registry("trainers").build(common), ledger)
     assert scores(problem, model)["accuracy"] < 0.1
     assert model.notes["largest_class_share"] > 0.8
     assert f"{method}: class" in caplog.text and "training may have collapsed" in caplog.text

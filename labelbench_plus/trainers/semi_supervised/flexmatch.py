@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Gt, Interval
+from annotated_types import Interval
 
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
@@ -21,7 +21,7 @@ class FlexMatch(SemiSupervised):
     """FixMatch with curriculum pseudo-labelling, its convex mapping and its threshold warm-up (Zhang et al., 2021).
 
     Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too: in some hundred steps one class takes all. The head starts from a probe unless `probe` is null.
+    too: in some hundred steps one class takes all. `probe: 0.01` prevents it.
 
     Parameters
     ----------
@@ -32,7 +32,6 @@ class FlexMatch(SemiSupervised):
     reference = Reference(("Zhang", "others"), 2021)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
-    probe: Annotated[float, Gt(0)] | None = 0.01
 
     def rule(self, num_classes: int, unlabelled: int) -> FlexMatchRule:
         from labelbench_plus.trainers.semi_supervised._flexmatch import FlexMatchRule

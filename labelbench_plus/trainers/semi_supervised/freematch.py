@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
@@ -23,7 +23,7 @@ class FreeMatch(SemiSupervised):
     Where a class has no strong prediction in a batch, or a share of nothing, its quotient counts as nothing.
 
     Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too: in some hundred steps one class takes all. The head starts from a probe unless `probe` is null.
+    too: in some hundred steps one class takes all. `probe: 0.01` prevents it.
 
     Parameters
     ----------
@@ -36,7 +36,6 @@ class FreeMatch(SemiSupervised):
 
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     fairness: Annotated[float, Ge(0)] = 0.001
-    probe: Annotated[float, Gt(0)] | None = 0.01
 
     def rule(self, num_classes: int, unlabelled: int) -> FreeMatchRule:
         from labelbench_plus.trainers.semi_supervised._freematch import FreeMatchRule

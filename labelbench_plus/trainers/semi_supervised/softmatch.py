@@ -21,7 +21,7 @@ class SoftMatch(SemiSupervised):
     """FixMatch without a threshold: pseudo-labels weighted by a truncated Gaussian (Chen et al., 2023).
 
     Its weights are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones too:
-    in some hundred steps one class takes all. The head starts from a probe unless `probe` is null.
+    in some hundred steps one class takes all. `probe: 0.01` prevents it.
 
     Mean and variance of the confidence are taken after uniform alignment, over the very numbers that are weighted.
     TorchSSL, which made the paper's table, takes them before it and so judges aligned confidences by those of others.
@@ -39,7 +39,6 @@ class SoftMatch(SemiSupervised):
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     deviations: Annotated[float, Gt(0)] = 2.0
     uniform_alignment: bool = True
-    probe: Annotated[float, Gt(0)] | None = 0.01
 
     def rule(self, num_classes: int, unlabelled: int) -> SoftMatchRule:
         from labelbench_plus.trainers.semi_supervised._softmatch import SoftMatchRule
