@@ -168,8 +168,8 @@ def test_a_point_of_a_series_has_one_text():
     ]  # fmt: skip
     with pytest.raises(ValueError, match="finite"):
         point(float("nan"))
-    front = Series("front", "weight", ("0", "0.5:0.5"), (SeriesColumn("best:J", True),), ("weight", "best:J"))
-    assert front.score("best:J", "0.5:0.5") == "front.best:J@0.5:0.5"
+    front = Series("front", "weight", ("0", "0.5:0.5"), (SeriesColumn("J", True),), ("weight", "J"))
+    assert front.score("J", "0.5:0.5") == "front.J@0.5:0.5"
     assert split_point("front.best:J@0.5:0.5") == ("front", "best:J", "0.5:0.5")
     assert split_point("accuracy") is split_point("accuracy@3") is split_point("a.b") is split_point("a.@1") is None
 

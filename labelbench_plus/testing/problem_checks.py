@@ -281,7 +281,9 @@ def _evaluates(opened: Opened) -> str:
         scored, again = (Scored.of(opened.instance.evaluate(opened.model)).checked(None) for _ in range(2))
     except UnusableScore as error:
         raise Failure("evaluates", str(error)) from error
-    scores = scored.scores
+    scores = dict(scored.scores)
+    if (score_bought := getattr(opened.instance, "score_bought", None)) is not None:
+        scores |= score_bought(opened.ledger)
     metric, _ = opened.problem.primary_metric()
     if metric not in scores:
         raise Failure("evaluates", f"it ranks by {metric!r}, but scores {', '.join(scores)}")
@@ -296,8 +298,8 @@ def _evaluates(opened: Opened) -> str:
     ]
     if missing := [name for name in due if name not in scores]:
         raise Failure("evaluates", f"boards are to show or to watch {missing[0]!r}, but it scores {', '.join(scores)}")
-    if scores != again.scores:
-        raise Failure("evaluates", f"first {scores}, then {again.scores}")
+    if scored.scores != again.scores:
+        raise Failure("evaluates", f"first {scored.scores}, then {again.scores}")
     if scored.details != again.details:
         raise Failure("evaluates", "its details come out otherwise when asked again")
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
