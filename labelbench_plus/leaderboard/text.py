@@ -47,10 +47,10 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     if len(setting.leaders) == 1 < n:
         sentences.append(f"{setting.leaders[0]} is significantly better than every other strategy.")
     elif len(setting.leaders) == n > 1:
-        sentences.append(f"No two of the {n} strategies differ significantly.")
+        sentences.append(f"No two of the {n} strategies differ significantly, adjusted over all pairs.")
     elif len(setting.leaders) > 1:
         differ = int((setting.tests.adjusted <= ALPHA).sum()) // 2  # each pair stands there twice
-        sentences.append(f"{differ} of {n * (n - 1) // 2} pairs differ significantly.")
+        sentences.append(f"{differ} of {n * (n - 1) // 2} pairs differ significantly, adjusted over all of them.")
         sentences.append(f"Leading group, tied as far as these runs can tell: {sentence_list(setting.leaders)}.")
     if len(setting.leaders) > 1 and math.isfinite(setting.seeds_needed):
         first, second = setting.tests.names[:2]

@@ -137,7 +137,10 @@ class TestText:
         ("strategies", "sentence"),
         [
             ({"random": 0.0, "good": 0.3, "bad": -0.3}, "good is significantly better than every other strategy."),
-            ({"random": 0.0, "same": 0.0}, "No two of the 2 strategies differ significantly."),
+            (
+                {"random": 0.0, "same": 0.0},
+                "No two of the 2 strategies differ significantly, adjusted over all pairs.",
+            ),
             ({"random": 0.0, "bad": -0.3}, "Significantly better than random (0 of 1, adjusted over these): none."),
         ],
     )
