@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,12 @@ class Oracle:
     kind: of its answers; None where it says so purchase by purchase, or leaves it to what numbers and texts show.
     paid: whether somebody is paid for an answer, or asked who would rather not be asked twice. Checks and replays then
         ask what it `sells`, and never have it answer.
+    notes: what the last answers came to, by name: a round's costs hold it.
     """
 
     kind: AnswerKind | None = None
     paid: bool = False
+    notes: Mapping[str, float] = MappingProxyType({})
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
         """How much a strategy is to ask for with `allowance` money: items of a pool, or labels over all sources."""

@@ -67,7 +67,7 @@ class Steps:
     def choose(
         self, number: int, ledger: Ledger, model: Any | None, select: Select = select_here
     ) -> dict[str, float | None]:
-        """Have a round's strategy choose, and buy what it chose. Returns what it noted about the choice.
+        """Have a round's strategy choose, and buy what it chose. Returns what was noted about both.
 
         Raises
         ------
@@ -76,8 +76,9 @@ class Steps:
         AnswersPending
             Somebody has to answer first; nothing was bought.
         """
-        _, notes = self._ask(self.instance.oracle.answer, number, ledger, model, select)
-        return notes
+        oracle = self.instance.oracle
+        _, notes = self._ask(oracle.answer, number, ledger, model, select)
+        return {**notes, **noted("annotator", getattr(oracle, "notes", {}))}  # a stranger's oracle may have none
 
     def would_sell(self, number: int, ledger: Ledger, model: Any | None) -> tuple[np.ndarray, np.ndarray]:
         """Items (n, ...) that a round would buy, and the most they would cost (n,).

@@ -1,9 +1,10 @@
 """Annotators: one file each. An annotator answers the questions that a language problem's budget is spent on."""
 
-from labelbench_plus.contracts.annotators import Annotator, Asked, annotators
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, annotators
 
 __all__ = [
     "Annotator",
     "Asked",
+    "Desk",
     "annotators",
 ]

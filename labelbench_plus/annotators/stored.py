@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from labelbench_plus.annotators import Annotator, Asked, annotators
+from labelbench_plus.annotators import Annotator, Asked, Desk, annotators
 
 
 @annotators.register("stored")
@@ -16,5 +15,5 @@ class Stored(Annotator):
 
     title = "Answers of the data"
 
-    def ask(self, questions: Sequence[Asked], answers: Path | None) -> list[str | None]:
+    def ask(self, questions: Sequence[Asked], desk: Desk | None) -> list[str | None]:
         return [question.reference for question in questions]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,36 @@ class Asked:
     reference: str | None = None
 
 
+@dataclass(frozen=True)
+class Purse:
+    """What a command may pay, all its runs and processes together.
+
+    Attributes
+    ----------
+    id: by which payments out of it are known again.
+    most: money, in the unit of the prices.
+    """
+
+    id: str
+    most: float
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a run's questions are put.
+
+    Attributes
+    ----------
+    folder: in which answers are kept for all runs, so that nobody is asked, or paid, twice.
+    purse: what may be paid out of; nothing may where it is None.
+    notes: what asking came to, which the annotator fills in (`from_store`, `money`). A round's costs hold it.
+    """
+
+    folder: Path
+    purse: Purse | None = None
+    notes: dict[str, float] = field(default_factory=dict)
+
+
 class Annotator(Plugin):
     """Somebody, or something, that answers.
 
@@ -43,13 +73,12 @@ class Annotator(Plugin):
         """What an answer takes of the budget, known before it is asked."""
         return 1.0
 
-    def ask(self, questions: Sequence[Asked], answers: Path | None) -> list[Any]:
+    def ask(self, questions: Sequence[Asked], desk: Desk | None) -> list[Any]:
         """An answer to each question, in their order; None where there is none.
 
         Parameters
         ----------
-        answers: a folder in which answers are kept for all runs, so that nobody is asked twice; None where nobody may
-            be asked. It is `Place.answers`.
+        desk: where they are put; None where nobody may be asked.
 
         Raises
         ------

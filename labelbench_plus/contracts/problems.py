@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from labelbench_plus.contracts.annotators import Desk, Purse
 from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.scores import FacetRole, Guard, Scored, Series, ShownScore
 from labelbench_plus.plugins import Plugin, Registry, label
@@ -27,12 +28,18 @@ class Place:
     concurrency: how many runs share the device.
     answers: where what somebody was asked and answered is kept, for all runs: beside the output folder, as it must
         outlive caches and runs. None where nobody may be asked.
+    purse: what may be paid for answers; nothing may where it is None.
     """
 
     cache: Path
     device: str = "cpu"
     concurrency: int = 1
     answers: Path | None = None
+    purse: Purse | None = None
+
+    def desk(self) -> Desk | None:
+        """Where a run's questions are put; None where nobody may be asked."""
+        return None if self.answers is None else Desk(self.answers, self.purse)
 
 
 class Instance(Protocol):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from labelbench_plus.answers import TEXT
-from labelbench_plus.contracts.annotators import Annotator, Asked
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.oracle import PoolOracle
 
@@ -22,7 +22,7 @@ class AnnotatedOracle(PoolOracle):
     references: (N,) what the data say. Held here alone; an annotator that stands in for somebody is told.
     annotator: who answers; the data themselves if left out.
     prompts: (N,) what is asked.
-    answers: where answers are kept, see `Annotator.ask`.
+    desk: where questions are put, see `Annotator.ask`.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class AnnotatedOracle(PoolOracle):
         prices: np.ndarray | None = None,
         annotator: Annotator | None = None,
         prompts: Sequence[Conversation] = (),
-        answers: Path | None = None,
+        desk: Desk | None = None,
     ) -> None:
         super().__init__(references, prices, kind=TEXT if annotator is None else annotator.kind)
-        self._annotator, self._prompts, self._kept = annotator, prompts, answers
+        self._annotator, self._prompts, self._desk = annotator, prompts, desk
         self.paid = annotator is not None and annotator.paid
 
     def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -45,4 +45,7 @@ class AnnotatedOracle(PoolOracle):
             Asked(self._prompts[item], None if self.paid else reference)
             for item, reference in zip(items.tolist(), references, strict=True)
         ]
-        return self.kind.held(self._annotator.ask(asked, self._kept))
+        desk = None if self._desk is None else replace(self._desk, notes={})
+        said = self.kind.held(self._annotator.ask(asked, desk))
+        self.notes = {"asked": float(len(asked)), **desk.notes} if desk is not None and self.paid else {}
+        return said

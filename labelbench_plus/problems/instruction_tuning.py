@@ -158,7 +158,7 @@ class InstructionInstance:
         said = [prompt.said for prompt in data.pool]
         self._problem, self._device, self._prices = problem, place.device, data.prices
         self.oracle = AnnotatedOracle(
-            np.array(data.pool_answers, dtype=object), self._prices, problem.annotator, said, place.answers
+            np.array(data.pool_answers, dtype=object), self._prices, problem.annotator, said, place.desk()
         )
         self._seed, self._validation, self._test = data.seed, data.validation, data.test
         self._tasks = np.searchsorted(data.tasks, [prompt.task for prompt in data.pool])
