@@ -1,10 +1,12 @@
-"""Annotators: one file each. An annotator answers the questions that a language problem's budget is spent on."""
+"""Annotators: one file each. An annotator answers the questions that a problem's budget is spent on."""
 
-from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, annotators
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, Scorer, Wanted, annotators
 
 __all__ = [
     "Annotator",
     "Asked",
     "Desk",
+    "Scorer",
+    "Wanted",
     "annotators",
 ]

@@ -1,15 +1,18 @@
-"""Annotators: one file each. An annotator answers the questions that a language problem's budget is spent on."""
+"""Annotators: one file each. An annotator answers the questions that a problem's budget is spent on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from labelbench_plus.answers import TEXT, AnswerKind
+from labelbench_plus.answers import PREFERENCE, SCORE, TEXT, AnswerKind
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.plugins import Plugin, Registry
+
+Wanted = Literal["answer", "score", "pair"]
+"""What is asked for: an answer to a prompt, how good a response is, or which of two is better."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,29 @@ class Asked:
 
     Attributes
     ----------
-    prompt: to be answered.
+    prompt: to be answered, or that was.
     reference: what the data say, for annotators that stand in for somebody. Nobody else is shown it.
+    responses: to be judged: none where an answer is wanted, one for its score, two to be compared.
+
+    Raises
+    ------
+    ValueError
+        More than two responses.
     """
 
     prompt: Conversation
     reference: str | None = None
+    responses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.responses) > 2:
+            raise ValueError(f"one response has a score and two are compared, got {len(self.responses)}")
+
+    @property
+    def wants(self) -> Wanted:
+        """What is asked for."""
+        wanted: tuple[Wanted, ...] = ("answer", "score", "pair")
+        return wanted[len(self.responses)]
 
 
 @dataclass(frozen=True)
@@ -63,11 +83,12 @@ class Annotator(Plugin):
     ----------
     paid: whether an answer costs real money or a person's time. Checks, replays and whole-pool comparisons never ask
         such an annotator.
-    kind: of its answers.
+    kinds: what it can be asked for, and the kind of its answers to that. More of a score is better; a preference is
+        about the two responses in their order, and a tie is an answer like any other.
     """
 
     paid: ClassVar[bool] = False
-    kind: ClassVar[AnswerKind] = TEXT
+    kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"answer": TEXT}
 
     def price(self, question: Asked) -> float:
         """What an answer takes of the budget, known before it is asked."""
@@ -78,6 +99,7 @@ class Annotator(Plugin):
 
         Parameters
         ----------
+        questions: all of them of what is in `kinds`.
         desk: where they are put; None where nobody may be asked.
 
         Raises
@@ -91,5 +113,46 @@ class Annotator(Plugin):
         """Hash of what decides its answers beyond its hyperparameters (rubric, model, version); empty if nothing."""
         return ""
 
+
+class Scorer(Annotator):
+    """Base of annotators that give a response a number: of two they prefer the one with more, and equals are a tie."""
+
+    kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"score": SCORE, "pair": PREFERENCE}
+
+    def scores(self, questions: Sequence[Asked]) -> Sequence[float]:
+        """(n,) how good each response is, of questions with one response each."""
+        raise NotImplementedError
+
+    def ask(self, questions: Sequence[Asked], desk: Desk | None) -> list[Any]:
+        single = [Asked(each.prompt, each.reference, (text,)) for each in questions for text in each.responses]
+        found = iter(map(float, self.scores(single)))
+        said: list[Any] = []
+        for each in questions:
+            values = [next(found) for _ in each.responses]
+            said.append(values[0] if len(values) == 1 else (values[1] > values[0]) - (values[1] < values[0]))
+        return said
+
+
+def check_asked(annotator: Annotator, wanted: Wanted) -> AnswerKind:
+    """The kind of an annotator's answers to what is asked for.
+
+    Raises
+    ------
+    ValueError
+        It cannot be asked for that; the message says for what it can.
+    """
+    if wanted not in annotator.kinds:
+        raise ValueError(
+            f"annotator {annotator.name!r} cannot be asked for {IN_WORDS[wanted]}; it can be for "
+            f"{' and '.join(IN_WORDS[each] for each in annotator.kinds)}"
+        )
+    return annotator.kinds[wanted]
+
+
+IN_WORDS: Mapping[Wanted, str] = {
+    "answer": "an answer to a prompt",
+    "score": "the score of a response",
+    "pair": "the better of two responses",
+}
 
 annotators = Registry("annotator", Annotator, "labelbench_plus.annotators")

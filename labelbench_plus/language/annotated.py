@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.answers import TEXT
-from labelbench_plus.contracts.annotators import Annotator, Asked, Desk
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, check_asked
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.oracle import PoolOracle
 
@@ -33,7 +33,7 @@ class AnnotatedOracle(PoolOracle):
         prompts: Sequence[Conversation] = (),
         desk: Desk | None = None,
     ) -> None:
-        super().__init__(references, prices, kind=TEXT if annotator is None else annotator.kind)
+        super().__init__(references, prices, kind=TEXT if annotator is None else check_asked(annotator, "answer"))
         self._annotator, self._prompts, self._desk = annotator, prompts, desk
         self.paid = annotator is not None and annotator.paid
 

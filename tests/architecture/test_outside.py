@@ -21,6 +21,8 @@ HARMLESS = {
     ),
     "problems.corrupted_images.corruption": "one of a list",
     "problems.neural_fly.target": "one of the tasks that the folder has",
+    "annotators.rule.likes": "words that are compared",
+    "annotators.rule.dislikes": "words that are compared",
     "datasets.feature_table.label": COLUMN,
     "datasets.feature_table.features": COLUMN,
     "datasets.feature_table.split": COLUMN,
