@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 
-def table(reader: str, hub: str | None, folder: Path | None, config: str | None, revision: str | None) -> Any:
+def table(
+    reader: str,
+    hub: str | None,
+    folder: Path | None,
+    config: str | None,
+    revision: str | None,
+    files: tuple[str, ...] = (),
+) -> Any:
     """What the package `datasets` makes of a name on the hub or of a folder: splits by name.
 
     Parameters
     ----------
     reader: who wants it, for messages.
     hub, folder: one of them.
+    files: the names of those that are read, as one split `train`; all that the package finds if left out.
 
     Raises
     ------
@@ -26,6 +34,7 @@ def table(reader: str, hub: str | None, folder: Path | None, config: str | None,
     """
     if (hub is None) == (folder is None):
         raise ValueError(f"{reader}: give either `hub`, a name there, or `folder`")
+    chosen = list(files) or None
     try:
         package = importlib.import_module("datasets")
     except ModuleNotFoundError as error:
@@ -39,11 +48,13 @@ def table(reader: str, hub: str | None, folder: Path | None, config: str | None,
             raise FileNotFoundError(f"{folder}: no such folder")
         try:
             saved = (folder / "dataset_dict.json").is_file()
-            return package.load_from_disk(str(folder)) if saved else package.load_dataset(str(folder), config)
+            if saved:
+                return package.load_from_disk(str(folder))
+            return package.load_dataset(str(folder), config, data_files=chosen)
         except refused as error:
             raise ValueError(f"{folder} is no data set that the package datasets can read: {error}") from error
     try:
-        return package.load_dataset(hub, config, revision=revision)
+        return package.load_dataset(hub, config, data_files=chosen, revision=revision)
     except refused as error:
         raise FileNotFoundError(
             f"data set {hub} cannot be had: {type(error).__name__}: {error}. Ways to get it: (1) with a network, "

@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from labelbench_plus.inputs.conversations import Turn, turns
 from labelbench_plus.inputs.hub import table
-from labelbench_plus.plugins import Infra, Outside
+from labelbench_plus.plugins import Infra, Outside, Since
 from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._split import Divided, Question
 
@@ -30,6 +30,7 @@ class HuggingFace(Divided):
     folder: a folder that `save_to_disk` wrote, or one of parquet, CSV or JSON files that `load_dataset` can read. What
         counts for a run's identity is the content, not where it lies.
     config, revision: which of the hub's configurations and versions; the version should be given, as others change.
+    files: names of the files that are read, where the others there have other columns; their split is `train`.
     split: the name of the split that is read.
     prompt, answer: names of columns. An answer may be a list of texts, all of which are accepted.
     messages: the column of conversations, in place of both: lists of turns with "role" and "content".
@@ -52,6 +53,7 @@ class HuggingFace(Divided):
     messages: str | None = None
     task: str | None = None
     test: Annotated[int, Ge(1)] = 200
+    files: Annotated[tuple[str, ...], Since("0.1"), Outside("files")] = ()
 
     @classmethod
     def example(cls) -> None:  # which data set is to be said
@@ -61,7 +63,7 @@ class HuggingFace(Divided):
         return self.hub or self.name
 
     def questions(self) -> Iterator[Question]:
-        found = table("prompt source 'hugging_face'", self.hub, self.folder, self.config, self.revision)
+        found = table("prompt source 'hugging_face'", self.hub, self.folder, self.config, self.revision, self.files)
         called = f"data set {self.hub}" if self.hub else str(self.folder)
         if self.split not in found:
             raise ValueError(f"{called} has no split {self.split}; it has {', '.join(found)}")

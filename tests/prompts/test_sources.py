@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from labelbench_plus.inputs.conversations import Turn
-from labelbench_plus.plugins import registry
+from labelbench_plus.plugins import describe, registry
 from labelbench_plus.prompts import Prompt, PromptData, TestItem
 
 
@@ -159,6 +159,18 @@ def test_tables_of_the_hub(tmp_path):
     assert talk.pool_answers[0].startswith("assistant ")
     with pytest.raises(ValueError, match=r"no column prompt, answer; it has question, reply, kind, messages"):
         build(**given).load()
+
+
+def test_files_of_a_table_may_have_other_columns_than_those_beside_them(tmp_path):
+    pytest.importorskip("datasets")
+    columns = {"flan.jsonl": ("inputs", "targets"), "talk.jsonl": ("messages", "id")}
+    for name, (one, other) in columns.items():
+        rows = [json.dumps({one: f"{row}?", other: str(row)}) for row in range(9)]
+        (tmp_path / name).write_text("\n".join(rows))
+    given = {"name": "hugging_face", "folder": str(tmp_path), "prompt": "inputs", "answer": "targets", "test": 1}
+    data = build(**given, files=["flan.jsonl"]).load()
+    assert len(data.pool) == 8 and data.pool_answers[0] + "?" == data.pool[0].said
+    assert "files" not in describe(build(**given))
 
 
 def test_skills_are_asked_unequally_and_held_out_equally():
