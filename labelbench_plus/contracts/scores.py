@@ -164,15 +164,22 @@ class Guard:
     ----------
     score: more of it is better; never below zero.
     reference, ranked_reference: scores of the same round that say what the reference (an untuned policy) has of the
-        guard and of what ranks.
+        guard and of what ranks. Without them, a run of the board's baseline at the same seed is the reference.
     """
 
     score: str
-    reference: str
-    ranked_reference: str
+    reference: str | None = None
+    ranked_reference: str | None = None
     share: float = 0.5
 
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The names of all scores that it reads."""
+        return tuple(name for name in (self.score, self.reference, self.ranked_reference) if name is not None)
+
     def __post_init__(self) -> None:
+        if (self.reference is None) != (self.ranked_reference is None):
+            raise ValueError(f"guard {self.score!r}: name the reference's scores of both, or of neither")
         if not 0 < self.share <= 1:
             raise ValueError(f"guard {self.score!r}: expected a share above 0 and at most 1, got {self.share}")
 

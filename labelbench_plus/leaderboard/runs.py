@@ -69,7 +69,7 @@ class About:
     @property
     def scores(self) -> tuple[str, ...]:
         """The names of all scores that are shown or looked at beside the metric."""
-        guards = [name for each in self.guards for name in (each.score, each.reference, each.ranked_reference)]
+        guards = [name for each in self.guards for name in each.scores]
         points = [name for each in self.series for name in each.scores()]
         return tuple(dict.fromkeys([*points, *(each.name for each in self.shown), *guards]))
 

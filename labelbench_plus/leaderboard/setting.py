@@ -275,7 +275,8 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             "collapsed",
             "collapsed",
             "text",
-            "seeds at which the metric is better than the reference’s while a score that guards it has fallen apart",
+            "seeds at which the metric is better than the reference’s, or the baseline’s where there is none, while a "
+            "score that guards it has fallen apart",
             later=True,
         ),
         Column("seeds", "seeds", "count", "number of valid runs, each with its own seed"),

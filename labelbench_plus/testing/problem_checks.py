@@ -293,9 +293,7 @@ def _evaluates(opened: Opened) -> str:
         if missing := [name for name in series.scores() if name not in scores]:
             raise Failure("evaluates", f"it declares the series {series.name!r}, but has no score {missing[0]!r}")
     due = [shown.name for shown in opened.problem.shown_scores()]
-    due += [
-        name for guard in opened.problem.guards() for name in (guard.score, guard.reference, guard.ranked_reference)
-    ]
+    due += [name for guard in opened.problem.guards() for name in guard.scores]
     if missing := [name for name in due if name not in scores]:
         raise Failure("evaluates", f"boards are to show or to watch {missing[0]!r}, but it scores {', '.join(scores)}")
     if scored.scores != again.scores:

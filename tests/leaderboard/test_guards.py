@@ -9,6 +9,7 @@ import pytest
 
 from labelbench_plus.contracts.scores import Guard
 from labelbench_plus.leaderboard import Results, build_board, build_site, read_results, write_results
+from labelbench_plus.leaderboard.results import meta_as_json, meta_from_json
 from labelbench_plus.leaderboard.shown_scores import shown_scores
 from labelbench_plus.leaderboard.text import findings, render
 
@@ -64,6 +65,28 @@ def test_without_a_guard_there_is_no_collapse_and_no_column(results: Results) ->
     about = replace(results.meta.problems["objectives"], guards=())
     board = build_board(results.curves, replace(results.meta, problems={"objectives": about}))
     assert not any(setting.collapses for setting in board.settings)
+
+
+def test_without_a_reference_of_its_own_a_run_is_held_against_the_baseline_at_its_seed(results: Results) -> None:
+    about = replace(results.meta.problems["objectives"], guards=(Guard("validity"),))
+    meta = replace(results.meta, problems={"objectives": about})
+    curves = results.curves
+    for setting in build_board(curves, meta).settings:
+        (collapse,) = setting.collapses
+        assert (collapse.strategy, collapse.of) == ("greedy", 5) and collapse.kept == pytest.approx(0.1 / 0.97)
+        beaten = sum(setting.finals["greedy"][seed] > setting.finals["random"][seed] for seed in range(1, 5))
+        assert collapse.seeds == beaten > 0
+        assert f"its accuracy is better than random’s by {collapse.gain:.3f}" in setting.warnings[0]
+        assert "of random’s validity" in setting.warnings[0]
+    assert not any(s.collapses for s in build_board(curves.assign(validity=0.1), meta).settings), "all have as little"
+    alone = curves[curves["strategy"] != "random"]
+    assert not any(s.collapses for s in build_board(alone, meta).settings), "there is nothing to hold them against"
+    assert meta_from_json(meta_as_json(meta)).problems == meta.problems
+
+
+def test_a_guard_names_both_references_or_none() -> None:
+    with pytest.raises(ValueError, match="of both, or of neither"):
+        Guard("validity", "reference.validity")
 
 
 def test_shares_of_guards_are_shares() -> None:
