@@ -61,6 +61,7 @@ TESTING = {
     "Outcome",
     "Report",
     "check_augmentation",
+    "check_base",
     "check_combiner",
     "check_condition",
     "check_dataset",

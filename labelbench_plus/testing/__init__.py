@@ -1,8 +1,8 @@
 """The conformance kit: what guarantees that a plugin behaves, for built-in ones and a stranger's alike.
 
 `check_strategy`, `check_trainer`, `check_problem`, `check_encoder`, `check_dataset`, `check_metric`, `check_condition`,
-`check_network`, `check_augmentation` and `check_combiner` return a `Report`; `parametrize_checks` makes a test of every
-check; `lbp check` is the same from the command line.
+`check_network`, `check_augmentation`, `check_combiner` and `check_base` return a `Report`; `parametrize_checks` makes a
+test of every check; `lbp check` is the same from the command line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.testing.kit import (
     check_augmentation,
+    check_base,
     check_combiner,
     check_condition,
     check_dataset,
@@ -33,6 +34,7 @@ __all__ = [
     "Outcome",
     "Report",
     "check_augmentation",
+    "check_base",
     "check_combiner",
     "check_condition",
     "check_dataset",

@@ -17,7 +17,17 @@ WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kin
 
 
 @pytest.fixture(
-    params=["problems", "trainers", "datasets", "metrics", "conditions", "networks", "augmentations", "combiners"]
+    params=[
+        "problems",
+        "trainers",
+        "datasets",
+        "metrics",
+        "conditions",
+        "networks",
+        "augmentations",
+        "combiners",
+        "bases",
+    ]
 )
 def kind(request):
     """A kind whose bad plugins are registered, and forgotten after the test."""

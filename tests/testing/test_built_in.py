@@ -14,6 +14,7 @@ from labelbench_plus.plugins import BUILT_IN, registry
 from labelbench_plus.testing import (
     Report,
     check_augmentation,
+    check_base,
     check_combiner,
     check_condition,
     check_dataset,
@@ -110,6 +111,11 @@ def test_augmentations(name):
 @pytest.mark.parametrize("name", built_in("combiners"))
 def test_combiners(name):
     fine(check_combiner(build("combiners", name)))
+
+
+@pytest.mark.parametrize("name", built_in("bases"))
+def test_bases(name):
+    fine(check_base(build("bases", name)))
 
 
 @pytest.mark.parametrize("name", built_in("datasets"))
