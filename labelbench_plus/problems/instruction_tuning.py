@@ -16,7 +16,7 @@ from labelbench_plus.contracts.annotators import Annotator, annotators
 from labelbench_plus.contracts.bases import Base
 from labelbench_plus.contracts.capabilities import FREE, HIDDEN, Capability, providers_of_model
 from labelbench_plus.contracts.evaluations import Evaluation, evaluations
-from labelbench_plus.contracts.prompts import PromptData, PromptSource, loaded
+from labelbench_plus.contracts.prompts import SEED_LINE, PromptData, PromptSource, loaded
 from labelbench_plus.inputs.conversations import Demonstration
 from labelbench_plus.language.annotated import AnnotatedOracle
 from labelbench_plus.language.options import Decoding
@@ -25,7 +25,7 @@ from labelbench_plus.language.sft_lines import sft_record
 from labelbench_plus.language.sitting import ModelSitting
 from labelbench_plus.language.templates import Template
 from labelbench_plus.plugins import From, Since, label
-from labelbench_plus.problems import Place, Problem, Scored, ShownScore, problems
+from labelbench_plus.problems import Guard, Place, Problem, Scored, ShownScore, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import ItemView, Providers
 
@@ -51,6 +51,23 @@ ANSWERED = Capability(
     attributes=("answer_likelihood",),
     hidden=True,
 )
+PULLED = Capability(
+    "answer_gradients",
+    "(n, p) float32",
+    "always",
+    "a forward and a backward pass over prompts and answers",
+    "gradients of the base's loss on what the oracle would answer, sketched, for bounds",
+    attributes=("answer_gradients",),
+    hidden=True,
+)
+WANTED = Capability(
+    "target_gradients",
+    "(t, p) float32",
+    "always",
+    "a forward and a backward pass over the seed demonstrations",
+    "those of the t seed demonstrations",
+    attributes=("target_gradients",),
+)
 
 
 def _built(names: tuple[str, ...]) -> tuple[Evaluation, ...]:
@@ -69,7 +86,8 @@ class InstructionTuning(Problem):
     Scores: those of the evaluations, of which the first one's ranks; `tasks_covered`, how many of the pool's tasks were
     bought of, seed demonstrations not counted; and what the model's greedy answers to the test set are like:
     `validity` (they ended and are not blank), `distinct_1` and `distinct_2`, `response_tokens`, and `base_kl`, how far
-    it went from the base. A score that rises while validity or distinctness fall is a collapse, not a gain.
+    it went from the base. A strategy that ranks above the baseline with less than half of its validity or distinctness
+    collapses, and boards say so.
 
     Parameters
     ----------
@@ -86,7 +104,7 @@ class InstructionTuning(Problem):
     query = "pool"
     task = "instruction"
     unit = "responses"
-    declares = (ANSWERED, TASKS, TOKENS)
+    declares = (ANSWERED, PULLED, TASKS, TOKENS, WANTED)
     precedence = COLUMNS
 
     prompts: Annotated[PromptSource, From("prompts")]
@@ -111,8 +129,9 @@ class InstructionTuning(Problem):
 
     @property
     def provides(self) -> frozenset[str]:  # type: ignore[override]
-        told = frozenset() if self.annotator.paid else frozenset({"truth", ANSWERED.name})
-        return COLUMNS | told
+        targets = {WANTED.name} if self.prompts.beside().get(SEED_LINE) else set()
+        told = set() if self.annotator.paid else {"truth", ANSWERED.name, PULLED.name}
+        return COLUMNS | targets | told
 
     def fingerprint(self) -> str:
         parts = (self.prompts.fingerprint(), self.base.fingerprint(), self.annotator.fingerprint())
@@ -135,6 +154,10 @@ class InstructionTuning(Problem):
         about = [("tasks_covered", True), ("validity", True), ("distinct_2", True), ("response_tokens", False)]
         far = ShownScore("base_kl", False, "how far from the base, no fault in itself")
         return (*(ShownScore(*each) for each in (*others, *about)), far)
+
+    def guards(self) -> tuple[Guard, ...]:
+        # Beside the baseline's, not the base's: an untuned base may ramble on, and then has nothing to keep.
+        return Guard("validity"), Guard("distinct_2")
 
     def dataset_name(self) -> str:
         return self.prompts.dataset_name()
@@ -177,10 +200,10 @@ class InstructionInstance:
         device, can_be_bought = self._device, self.oracle.candidates(ledger)
         candidates = torch.as_tensor(can_be_bought, device=device)
         labelled = torch.as_tensor(ledger.answered_items, dtype=torch.long, device=device)
-        told = self.oracle.reveal(can_be_bought)[0] if needs & {ANSWERED.name, *HIDDEN} else None
+        told = self.oracle.reveal(can_be_bought)[0] if needs & {ANSWERED.name, PULLED.name, *HIDDEN} else None
         return ItemView(
             needs,
-            _providers(needs, self._pool, self._tasks, candidates.clone(), labelled.clone(), model, told),
+            _providers(needs, self._pool, self._tasks, candidates.clone(), labelled.clone(), model, told, self._seed),
             candidates,
             labelled,
             ledger.answered_answers.astype(object),
@@ -237,8 +260,9 @@ def _providers(
     labelled: Tensor,
     model: LanguageModel | None,
     told: np.ndarray | None,
+    seed: tuple[Demonstration, ...],
 ) -> Providers:
-    """The functions behind a view. A free function: its closures reach prompts and models, and of answers none.
+    """The functions behind a view. A free function: its closures reach prompts, models and what everybody is handed.
 
     `told` is what the oracle would answer, for bounds alone.
     """
@@ -252,6 +276,7 @@ def _providers(
     found: dict[str, tuple[str, Callable[[], Any]]] = {
         **providers_of_model(needs, model, pool.at, candidates, labelled),
         "num_classes": ("num_classes", lambda: max(2, int(tasks.max()) + 1)),
+        WANTED.name: (WANTED.name, lambda: _gradients(pool, seed, candidates)),
     }
     for name, whole in columns.items():
         found[name] = (name, partial(_rows, whole, candidates))
@@ -259,6 +284,8 @@ def _providers(
     if told is not None:
         found["truth"] = ("truth", lambda: told)
         found[ANSWERED.name] = (ANSWERED.name, lambda: _likelihood(pool, candidates, told))
+        asked = tuple(map(Demonstration, pool.at(candidates), told.tolist()))
+        found[PULLED.name] = (PULLED.name, lambda: _gradients(pool, asked, candidates))
     return found
 
 
@@ -266,6 +293,13 @@ def _rows(whole: Callable[[], np.ndarray], items: Tensor) -> Tensor:
     import torch
 
     return torch.as_tensor(whole()[items.cpu().numpy()], device=items.device)
+
+
+def _gradients(pool: PromptPool, demonstrations: Sequence[Demonstration], items: Tensor) -> Tensor:
+    """(n, p) float32: what the base would learn from each, on the device of items."""
+    from labelbench_plus.language.gradients import answer_gradients
+
+    return answer_gradients(pool.model, demonstrations).to(items.device)
 
 
 def _likelihood(pool: PromptPool, items: Tensor, answers: np.ndarray) -> Tensor:

@@ -10,7 +10,9 @@ from labelbench_plus.annotators import Annotator
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.contracts.capabilities import Needs
 from labelbench_plus.contracts.prompts import Prompt, PromptData, TestItem
+from labelbench_plus.inputs.conversations import Demonstration
 from labelbench_plus.language.annotated import AnnotatedOracle
+from labelbench_plus.language.gradients import answer_gradients
 from labelbench_plus.language.options import Decoding
 from labelbench_plus.language.prompt_pool import PromptPool
 from labelbench_plus.language.sitting import ModelSitting
@@ -112,7 +114,15 @@ def test_what_fits_and_what_is_refused():
         return incompatibilities(RunSpec(problem(), trainer, strategy(given), initial, (5.0, 5.0), 0))
 
     geometric = ["k_center", "facility_location", "log_det", "graph_cut", "typiclust", "probcover", "lcmd", "d_optimal"]
-    for name in [*geometric, "random", "max_uncertainty", "mean_uncertainty", "task_diversity", "answer_quality"]:
+    for name in [
+        *geometric,
+        "random",
+        "max_uncertainty",
+        "mean_uncertainty",
+        "task_diversity",
+        "answer_quality",
+        "gradient_similarity",
+    ]:
         assert not reasons(name), name
     (margin,) = {reason.partition(";")[0] for reason in reasons("margin")}
     assert margin == "strategy 'margin' needs probabilities"
@@ -239,6 +249,30 @@ def test_bounds_are_told_what_answers_are_like(tmp_path):
     assert view.answer_likelihood[:, 0].tolist() == [len(answer.encode()) + 2 for answer in view.truth]  # " Paris</s>"
     hidden = instance.view(frozenset({"features"}), Ledger(), None, 5.0)
     assert not {"truth", "answer_likelihood"} & hidden._providers.keys()
+
+
+def test_what_answers_would_teach_is_told_to_bounds_where_something_is_wanted(tmp_path):
+    """The cosine with what the seed demonstrations would teach, by another way: one answer at a time."""
+    needs, data = frozenset({"answer_gradients", "target_gradients"}), problem().prompts.load()
+    view = opened(tmp_path).view(needs, Ledger(), None, 5.0)
+    model, asked = PromptPool([], BASE, Template("plain"), Decoding(4), tmp_path, "cpu").model, []
+    for prompt, answer in zip(data.pool, data.pool_answers, strict=True):
+        asked.append(answer_gradients(model, [Demonstration(prompt.said, answer)])[0])
+    own, wanted = (
+        torch.nn.functional.normalize(each, dim=1) for each in (torch.stack(asked), answer_gradients(model, data.seed))
+    )
+    order = (own @ wanted.mean(dim=0)).argsort(descending=True).tolist()
+    assert strategy("gradient_similarity").select(view, 5, None).tolist() == order[:5]
+    assert "target_gradients" not in problem(prompts={**EXAMPLE["prompts"], "demonstrations": 0}).provides
+    hidden = opened(tmp_path).view(frozenset({"features"}), Ledger(), None, 5.0)
+    assert "answer_gradients" not in hidden._providers
+
+
+def test_boards_watch_that_answers_stay_whole():
+    assert [(guard.score, guard.reference) for guard in problem().guards()] == [
+        ("validity", None),
+        ("distinct_2", None),
+    ]
 
 
 def test_a_pool_of_one_task_has_classes_enough(tmp_path):
