@@ -126,6 +126,16 @@ def with_suggestions(error: ValidationError, plugin: str, known: Collection[str]
     return ValidationError.from_exception_data(error.title, faults)
 
 
+def too_large(plugin: str, given: Mapping[str, Any], beyond: Mapping[str, int]) -> ValidationError:
+    """That these hyperparameters of a plugin are larger than they may be: by name, what each may be at most."""
+    faults: list[InitErrorDetails] = []
+    for name, most in beyond.items():
+        what = f"must be at most {most:,} (got {given[name]})"
+        kind = PydanticCustomError("plugin", "{what}", {"what": what})
+        faults.append(InitErrorDetails(type=kind, loc=(name,), input=given[name]))
+    return ValidationError.from_exception_data(plugin, faults)
+
+
 def _common(left: Sequence[Any], right: Sequence[Any]) -> int:
     """How many leading parts two paths share."""
     return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))

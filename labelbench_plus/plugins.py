@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import re
@@ -28,15 +27,18 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
-from labelbench_plus.faults import did_you_mean, with_article, with_suggestions
+from labelbench_plus.entries import BUILT_IN as BUILT_IN
+from labelbench_plus.entries import Entry as Entry
+from labelbench_plus.entries import installed
+from labelbench_plus.faults import did_you_mean, too_large, with_article, with_suggestions
 from labelbench_plus.marks import Infra as Infra
 from labelbench_plus.marks import Outside as Outside
 from labelbench_plus.marks import Since as Since
+from labelbench_plus.marks import before, beyond, default_of, marks_of, unsaid
 from labelbench_plus.reference import Reference
 from labelbench_plus.shown import printable
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-BUILT_IN = "built in"
 SHOWN_FIRST = ("problems", "datasets", "encoders", "conditions", "strategies", "trainers")
 RESERVED_FIELDS = frozenset({"name", "version"})
 STRANGERS = "strangers"  # what validation is told: who answers for plugins that may not be imported here
@@ -117,15 +119,6 @@ class Strangers(Protocol):
 
 
 P = TypeVar("P", bound=Plugin)
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """Where a plugin name leads, known without importing it."""
-
-    name: str
-    origin: str
-    target: str
 
 
 class Registry(Generic[P]):
@@ -229,7 +222,8 @@ class Registry(Generic[P]):
         """Build a plugin from what a suite says: a name, or a mapping with `name` and hyperparameters.
 
         A `version` in the mapping is checked against the installed plugin's, so that a run is never continued by
-        code that means something else.
+        code that means something else. Such a mapping is a description: fields that it lacks because they are newer
+        (`Since`) get what the plugin did before it had them.
 
         `strangers` answers for plugins that may not be imported here. A built-in with one in a field is one of them.
 
@@ -256,6 +250,10 @@ class Registry(Generic[P]):
             what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
+        if "version" in params:
+            fields = {**before(_hints(cls)), **fields}
+        if large := beyond(_hints(cls), fields):
+            raise too_large(cls.name, fields, large)
         context = {STRANGERS: strangers, "inside": True}
         try:
             return _adapter(cls).validate_json(json.dumps(fields), strict=True, context=context)  # type: ignore[arg-type]
@@ -266,29 +264,8 @@ class Registry(Generic[P]):
 
     @cached_property
     def _installed(self) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
-        spec = importlib.util.find_spec(self.group)
-        for folder in spec.submodule_search_locations or [] if spec else []:
-            for file in sorted(Path(folder).rglob("*.py")):
-                parts = file.relative_to(folder).with_suffix("").parts
-                if not any(part.startswith("_") for part in parts):
-                    found[parts[-1]] = Entry(parts[-1], BUILT_IN, ".".join((self.group, *parts)))
-        for point in _entry_points(tuple(sys.path)).select(group=self.group):
-            origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown package"
-            entry = Entry(point.name, origin, point.value)
-            if (taken := found.get(point.name)) is None:
-                found[point.name] = entry
-            elif taken.origin == BUILT_IN:
-                self.refused.append(entry)
-            else:  # neither stranger has the better claim, so using the name is an error that names both
-                found[point.name] = Entry(point.name, f"{taken.origin} and {origin}", "")
+        found, self.refused = installed(self.group)
         return found
-
-
-@cache
-def _entry_points(path: tuple[str, ...]) -> Any:  # EntryPoints, for which Python 3.11 has another class
-    """Those of every package installed on `path`: read once, as every package's files are opened for it."""
-    return importlib.metadata.entry_points()
 
 
 class From:
@@ -363,17 +340,17 @@ def describe(plugin: Plugin, *, semantic_only: bool = False) -> dict[str, Any]:
     """The mapping that `Registry.build` turns back into an equal plugin: name, version, every hyperparameter.
 
     With `semantic_only`, fields marked `Infra` are left out: what remains is the plugin's part of a run's identity.
-    Fields marked `Since` are left out at their defaults, always.
+    Fields marked `Since` are left out where the plugin does what it did before it had them, always.
     """
     if isinstance(plugin, Described):
         return plugin.description(semantic_only=semantic_only)
     described: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
     hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
-        marks, value = getattr(hints[field.name], "__metadata__", ()), getattr(plugin, field.name)
+        marks, value = marks_of(hints[field.name]), getattr(plugin, field.name)
         if semantic_only and any(isinstance(mark, Infra) for mark in marks):
             continue
-        if any(isinstance(mark, Since) for mark in marks) and value == _default(field):
+        if any(isinstance(mark, Since) for mark in marks) and value == unsaid(field, marks):
             continue
         described[field.name] = _plain(value, semantic_only)
     return described
@@ -397,19 +374,19 @@ def is_built_in(plugin: Plugin) -> bool:
 
 
 def label(plugin: Plugin) -> str:
-    """What tables call a plugin: its name, and the hyperparameters that differ from their defaults."""
+    """What tables call a plugin: its name, and the hyperparameters that differ from their defaults.
+
+    Of a newer field (`Since`) it is what was done before that goes unsaid, so that published labels keep their meaning.
+    """
     if isinstance(plugin, Described):
         return plugin.caption()
     changed = []
+    hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
         value = getattr(plugin, field.name)
-        if value != _default(field):
+        if value != unsaid(field, marks_of(hints[field.name])):
             changed.append(label(value) if isinstance(value, Plugin) else f"{field.name}={_shown(value)}")
     return f"{plugin.name}({', '.join(changed)})" if changed else plugin.name
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
 
 def _shown(value: Any) -> str:
@@ -419,7 +396,7 @@ def _shown(value: Any) -> str:
         return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
     if dataclasses.is_dataclass(value):
         parts = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return f"({', '.join(f'{field.name}={_shown(part)}' for field, part in parts if part != _default(field))})"
+        return f"({', '.join(f'{field.name}={_shown(part)}' for field, part in parts if part != default_of(field))})"
     return printable(str(value))
 
 

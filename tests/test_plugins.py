@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from labelbench_plus.plugins import Infra, PluginError, Since, describe, kinds, label, load_plugin_file, registry
@@ -159,6 +160,50 @@ def test_a_field_added_later_is_silent_at_its_default(scratch):
     assert scratch.build({**published, "margin": 0.5}) == Grown()
     assert scratch.build({**published, "margin": 0.75}).margin == 0.75
     assert label(Grown(margin=0.75)) == "grown(margin=0.75)"
+
+
+def test_a_field_added_later_may_have_a_better_default_than_what_was_done_before(scratch):
+    """What was published keeps its id, its config and its label; who asks anew gets the better one."""
+
+    @scratch.register("bettered")
+    @dataclass(frozen=True)
+    class Bettered(scratch.base):
+        """Has learned something."""
+
+        size: int = 3
+        margin: Annotated[float, Since("0.2", before=0.0)] = 0.5
+
+    published = {"name": "bettered", "version": 1, "size": 3}
+    assert describe(Bettered(margin=0.0), semantic_only=True) == describe(Bettered(margin=0.0)) == published
+    assert describe(Bettered()) == {**published, "margin": 0.5}
+    assert label(Bettered(margin=0.0)) == "bettered" and label(Bettered()) == "bettered(margin=0.5)"
+    assert scratch.build("bettered") == scratch.build({"name": "bettered", "size": 3}) == Bettered()
+    assert scratch.build(published) == Bettered(margin=0.0)
+    for margin in (0.0, 0.25, 0.5):
+        assert scratch.build(describe(Bettered(margin=margin))) == Bettered(margin=margin)
+
+
+def test_whole_numbers_have_an_end(scratch):
+    @scratch.register("long")
+    @dataclass(frozen=True)
+    class Long(scratch.base):
+        """Takes its time."""
+
+        epochs: Annotated[int, Ge(1)] = 3
+        hidden: tuple[int, ...] = (2, 2)
+        world_seed: int = 0
+        pairs: Annotated[int, Ge(1), Le(10**12)] = 3
+
+    with pytest.raises(ValidationError, match=r"epochs\n.*must be at most 1,000,000,000 \(got 100000000000000\)"):
+        scratch.build({"name": "long", "epochs": 10**14})
+    with pytest.raises(ValidationError, match="hidden"):
+        scratch.build({"name": "long", "hidden": [4, 10**14]})
+    with pytest.raises(ValidationError, match=r"world_seed\n.*must be at most 9,223,372,036,854,775,807"):
+        scratch.build({"name": "long", "world_seed": 2**63})
+    assert scratch.build({"name": "long", "epochs": 10**9, "world_seed": 2**62}).epochs == 10**9
+    assert scratch.build({"name": "long", "pairs": 10**12}).pairs == 10**12
+    with pytest.raises(ValidationError, match="less than or equal to"):
+        scratch.build({"name": "long", "pairs": 10**13})
 
 
 def test_a_result_of_another_version_is_not_taken_for_this_one():

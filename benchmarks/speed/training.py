@@ -93,7 +93,7 @@ def our_fit(
     method: str, reads: str, how: plain.Schedule, width: int, data: ClassificationData, streams: Streams
 ) -> Any:
     network = {"name": "perceptron"} if reads == "features" else {"name": "small_cnn", "width": width}
-    own = {"ratio": how.ratio, "threshold": how.threshold} if method == "FlexMatch" else {}
+    own = {"ratio": how.ratio, "threshold": how.threshold, "labels_first": 0.0} if method == "FlexMatch" else {}
     shared = {name: getattr(how, name) for name in ("steps", "batch", "learning_rate", "weight_decay", "warmup", "ema")}
     trainer = registry("trainers").build(
         {"name": METHODS[method], "network": network, "augment": AUGMENT[reads], "copies": COPIES, **shared, **own}

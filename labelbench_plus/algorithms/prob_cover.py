@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import torch
@@ -20,6 +21,8 @@ from labelbench_plus.algorithms.k_means import k_means
 
 GRAPH_BYTES = 2 * 2**30
 """Memory that the graph of covered pairs may take before it is refused."""
+
+logger = logging.getLogger(__name__)
 
 _EDGE_BYTES = 10  # at the peak: six while an edge waits, four in its list
 _SAMPLE = 256
@@ -98,6 +101,8 @@ class Coverage:
         centers = check_centers(features, centers)
         self.rows, self.device = features.shape[0], features.device
         self._graph = _ball_graph(features, delta, graph_bytes, chunk_bytes)
+        if self.rows > 1 and bool((self._graph.counts <= 1).all()):
+            logger.warning("no ball of radius %.3g holds a row besides its own: rows are picked in their order", delta)
         self._at_start = torch.zeros(self.rows, dtype=torch.bool, device=self.device)
         if centers is not None:
             nearest = nearest_neighbours(features, 1, points=centers.unique(dim=0), chunk_bytes=chunk_bytes)

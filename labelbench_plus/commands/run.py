@@ -49,6 +49,7 @@ def run(
     """
     if device == "cpu":  # CUDA is of no use to a fork
         one_thread()
+    from labelbench_plus.running.drift import changed_since
     from labelbench_plus.running.job import Mirror, Where, local_jobs
     from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
@@ -65,6 +66,11 @@ def run(
     if work:
         check_writable(out, "--out")
     say(f"{loaded.suite}: {len(runs)} runs, {done} done, {len(work)} to do, in {out}")
+    for name, count in changed_since(runs, out, where.plugin_files).items():
+        say(
+            f"note: {counted(count, 'finished run')} had another content of {name} and will not be computed again; its "
+            "plugin's `version`, raised, makes new ones"
+        )
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
         with progress:

@@ -13,7 +13,9 @@ import numpy as np
 from labelbench_plus.content import hash_files, remembered
 from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint
+from labelbench_plus.datasets._labels import only_elsewhere
 from labelbench_plus.datasets._splits import stratified_split
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.inputs.hub import table
 from labelbench_plus.inputs.image_files import ImageFiles
 from labelbench_plus.inputs.prompts import SIMPLE
@@ -80,16 +82,21 @@ class HuggingFace(Dataset):
         found = table("data set 'hugging_face'", self.hub, self.folder, self.config, self.revision)
         wanted = [name for name in (self.pool, self.validation, self.test) if name is not None]
         if missing := [name for name in wanted if name not in found]:
-            raise ValueError(f"{self._called} has no split {', '.join(missing)}; it has {', '.join(found)}")
+            hint = did_you_mean(missing[0], found)
+            raise ValueError(f"{self._called} has no split {', '.join(missing)}; it has {', '.join(found)}{hint}")
         splits = {name: found[name] for name in wanted}
         features = splits[self.pool].features
+        if absent := [name for name in (self.label, self.inputs) if name is not None and name not in features]:
+            hint = did_you_mean(absent[0], features)
+            raise ValueError(f"{self._called} has no column {', '.join(absent)}; it has {', '.join(features)}{hint}")
         label = self.label or _label_column(features, self._called)
         column = self.inputs or _input_column(features, label, self._called)
-        if absent := [name for name in (label, column) if name not in features]:
-            raise ValueError(f"{self._called} has no column {', '.join(absent)}; it has {', '.join(features)}")
         names, labels = _classes(splits, label, self._called)
         parts = {name: Split(_inputs(split, column), labels[name]) for name, split in splits.items()}
         pool = parts[self.pool]
+        elsewhere = {name: part.labels for name, part in parts.items() if name != self.pool}
+        if unlearned := only_elsewhere(pool.labels, elsewhere, names):
+            raise ValueError(f"{self._called}: {unlearned}")
         if self.validation is not None:
             validation = parts[self.validation]
         else:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.leaderboard.results import Results, write_results
 from labelbench_plus.leaderboard.runs import COLUMNS, LATER_COSTS, About, BoardMeta
 from labelbench_plus.spec import canonical
@@ -100,7 +101,8 @@ def as_results(
         raise ImportRefused("there is no run to import")
     known = sorted({name for run in runs for name in run.scores})
     if metric not in known:
-        raise ImportRefused(f"no run has the metric {metric!r}; there are: {', '.join(known)}")
+        hint = did_you_mean(metric, known)
+        raise ImportRefused(f"no run has the metric {metric!r}; there are: {', '.join(known)}{hint}")
     grids: dict[str, tuple[float, ...]] = {}
     for run in runs:
         grids[run.problem] = max(grids.get(run.problem, ()), run.grid, key=len)

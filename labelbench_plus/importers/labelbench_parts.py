@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.importers.imported import ImportRefused
 
 Config = Mapping[str, Any]
@@ -84,7 +85,8 @@ def dataset(name: str, remarks: Remarks) -> tuple[str, list[Part]]:
             f"its strategies expect one (here: {MULTI_LABEL[base]})"
         )
     if base not in DATASETS:
-        raise ImportRefused(f"data set {name!r} has none like it here; known: {', '.join(DATASETS)}")
+        hint = did_you_mean(base, DATASETS)
+        raise ImportRefused(f"data set {name!r} has none like it here; known: {', '.join(DATASETS)}{hint}")
     conditions: list[Part] = []
     if imbalanced:
         if not classes.isdigit() or int(classes) < 2:

@@ -204,6 +204,9 @@ def _unlabelled(config: Config, steps: int, found: Part, remarks: Remarks) -> No
         )
     if name == "softmatch" and not config["dist_uniform"]:
         remarks("uniform_alignment", "dist_uniform false aligns with the labelled predictions there; no alignment here")
+    if name in ("flexmatch", "freematch", "softmatch"):
+        found["labels_first"] = 0.0
+        remarks("labels_first", "pseudo-labels count from the first step there; a share of the steps, 0.25 if left out")
     if name == "uda":
         remarks("threshold", "there the mean over what passes, NaN if nothing does; here over the whole batch")
 

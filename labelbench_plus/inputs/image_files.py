@@ -13,6 +13,9 @@ import numpy as np
 
 from labelbench_plus.content import hash_files
 
+SIXTEEN_BITS = ("PNG", "PPM")
+"""Formats of which PIL reads 16 bits of grey as 32."""
+
 
 class UnreadableInput(ValueError):
     """An example cannot be read. The message names it."""
@@ -61,12 +64,17 @@ class ImageFiles:
     def decode(self, i: int) -> np.ndarray:
         """Pixels of image `i`: uint8 (height, width, 3), RGB, as PIL reads them; orientation marks are not followed.
 
-        Grey images get three equal channels, palettes and CMYK are converted, transparency is dropped.
+        * Grey images get three equal channels, black and white ones 0 and 255.
+        * Of 16 bits a channel the upper eight count (⌊v / 256⌋), in grey images as in those with colours.
+        * Palettes are looked up, CMYK and other colour spaces are converted by PIL, without a colour profile.
+        * Transparency is dropped: what counts is the colour that a pixel has beneath it.
+        * Of several frames or pages the first counts.
 
         Raises
         ------
         UnreadableInput
-            It is no image, or has more than 8 bits a channel; the message names it.
+            It is no image, or its numbers have no range that could be brought to 8 bits (32 bits, floating point); the
+            message names it.
         """
         from PIL import Image, UnidentifiedImageError
 
@@ -74,9 +82,7 @@ class ImageFiles:
         try:
             stored = self.source.read(row)
             with Image.open(io.BytesIO(stored)) as image:
-                if image.mode in ("I", "F") or image.mode.startswith("I;"):
-                    raise ValueError(f"it has more than 8 bits a channel (PIL mode {image.mode}): bring it to 8 bits")
-                return np.array(image.convert("RGB"))
+                return _rgb(image)
         except UnidentifiedImageError as error:
             what = f"its {len(stored)} bytes are no image of a known format" if stored else "the file is empty"
             raise UnreadableInput(f"image {self.source.name(row)} cannot be decoded: {what}") from error
@@ -181,6 +187,20 @@ class ParquetImages:
             digest.update(f"{Path(file).name}\0{held}".encode())
         digest.update(np.ascontiguousarray(rows, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def _rgb(image: Any) -> np.ndarray:
+    """A PIL image as (height, width, 3) uint8."""
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format in SIXTEEN_BITS)
+    if deep:
+        grey = np.asarray(image).astype(np.int64) >> 8
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        raise ValueError(
+            f"its numbers (PIL mode {image.mode}) have no range that could be brought to 8 bits: save it with 8 or 16 "
+            "bits a channel"
+        )
+    return np.array(image.convert("RGB"))
 
 
 def _metadata(file: str) -> Any:

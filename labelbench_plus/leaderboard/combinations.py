@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import format_cells
 from labelbench_plus.leaderboard.setting import BoardSetting
@@ -144,7 +145,8 @@ def report(board: Board, reference: str | None) -> str:
     if not found:
         raise ValueError("there is no problem with two trainers, so there is nothing to combine")
     if reference is not None and reference not in known:
-        raise ValueError(f"no trainer is called {reference!r}; there are {', '.join(known)}")
+        hint = did_you_mean(reference, known)
+        raise ValueError(f"no trainer is called {reference!r}; there are {', '.join(known)}{hint}")
     meta, blocks = board.meta, []
     for group in found:
         table = group.table(meta.baseline)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
 
 from labelbench_plus.metrics import Metric, metrics
 from labelbench_plus.reference import Reference
@@ -26,7 +28,7 @@ class ExpectedCalibrationError(Metric):
     reference = Reference(("Guo", "others"), 2017)
     higher_is_better = False
 
-    bins: int = 15
+    bins: Annotated[int, Ge(1)] = 15
 
     def score(self, probabilities: Tensor, labels: Tensor) -> float:
         import torch

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,7 @@ from labelbench_plus.pairs.arrays import (
     member_checksums,
     member_rows,
     member_shape,
+    member_texts,
 )
 from labelbench_plus.pairs.columns import open_parquet, read_column, scores
 from labelbench_plus.pairs.papers import DATACOMP
@@ -40,6 +43,13 @@ SCORES: dict[Teacher, str] = {
     "dfn_p": "dfn-p-clip-vit-b32-score",
 }
 TARGET_ROWS = 65_536
+COMPARED = 64
+"""Rows of a shard whose score is held against its vectors: files that were mixed up differ in nearly all."""
+
+APART = 0.02
+"""More than half precision leaves between a score and the cosine of the vectors."""
+
+logger = logging.getLogger(__name__)
 
 
 @pair_pools.register("datacomp")
@@ -49,7 +59,9 @@ class DataComp(PairPool):
 
     Members of the npz files are read in pieces; vectors are taken as stored, not normalised again. A shard is a pair of
     files. Uids, widths and row counts are checked when the pool is opened; zero or non-finite vectors are found when
-    they are read, and never selected.
+    they are read, and never selected. When a shard's vectors are read, what its two files say of the same rows is
+    compared: uids, where the npz file has them too, must be equal, and a similarity score that is not the cosine of the
+    vectors is told with its row.
 
     Parameters
     ----------
@@ -85,6 +97,8 @@ class _OpenDataComp(OpenPool):
         self._pool = pool
         self._folder = pool.folder.expanduser()
         self.shards = _shards(pool, _state(pool))
+        self._compared: set[int] = set()
+        self._told = False
 
     def uids(self, shard: int) -> np.ndarray:
         path = self._parquet(shard)
@@ -104,7 +118,39 @@ class _OpenDataComp(OpenPool):
 
     def vectors(self, shard: int, side: Side, chunk: int) -> Iterator[np.ndarray]:
         path = self._folder / f"{self.shards[shard].name}.npz"
+        if shard not in self._compared:
+            self._compared.add(shard)
+            self._compare(shard, path)
         return member_rows(path, MEMBERS[self._pool.teacher][side], chunk)
+
+    def _compare(self, shard: int, path: Path) -> None:
+        """Hold the npz file of a shard against its parquet file.
+
+        Raises
+        ------
+        ValueError
+            It has uids, and they are others.
+        """
+        beside = self._parquet(shard)
+        if (stored := member_texts(path, "uid")) is not None:
+            for row, (ours, theirs) in enumerate(zip_longest(read_column(beside, "uid").to_pylist(), stored)):
+                if ours != theirs:
+                    raise ValueError(
+                        f"{beside} and {path.name}: row {row} is {ours!r} in the one, {theirs!r} in the other"
+                    )
+        column = SCORES[self._pool.teacher]
+        if self._told or not self.shards[shard].rows or column not in self.columns():
+            return
+        cosine = _cosines(path, MEMBERS[self._pool.teacher])
+        said = self.column(shard, column)[: len(cosine)]
+        apart = np.flatnonzero(np.abs(said - cosine) > APART)  # what is not finite is found elsewhere
+        if len(apart):
+            self._told = True  # a pool has thousands of shards, and one reason
+            logger.warning(
+                "%s: row %d has a %s of %.3f, and vectors in %s with a cosine of %.3f (%d of the %d rows looked at "
+                "differ): are they of the same samples and teacher? No further shard is told",
+                *(beside, apart[0], column, said[apart[0]], path.name, cosine[apart[0]], len(apart), len(cosine)),
+            )
 
     def targets(self) -> Iterator[np.ndarray]:
         for path in self._pool.targets:
@@ -117,6 +163,14 @@ class _OpenDataComp(OpenPool):
 
     def _parquet(self, shard: int) -> Path:
         return self._folder / f"{self.shards[shard].name}.parquet"
+
+
+def _cosines(path: Path, members: dict[Side, str]) -> np.ndarray:
+    """Of the first rows' image and text vectors; NaN where one is zero or not finite."""
+    images, texts = (next(member_rows(path, member, COMPARED)).astype(np.float64) for member in members.values())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (images * texts).sum(axis=1) / (np.linalg.norm(images, axis=1) * np.linalg.norm(texts, axis=1))
+    return np.asarray(found)
 
 
 def _state(pool: DataComp) -> tuple[object, ...]:

@@ -46,6 +46,27 @@ def member_checksums(path: Path, members: tuple[str, ...]) -> list[tuple[str, in
         return [(m, found[f"{m}.npy"].file_size, found[f"{m}.npy"].CRC) for m in members]
 
 
+def member_texts(path: Path, member: str) -> list[str] | None:
+    """A list of texts in an `.npz` file; None if it has no such member.
+
+    Raises
+    ------
+    ValueError
+        The member is something else.
+    """
+    with _archive(path) as archive:
+        if f"{member}.npy" not in archive.namelist():
+            return None
+        with archive.open(f"{member}.npy") as file:
+            try:
+                found = np.lib.format.read_array(file, allow_pickle=False)
+            except ValueError as error:
+                raise ValueError(f"{path}: {member} must hold texts ({error})") from error
+    if found.ndim != 1 or found.dtype.kind not in "US":
+        raise ValueError(f"{path}: {member} must hold texts, got {found.dtype} {found.shape}")
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in found.tolist()]
+
+
 def load_matrix(path: Path) -> np.ndarray:
     """A matrix of floats from a `.npy` file (mapped) or a `.pt` file that holds one tensor.
 

@@ -11,6 +11,7 @@ import torch
 
 from labelbench_plus.algorithms.blocks.stream_top_n import Cut, Part, Uids, at_least, top_n, top_n_with_ties
 from labelbench_plus.contracts.pair_pools import OpenPool
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.pairs.columns import exact_scores
 from labelbench_plus.pairs.reading import CHUNK_ROWS, PoolReader, ShardReader
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, State
@@ -85,7 +86,7 @@ def check_columns(stages: Sequence[Stage], pool: OpenPool) -> None:
     known = pool.columns()
     for stage in stages:
         if missing := [name for name in stage.scorer.columns if name not in known]:
-            what = f"{', '.join(missing)} (it has {', '.join(known) or 'none'})"
+            what = f"{', '.join(missing)}{did_you_mean(missing[0], known)} (it has {', '.join(known) or 'none'})"
             raise ValueError(f"strategy {stage.scorer.name!r} reads columns that the pool does not have: {what}")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from labelbench_plus.faults import did_you_mean
+
 WHOLE = 2**53
 """Whole numbers up to here are doubles too."""
 
@@ -43,7 +45,7 @@ def read_column(path: Path, name: str) -> Any:
     with open_parquet(path) as file:
         known = file.schema_arrow.names
         if name not in known:
-            raise KeyError(f"{path}: has no column {name!r} (it has {', '.join(known)})")
+            raise KeyError(f"{path}: has no column {name!r}{did_you_mean(name, known)} (it has {', '.join(known)})")
         try:
             return file.read(columns=[name], use_threads=False)[name].combine_chunks()
         except (pa.ArrowException, OSError) as error:

@@ -12,6 +12,7 @@ from annotated_types import Ge, Interval
 
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.datasets.fashion_mnist import FashionMNIST
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.seeding import Streams
@@ -69,7 +70,8 @@ class CorruptedImages(SourceProblem):
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
-            raise ValueError(f"unknown corruption {self.corruption!r}; there are {', '.join(CORRUPTIONS)}")
+            hint = did_you_mean(self.corruption, CORRUPTIONS)
+            raise ValueError(f"unknown corruption {self.corruption!r}; there are {', '.join(CORRUPTIONS)}{hint}")
         if self.target_labels > self.per_task:
             raise ValueError(f"target_labels: {self.target_labels} is more than the {self.per_task} images of a task")
 

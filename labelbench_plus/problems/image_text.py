@@ -10,6 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from labelbench_plus.answers import MASK
 from labelbench_plus.budget import Ledger, Purchase
@@ -60,7 +61,7 @@ class ImageText(Problem):
 
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["zero_shot", "zero_shot_balanced", "retrieval"] = "zero_shot"
-    retrieval_among: int = 128
+    retrieval_among: Annotated[int, Ge(2)] = 128
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
+
 from labelbench_plus.contracts.pair_pools import PairPool
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Place, problems
@@ -28,7 +30,7 @@ class LinearAlignmentProblem(ImageText):
 
     pool: Annotated[PairPool, From("pair_pools")]
     metric: Literal["raw", "cosine", "retrieval"] = "raw"  # type: ignore[assignment]
-    retrieval_among: int = 128
+    retrieval_among: Annotated[int, Ge(2)] = 128
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:

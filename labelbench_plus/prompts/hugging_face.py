@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.inputs.conversations import Turn, turns
 from labelbench_plus.inputs.hub import table
 from labelbench_plus.plugins import Infra, Outside, Since
@@ -66,12 +67,14 @@ class HuggingFace(Divided):
         found = table("prompt source 'hugging_face'", self.hub, self.folder, self.config, self.revision, self.files)
         called = f"data set {self.hub}" if self.hub else str(self.folder)
         if self.split not in found:
-            raise ValueError(f"{called} has no split {self.split}; it has {', '.join(found)}")
+            hint = did_you_mean(self.split, found)
+            raise ValueError(f"{called} has no split {self.split}; it has {', '.join(found)}{hint}")
         rows = found[self.split]
         asked = [self.messages] if self.messages is not None else [self.prompt, self.answer]
         wanted = [*asked, *([self.task] if self.task is not None else [])]
         if absent := [name for name in wanted if name not in rows.features]:
-            raise ValueError(f"{called} has no column {', '.join(absent)}; it has {', '.join(rows.features)}")
+            hint = did_you_mean(absent[0], rows.features)
+            raise ValueError(f"{called} has no column {', '.join(absent)}; it has {', '.join(rows.features)}{hint}")
         for number, row in enumerate(rows.select_columns(wanted)):
             task = str(row[self.task]) if self.task is not None else "prompts"
             try:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._missing import not_here
 from labelbench_plus.prompts._split import Divided, Question
@@ -47,7 +48,9 @@ class Reasoning(Divided):
         package = _package()
         known = importlib.import_module(f"{package.__name__}.factory").DATASETS
         if unknown := sorted(set(self.families) - {*known}):
-            raise ValueError(f"reasoning-gym has no family {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            hint = did_you_mean(unknown[0], known)
+            there = ", ".join(sorted(known))
+            raise ValueError(f"reasoning-gym has no family {', '.join(unknown)}; it has {there}{hint}")
         for family in dict.fromkeys(self.families):
             found: dict[str, str] = {}
             for entry in package.create_dataset(family, size=self.each, seed=self.seed):

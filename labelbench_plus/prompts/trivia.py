@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._missing import not_here
@@ -48,7 +49,8 @@ class Trivia(Divided):
     def questions(self) -> Iterator[Question]:
         files = {file.stem: file for file in sorted(self._folder().glob("*.yaml"))}
         if missing := sorted(set(self.categories) - {*files}):
-            raise ValueError(f"trivia has no category {', '.join(missing)}; it has {', '.join(files)}")
+            hint = did_you_mean(missing[0], files)
+            raise ValueError(f"trivia has no category {', '.join(missing)}; it has {', '.join(files)}{hint}")
         for category, file in files.items():
             if not self.categories or category in self.categories:
                 for asked, accepted in _lists(file).items():

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from labelbench_plus import __version__
+from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import registry
 
 Kind = Literal[
@@ -56,7 +57,10 @@ def new_file(kind: Kind, name: str, folder: Path, family: str | None = None, tas
     in_tree = home.is_dir()
     if family is not None and not (in_tree and (home / family).is_dir()):
         there = sorted(path.parent.name for path in home.glob("[a-z]*/__init__.py"))
-        raise ScaffoldError(f"--family {family}: no such folder in {home}; there are {', '.join(there) or 'none'}")
+        hint = did_you_mean(family, there)
+        raise ScaffoldError(
+            f"--family {family}: no such folder in {home}; there are {', '.join(there) or 'none'}{hint}"
+        )
     file = (home / family if family else home) / f"{name}.py" if in_tree else folder / f"{name}.py"
     _write({file: _render(template, name, kind=kind, task=task)})
     if in_tree:

@@ -52,10 +52,7 @@ def manifest(
         (`isolation.suites.as_manifest`).
     plugin_files: given with --plugin.
     """
-    others = code_of_run(
-        [each for each in (spec.problem, spec.trainer, spec.strategy, spec.initial, spec.proxy) if each is not None],
-        plugin_files,
-    )
+    others = others_code_of(spec, plugin_files)
     return {
         "run": spec.id,
         "identity": spec.identity,
@@ -85,6 +82,12 @@ def _settled(spec: RunSpec, device: str) -> dict[str, str]:
         for part in with_parts(plugin) if plugin is not None else ():
             found |= {f"{part.name} {what}": value for what, value in part.settled(device).items()}
     return found
+
+
+def others_code_of(spec: RunSpec, plugin_files: Sequence[Path]) -> dict[str, str]:
+    """Hashes by name of what a run's plugins come from; empty where all of them come with this package."""
+    plugins = (spec.problem, spec.trainer, spec.strategy, spec.initial, spec.proxy)
+    return code_of_run([each for each in plugins if each is not None], plugin_files)
 
 
 class CodeDiffers(Exception):

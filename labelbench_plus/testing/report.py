@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from labelbench_plus.faults import did_you_mean
+
 Status = Literal["passed", "failed", "skipped", "expected"]
 
 
@@ -102,8 +104,11 @@ def held_to(outcomes: Iterable[Outcome], expected: Mapping[str, str]) -> tuple[O
     """
     found = list(outcomes)
     if unknown := sorted(set(expected) - {outcome.id for outcome in found}):
-        known = ", ".join(outcome.id for outcome in found)
-        raise ValueError(f"expected failures: no such check as {', '.join(unknown)}; there are {known}")
+        known = [outcome.id for outcome in found]
+        hint = did_you_mean(unknown[0], known)
+        raise ValueError(
+            f"expected failures: no such check as {', '.join(unknown)}; there are {', '.join(known)}{hint}"
+        )
     judged = []
     for outcome in found:
         if outcome.id in expected and outcome.status != "skipped":

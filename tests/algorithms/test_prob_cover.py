@@ -133,3 +133,10 @@ x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
 prob_cover(x[:500], 5, 1.0)
 """
     assert peak_bytes(setup, "prob_cover(x, 5, 1.0, chunk_bytes=2**22)") < 120e6  # all pairs: 256 MB
+
+
+def test_balls_that_hold_one_row_each_are_told(caplog):
+    x = torch.arange(6.0)[:, None]
+    assert prob_cover(x, 2, 0.5).tolist() == [0, 1] and "rows are picked in their order" in caplog.text
+    caplog.clear()
+    assert prob_cover(x, 2, 1.5).tolist() == [1, 4] and not caplog.messages

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf, check_centers, mean_squared_distance
+from labelbench_plus.algorithms.facility_location import facility_location, sparse_facility_location
+from labelbench_plus.algorithms.graph_cut import graph_cut
+from labelbench_plus.algorithms.log_det import log_det
+from labelbench_plus.algorithms.max_herding import max_herding
 
 X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
 
@@ -65,3 +71,29 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="row 1"):
         check_centers(X, torch.tensor([[0.0] * 6, [float("nan")] * 6]))
     assert check_centers(X, X[:0]) is None and check_centers(X, None) is None
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda x: facility_location(x, 3, similarity=Rbf(gamma=1e-3)),
+        lambda x: sparse_facility_location(x, 3, neighbours=30, similarity=Rbf(gamma=1e-3)),
+        lambda x: facility_location(x, 3, weights=torch.ones(len(x)), similarity=Rbf(scale=1e-9)),
+        lambda x: graph_cut(x, 3, similarity=Rbf(gamma=1e-3)),
+        lambda x: max_herding(x, 3, gamma=1e-3),
+        lambda x: log_det(x, 3, kernel=Rbf(gamma=1e-3)),
+    ],
+)
+def test_a_width_at_which_all_similarities_vanish_is_raised_to_the_nearest_rows(pick, caplog):
+    """Otherwise every row stands for itself alone, and rows are picked in the order they lie in."""
+    x = 100 * torch.randn(60, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[40:] = 0.1 * x[40:] + 50
+    assert pick(x).tolist() != [0, 1, 2]
+    assert "no two rows are similar" in caplog.text
+
+
+def test_a_width_at_which_some_rows_are_similar_stays(caplog):
+    x = torch.tensor([[0.0], [1e-3], [1e3], [2e3]], dtype=torch.float64)
+    assert Rbf(gamma=1e-5).fit(x, None).of_distance(torch.tensor([1e-6])).item() == pytest.approx(math.exp(-0.1))
+    assert Rbf(gamma=1e-5).fit(torch.ones(3, 2), None).of_distance(torch.zeros(1)).item() == 1, "copies alone"
+    assert not caplog.messages

@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "content",
             "reference",
             "faults",
+            "entries",
             "marks",
             "plugins",
             "seeding",

@@ -59,6 +59,20 @@ def test_images_that_were_saved_to_disk(tmp_path):
     assert data.pool.inputs[::-1].content_hash() != data.pool.inputs.content_hash()
 
 
+def test_a_class_that_only_the_test_part_has_is_refused(tmp_path):
+    """It cannot be learned; so it is with tables, arrays and folders of images."""
+
+    def part(texts: list[str], labels: list[str]) -> Any:
+        return hf.Dataset.from_dict({"text": texts, "label": labels})
+
+    whole = {"train": part(["a", "b", "c", "d"], ["cat", "dog"] * 2), "test": part(["e"], ["eel"])}
+    hf.DatasetDict(whole).save_to_disk(str(tmp_path / "data"))
+    with pytest.raises(ValueError, match="class eel is in the test part and not in the pool"):
+        build(folder=str(tmp_path / "data"), validation="train").load()
+    with pytest.raises(ValueError, match="has no column lable; it has text, label; did you mean 'label'"):
+        build(folder=str(tmp_path / "data"), label="lable").load()
+
+
 def test_images_in_a_folder_that_the_package_can_read(tmp_path):
     for part, first in (("train", 0), ("validation", 4), ("test", 6)):
         for i in range(4 if part == "train" else 2):

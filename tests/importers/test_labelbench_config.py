@@ -137,8 +137,8 @@ def test_a_launchers_line_becomes_one_suite(checkout):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("flexmatch", {"name": "flexmatch", "threshold": 0.9}),
-        ("freematch", {"name": "freematch", "decay": 0.99, "fairness": 0.01}),
+        ("flexmatch", {"name": "flexmatch", "threshold": 0.9, "labels_first": 0.0}),
+        ("freematch", {"name": "freematch", "decay": 0.99, "fairness": 0.01, "labels_first": 0.0}),
         ("softmatch", {"name": "softmatch", "decay": 0.99, "uniform_alignment": False, "deviations": 3}),
         ("uda", {"name": "uda", "threshold": 0.8, "temperature": 0.5}),
         ("pseudolabel", {"name": "pseudo_label", "threshold": 0.8, "ramp": 0.25, "augment": None}),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -92,11 +94,58 @@ def test_every_kind_of_picture_comes_as_rgb(tmp_path):
         assert found.dtype == np.uint8
         if name == "grey.png":
             assert np.array_equal(found, np.repeat(grey[:, :, None], 3, axis=2))
-    Image.fromarray(grey.astype(np.uint16) * 256).save(tmp_path / "deep.png")
+    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "deep.tiff")
     (tmp_path / "text.png").write_bytes(b"not an image")
-    for name, what in (("deep.png", "8 bits"), ("text.png", "12 bytes are no image"), ("gone.png", "No such file")):
+    for name, what in (
+        ("deep.tiff", "no range that could be brought to 8 bits"),
+        ("text.png", "12 bytes are no image"),
+        ("gone.png", "No such file"),
+    ):
         with pytest.raises(ValueError, match=rf"image {name} cannot be decoded.*{what}"):
             ImageFiles(FolderImages(tmp_path, [name])).decode(0)
+
+
+def deep_png(path, pixels):
+    """A PNG of 16 bits a channel, (height, width, channels) uint16 in, which PIL writes of grey alone."""
+    height, width, channels = pixels.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def test_of_sixteen_bits_the_upper_eight_count_whatever_the_channels(tmp_path):
+    """Grey as colour, with transparency or without, big-endian or little, 256 apart."""
+    rng = np.random.default_rng(0)
+    deep = rng.integers(2**16, size=(5, 4, 4), dtype=np.uint16)
+    for channels in (1, 2, 3, 4):
+        deep_png(tmp_path / "deep.png", deep[..., :channels])
+        found = ImageFiles(FolderImages(tmp_path, ["deep.png"])).decode(0)
+        colours = deep[..., :3] if channels > 2 else deep[..., :1].repeat(3, axis=2)
+        assert np.array_equal(found, (colours // 256).astype(np.uint8)), channels
+    for name in ("deep.tiff", "deep.png", "deep.pgm"):
+        Image.fromarray(deep[..., 0]).save(tmp_path / name)
+        found = ImageFiles(FolderImages(tmp_path, [name])).decode(0)
+        assert np.array_equal(found[..., 1], (deep[..., 0] // 256).astype(np.uint8)), name
+
+
+def test_what_lies_beneath_transparency_and_in_palettes_and_cmyk(tmp_path):
+    """The stated conversions, on colours of which everybody knows what they are."""
+    red = np.full((2, 2, 3), (200, 10, 30), dtype=np.uint8)
+    Image.fromarray(np.dstack([red, np.zeros((2, 2), dtype=np.uint8)]), "RGBA").save(tmp_path / "clear.png")
+    indexed = Image.fromarray(np.ones((2, 2), dtype=np.uint8), "P")
+    indexed.putpalette([0, 0, 0, 200, 10, 30])
+    indexed.save(tmp_path / "palette.png", transparency=1)
+    Image.new("CMYK", (2, 2), (0, 255, 255, 0)).save(tmp_path / "cmyk.tiff")
+    Image.new("1", (2, 2), 1).save(tmp_path / "ink.png")
+    wanted = {"clear.png": (200, 10, 30), "palette.png": (200, 10, 30), "cmyk.tiff": (255, 0, 0), "ink.png": (255,) * 3}
+    for name, colour in wanted.items():
+        assert ImageFiles(FolderImages(tmp_path, [name])).decode(0)[0, 1].tolist() == list(colour), name
 
 
 def test_a_parquet_file_without_images_is_refused(tmp_path):

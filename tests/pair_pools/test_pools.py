@@ -53,6 +53,37 @@ def test_datacomp_is_read_in_pieces(tmp_path):
     assert np.array_equal(pool.inputs(1, np.sort(rows)).texts, stored[np.sort(rows)].astype(np.float32))
 
 
+def test_what_two_files_say_of_the_same_rows_is_compared(tmp_path, caplog):
+    """Of 100 shards one pair of files was mixed up: its scores are those of other rows."""
+    rng = np.random.default_rng(0)
+    images, texts = (rng.normal(size=(50, 8)) for _ in range(2))
+    images, texts = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (images, texts))
+    uids, cosine = [f"{1:016x}{row:016x}" for row in range(50)], (images * texts).sum(axis=1)
+
+    def written(order, **more):
+        vectors = {"l14_img": images.astype(np.float16), "l14_txt": texts.astype(np.float16)}
+        write_shard(tmp_path, 1, **vectors, **more)
+        table = {"uid": uids, "clip_l14_similarity_score": cosine[order].astype(np.float32)}
+        pq.write_table(pa.table(table), tmp_path / f"{1:032x}.parquet")
+        return DataComp(tmp_path).open(Streams(0))
+
+    same = written(np.arange(50), uid=np.array(uids))
+    assert len(next(same.vectors(0, "images", 50))) == 50 and not caplog.messages
+    swapped = np.arange(50)
+    swapped[[2, 3]] = 3, 2
+    pool = written(swapped)
+    list(pool.vectors(0, "images", 50)), list(pool.vectors(0, "texts", 50))
+    (told,) = caplog.messages
+    assert f"{1:032x}.parquet: row 2 has a clip_l14_similarity_score of {cosine[3]:.3f}" in told
+    assert "(2 of the 50 rows looked at differ)" in told
+    with pytest.raises(
+        ValueError, match=rf"\.parquet and .*\.npz: row 7 is '{uids[7]}' in the one, '{uids[8]}' in the"
+    ):
+        written(swapped, uid=np.array([*uids[:7], uids[8], uids[7], *uids[9:]])).vectors(0, "images", 50)
+    with pytest.raises(ValueError, match=r"uid must hold texts, got int64 \(50,\)"):
+        written(swapped, uid=np.arange(50)).vectors(0, "images", 50)
+
+
 def test_datacomp_that_does_not_fit_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no \.parquet file"):
         DataComp(tmp_path).size()

@@ -67,3 +67,22 @@ def test_an_installed_copy_has_no_snapshot(tmp_path, monkeypatch):
     with pytest.raises(SnapshotError, match=r"mine\.py cannot be copied: No such file"):
         monkeypatch.undo()
         Snapshot(tmp_path, [tmp_path / "mine.py"])
+
+
+def test_an_edited_plugin_is_refused_with_a_copy_too_and_the_help_says_so(bench, shim, tmp_path):
+    """The copy keeps queued jobs as they were; what is handed over again would be another method of the same name."""
+    shim()
+    plugin = tmp_path / "edited_later.py"
+    source = Path(__file__).with_name("plugins_under_test.py").read_text().replace('register("', 'register("edited_')
+    plugin.write_text(source)
+    suite = bench.suite("edited", "edited_slow", seeds="[0]")
+    suite.write_text(suite.read_text().replace("[centroids]", "[edited_centroids]"))
+    assert bench.lbp("submit", suite, "--plugin", plugin, *SLURM, "--snapshot").returncode == 0
+    plugin.write_text(source + "\n# better\n")
+    refused = bench.lbp("resume", "edited")
+    assert refused.returncode == 2 and "changed since sweep 'edited' was submitted: plugin edited_later.py" in (
+        " ".join(refused.stderr.split())
+    )
+    assert bench.lbp("resume", "edited", "--allow-code-drift", "--dry-run").returncode == 0
+    said = " ".join(bench.lbp("resume", "--help").stdout.replace("│", " ").split())
+    assert "another content than the sweep was begun with is refused" in said

@@ -466,16 +466,33 @@ def many_classes(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["flexmatch", "freematch", "softmatch"])
-def test_short_training_does_not_collapse_from_a_probe_and_says_so_if_it_does(tmp_path, method, caplog):
+def test_short_training_holds_by_default_and_says_so_where_it_collapses(tmp_path, method, caplog):
     problem, ledger = many_classes(tmp_path)
-    common = {"name": method, "network": "perceptron", "augment": "noise", "steps": 40}
-    model = fit(problem, registry("trainers").build({**common, "probe": 0.01}), ledger)
-    assert scores(problem, model)["accuracy"] > 0.95
-    assert model.notes == {} and not caplog.messages
-    model = fit(problem, registry("trainers").build(common), ledger)
+    common = {"name": method, "network": "perceptron", "augment": "noise"}
+    for own in ({"steps": 40}, {"steps": 160}, {"steps": 40, "labels_first": 0.0, "probe": 0.01}):
+        model = fit(problem, registry("trainers").build({**common, **own}), ledger)
+        assert scores(problem, model)["accuracy"] > 0.95, own
+        assert model.notes == {} and not caplog.messages
+    model = fit(problem, registry("trainers").build({**common, "steps": 40, "labels_first": 0.0}), ledger)
     assert scores(problem, model)["accuracy"] < 0.1
     assert model.notes["largest_class_share"] > 0.8
     assert f"{method}: class" in caplog.text and "training may have collapsed" in caplog.text
+
+
+def test_labels_alone_come_first(instance):
+    """A rule is asked for nothing before its time: what it remembers is of a model that has learned something."""
+    trainer = build("flexmatch", steps=8, labels_first=0.5)
+    asked: list[float] = []
+    wanted = FlexMatchRule.targets
+
+    def noted(self, weak_logits, items, progress):
+        asked.append(progress)
+        return wanted(self, weak_logits, items, progress)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FlexMatchRule, "targets", noted)
+        fit(instance[0], trainer, instance[1])
+    assert asked == [0.5, 0.625, 0.75, 0.875]
 
 
 def test_pseudo_labels_that_hardly_count_are_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,13 @@ import torch
 from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_matrix
+from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 from labelbench_plus.algorithms.blocks.pairwise import float64_blocks, row_sums
+
+VANISHED = 745.0
+"""exp(−x) is nothing in double precision from about here on."""
+
+logger = logging.getLogger(__name__)
 
 
 class FittedSimilarity(Protocol):
@@ -44,6 +51,9 @@ class Rbf:
     gamma: γ, in squared units of the features; None takes `scale` times the mean squared distance of two rows, so
         that the choice does not depend on the units of the features. Constant features get γ = 1.
     scale: c of that rule. Rows already chosen count too: γ stays the same while rows move from pool to labelled.
+
+    Where γ is so small that the similarity of any two different rows vanishes, nothing is left to choose by. Then γ is
+    raised to the mean squared distance of a row to its nearest different one, and a warning says so.
     """
 
     gamma: float | None = None
@@ -57,6 +67,14 @@ class Rbf:
     def fit(self, features: Tensor, centers: Tensor | None) -> FittedSimilarity:
         spread = mean_squared_distance(features, centers)
         gamma = self.gamma if self.gamma is not None else self.scale * spread
+        far = gamma * VANISHED
+        if 0 < far < spread and len(nearest := _nearest_squared(features, centers)) and float(nearest.min()) > far:
+            logger.warning(
+                "at a width of γ = %.3g no two rows are similar (the nearest two are √%.3g apart): γ = %.3g is taken, "
+                "the mean squared distance to the nearest row",
+                *(gamma, float(nearest.min()), float(nearest.mean())),
+            )
+            gamma = float(nearest.mean())
         return _FittedRbf(gamma=gamma if gamma > 0 else 1.0, spread=spread)
 
 
@@ -118,6 +136,12 @@ class _FittedCosine:
 
     def reach(self, values: Tensor) -> Tensor:
         return 2.0 - 2.0 * values
+
+
+def _nearest_squared(features: Tensor, centers: Tensor | None) -> Tensor:
+    """Squared distance of each different row to the nearest other one; nothing if there are fewer than two."""
+    rows = (features if centers is None else torch.cat([features, centers])).unique(dim=0)
+    return nearest_neighbours(rows, min(1, len(rows) - 1)).squared_distances.flatten()
 
 
 def mean_squared_distance(features: Tensor, centers: Tensor | None = None) -> float:

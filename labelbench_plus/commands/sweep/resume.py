@@ -49,7 +49,9 @@ def resume(
     """Submit again what was lost, what failed through no fault of its own, and what was given back.
 
     Every run goes on from its last committed round. With nothing to do, nothing is done. Of a sweep that was submitted
-    with --snapshot, a new copy of the code is taken if it changed.
+    with --snapshot, a new copy of the package is taken if it changed. A plugin file that has another content than the
+    sweep was begun with is refused, with a copy or without, as its runs would be of two methods under one name:
+    --allow-code-drift goes on with it.
 
     Example: lbp sweep resume digits --retry-failed --set time=8h
     """

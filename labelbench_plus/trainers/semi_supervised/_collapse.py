@@ -45,7 +45,7 @@ def told_of(pseudo: Tensor | None, labels: Tensor, trainer: str) -> dict[str, fl
         told["largest_class_share"] = taken
         logger.warning(
             "%s: class %d has %.0f %% of the pseudo-labels and %.0f %% of the labels: training may have collapsed; "
-            "`probe: 0.01`, more steps or labels help",
+            "`labels_first: 0.25`, `probe: 0.01`, more steps or labels help",
             trainer,
             largest,
             100 * taken,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 
+from labelbench_plus.plugins import Since
 from labelbench_plus.trainers._network_trainer import NetworkTrainer
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class SemiSupervised(NetworkTrainer):
     unlabelled_weight: of the loss on unlabelled examples.
     probe: l2 of a linear probe that the head starts from, as in LP-FT, so that the first pseudo-labels are worth
         something even where training is short; null for a head of zeros, as in the methods' papers.
+    labels_first: share of the steps that are taken on labels alone, before pseudo-labels count and the method remembers
+        any; 0 to begin with both, as in the methods' papers.
 
     Where pseudo-labels hardly count in the second half of the steps, or one class takes them, that is said: a warning,
     and `trainer.pseudo_label_share` and `trainer.largest_class_share` beside the round's costs.
@@ -38,6 +41,7 @@ class SemiSupervised(NetworkTrainer):
     ratio: Annotated[int, Ge(1)] = 4
     unlabelled_weight: Annotated[float, Gt(0)] = 1.0
     probe: Annotated[float, Gt(0)] | None = None
+    labels_first: Annotated[float, Interval(ge=0, lt=1), Since("0.1")] = 0.0
 
     def rule(self, num_classes: int, unlabelled: int) -> Rule:
         """The method, for K classes and so many unlabelled examples."""
@@ -86,7 +90,7 @@ class SemiSupervised(NetworkTrainer):
         device, inputs, progress = training.device, training.inputs, training.step / self.steps
         labels = data.labelled.labels[rows.to(device)]
         labelled = inputs.weak(data.labelled.rows[rows.to(device)].cpu())
-        if items is None:
+        if items is None or progress < self.labels_first:
             return functional.cross_entropy(training.logits(labelled), labels)
         unlabelled = others[items]
         weak = inputs.weak(unlabelled)

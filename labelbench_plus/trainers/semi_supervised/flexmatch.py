@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
+from labelbench_plus.plugins import Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
@@ -21,7 +22,8 @@ class FlexMatch(SemiSupervised):
     """FixMatch with curriculum pseudo-labelling, its convex mapping and its threshold warm-up (Zhang et al., 2021).
 
     Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too: in some hundred steps one class takes all. `probe: 0.01` prevents it.
+    too, and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone,
+    unlike in the paper (`labels_first: 0`).
 
     Parameters
     ----------
@@ -32,6 +34,7 @@ class FlexMatch(SemiSupervised):
     reference = Reference(("Zhang", "others"), 2021)
 
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.95
+    labels_first: Annotated[float, Interval(ge=0, lt=1), Since("0.1", before=0.0)] = 0.25
 
     def rule(self, num_classes: int, unlabelled: int) -> FlexMatchRule:
         from labelbench_plus.trainers.semi_supervised._flexmatch import FlexMatchRule

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Interval
 
+from labelbench_plus.plugins import Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
@@ -23,7 +24,8 @@ class FreeMatch(SemiSupervised):
     Where a class has no strong prediction in a batch, or a share of nothing, its quotient counts as nothing.
 
     Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too: in some hundred steps one class takes all. `probe: 0.01` prevents it.
+    too, and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone,
+    unlike in the paper (`labels_first: 0`).
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ class FreeMatch(SemiSupervised):
 
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     fairness: Annotated[float, Ge(0)] = 0.001
+    labels_first: Annotated[float, Interval(ge=0, lt=1), Since("0.1", before=0.0)] = 0.25
 
     def rule(self, num_classes: int, unlabelled: int) -> FreeMatchRule:
         from labelbench_plus.trainers.semi_supervised._freematch import FreeMatchRule

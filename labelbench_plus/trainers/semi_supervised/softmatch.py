@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt, Interval
 
+from labelbench_plus.plugins import Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.semi_supervised._semi_supervised import SemiSupervised
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class SoftMatch(SemiSupervised):
     """FixMatch without a threshold: pseudo-labels weighted by a truncated Gaussian (Chen et al., 2023).
 
-    Its weights are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones too:
-    in some hundred steps one class takes all. `probe: 0.01` prevents it.
+    Its weights are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones too,
+    and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone, unlike in
+    the paper (`labels_first: 0`).
 
     Mean and variance of the confidence are taken after uniform alignment, over the very numbers that are weighted.
     TorchSSL, which made the paper's table, takes them before it and so judges aligned confidences by those of others.
@@ -39,6 +41,7 @@ class SoftMatch(SemiSupervised):
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     deviations: Annotated[float, Gt(0)] = 2.0
     uniform_alignment: bool = True
+    labels_first: Annotated[float, Interval(ge=0, lt=1), Since("0.1", before=0.0)] = 0.25
 
     def rule(self, num_classes: int, unlabelled: int) -> SoftMatchRule:
         from labelbench_plus.trainers.semi_supervised._softmatch import SoftMatchRule

@@ -1,0 +1,30 @@
+"""Finished runs that were computed with another content of somebody's code than is there now, under the same name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.manifest import others_code_of
+from labelbench_plus.store.others_code import changed
+from labelbench_plus.store.run_store import RunStore, StoreError
+
+
+def changed_since(runs: Sequence[RunSpec], root: Path, plugin_files: Sequence[Path]) -> dict[str, int]:
+    """What was changed (`plugin mine.py`, `package theirs`), and how many of these runs were finished before that.
+
+    Only manifests of runs with plugins of others are read. One that does not say what it was computed with is left out.
+    """
+    found: Counter[str] = Counter()
+    for spec in runs:
+        store = RunStore(root, spec.id)
+        if not (now := others_code_of(spec, plugin_files)) or not store.done:
+            continue
+        try:
+            noted = store.manifest().get("others_code", {})
+        except StoreError:  # whatever reads the run for its results says so
+            continue
+        found.update(changed(noted, now))
+    return dict(sorted(found.items()))
