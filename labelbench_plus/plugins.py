@@ -250,9 +250,10 @@ class Registry(Generic[P]):
             what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
+        hints = _hints(cls)  # type: ignore[arg-type]
         if "version" in params:
-            fields = {**before(_hints(cls)), **fields}
-        if large := beyond(_hints(cls), fields):
+            fields = {**before(hints), **fields}
+        if large := beyond(hints, fields):
             raise too_large(cls.name, fields, large)
         context = {STRANGERS: strangers, "inside": True}
         try:
