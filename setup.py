@@ -4,9 +4,26 @@ import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "labelbench_plus" / "__init__.py").read_text()).group(1)
+SHIPPED = ("suites", "selections")  # of benchmarks/, by name: see labelbench_plus/shipped.py
+
+
+class BuildWithShippedFiles(build_py):
+    """Puts suites and selections into the package: a wheel has no benchmarks/ beside it."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:  # the checkout's own are found
+            return
+        for kind in SHIPPED:
+            to = Path(self.build_lib) / "labelbench_plus" / "shipped_files" / kind
+            self.mkpath(str(to))
+            for file in sorted((HERE / "benchmarks" / kind).glob("*.yaml")):
+                self.copy_file(str(file), str(to / file.name))
+
 
 setup(
     name="labelbench-plus",
@@ -14,9 +31,25 @@ setup(
     description="A benchmark harness for label-efficient learning",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="MIT",
+    license_expression="MIT",
+    license_files=["LICENSE"],
+    author="The LabelBench Plus maintainers",
+    keywords=["active learning", "experimental design", "semi-supervised learning", "data selection", "benchmark"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
+    cmdclass={"build_py": BuildWithShippedFiles},
     package_data={
         "labelbench_plus": ["leaderboard/templates/*", "policy_sets/banks/*", "py.typed", "scaffold/templates/*"]
     },

@@ -1,12 +1,10 @@
 """LabelBench Plus: which way of spending N labels, with which way of training, gives the best model?
 
-Importing this package is cheap: a public name is loaded when it is first used, and a hook waits for torchvision.
+Importing this package is cheap, and changes nothing in its host: a public name is loaded when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from labelbench_plus import _torchvision_compat
 
 if TYPE_CHECKING:
     from labelbench_plus.api import RunsFailed, learning_curves, load_model, ranking, run_details, run_suite
@@ -41,8 +39,6 @@ _HOMES = {
     "run_details": "api",
     "run_suite": "api",
 }
-
-_torchvision_compat.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,16 @@ exist": torchvision attaches Python code to two operators that only its extensio
 declared, transforms, models, data sets and every package that builds on them work. The operators stay without
 an implementation: calling `torchvision.ops.nms` or a detection model still raises torchvision's own error.
 
-Nothing is declared where the extension loads, and nothing at all happens before somebody imports torchvision.
+Nothing is declared where the extension loads. Importing this package changes nothing in the process of its host: what
+is about to import torchvision here, or a package that does, calls `prepare` first, and only the process of `lbp`, which
+is ours, has a hook that does so for everybody's imports, those of plugin files too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.machinery
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -26,8 +29,26 @@ SCHEMAS = (
 _libraries: list[Any] = []  # a torch.library.Library takes its operators with it when it is collected
 
 
+def prepare() -> None:
+    """To be called before torchvision, or a package that imports it, is imported by this package."""
+    if "torchvision" in sys.modules or _libraries:
+        return
+    spec = importlib.util.find_spec("torchvision")
+    if spec is not None and spec.submodule_search_locations:
+        declare_missing_operators(spec.submodule_search_locations[0])
+
+
+def lacks_extension() -> bool:
+    """Whether torchvision's extension cannot load here: its operators are then declared, and do nothing."""
+    prepare()
+    return bool(_libraries)
+
+
 def install() -> None:
-    """Have `declare_missing_operators` run just before torchvision is first imported, whoever imports it."""
+    """Have `declare_missing_operators` run just before torchvision is first imported, whoever imports it.
+
+    For a process that is this package's own.
+    """
     if "torchvision" not in sys.modules and not any(isinstance(finder, _Hook) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Hook())
 

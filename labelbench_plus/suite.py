@@ -29,6 +29,7 @@ from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.faults import did_you_mean, told
 from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
 from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers, describe, label, registry, with_parts
+from labelbench_plus.shipped import by_name, unknown
 from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
@@ -245,7 +246,7 @@ class Source:
 
 
 def load_suite(
-    path: Path,
+    path: Path | str,
     overrides: Sequence[str] = (),
     reporting: Reporting = lambda terms: nullcontext(None if terms is None else Nobody()),
     absent: list[str] | None = None,
@@ -254,7 +255,7 @@ def load_suite(
 
     Parameters
     ----------
-    path: a YAML 1.2 file.
+    path: a YAML 1.2 file, or the name of a shipped suite.
     overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
         list entries are addressed by number.
     reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
@@ -335,11 +336,12 @@ def _not_isolated(run: RunSpec) -> Iterator[str]:
             yield f"strategy {chooser.name!r} needs {', '.join(told)} and cannot be isolated; leave out `isolate`"
 
 
-def _read(path: Path, overrides: Sequence[str]) -> Source:
+def _read(said: Path | str, overrides: Sequence[str]) -> Source:
+    path = by_name("suites", said)
     try:
         data, marks = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SuiteError(f"{path}: no such suite file") from error
+        raise SuiteError(f"{path}: {unknown('suites', path)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: cannot be read: {error}") from error
     except YAMLRefused as error:

@@ -17,8 +17,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.plugins import Plugin
 
+NEED_TORCHVISION = {"open_clip", "peft", "timm", "torchvision", "transformers", "trl"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields that hold statements, or what holds them
 
@@ -42,6 +44,8 @@ def _warm_up(modules: frozenset[str]) -> None:
         seen.add(name)
         for imported, later in _imports(sys.modules[name]):
             if later:
+                if imported.partition(".")[0] in NEED_TORCHVISION:
+                    prepare()
                 with contextlib.suppress(Exception):
                     importlib.import_module(imported)
             if imported.partition(".")[0] == name.partition(".")[0]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from labelbench_plus._torchvision_compat import install
 
 # One thread a process: several processes test at once, and a second thread each would only make them wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +25,13 @@ strategies: [random, margin]
 budget: {first: 20, batch: 10, rounds: 3}
 seeds: 0..1
 """
+
+
+# Containers often forbid to keep compiled files: hundreds of processes that tests start would compile the package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+install()  # tests import timm and transformers themselves, also where torchvision's extension cannot load
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read

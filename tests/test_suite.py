@@ -121,7 +121,7 @@ def test_lists_may_be_written_as_a_shell_likes_them(suite_file):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    assert "no such suite file" in faults(tmp_path / "none.yaml")[0]
+    assert "no such file" in faults(tmp_path / "none.yaml")[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Importing torchvision after this package works, whether or not torchvision's C++ extension can load."""
+"""Torchvision can be imported by this package and by `lbp`, whether or not torchvision's C++ extension can load."""
 
 from __future__ import annotations
 
@@ -36,10 +36,35 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     )
 
 
+def test_importing_the_package_leaves_its_host_as_it_was() -> None:
+    python(
+        "import sys\n"
+        "before = list(sys.meta_path), list(sys.path_hooks)\n"
+        "import labelbench_plus\n"
+        "labelbench_plus.run_suite\n"  # which imports most of it
+        "assert (list(sys.meta_path), list(sys.path_hooks)) == before\n"
+    )
+
+
+@installed
+def test_models_load_in_a_host_that_has_no_hook() -> None:
+    python(
+        "import sys\n"
+        "before = list(sys.meta_path)\n"
+        "from labelbench_plus.encoders import encoders\n"
+        "for name in ('timm', 'torchvision'):\n"
+        "    encoder = encoders.build({'name': name, 'model': 'resnet18', 'weights': 'random-plumbing-test'})\n"
+        "    assert encoder.side() == 224\n"
+        "assert sys.meta_path == before\n"
+    )
+
+
 @installed
 def test_models_and_transforms_work_and_the_hook_leaves_nothing_behind() -> None:
     python(
-        "import sys, importlib.util, labelbench_plus\n"
+        "import sys, importlib.util\n"
+        "from labelbench_plus import _torchvision_compat\n"
+        "_torchvision_compat.install()\n"
         f"assert {HOOKED}\n"
         "importlib.util.find_spec('torchvision')\n"
         f"assert {HOOKED} and 'torch' not in sys.modules, 'a mere look-up must trigger nothing'\n"
@@ -50,7 +75,7 @@ def test_models_and_transforms_work_and_the_hook_leaves_nothing_behind() -> None
         "assert 'transforms' in inspect.getsource(torchvision)\n"
         # declared if and only if the real extension did not load; then nms fails with torchvision's own words
         "healthy = torchvision.extension._has_ops()\n"
-        "assert len(labelbench_plus._torchvision_compat._libraries) == (0 if healthy else 1)\n"
+        "assert len(_torchvision_compat._libraries) == (0 if healthy else 1)\n"
         "try:\n"
         "    assert len(torchvision.ops.nms(torch.tensor([[0., 0., 1., 1.]]), torch.ones(1), 0.5)) == 1\n"
         "except RuntimeError as error:\n"
@@ -74,7 +99,9 @@ def test_the_bare_import_is_what_needs_the_cure() -> None:
         "    import torchvision\n"
         "except RuntimeError as error:\n"
         "    print(error)\n"
-        "    import labelbench_plus, torchvision\n"  # also after a first attempt that failed
+        "    from labelbench_plus import _torchvision_compat\n"
+        "    _torchvision_compat.prepare()\n"  # also after a first attempt that failed
+        "    import torchvision\n"
         "    torchvision.transforms.Resize(8)\n"
     )
     if not printed:
@@ -86,19 +113,23 @@ def test_the_hook_is_installed_once_and_not_after_torchvision() -> None:
     python(
         "import sys, types\n"
         "sys.modules['torchvision'] = types.ModuleType('torchvision')\n"
-        "import labelbench_plus\n"
+        "from labelbench_plus._torchvision_compat import install\n"
+        "install()\n"
         f"assert not {HOOKED}\n"
         "del sys.modules['torchvision']\n"
-        "labelbench_plus._torchvision_compat.install()\n"
-        "labelbench_plus._torchvision_compat.install()\n"
+        "install()\n"
+        "install()\n"
         "assert sum(type(finder).__name__ == '_Hook' for finder in sys.meta_path) == 1\n"
     )
 
 
 def test_without_torchvision_the_error_is_the_usual_one() -> None:
     python(
-        "import sys, labelbench_plus\n"
+        "import sys\n"
+        "from labelbench_plus._torchvision_compat import install, prepare\n"
+        "install()\n"
         "sys.path = [p for p in sys.path if 'packages' not in p]\n"
+        "prepare()\n"
         "try:\n"
         "    import torchvision\n"
         "except ModuleNotFoundError as error:\n"

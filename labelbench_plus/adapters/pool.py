@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.view import PoolView
 
 
@@ -34,6 +35,7 @@ def load(module: str, name: str, package: str) -> Any:
     AdapterError
         No such module or attribute; `package` is what to install.
     """
+    prepare()
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:

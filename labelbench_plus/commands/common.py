@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ needed, a scheduler does not answer, Ctrl-C."""
 DEFAULT_OUT = Path("outputs")
 DEFAULT_JOBS = os.cpu_count() or 1
 
-SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, e.g. benchmarks/suites/digits.yaml")]
+SuiteArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=lambda said: by_name("suites", said),
+        metavar="SUITE",
+        help="A suite: one that is shipped, e.g. digits, or a file",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 seeds=0..9"),

@@ -18,7 +18,7 @@ config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=T
 def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
     """Print every run of a suite, fully resolved, as JSON.
 
-    Example: lbp config show benchmarks/suites/digits.yaml seeds=0..0
+    Example: lbp config show digits seeds=0..0
     """
     _, runs = load_runs(suite, overrides, plugin)
     say(json.dumps([{"id": spec.id, **spec.as_json()} for spec in runs], indent=2))
@@ -28,7 +28,7 @@ def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = No
 def ids(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
     """Print the id of every run of a suite and what it stands for.
 
-    Example: lbp config hash benchmarks/suites/digits.yaml
+    Example: lbp config hash digits
     """
     _, runs = load_runs(suite, overrides, plugin)
     for spec in runs:

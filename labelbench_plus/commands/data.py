@@ -23,7 +23,7 @@ def _group() -> None:
 def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None, as_json: Json = False) -> None:
     """Read every example of a suite's data sets once, and list all that cannot be read. Exit code 1 if any.
 
-    Example: lbp data check benchmarks/suites/digits.yaml
+    Example: lbp data check digits
     """
     from rich.progress import Progress
 

@@ -19,6 +19,7 @@ from labelbench_plus.commands.common import (
     stop,
 )
 from labelbench_plus.faults import did_you_mean
+from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def show(
 ) -> None:
     """Rank a suite's strategies from the runs that are there, and write its site.
 
-    Example: lbp leaderboard benchmarks/suites/digits.yaml
+    Example: lbp leaderboard digits
     """
     loaded, runs = load_runs(suite, overrides, plugin, out)
     if not show_board(loaded, runs, out, suite, markdown):
@@ -146,7 +147,8 @@ def _results(sources: list[Path] | None, out: Path, plugin: list[Path] | None) -
     elif not (sources := sorted(path.parent for path in Path("results").glob("*/board.json"))):
         stop("no results/*/board.json here: name folders of results (lbp publish) or suite files")
     found = []
-    for source in sources:
+    for said in sources:
+        source = by_name("suites", said) if not said.exists() else said
         if source.is_dir():
             try:
                 found.append(read_results(source))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Jobs, Plugins, load_plugins, stop
+from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
 pairs = typer.Typer(help="Choose image-text pairs from pools of any size.", no_args_is_help=True)
 
-SelectionFile = Annotated[Path, typer.Argument(help="A YAML file: pool, strategy, and fraction, count or at_least")]
+SelectionFile = Annotated[
+    Path,
+    typer.Argument(
+        parser=lambda said: by_name("selections", said),
+        metavar="SELECTION",
+        help="A YAML file (pool, strategy, and fraction, count or at_least), or the name of a shipped one",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Where selections are kept")]
 DEFAULT_OUT = Path("outputs/selections")
 
@@ -38,7 +46,7 @@ def select(
 
     What was done before is not done again: the same command goes on after an interruption.
 
-    Example: lbp pairs select benchmarks/selections/datacomp_small.yaml --jobs 8
+    Example: lbp pairs select datacomp_small --jobs 8
     """
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""`lbp list`: what a suite can name."""
+"""`lbp list`: what a suite can name, and the suites that are shipped."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from labelbench_plus.commands.common import FAILED, Plugins, load_plugins, stop
 from labelbench_plus.contracts.capabilities import in_words
 from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import PluginError, kinds, registry
+from labelbench_plus.shipped import KINDS as SHIPPED
+from labelbench_plus.shipped import shipped, title
 from labelbench_plus.shown import say
 
-KINDS = kinds()
+PLUGINS = kinds()
+KINDS = (*PLUGINS, *SHIPPED)
 
 
 def list_plugins(
@@ -21,7 +24,7 @@ def list_plugins(
     plugin: Plugins = None,
     verify: Annotated[bool, typer.Option("--verify", help="Import each plugin and say which are broken")] = False,
 ) -> None:
-    """List the plugins that a suite can name, or tell all about one. Without a name nothing is imported.
+    """List the plugins that a suite can name, or tell all about one; of a shipped suite, print the file.
 
     Example: lbp list strategies badge
     """
@@ -29,11 +32,17 @@ def list_plugins(
         stop(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)} (one of {', '.join(KINDS)})")
     load_plugins(plugin)
     if kind is not None and name is not None:
-        tell(kind, name)
+        if kind in SHIPPED:
+            print_shipped(kind, name)
+        else:
+            tell(kind, name)
         return
     broken = False
     for each in [kind] if kind else KINDS:
-        broken = _list(each, verify) or broken
+        if each in SHIPPED:
+            _list_shipped(each)
+        else:
+            broken = _list(each, verify) or broken
     if kind:
         say(f"more of one: lbp list {kind} NAME")
     if broken:
@@ -48,6 +57,22 @@ def tell(kind: str, name: str) -> None:
         say(in_full(kind, registry(kind), name))
     except PluginError as error:
         stop(str(error))
+
+
+def print_shipped(kind: str, name: str) -> None:
+    """Print a shipped file, to start from."""
+    files = shipped(kind)
+    if name not in files:
+        stop(f"{name!r} is none of the shipped {kind}{did_you_mean(name, files)} ({', '.join(files)})")
+    say(files[name].read_text(encoding="utf-8"), end="")
+
+
+def _list_shipped(kind: str) -> None:
+    files = shipped(kind)
+    say(f"{kind} ({len(files)})")
+    width = max(map(len, files), default=0)
+    for name, file in files.items():
+        say(f"  {name:<{width}}  {title(file)}".rstrip())
 
 
 def _list(kind: str, verify: bool) -> bool:

@@ -23,7 +23,7 @@ def publish(
 ) -> None:
     """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
-    Example: lbp publish benchmarks/suites/digits.yaml results/digits
+    Example: lbp publish digits results/digits
     """
     from labelbench_plus.leaderboard.of_suite import publish_suite
     from labelbench_plus.store.archive import write_archive

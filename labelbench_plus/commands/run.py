@@ -45,7 +45,7 @@ def run(
 
     Exit code 1 if a run failed, 75 if one is left undone for another reason.
 
-    Example: lbp run benchmarks/suites/digits.yaml seeds=0..9 --jobs 4
+    Example: lbp run digits seeds=0..9 --jobs 4
     """
     if device == "cpu":  # CUDA is of no use to a fork
         one_thread()

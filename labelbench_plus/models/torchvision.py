@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.models.image_model import Backbone, ImageModel
 from labelbench_plus.models.weights import PLUMBING_TEST, PRETRAINED, SCRATCH, lent_generator
 
@@ -33,8 +34,7 @@ class TorchvisionModel(ImageModel):
     )
 
     def load(self, generator: torch.Generator | None = None) -> Backbone:
-        from torchvision import models
-
+        models = _models()
         from labelbench_plus.models.images import layers_of
 
         path = self.path()
@@ -63,8 +63,7 @@ class TorchvisionModel(ImageModel):
 
     def _recipe(self) -> Any:
         """The published weights that are taken, or whose preparation of images is."""
-        from torchvision import models
-
+        models = _models()
         known = models.list_models(module=models)
         if self.model not in known:
             close = difflib.get_close_matches(self.model, known, n=3)
@@ -76,8 +75,7 @@ class TorchvisionModel(ImageModel):
         return tags[self.tag or "DEFAULT"]
 
     def _create_pretrained(self, size: int) -> Any:
-        from torchvision import models
-
+        models = _models()
         recipe = self._recipe()
         if self.model.startswith("vit_") and size != recipe.transforms().crop_size[0]:
             raise ValueError(
@@ -110,6 +108,13 @@ class TorchvisionModel(ImageModel):
             model.load_state_dict(state)
         except (RuntimeError, AttributeError) as error:
             raise ValueError(f"torchvision: {path} is of another model: {error}") from error
+
+
+def _models() -> Any:
+    prepare()
+    from torchvision import models
+
+    return models
 
 
 def _take_off_classifier(model: Any) -> set[str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from labelbench_plus._torchvision_compat import prepare
 from labelbench_plus.features.hashing import hash_arrays
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def library(name: str, extra: str) -> ModuleType:
     FileNotFoundError
         It is not installed; the message says how to install it.
     """
+    prepare()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -17,6 +17,7 @@ from labelbench_plus.faults import told
 from labelbench_plus.inputs.plain_yaml import YAMLRefused, load_yaml, place
 from labelbench_plus.pairs.strategy import PairStrategy, Stage, fraction_of
 from labelbench_plus.plugins import From, describe
+from labelbench_plus.shipped import unknown
 from labelbench_plus.spec import canonical
 
 PROTOCOL = 2  # 2: scores are ranked in the precision they come in
@@ -106,6 +107,8 @@ def load_selection(path: Path) -> Selection:
     """
     try:
         content, marks = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SelectionError(f"{path}: {unknown('selections', path)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SelectionError(f"{path}: cannot be read: {error}") from error
     except YAMLRefused as error:

@@ -135,7 +135,7 @@ def _try(kind: Kind, name: str, file: Path | None, task: Task) -> str:
     """A command that has the new plugin compete."""
     plugin = f" --plugin {file}" if file else ""
     overrides = " ".join(f"'{override}'" if "[" in override else override for override in in_the_demo(kind, name, task))
-    return f"lbp run benchmarks/suites/digits.yaml {overrides}{plugin}"
+    return f"lbp run digits {overrides}{plugin}"
 
 
 def in_the_demo(kind: Kind, name: str, task: Task = "classification") -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def submit(
 
     With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it.
 
-    Example: lbp sweep submit benchmarks/suites/digits.yaml -l slurm/gpu_cluster.yaml --set time=2h
+    Example: lbp sweep submit digits -l slurm/gpu_cluster.yaml --set time=2h
     """
     from labelbench_plus.isolation.suites import not_covered
     from labelbench_plus.store.artefacts import default_cache_dir
