@@ -154,11 +154,15 @@ class RunSpec:
 
 
 def _lines(plugins: Iterable[Plugin]) -> dict[str, int]:
-    """What plugins and those in their fields use beside the budget."""
+    """What plugins and those in their fields use beside the budget; two that are equal use the same, once."""
     lines: dict[str, int] = {}
+    seen: list[Plugin] = []
     for plugin in plugins:
         for part in with_parts(plugin):
-            for name, count in part.beside().items():
+            if not (said := part.beside()) or part in seen:
+                continue
+            seen.append(part)
+            for name, count in said.items():
                 if not isinstance(name, str) or not LINE.fullmatch(name) or name == VALIDATION:
                     raise ValueError(
                         f"{part.name!r} names a line beside the budget {name!r}: letters and spaces are due"

@@ -54,6 +54,7 @@ CONTRACTS = {
     "networks": {"Network", "Task", "networks"},
     "augmentations": {"Augmentation", "augmentations"},
     "bases": {"Base", "Precision", "bases"},
+    "synthesisers": {"Photographs", "Synthesiser", "synthesisers"},
 }
 
 TESTING = {
@@ -70,6 +71,7 @@ TESTING = {
     "check_network",
     "check_problem",
     "check_strategy",
+    "check_synthesiser",
     "check_trainer",
     "make_view",
     "parametrize_checks",

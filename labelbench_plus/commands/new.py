@@ -14,7 +14,16 @@ from labelbench_plus.shown import say
 def new(
     kind: Annotated[
         Literal[
-            "strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation", "combiner"
+            "strategy",
+            "trainer",
+            "problem",
+            "dataset",
+            "metric",
+            "condition",
+            "network",
+            "augmentation",
+            "combiner",
+            "synthesiser",
         ],
         typer.Argument(help="What to begin"),
     ],

@@ -23,7 +23,7 @@ class Classifier(nn.Module):
     def __init__(self, backbone: nn.Module, head: nn.Module, layers: Sequence[Sequence[str]] = ()) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
-        self._layers = tuple(tuple(prefixes) for prefixes in layers)
+        self.layers = tuple(tuple(prefixes) for prefixes in layers)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone(x))
@@ -38,9 +38,9 @@ class Classifier(nn.Module):
             inner = name.removeprefix("backbone.")
             fitting = [
                 (len(prefix), number)
-                for number, prefixes in enumerate(self._layers)
+                for number, prefixes in enumerate(self.layers)
                 for prefix in prefixes
                 if inner == prefix or inner.startswith(f"{prefix}.")
             ]
-            found[name] = len(self._layers) - max(fitting)[1] if fitting else max(len(self._layers), 1)
+            found[name] = len(self.layers) - max(fitting)[1] if fitting else max(len(self.layers), 1)
         return found

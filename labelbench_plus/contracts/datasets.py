@@ -130,6 +130,10 @@ class Dataset(Plugin):
         """What the values of these stand for in comparisons along them: see `Problem.facet_roles`."""
         return {}
 
+    def facet_controls(self) -> dict[str, tuple[str, ...]]:
+        """Which values belong beside its own in comparisons along them: see `Problem.facet_controls`."""
+        return {}
+
     def knows_truth(self) -> bool:
         """Whether its inputs hold what no learner can know: see `Problem.knows_truth`."""
         return False

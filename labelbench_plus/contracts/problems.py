@@ -147,6 +147,13 @@ class Problem(Plugin):
         """What the values of its facets stand for in such comparisons, where they stand for something in particular."""
         return {}
 
+    def facet_controls(self) -> dict[str, tuple[str, ...]]:
+        """By facet the values without which nobody can say what its own value gains by: `{"views": ("repeated",)}`.
+
+        A suite that compares its value with others and lacks one of these says so.
+        """
+        return {}
+
     def series(self) -> tuple[Series, ...]:
         """Which scores belong on one curve: for each point an ordinary score of that name (`Series.score`)."""
         return ()

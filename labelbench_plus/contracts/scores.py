@@ -184,9 +184,10 @@ class Guard:
             raise ValueError(f"guard {self.score!r}: expected a share above 0 and at most 1, got {self.share}")
 
 
-FacetRole = Literal["reference", "control"]
-"""What a facet's value stands for where results are compared along it: what the others are measured against, or what
-should gain nothing."""
+FacetRole = Literal["reference", "control", "generator", "noisy oracle", "oracle"]
+"""What a facet's value stands for where results are compared along it: what the others are measured against; what
+should gain nothing; what was made from the same inputs by something that learned elsewhere; what knows the truth,
+nearly or quite, which makes it a bound if its problem says so (`Problem.knows_truth`)."""
 
 Given = Literal["reference", "best"]
 """What a series may show beside the points of models: those of one that has learned nothing, what can be reached."""

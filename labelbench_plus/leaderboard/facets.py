@@ -72,8 +72,8 @@ class FacetComparison:
     """All that differs in one facet alone.
 
     `problem`: what the settings have in common. `values`: of the facet, the reference first, then by mean gain; `roles`
-    says of some what they stand for ("reference", "control", "bound"). `declared`: whether the reference was. `gains`:
-    by value, best strategy first. `settings`: those that took part, by value.
+    says of some what they stand for ("reference", "control", "oracle, bound"). `declared`: whether the reference was.
+    `gains`: by value, best strategy first. `settings`: those that took part, by value.
     """
 
     facet: str
@@ -257,12 +257,17 @@ def _comparison(
     }
     abouts = {value: found[0][1].about for value, found in by_value.items()}
     roles = {
-        value: BOUND if about.knows_truth else str(about.facet_roles[facet])
+        value: ", ".join([*([str(role)] if role is not None else []), *([BOUND] if about.knows_truth else [])])
         for value, about in abouts.items()
-        if about.knows_truth or facet in about.facet_roles
+        if (role := about.facet_roles.get(facet)) is not None or about.knows_truth
     }
     named = sorted(value for value in by_value if roles.get(value) == "reference")
-    reference = (named or sorted(value for value in by_value if value not in roles) or sorted(by_value))[0]
+    methods = sorted(
+        value
+        for value, about in abouts.items()
+        if not about.knows_truth and about.facet_roles.get(facet) in (None, "generator")
+    )
+    reference = (named or methods or sorted(by_value))[0]
     meta, _ = next(iter(by_value.values()))[0]
     gains: list[FacetGain] = []
     for value in sorted(by_value):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 from labelbench_plus.contracts.problems import Problem
+from labelbench_plus.leaderboard.facets import without_argument
 from labelbench_plus.leaderboard.markdown import render as as_markdown
 from labelbench_plus.leaderboard.results import Results, write_results
 from labelbench_plus.leaderboard.runs import About, BoardMeta
@@ -86,7 +87,24 @@ def _what_is_told(runs: Sequence[RunSpec]) -> tuple[str, ...]:
         notes.append(f"{', '.join(knowing)}: told the truth that all others must learn, so a bound and no method")
     if bounds := dict.fromkeys(label(run.problem) for run in runs if run.problem.knows_truth()):
         notes.append(f"{', '.join(bounds)}: shows what no learner can know, so its results are a bound, and not ranked")
-    return tuple(notes)
+    return (*notes, *_lacking_controls(runs))
+
+
+def _lacking_controls(runs: Sequence[RunSpec]) -> Iterator[str]:
+    """Notes of values of a facet that are compared without what would show that a gain is theirs."""
+    compared: dict[tuple[str, str], tuple[set[str], dict[str, None]]] = {}
+    for problem in dict.fromkeys(run.problem for run in runs):
+        for facet, value in problem.facets().items():
+            rest = without_argument(label(problem), facet, value) or label(problem)
+            there, wanted = compared.setdefault((facet, rest), (set(), {}))
+            there.add(value)
+            wanted.update(dict.fromkeys(problem.facet_controls().get(facet, ())))
+    for (facet, rest), (there, wanted) in compared.items():
+        if lacking := [value for value in wanted if value not in there]:
+            yield (
+                f"{facet}, {rest}: nobody can say what a gain comes from, as the suite lacks the "
+                f"control{'s' * (len(lacking) > 1)} {' and '.join(lacking)}"
+            )
 
 
 def unspent(problem: Problem, budget: float) -> float:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from labelbench_plus.contracts.classifier import Classifier
 
-__all__ = ["Classifier", "MeanOverPlaces", "initialise", "new_head"]  # what networks are written with
+__all__ = ["Classifier", "MeanInCells", "MeanOverPlaces", "initialise", "new_head"]  # what networks are written with
 
 
 class MeanOverPlaces(nn.Module):
@@ -15,6 +15,23 @@ class MeanOverPlaces(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean(dim=(2, 3))
+
+
+class MeanInCells(nn.Module):
+    """(n, c, h, w) to (n, c·k²): the mean in each of k × k cells; those of the last row and column may be larger."""
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.cells = cells
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = (self._edges(side) for side in x.shape[2:])
+        parts = [x[:, :, a:b, c:d].mean(dim=(2, 3)) for a, b in rows for c, d in columns]
+        return torch.cat(parts, dim=1)
+
+    def _edges(self, side: int) -> list[tuple[int, int]]:
+        step = side // self.cells
+        return [(i * step, side if i == self.cells - 1 else (i + 1) * step) for i in range(self.cells)]
 
 
 @torch.no_grad()

@@ -69,6 +69,9 @@ class OfDataset(Problem):
     def facet_roles(self) -> dict[str, FacetRole]:
         return self.dataset.facet_roles()
 
+    def facet_controls(self) -> dict[str, tuple[str, ...]]:
+        return self.dataset.facet_controls()
+
     def knows_truth(self) -> bool:
         return self.dataset.knows_truth()
 

@@ -17,7 +17,16 @@ from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import registry
 
 Kind = Literal[
-    "strategy", "trainer", "problem", "dataset", "metric", "condition", "network", "augmentation", "combiner"
+    "strategy",
+    "trainer",
+    "problem",
+    "dataset",
+    "metric",
+    "condition",
+    "network",
+    "augmentation",
+    "combiner",
+    "synthesiser",
 ]
 License = Literal["MIT", "BSD-3-Clause", "none"]
 Task = Literal["classification", "regression"]
@@ -153,6 +162,11 @@ def in_the_demo(kind: Kind, name: str, task: Task = "classification") -> tuple[s
             "problems=[{name: weighting, policies: table}]",
             f"trainers=[{{name: weight_posterior, combiner: {name}}}]",
             "strategies=[random, bald]",
+            "seeds=0..1",
+        ),
+        "synthesiser": (
+            "problems.0.dataset={name: with_views, dataset: {name: spatial_scenes, pool: 400}, "
+            f"synthesiser: {name}}}",
             "seeds=0..1",
         ),
         "network": (f"trainers=[{{name: finetune, network: {name}, augment: null, steps: 50}}]", "seeds=0..1"),

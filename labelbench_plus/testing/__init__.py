@@ -1,8 +1,8 @@
 """The conformance kit: what guarantees that a plugin behaves, for built-in ones and a stranger's alike.
 
 `check_strategy`, `check_trainer`, `check_problem`, `check_encoder`, `check_dataset`, `check_metric`, `check_condition`,
-`check_network`, `check_augmentation`, `check_combiner` and `check_base` return a `Report`; `parametrize_checks` makes a
-test of every check; `lbp check` is the same from the command line.
+`check_network`, `check_augmentation`, `check_combiner`, `check_base` and `check_synthesiser` return a `Report`;
+`parametrize_checks` makes a test of every check; `lbp check` is the same from the command line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from labelbench_plus.testing.kit import (
     check_network,
     check_problem,
     check_strategy,
+    check_synthesiser,
     check_trainer,
 )
 from labelbench_plus.testing.report import ConformanceError, Outcome, Report
@@ -43,6 +44,7 @@ __all__ = [
     "check_network",
     "check_problem",
     "check_strategy",
+    "check_synthesiser",
     "check_trainer",
     "make_view",
     "parametrize_checks",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
 CHECKED = (
     "strategies", "trainers", "problems", "encoders", "datasets", "metrics", "conditions", "networks", "augmentations",
-    "combiners", "bases",
+    "combiners", "bases", "synthesisers",
 )  # fmt: skip
 """The kinds of plugins that there are checks of."""
 
@@ -159,3 +159,10 @@ def check_base(
 ) -> Report:
     """Check a base that is on this machine. See `check_strategy` for the parameters."""
     return check_plugin("bases", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)
+
+
+def check_synthesiser(
+    subject: Any, *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED, raise_on_fail: bool = False
+) -> Report:
+    """Check a synthesiser, on photographs of scenes of the kit. See `check_strategy` for the parameters."""
+    return check_plugin("synthesisers", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)

@@ -47,7 +47,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "plugins that others are built with",
         (
             *("annotators", "augmentations", "bases", "combiners", "conditions", "datasets", "evaluations", "metrics"),
-            *("pair_pools", "policy_sets", "prompts"),
+            *("pair_pools", "policy_sets", "prompts", "synthesisers"),
         ),
     ),
     ("networks and encoders", ("encoders", "networks")),

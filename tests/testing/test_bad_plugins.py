@@ -27,6 +27,7 @@ WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kin
         "augmentations",
         "combiners",
         "bases",
+        "synthesisers",
     ]
 )
 def kind(request):

@@ -23,6 +23,7 @@ from labelbench_plus.testing import (
     check_network,
     check_problem,
     check_strategy,
+    check_synthesiser,
     check_trainer,
 )
 
@@ -147,3 +148,8 @@ def test_data_sets_of_your_own_files(tmp_path):
             registry("datasets").build({"name": "feature_table", "path": str(tmp_path / "mine.csv"), "label": "label"})
         )
     )
+
+
+@pytest.mark.parametrize("name", built_in("synthesisers"))
+def test_synthesisers(name):
+    fine(check_synthesiser(build("synthesisers", name)))
