@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("what a run is", ("spec", "strangers", "suite")),
     ("runs on disk", ("store",)),
     ("from data to features", ("features",)),
-    ("what the plugins of a family share", ("decoding", "language", "models", "pairs", "source_tasks")),
+    ("what the plugins of a family share", ("answering", "decoding", "language", "models", "pairs", "source_tasks")),
     ("kinds of questions", ("questions",)),
     (
         "plugins that others are built with",
