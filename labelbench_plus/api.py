@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,8 @@ def run_suite(
     device: Literal["cpu", "cuda"] = "cpu",
     plugin_files: Sequence[Path] = (),
     keep_models: bool = False,
+    answers: Path | str | None = None,
+    pay: float | None = None,
 ) -> None:
     """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
 
@@ -40,6 +43,8 @@ def run_suite(
     plugin_files: Python files that register plugins the suite names. Runs are carried out by other processes, which
         know nothing of a class that a notebook has defined.
     keep_models: leave each run's last model in its folder, for `load_model`.
+    answers: the folder of answers that somebody gave; `answers` beside `out` if left out.
+    pay: money that this call may pay annotators in all; None where nobody takes any.
 
     Raises
     ------
@@ -48,6 +53,8 @@ def run_suite(
     ValueError
         A model is to be kept, but its trainer cannot save any.
     """
+    from labelbench_plus.contracts.annotators import Purse
+
     failed = []
 
     def listen(event: Event) -> None:
@@ -57,7 +64,9 @@ def run_suite(
     runs = suite.runs()
     if keep_models and (reason := why_no_models(runs)):
         raise ValueError(reason)
-    where = Where.here(Path(out), device, plugin_files)
+    purse = None if pay is None else Purse(uuid.uuid4().hex, pay)
+    kept_in = None if answers is None else Path(answers)
+    where = Where.here(Path(out), device, plugin_files, answers=kept_in, purse=purse)
     jobs = local_jobs(runs, where, workers, isolate=suite.isolate, keep_models=keep_models)
     run_local(jobs, workers, listen)
     if failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +60,13 @@ class Oracle:
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
         """How much a strategy is to ask for with `allowance` money: items of a pool, or labels over all sources."""
         raise NotImplementedError
+
+    def questions(self) -> Sequence[Any] | None:
+        """All that an annotator whom somebody pays may be asked, for a bill (`contracts.annotators.Asked`).
+
+        None where nobody is paid, or where it is not known beforehand, as questions are written during a run.
+        """
+        return None
 
     def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
         """What `answer` would sell, and the most it would cost: items (n, ...) and prices (n,).

@@ -49,6 +49,13 @@ Allow = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
+Answers = Annotated[
+    Path | None,
+    typer.Option("--answers", help="Where answers are kept that somebody gave; if left out, `answers` beside --out"),
+]
+Pay = Annotated[
+    float | None, typer.Option("--pay", min=0, help="Money that this command may pay annotators in all, at most")
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]
 WandbMode = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
@@ -138,13 +145,14 @@ def load_runs(
     plugin: list[Path] | None,
     out: Path = DEFAULT_OUT,
     absent: list[str] | None = None,
+    answers: Path | None = None,
 ) -> tuple[Suite, list[RunSpec]]:
     """A suite and its runs; what is wrong with the file ends the command.
 
     Parameters
     ----------
     plugin: files that are loaded here, unless the suite isolates strategies: then a confined process loads them.
-    out: where runs are kept, which that process cannot read.
+    out, answers: where runs and answers are kept, which that process cannot read.
     absent: where given, what this machine lacks of data and weights is added here and is no fault.
     """
     from labelbench_plus.isolation.suites import load_suite
@@ -152,7 +160,7 @@ def load_runs(
     from labelbench_plus.suite import SuiteError
 
     try:
-        hidden = Where.here(out).hidden
+        hidden = Where.here(out, answers=answers).hidden
         suite = load_suite(path, overrides or (), plugin_files=plugin or (), hidden=hidden, absent=absent)
     except SuiteError as error:
         stop(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,11 +12,13 @@ from labelbench_plus.commands.common import (
     DEFAULT_OUT,
     FAILED,
     INTERRUPTED,
+    Answers,
     Device,
     Jobs,
     KeepModels,
     Out,
     Overrides,
+    Pay,
     Plugins,
     SuiteArgument,
     WandbMode,
@@ -26,6 +29,7 @@ from labelbench_plus.commands.common import (
     tell_isolation,
 )
 from labelbench_plus.commands.leaderboard import show_board
+from labelbench_plus.commands.paying import purse_for, show_bill, undone
 from labelbench_plus.shown import counted, say
 from labelbench_plus.start_up import one_thread
 
@@ -40,9 +44,15 @@ def run(
     wandb: WandbMode = "disabled",
     keep_models: KeepModels = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Carry out at most so many runs, for a first try")] = None,
+    answers: Answers = None,
+    pay: Pay = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do, who is asked, and what it may cost; do nothing")
+    ] = False,
 ) -> None:
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
+    Where a suite's annotators are paid, --pay says how much may be; --dry-run shows the bill, and what they are sent.
     Exit code 1 if a run failed, 75 if one is left undone for another reason.
 
     Example: lbp run digits seeds=0..9 --jobs 4
@@ -54,15 +64,21 @@ def run(
     from labelbench_plus.running.local import LEFT, run_local
     from labelbench_plus.running.progress import Progress
 
-    loaded, runs = load_runs(suite, overrides, plugin, out)
+    loaded, runs = load_runs(suite, overrides, plugin, out, answers=answers)
     _check_device(device)
     if keep_models:
         check_models_can_be_kept(runs)
     tell_isolation(loaded, runs)
-    where, mirror = Where.here(out, device, plugin or ()), Mirror(loaded.suite, wandb)
+    where, mirror = Where.here(out, device, plugin or (), answers=answers), Mirror(loaded.suite, wandb)
     work = local_jobs(runs, where, jobs, mirror, isolate=loaded.isolate, keep_models=keep_models)
     done, left = len(runs) - len(work), work[limit:] if limit else []
     work = work[: len(work) - len(left)]
+    if dry_run:
+        say(f"{loaded.suite}: {len(runs)} runs, {done} done, {len(work)} to do, in {out}; nothing was done")
+        show_bill(undone(runs, work), where)
+        return
+    purse = purse_for(undone(runs, work), where, pay)
+    work = [replace(job, where=replace(job.where, purse=purse)) for job in work]
     if work:
         check_writable(out, "--out")
     say(f"{loaded.suite}: {len(runs)} runs, {done} done, {len(work)} to do, in {out}")

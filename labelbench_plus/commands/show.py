@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from labelbench_plus.store.run_store import RunStore
 
 MOST_ROWS, WIDEST = 10, 40
+NOTED = ("strategy.", "trainer.", "problem.", "annotator.", "evaluate_seconds")
+"""Beginnings of the names of costs that are shown as they are noted."""
 
 
 def show(
@@ -83,7 +85,7 @@ def show(
         notes = [
             f"{printable(name)}={value:.4g}"
             for name, value in cost.items()
-            if name.startswith(("strategy.", "trainer.", "problem.", "evaluate_seconds")) and value is not None
+            if name.startswith(NOTED) and value is not None
         ]
         say("  " + "  ".join([*cells, f"{seconds:>9.3f}", *notes]))
 

@@ -83,16 +83,35 @@ class Annotator(Plugin):
     ----------
     paid: whether an answer costs real money or a person's time. Checks, replays and whole-pool comparisons never ask
         such an annotator.
+    takes_money: whether it is money. A command then has to say how much may be paid.
     kinds: what it can be asked for, and the kind of its answers to that. More of a score is better; a preference is
         about the two responses in their order, and a tie is an answer like any other.
     """
 
     paid: ClassVar[bool] = False
+    takes_money: ClassVar[bool] = False
     kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"answer": TEXT}
 
     def price(self, question: Asked) -> float:
         """What an answer takes of the budget, known before it is asked."""
         return 1.0
+
+    def money(self, question: Asked) -> float:
+        """What an answer may cost at most, in money: nothing unless it says so. It takes no part of the budget."""
+        return 0.0
+
+    def check_ready(self) -> None:
+        """Refuse, before any work, to be asked where something is missing for it: a program, a key, a package.
+
+        Raises
+        ------
+        ValueError
+            Says what is missing, and how to come by it.
+        """
+
+    def disclosed(self, question: Asked) -> str:
+        """What leaves the machine, and to whom, with what is sent about one question; empty if nothing does."""
+        return ""
 
     def ask(self, questions: Sequence[Asked], desk: Desk | None) -> list[Any]:
         """An answer to each question, in their order; None where there is none.

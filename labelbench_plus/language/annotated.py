@@ -37,6 +37,9 @@ class AnnotatedOracle(PoolOracle):
         self._annotator, self._prompts, self._desk = annotator, prompts, desk
         self.paid = annotator is not None and annotator.paid
 
+    def questions(self) -> list[Asked] | None:
+        return [Asked(prompt) for prompt in self._prompts] if self.paid else None
+
     def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         references, answered = super().reveal(items)
         if self._annotator is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from labelbench_plus.contracts.annotators import Purse
     from labelbench_plus.isolation.cell import Cell
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.chosen import Chosen
@@ -36,6 +37,8 @@ class Where:
     root: the output directory. cache: of features. device: "cpu" or "cuda".
     plugin_files: given with `--plugin`.
     concurrency: how many runs share what one is computed on; its timings mean little if it is more than one.
+    kept_in: the folder of answers that somebody gave; None for the usual one.
+    purse: what may be paid for answers; nothing may where it is None.
     """
 
     root: Path
@@ -43,11 +46,13 @@ class Where:
     device: str = "cpu"
     plugin_files: tuple[Path, ...] = ()
     concurrency: int = 1
+    kept_in: Path | None = None
+    purse: Purse | None = None
 
     @property
     def answers(self) -> Path:
-        """Where answers that somebody gave are kept: beside the output directory, never in the cache."""
-        return self.root.parent / ANSWERS
+        """Where answers that somebody gave are kept: if nobody says, beside the output directory; not in the cache."""
+        return self.root.parent / ANSWERS if self.kept_in is None else self.kept_in
 
     @property
     def hidden(self) -> tuple[Path, ...]:
@@ -55,11 +60,20 @@ class Where:
         return self.root, self.cache, self.answers
 
     @classmethod
-    def here(cls, root: Path, device: str = "cpu", plugin_files: Sequence[Path] = ()) -> Where:
+    def here(
+        cls,
+        root: Path,
+        device: str = "cpu",
+        plugin_files: Sequence[Path] = (),
+        *,
+        answers: Path | None = None,
+        purse: Purse | None = None,
+    ) -> Where:
         """This machine, with this user's cache."""
         from labelbench_plus.store.artefacts import default_cache_dir
 
-        return cls(root, default_cache_dir(), device, tuple(path.resolve() for path in plugin_files))
+        files = tuple(path.resolve() for path in plugin_files)
+        return cls(root, default_cache_dir(), device, files, kept_in=answers, purse=purse)
 
 
 @dataclass(frozen=True)
@@ -269,7 +283,7 @@ def _carry_on(
             else:
                 check_isolation(store.manifest().get("isolation"), isolation, store.folder)
             warm_up(spec.trainer, *(() if job.isolate else (spec.strategy, spec.initial)))
-            place = Place(where.cache, where.device, shared, where.answers)
+            place = Place(where.cache, where.device, shared, where.answers, where.purse)
             run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
     except AnswersPending as pending:
         lease.release("waiting", str(pending), answers=pending.count)

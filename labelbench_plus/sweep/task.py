@@ -41,6 +41,7 @@ from labelbench_plus.sweep.scheduled import (
 from labelbench_plus.sweep.selection import do_job
 
 if TYPE_CHECKING:
+    from labelbench_plus.contracts.annotators import Purse
     from labelbench_plus.suite import Isolation
 
 INFRA_TRIES = 3
@@ -179,13 +180,28 @@ class SweepTask:
             run_id=run["id"],
             spec=run["spec"],
             title=run["title"],
-            where=Where(self.root, Path(settings["cache"]), settings["device"], plugins, shared),
+            where=Where(
+                self.root,
+                Path(settings["cache"]),
+                settings["device"],
+                plugins,
+                shared,
+                Path(settings["answers"]) if settings.get("answers") else None,
+                self._purse,
+            ),
             mirror=Mirror(self.sweep.name, settings["wandb"], self.started + wandb_delay(self.task)),
             noted=Noted(self.about, log=True),
             isolate=self._isolation,
             reports=tuple(run.get("reports", ())),  # sweeps of earlier versions do not say
             keep_model=settings.get("keep_models", False),
         )
+
+    @cached_property
+    def _purse(self) -> Purse | None:
+        from labelbench_plus.contracts.annotators import Purse
+
+        said = self.settings.get("purse")  # sweeps of earlier versions do not say
+        return None if said is None else Purse(**said)
 
     @cached_property
     def _isolation(self) -> Isolation | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, Json, load_plugins, stop
+from labelbench_plus.commands.common import DEFAULT_OUT, Json, Pay, load_plugins, stop
 from labelbench_plus.commands.sweep.common import (
     Drift,
     DryRun,
@@ -42,6 +44,7 @@ def resume(
     max_gpu_hours: MaxHours = None,
     fail_fast: FailFast = 50,
     allow_code_drift: Drift = False,
+    pay: Pay = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -51,10 +54,11 @@ def resume(
     Every run goes on from its last committed round. With nothing to do, nothing is done. Of a sweep that was submitted
     with --snapshot, a new copy of the package is taken if it changed. A plugin file that has another content than the
     sweep was begun with is refused, with a copy or without, as its runs would be of two methods under one name:
-    --allow-code-drift goes on with it.
+    --allow-code-drift goes on with it. With --pay, its jobs may pay annotators so much more; without, what is left.
 
     Example: lbp sweep resume digits --retry-failed --set time=8h
     """
+    from labelbench_plus.contracts.annotators import Purse
     from labelbench_plus.plugins import PluginError, registry
     from labelbench_plus.sweep.profile import ProfileError, load_profile
     from labelbench_plus.sweep.state import State
@@ -84,6 +88,8 @@ def resume(
         return unfinished(each) or more
 
     described = {**kept, "allow_code_drift": kept["allow_code_drift"] or allow_code_drift}
+    if pay is not None:
+        described["purse"] = asdict(Purse(uuid.uuid4().hex, pay))
     hand_over(
         Order(
             where=where,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,11 @@ import typer
 
 from labelbench_plus.commands.common import (
     DEFAULT_OUT,
+    Answers,
     Json,
     KeepModels,
     Overrides,
+    Pay,
     Plugins,
     SuiteArgument,
     WandbMode,
@@ -20,6 +23,7 @@ from labelbench_plus.commands.common import (
     load_runs,
     stop,
 )
+from labelbench_plus.commands.paying import purse_for, show_bill
 from labelbench_plus.commands.sweep.common import (
     Drift,
     DryRun,
@@ -58,17 +62,21 @@ def submit(
     fail_fast: FailFast = 50,
     snapshot: Snap = False,
     allow_code_drift: Drift = False,
+    answers: Answers = None,
+    pay: Pay = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Submit every run of a suite that is not done, running or waiting; return at once.
 
-    With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it.
+    With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it. Where
+    annotators are paid, --pay says how much may be, over all jobs.
 
     Example: lbp sweep submit digits -l slurm/gpu_cluster.yaml --set time=2h
     """
     from labelbench_plus.isolation.suites import not_covered
+    from labelbench_plus.running.job import Where
     from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.sweep.folder import Sweep, SweepRun
     from labelbench_plus.sweep.profile import ProfileError, load_profile
@@ -76,7 +84,7 @@ def submit(
     from labelbench_plus.sweep.submit import new_only
 
     absent: list[str] = []
-    loaded, specs = load_runs(suite, overrides, plugin, out, absent if dry_run else None)
+    loaded, specs = load_runs(suite, overrides, plugin, out, absent if dry_run else None, answers)
     if keep_models:
         check_models_can_be_kept(specs)
     try:
@@ -91,6 +99,12 @@ def submit(
     if absent:
         show_unresolved(loaded, specs, absent, profile, filters, limit, as_json)
         return
+    place, purse = Where.here(out, plugin_files=plugin or (), answers=answers), None
+    selections = [*{spec.selection.id: spec.selection for spec in specs}.values()]
+    if not dry_run:
+        purse = purse_for(selections, place, pay)
+    elif not as_json:
+        show_bill(selections, place)
     runs = [SweepRun.of(spec) for spec in specs]
     where = Sweep(out, loaded.suite)
     text = suite.read_bytes()
@@ -103,6 +117,8 @@ def submit(
         "snapshot": snapshot,
         "isolate": loaded.isolate.model_dump() if loaded.isolate else None,
         "keep_models": keep_models,
+        "answers": str(answers.absolute()) if answers else None,
+        "purse": None if purse is None else asdict(purse),
     }
 
     def wanted(each: RunStatus) -> bool:

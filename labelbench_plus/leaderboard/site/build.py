@@ -43,7 +43,7 @@ SCHEMA = (
     ("beside_…", "whatever else was used beside the budget, by its name"),
     ("select_seconds, train_seconds, evaluate_seconds", "wall time of the round’s selection, training, evaluation"),
     ("select_peak_bytes, train_peak_bytes, evaluate_peak_bytes", "memory on top of what was in use"),
-    ("strategy.…, trainer.…, problem.…", "what each noted of the round"),
+    ("strategy.…, trainer.…, problem.…, annotator.…", "what each noted of the round"),
     ("complete", "whether the run has all of its rounds"),
     ("the others", "metrics on the test split"),
 )

@@ -1,0 +1,136 @@
+"""Runs whose answers are paid: what the command asks before, what is paid, and what comes out."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from labelbench_plus.answering.judging import ANSWERS
+from labelbench_plus.answering.kept_answers import KeptAnswers
+from labelbench_plus.cli import app
+from labelbench_plus.contracts.annotators import Purse
+from labelbench_plus.plugins import load_plugin_file
+from labelbench_plus.running.job import Job, Where, carry_out
+from labelbench_plus.store.run_store import RunStore
+from labelbench_plus.suite import load_suite
+
+from .test_paying import FORK
+
+PLUGIN = Path(__file__).with_name("asked_world.py")
+SUITE = """\
+suite: asked
+problems:
+  - name: asked
+    annotator: {{name: http_judge, url: "{url}", model: m, rubric: {rubric}, label: answer, max_tokens: 8,
+      price_in: 1.0, price_out: 1.0, concurrency: 1, pause: 0.01}}
+trainers: [count_answers]
+strategies: [random]
+budget: {{first: 4, batch: 3, rounds: 3}}
+seeds: [0, 1]
+"""
+
+
+@pytest.fixture
+def suite(tmp_path, loopback):
+    load_plugin_file(PLUGIN)
+    loopback.says = lambda text: f"{text}!"
+    rubric = tmp_path / "rubric.txt"
+    rubric.write_text("{prompt}")
+    path = tmp_path / "asked.yaml"
+    path.write_text(SUITE.format(url=loopback.url, rubric=rubric))
+    return path
+
+
+def lbp(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments), "--plugin", str(PLUGIN)])
+
+
+def run(suite, out, *more):
+    return lbp("run", suite, "--out", out, "--jobs", "1", *more)
+
+
+def bytes_of(root: Path) -> dict[str, bytes]:
+    runs = [*root.glob("runs/*/rounds/*.json"), *root.glob("runs/*/result.json")]
+    return {str(path.relative_to(root)): path.read_bytes() for path in runs}
+
+
+def test_nobody_is_paid_before_somebody_says_how_much(suite, loopback, tmp_path):
+    for more in ((), ("--dry-run",)):
+        done = run(suite, tmp_path / "out", *more)
+        assert done.exit_code == (0 if more else 2), done.output
+        assert "2 runs, up to 20 questions" in done.output  # each buys ten, of the same twenty
+        worst = sum(len(f"question {number}") + 64 + 8 for number in range(20)) / 1e6
+        assert f"worst-case bill: {worst:.4g}" in done.output
+        assert loopback.url in done.output and '"content": "question 0"' in done.output
+    assert "--pay" in run(suite, tmp_path / "out").output
+    assert not loopback.seen and not (tmp_path / "out").exists() and not (tmp_path / "answers").exists()
+    assert "nobody takes money" in run(suite, tmp_path / "out", "problems=[asked]", "--pay", "1").output
+
+
+def test_money_is_paid_once_and_labels_are_charged_in_every_run(suite, loopback, tmp_path):
+    done = run(suite, tmp_path / "out", "--pay", "1")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("nothing else of the data") == 1
+    specs = load_suite(suite).runs()
+    stores = [RunStore(tmp_path / "out", spec.id) for spec in specs]
+    bought = [item for store in stores for record in store.rounds() for item in record.purchase.items.tolist()]
+    assert all(store.rounds()[-1].spent == 10.0 for store in stores)
+    assert len(loopback.seen) == len(set(bought)) < len(bought) == 20
+    costs = [cost for store in stores for cost in store.costs()]
+    assert sum(cost["annotator.asked"] for cost in costs) == 20
+    assert sum(cost["annotator.from_store"] for cost in costs) == 20 - len(loopback.seen)
+    assert sum(cost["annotator.money"] for cost in costs) == pytest.approx(15e-6 * len(loopback.seen))
+    before = len(loopback.seen)
+    again = run(suite, tmp_path / "elsewhere" / "out", "--answers", tmp_path / "answers", "--pay", "0")
+    assert again.exit_code == 0, again.output
+    assert len(loopback.seen) == before and bytes_of(tmp_path / "elsewhere" / "out") == bytes_of(tmp_path / "out")
+
+
+def test_killed_between_a_charge_and_a_commit_it_goes_on_to_the_same_bytes(suite, loopback, tmp_path, monkeypatch):
+    spec = load_suite(suite).runs()[0]
+
+    def killed(root):
+        def die(*_, **__):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        monkeypatch.setattr(RunStore, "commit", die)
+        carry_out(Job.of(spec, Where(root, tmp_path / "cache", purse=Purse("p", 1.0))), lambda rounds: None)
+
+    child = FORK.Process(target=killed, args=(tmp_path / "out",))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL and len(loopback.seen) == 4
+    for root in (tmp_path / "out", tmp_path / "other"):
+        where = Where(root, tmp_path / "cache", purse=Purse("p", 1.0))
+        assert carry_out(Job.of(spec, where), lambda rounds: None) == "finished"
+    assert len(loopback.seen) == 10 and bytes_of(tmp_path / "out") == bytes_of(tmp_path / "other")
+
+
+def test_a_purse_that_is_empty_ends_the_run_and_a_fuller_one_goes_on(suite, loopback, tmp_path):
+    done = run(suite, tmp_path / "out", "seeds=[0]", "--pay", "0.00016")
+    assert done.exit_code == 1 and "of at most 0.00016: raise --pay, or buy less" in done.output
+    (kept,) = tmp_path.glob(f"answers/*/{ANSWERS}")
+    assert 0 < KeptAnswers(kept).spent() <= 0.00016 and len(loopback.seen) == len(KeptAnswers(kept))
+    assert run(suite, tmp_path / "out", "seeds=[0]", "--pay", "0.01").exit_code == 0
+    assert len(loopback.seen) == 10
+
+
+def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs(suite, loopback, tmp_path):
+    answers = tmp_path / "kept"
+    more = ["seeds=[0]", "-l", "local", "--out", tmp_path / "out", "--answers", answers]
+    refused = lbp("sweep", "submit", suite, *more)
+    assert refused.exit_code == 2 and "worst-case bill" in refused.output
+    assert "worst-case bill" in lbp("sweep", "submit", suite, *more, "--dry-run").output
+    assert not loopback.seen
+    done = lbp("sweep", "submit", suite, *more, "--pay", "0.5")
+    assert done.exit_code == 0, done.output
+    settings = json.loads(next((tmp_path / "out").rglob("sweep.json")).read_bytes())
+    assert settings["purse"]["most"] == 0.5 and settings["answers"] == str(answers)
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("out/runs/*/result.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(loopback.seen) == 10 and list(answers.glob(f"*/{ANSWERS}/*"))
