@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.warm import Warm
+
 _PR_SET_THP_DISABLE = 41  # of Linux's prctl
+_NO_HOARDING = {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_TRIM_THRESHOLD_": str(2**17)}
+
+
+@pytest.fixture(scope="session")
+def _warm() -> Iterator[Warm]:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("peak memory is read from Linux's /proc")
+    warm = Warm(("torch",), _NO_HOARDING)
+    yield warm
+    warm.close()
 
 
 @pytest.fixture
-def peak_bytes() -> Callable[[str, str], int]:
-    """Measure how far a piece of code raises a fresh process's peak resident memory.
+def peak_bytes(_warm: Warm) -> Callable[[str, str], int]:
+    """Measure how far a piece of code raises a process's peak resident memory.
 
-    `peak_bytes(setup, code)` runs `setup`, then `code`, in a new interpreter and returns the peak of `code` on
+    `peak_bytes(setup, code)` runs `setup`, then `code`, in a process of their own and returns the peak of `code` on
     top of what was resident before it, in bytes. Freed blocks go back to the system at once and pages are small, so
     that the peak is what the code holds and not what the allocator keeps; what the linear algebra library of a
     machine packs for itself remains, which is why ceilings have room.
@@ -38,13 +48,6 @@ def peak_bytes() -> Callable[[str, str], int]:
                 "print(status('VmHWM') - before)",
             ]
         )
-        environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_TRIM_THRESHOLD_": str(2**17)}
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-        return int(done.stdout.split()[-1])
+        return int(_warm.run(script).split()[-1])
 
-    if not sys.platform.startswith("linux"):
-        pytest.skip("peak memory is read from Linux's /proc")
     return measure
