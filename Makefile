@@ -4,13 +4,15 @@
 # make check  lint and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/
+# make pages  both, side by side in outputs/pages, as a forge publishes them
+# make dist   build the source distribution and the wheel into dist/, and look them over
 
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test slow check docs site
+.PHONY: demo test slow check docs site pages dist
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
@@ -25,6 +27,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z -- ':!results' | xargs -0 $(BIN)/codespell
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m mkdocs build --strict --quiet
@@ -32,6 +35,16 @@ docs: $(VENV)/.installed-dev
 
 site: $(VENV)/.installed
 	$(BIN)/lbp leaderboard build --to site
+
+pages: docs
+	$(BIN)/lbp leaderboard build --to outputs/pages/leaderboard
+	cp -r outputs/docs/. outputs/pages
+
+dist: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

