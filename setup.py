@@ -51,7 +51,13 @@ setup(
     packages=find_packages(include=["labelbench_plus", "labelbench_plus.*"]),
     cmdclass={"build_py": BuildWithShippedFiles},
     package_data={
-        "labelbench_plus": ["leaderboard/templates/*", "policy_sets/banks/*", "py.typed", "scaffold/templates/*"]
+        "labelbench_plus": [
+            "answering/page.*",
+            "leaderboard/templates/*",
+            "policy_sets/banks/*",
+            "py.typed",
+            "scaffold/templates/*",
+        ]
     },
     install_requires=[
         "annotated-types>=0.7",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from labelbench_plus import __version__, _torchvision_compat
+from labelbench_plus.commands.annotate import annotate
 from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
 from labelbench_plus.commands.common import USAGE
@@ -58,6 +59,7 @@ for panel, name, command in (
     (EXTEND, "env", env),
     (RUN, "replay", replay),
     (RUN, "decode", decode),
+    (RUN, "annotate", annotate),
 ):
     app.command(name, rich_help_panel=panel)(command)
 for panel, name, group in (

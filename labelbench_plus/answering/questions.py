@@ -29,6 +29,10 @@ def as_json(question: Asked) -> dict[str, Any]:
     said: dict[str, Any] = {"prompt": spoken(question)}
     if question.responses:
         said["responses"] = list(question.responses)
+    if question.classes:
+        said["classes"] = list(question.classes)
+    if question.picture is not None:
+        said["image"] = question.picture.digest
     return said
 
 

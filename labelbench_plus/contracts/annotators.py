@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from labelbench_plus.answers import PREFERENCE, SCORE, TEXT, AnswerKind
 from labelbench_plus.inputs.conversations import Conversation
@@ -13,6 +18,32 @@ from labelbench_plus.plugins import Plugin, Registry
 
 Wanted = Literal["answer", "score", "pair"]
 """What is asked for: an answer to a prompt, how good a response is, or which of two is better."""
+
+
+class Picture:
+    """An image that is asked about.
+
+    Parameters
+    ----------
+    pixels: gives them, uint8 (height, width) or (height, width, 3), when they are first needed.
+    """
+
+    def __init__(self, pixels: Callable[[], np.ndarray]) -> None:
+        self._pixels = pixels
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the pixels and their form."""
+        pixels = np.ascontiguousarray(self._pixels())
+        return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+    def png(self) -> bytes:
+        """The image as a PNG file."""
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(self._pixels()).save(buffer, format="png")
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -24,6 +55,8 @@ class Asked:
     prompt: to be answered, or that was.
     reference: what the data say, for annotators that stand in for somebody. Nobody else is shown it.
     responses: to be judged: none where an answer is wanted, one for its score, two to be compared.
+    classes: one of which, by name, is the answer; any text is where there are none.
+    picture: what the prompt is about, if it is an image.
 
     Raises
     ------
@@ -34,6 +67,8 @@ class Asked:
     prompt: Conversation
     reference: str | None = None
     responses: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         if len(self.responses) > 2:

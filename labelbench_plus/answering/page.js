@@ -1,0 +1,67 @@
+"use strict";
+const at = (id) => document.getElementById(id);
+let now = null;
+let keys = {};
+
+function choice(label, key, text) {
+  const button = document.createElement("button");
+  button.append(label + " ");
+  const mark = document.createElement("kbd");
+  mark.textContent = key;
+  if (key) button.append(mark);
+  button.onclick = () => send("answer", text);
+  if (key) keys[key] = text;
+  at("choices").append(button);
+}
+
+function show(state) {
+  now = state.question;
+  keys = {};
+  at("choices").replaceChildren();
+  at("responses").replaceChildren();
+  at("told").textContent = state.told;
+  at("head").textContent = state.who + ": " + state.done + " answered, " + state.left + " left";
+  at("instructions").textContent = state.instructions;
+  at("image").hidden = !(now && now.image);
+  at("form").hidden = true;
+  if (!now) {
+    at("prompt").textContent = "Nothing is left to answer. Thank you.";
+    return;
+  }
+  at("prompt").textContent = now.prompt;
+  if (now.image) at("image").src = "image/" + now.key;
+  now.responses.forEach((text, place) => {
+    const block = document.createElement("pre");
+    block.textContent = (now.wants === "pair" ? "AB"[place] + ": " : "") + text;
+    at("responses").append(block);
+  });
+  if (now.classes.length) {
+    now.classes.forEach((name, place) => choice(name, place < 9 ? String(place + 1) : "", name));
+  } else if (now.wants === "pair") {
+    [["A is better", "a"], ["B is better", "b"], ["A tie", "t"]].forEach(([label, key]) => choice(label, key, key));
+  } else {
+    at("form").hidden = false;
+    at("text").value = "";
+    at("text").focus();
+  }
+}
+
+async function send(action, text) {
+  const body = JSON.stringify({ key: now ? now.key : "", text: text || "" });
+  const reply = await fetch(action, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  show(await reply.json());
+}
+
+["skip", "undo", "nothing"].forEach((action) => { at(action).onclick = () => send(action); });
+at("form").onsubmit = (event) => { event.preventDefault(); send("answer", at("text").value); };
+at("text").onkeydown = (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || now.wants === "score")) { event.preventDefault(); at("form").requestSubmit(); }
+};
+document.onkeydown = (event) => {
+  if (event.target === at("text") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key in keys) send("answer", keys[event.key]);
+  else if (event.key === "u") send("undo");
+  else if (now && event.key === "s") send("skip");
+  else if (now && event.key === "n") send("nothing");
+};
+fetch("now").then((reply) => reply.json()).then(show);
