@@ -14,6 +14,7 @@ from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.scores import FacetRole
 from labelbench_plus.contracts.synthesisers import BOUNDS, KnowsScenes, Photographs, Synthesiser
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.features.encoded import load
 from labelbench_plus.features.hashing import hash_arrays
 from labelbench_plus.inputs.image_files import is_images
 from labelbench_plus.inputs.layouts import Layout, grid, strip
@@ -111,7 +112,7 @@ class WithViews(Dataset):
         FileNotFoundError
             The data, or what the synthesiser is made of, are not on this machine.
         """
-        data = self.dataset.load()
+        data = load(self.dataset)  # suites wrap one data set many times
         return replace(
             data,
             pool=self._with_views(data.pool, "pool"),
@@ -141,7 +142,9 @@ class WithViews(Dataset):
                 f"{views.shape}"
             )
         squares = np.concatenate([images[:, None], views], axis=1)
-        return replace(split, inputs=strip(squares) if self.layout == "strip" else grid(squares))
+        return replace(
+            split, labels=split.labels.copy(), inputs=strip(squares) if self.layout == "strip" else grid(squares)
+        )
 
     def state(self) -> tuple[int, ...]:
         return self.dataset.state()
