@@ -2,6 +2,9 @@
 
 All arms say the same tokens, greedily, under reverse KL with equal weights, but for the shared trunk, whose adapters
 are others (on the top layers only). They take turns in one process; what counts is CPU time.
+
+With `--endings` it is measured instead what it saves that responses which are over leave the batch: rows that end one
+after the other, beside the same rows that all go on to the last step.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--endings", action="store_true", help="responses of different lengths instead of the engines")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -57,6 +61,11 @@ def main() -> None:
         trunk = _adapted(model, policies, options.rank, options.top)
         for rows in options.rows:
             prompts = torch.randint(20, tokens, (rows, options.prompt), generator=torch.Generator().manual_seed(rows))
+            if options.endings:
+                fused = FusedPolicies(model, trunk[1], tokens)
+                print(_ended(fused, prompts.tolist(), options.tokens, options.repeats, options.threads))
+                fused.close()
+                continue
             arms = _arms(model, adapted, trunk, prompts.tolist(), tokens, options.tokens)
             for call in arms.values():
                 call()  # buffers are laid out, kernels chosen
@@ -67,6 +76,8 @@ def main() -> None:
                     {"policies": policies, "rows": rows, "arm": name, "tokens per CPU second": speed, "same": same}
                     | {"cpu": measured.cpu_seconds, "said": measured.results[0]}
                 )
+    if options.endings:
+        return
     print(_shown(found))
     if options.out:
         about = environment(options.threads)
@@ -74,6 +85,26 @@ def main() -> None:
         options.out.write_text(
             json.dumps({"about": about, "precision": options.precision, "measured": found}, indent=1)
         )
+
+
+def _ended(policies: FusedPolicies, prompts: list[list[int]], more: int, repeats: int, threads: int) -> str:
+    """What rows take that end one after the other, and what they take if all of them go on to the last step."""
+    weights = [1 / policies.count] * policies.count
+    whole = decode(policies, prompts, [weights], max_new_tokens=more)[0].responses()
+    ending = {said[(row + 1) * more // len(prompts) - 1] for row, said in enumerate(whole)}
+    over = [next((n for n, token in enumerate(said, start=1) if token in ending), more) for said in whole]
+    arms = {
+        "to the last step": lambda: decode(policies, prompts, [weights], max_new_tokens=max(over))[0],
+        "leave when over": lambda: decode(policies, prompts, [weights], max_new_tokens=max(over), ending=ending)[0],
+    }
+    found = measure(arms, repeats=repeats, threads=threads)
+    said = found["leave when over"].results[0].tokens.tolist()
+    same = all(ours[:length] == theirs[:length] for ours, theirs, length in zip(said, whole, over, strict=True))
+    kept, left = found["to the last step"].cpu, found["leave when over"].cpu
+    return (
+        f"k = {policies.count}, B = {len(prompts)}, lengths {sorted(over)}: {kept:.2f} CPU s if all go to the last step, "
+        f"{left:.2f} if they leave when over, {kept / left:.2f} times less; same tokens: {'yes' if same else 'NO'}"
+    )
 
 
 class Switched:

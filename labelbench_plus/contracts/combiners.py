@@ -40,6 +40,8 @@ class Listed:
 class Step:
     """What is known when the next token is to be said, of policies that are asked token by token.
 
+    Responses that are over are not among these.
+
     Attributes
     ----------
     log_policies: (k, b, V) log-probabilities of the next token of b responses.

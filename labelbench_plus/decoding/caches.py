@@ -9,6 +9,8 @@ import torch
 
 from labelbench_plus.models.weights import library
 
+ALL = slice(None)
+
 
 def new_cache(model: Any) -> Any:
     """An empty cache for a model of transformers.
@@ -31,7 +33,7 @@ def copied(cache: Any) -> Any:
     return copy.deepcopy(cache)
 
 
-def select_rows(cache: Any, rows: torch.Tensor, first_layer: int = 0) -> None:
-    """Keep rows (r,) int64 of a cache, in their order, from a layer upwards."""
-    for layer in cache.layers[first_layer:]:
-        layer.batch_select_indices(rows)
+def select_rows(cache: Any, rows: torch.Tensor, layers: slice = ALL) -> None:
+    """Keep rows (r,) int64 of a cache, in their order, in some layers or all that have read something."""
+    for layer in cache.layers[layers]:
+        layer.batch_select_indices(rows.cpu())  # which fits keys on any device

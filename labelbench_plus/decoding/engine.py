@@ -55,7 +55,7 @@ def decode(
     """Answer prompts under each of several weightings.
 
     Every policy that a weighting needs reads the prompts once, whatever the number of weightings; policies of weight
-    zero do not run.
+    zero do not run. A response that is over leaves the batch, so that what is left takes less of each step.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ class _Job:
         kept = [weights[column] for column in active]
         linear = _mixtures(columns, weights, count, self.kl, self.ids.device) if self.rule.is_linear(weights) else None
         carried = torch.zeros(len(columns), rows, dtype=torch.float64, device=self.ids.device)
-        places, said, gains, far = _places(self.mask), [], [], []
-        done = torch.zeros(rows, dtype=torch.bool, device=self.ids.device)
+        mask, places, said, gains, far = self.mask, _places(self.mask), [], [], []
+        left = torch.arange(rows, device=self.ids.device)  # rows that are not over: they alone go on
         tokens, ends = self.ids, torch.tensor(sorted(self.ending), dtype=torch.int64, device=self.ids.device)
         for step in range(self.max_new_tokens):
             seen = self.length + step
             place = places[:, seen - tokens.shape[1] : seen]
             mix = linear if self.policies.mixes else None
-            scores = self.policies.advance(state, tokens, self.mask[:, :seen], place, mix)
+            scores = self.policies.advance(state, tokens, mask[:, :seen], place, mix)
             if scores.dtype != torch.float64:
                 scores = scores.float()
             reference = scores[-1] if columns[-1] == count else None
@@ -129,25 +129,34 @@ class _Job:
                 logs = torch.log_softmax(mean, dim=-1)
             else:
                 logs = self._combined(scores[: len(active)], kept, reference, carried, weights)
-            chosen = self._chosen(logs, step)
+            chosen = self._chosen(logs, left, step)
             gained = logs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
             if bool(torch.isnan(gained).any()):
                 raise ValueError("policies: their scores are not numbers; check the models' weights and dtype")
-            gains.append(torch.where(done, 0.0, gained.double()))
+            gains.append(_spread(gained.double(), left, rows, 0))
             if self.kl:
                 assert reference is not None
                 base = torch.log_softmax(reference.double(), dim=-1)
-                far.append(torch.where(done, 0.0, kl_divergence(torch.log_softmax(logs.double(), dim=-1), base)))
+                apart = kl_divergence(torch.log_softmax(logs.double(), dim=-1), base)
+                far.append(_spread(apart, left, rows, 0))
             if self.rule.carries():
-                carried = carried + torch.log_softmax(scores.double(), dim=-1)[..., torch.arange(rows), chosen]
+                carried = carried + torch.log_softmax(scores.double(), dim=-1)[..., torch.arange(len(left)), chosen]
             tokens = self.policies.ids(chosen).unsqueeze(-1)
-            said.append(torch.where(done, -1, tokens.squeeze(-1)))
-            done = done | torch.isin(tokens.squeeze(-1), ends)
-            if bool(done.all()):
-                break
+            said.append(_spread(tokens.squeeze(-1), left, rows, -1))
+            going = (~torch.isin(tokens.squeeze(-1), ends)).nonzero()[:, 0]
+            if len(going) < len(left):
+                left, tokens, mask, places, carried = (
+                    *(each[going] for each in (left, tokens, mask, places)),
+                    carried[:, going],
+                )
+                if not len(left):
+                    break
+                state.keep(going)
+        done = np.ones(rows, dtype=bool)
+        done[left.cpu().numpy()] = False
         return Decoded(
             _columns_of(said, self.max_new_tokens, -1),
-            done.cpu().numpy(),
+            done,
             _columns_of(gains, self.max_new_tokens, 0),
             _columns_of(far, self.max_new_tokens, 0) if self.kl else None,
             len(columns),
@@ -166,14 +175,23 @@ class _Job:
             return self.rule.combined(scores, kept, base, None, None)
         return self.rule.combined(scores, kept, base, carried[: len(scores)], None if base is None else carried[-1])
 
-    def _chosen(self, logs: Tensor, step: int) -> Tensor:
+    def _chosen(self, logs: Tensor, left: Tensor, step: int) -> Tensor:
         if self.uniforms is None:
             return logs.argmax(dim=-1)
         below = logs.double().exp().cumsum(dim=-1)
-        drawn = torch.as_tensor(self.uniforms[:, step], dtype=torch.float64, device=logs.device).unsqueeze(-1)
+        drawn = torch.as_tensor(
+            self.uniforms[left.cpu().numpy(), step], dtype=torch.float64, device=logs.device
+        ).unsqueeze(-1)
         # The first token whose sum exceeds the draw: never one of probability zero.
         found = torch.searchsorted(below, drawn * below[:, -1:], right=True).squeeze(-1)
         return found.clamp(max=logs.shape[-1] - 1)
+
+
+def _spread(values: Tensor, left: Tensor, rows: int, fill: int) -> Tensor:
+    """(n,) with the values of the rows that are left, and `fill` for the others."""
+    found = values.new_full((rows,), fill)
+    found[left] = values
+    return found
 
 
 def _columns_of(steps: list[Tensor], length: int, fill: int) -> np.ndarray:

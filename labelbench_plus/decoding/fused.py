@@ -29,8 +29,14 @@ class FusedState(State):
         found.rows = self.rows
         if columns != self.columns and self.rows:
             places = torch.tensor([self.columns.index(column) for column in columns]) * self.rows
-            select_rows(found.cache, (places[:, None] + torch.arange(self.rows)).reshape(-1), self.first)
+            select_rows(found.cache, (places[:, None] + torch.arange(self.rows)).reshape(-1), slice(self.first, None))
         return found
+
+    def keep(self, rows: Tensor) -> None:
+        places = torch.arange(len(self.columns), device=rows.device) * self.rows
+        select_rows(self.cache, rows, slice(self.first))
+        select_rows(self.cache, (places[:, None] + rows).reshape(-1), slice(self.first, None))
+        self.rows = len(rows)
 
 
 class FusedPolicies(LivePolicies):

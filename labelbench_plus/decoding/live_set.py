@@ -19,7 +19,9 @@ from labelbench_plus.contracts.policy_sets import Fit, Given, Outcome, Pairs
 from labelbench_plus.decoding.adapters import Adapter, soup
 from labelbench_plus.decoding.engine import decode
 from labelbench_plus.decoding.fused import FusedPolicies
-from labelbench_plus.decoding.live_world import PIECE, LiveWorld, Trunk
+from labelbench_plus.decoding.live_pool import Pool
+from labelbench_plus.decoding.live_rewards import EstimatedRewards, RewardModel
+from labelbench_plus.decoding.live_world import PIECE, LiveWorld
 
 if TYPE_CHECKING:
     from labelbench_plus.seeding import Streams
@@ -29,15 +31,6 @@ RATE = 1e-3
 
 Scores = Callable[[np.ndarray, Sequence[str]], np.ndarray]
 """(M, n) scaled rewards of n texts, which were said to the prompts of these numbers (n,)."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Responses (c, n, T) of the reference, what the trunk makes of them, their log-probabilities (c, n)."""
-
-    tokens: Tensor
-    trunk: Trunk
-    log_reference: Tensor
 
 
 @dataclass(frozen=True)
@@ -126,9 +119,10 @@ class AdapterParameters:
         return replace(self.live, adapters=(soup(self.live.adapters, weights.tolist()),))
 
 
-def shown(needs: frozenset[str], live: LiveAdapters, beta: float) -> Policies:
+def shown(needs: frozenset[str], live: LiveAdapters, beta: float, **others: Callable[[], Any]) -> Policies:
     """What a combiner is shown of adapters. A free function: what it makes reaches no true reward."""
     providers: dict[str, Callable[[], Any]] = {
+        **others,
         "distributions": lambda: live,
         "reference": lambda: replace(live, adapters=(Adapter({}),)),
         "parameters": lambda: AdapterParameters(live),
@@ -142,6 +136,10 @@ class LiveLearner:
 
     A step is taken on 16 bits, by Adam. KL(π_ref‖π) is held down along those bits' responses, which the reference gave,
     exactly at every step.
+
+    Rewards are estimated as functions that are linear in the reference's last hidden states (`RewardModel`). A policy
+    for a weighted sum r of them is trained on as many of the pool's responses a step, all of some prompts: minimised is
+    the variance within a prompt of log π/π_ref − r/β, which the optimum alone makes nothing.
     """
 
     world: LiveWorld
@@ -154,19 +152,51 @@ class LiveLearner:
     def policies(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Adapter]:
         return [self._policy(fit, steps, streams) for fit in fits]
 
-    def rewards(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Adapter]:
-        raise ValueError("a live world learns policies alone; use a combiner that needs no rewards")
+    def rewards(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[np.ndarray]:
+        return [self.reward_model.estimated(fit) for fit in fits]
 
     def differences(
-        self, fitted: Sequence[Adapter], pairs: Sequence[Pairs], *, of: Literal["policies", "rewards"]
+        self, fitted: Sequence[Any], pairs: Sequence[Pairs], *, of: Literal["policies", "rewards"]
     ) -> list[np.ndarray]:
-        return [each.differences(self.log_ratios(adapter)) for adapter, each in zip(fitted, pairs, strict=True)]
+        values = [self.log_ratios(each) if of == "policies" else each for each in fitted]
+        return [each.differences(found) for each, found in zip(pairs, values, strict=True)]
 
     def provide(
-        self, needs: frozenset[str], policies: Sequence[Adapter], rewards: Sequence[Any], steps: int, streams: Streams
+        self,
+        needs: frozenset[str],
+        policies: Sequence[Adapter],
+        rewards: Sequence[np.ndarray],
+        steps: int,
+        streams: Streams,
     ) -> Policies:
         live = LiveAdapters(self.world, tuple(policies) or (Adapter({}),), self.samples, self.greedy)
-        return shown(needs, live, self.beta)
+        estimated = EstimatedRewards(
+            rewards, lambda wanted: self.tilted(wanted, steps, streams), lambda one: replace(live, adapters=(one,))
+        )
+        return shown(needs, live, self.beta, rewards=lambda: estimated)
+
+    @cached_property
+    def reward_model(self) -> RewardModel:
+        return RewardModel.of(self.world.representations(self.pool.trunk))
+
+    def tilted(self, wanted: np.ndarray, steps: int, streams: Streams) -> Adapter:
+        """The policy whose log-ratio to the reference is (c, n) `wanted` on the pool, up to a constant a prompt."""
+        if not wanted.any():
+            return Adapter({})
+        prompts, responses = wanted.shape
+        at_once, goal = max(1, 2 * AT_ONCE // responses), torch.as_tensor(wanted, device=self.world.device)
+        rng, order = streams.rng("order of prompts"), list[int]()
+        while len(order) < steps * at_once:
+            order += rng.permutation(prompts).tolist()
+
+        def loss(adapter: Adapter, step: int) -> Tensor:
+            rows = torch.tensor(order[step * at_once : (step + 1) * at_once])
+            trunk, tokens = self.pool.trunk[rows].flatten(0, 1), self.pool.tokens[rows].flatten(0, 1)
+            logs = self.world.log_probabilities(trunk, tokens, adapter).unflatten(0, (len(rows), responses))
+            short = logs - self.pool.log_reference[rows] - goal[rows]
+            return short.var(dim=1, correction=0).mean()
+
+        return self.world.trained(self.rank, loss, steps, RATE, torch.Generator().manual_seed(0))
 
     def log_ratios(self, adapter: Adapter) -> np.ndarray:
         """(c, n) of the pool's responses."""

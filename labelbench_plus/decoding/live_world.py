@@ -124,8 +124,12 @@ class LiveWorld:
             ids = torch.cat([asked, responses[:, :-1], behind], dim=1)
             states = self.model.model.embed_tokens(ids)
             found.append(self._through(states, self.model.model.layers[: self.first]))
+        return self.resumed(torch.stack(found))
+
+    def resumed(self, states: Tensor) -> Trunk:
+        """The trunk whose states (c, n, P + T − 1, h) were made before."""
         starts = torch.tensor([len(prompt) - 1 for prompt in self.prompts], device=self.device)
-        return Trunk(torch.stack(found), starts.unsqueeze(1).expand(tokens.shape[:2]))
+        return Trunk(states.to(self.device), starts.unsqueeze(1).expand(states.shape[:2]))
 
     def log_probabilities(self, trunk: Trunk, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
         """(r,) of responses (r, T), whose trunk is (r,), under an adapter or the reference."""
@@ -138,6 +142,11 @@ class LiveWorld:
         logs = self._conditionals(trunk, adapter)
         far = torch.nn.functional.kl_div(logs, base, reduction="none", log_target=True).sum(dim=(1, 2))
         return self._of_tokens(logs, tokens), far
+
+    @torch.no_grad()
+    def representations(self, trunk: Trunk) -> Tensor:
+        """(c, n, h) float64: means of the reference's last hidden states over the places that foretell a response."""
+        return torch.stack([self._last_states(each, None).double().mean(dim=1) for each in trunk])
 
     @torch.no_grad()
     def all_log_probabilities(self, trunk: Trunk, tokens: Tensor, adapter: Adapter | None = None) -> Tensor:
@@ -176,11 +185,15 @@ class LiveWorld:
 
     def _conditionals(self, trunk: Trunk, adapter: Adapter | None) -> Tensor:
         """(r, T, V) log-probabilities at every step."""
+        states = self._last_states(trunk, adapter)
+        return torch.log_softmax(self.model.get_output_embeddings()(states), dim=-1)
+
+    def _last_states(self, trunk: Trunk, adapter: Adapter | None) -> Tensor:
+        """(r, T, h) before the head, at every step."""
         with adapted(self.model, adapter):
             states = self.model.model.norm(self._through(trunk.states, self.model.model.layers[self.first :]))
             places = trunk.starts[:, None] + torch.arange(self.length, device=self.device)
-            states = states[torch.arange(len(states), device=self.device)[:, None], places]
-            return torch.log_softmax(self.model.get_output_embeddings()(states), dim=-1)
+            return states[torch.arange(len(states), device=self.device)[:, None], places]
 
     def _of_tokens(self, logs: Tensor, tokens: Tensor) -> Tensor:
         return logs.gather(-1, self._place[tokens].unsqueeze(-1)).squeeze(-1).sum(dim=-1)

@@ -25,6 +25,10 @@ class State(ABC):
     def copy(self, columns: tuple[int, ...]) -> State:
         """What some of the columns have read, which goes on without changing this one."""
 
+    @abstractmethod
+    def keep(self, rows: Tensor) -> None:
+        """Forget all but rows (r,) int64, which are numbered anew in their order."""
+
 
 class LivePolicies(ABC):
     """k policies with one tokenizer, and perhaps the reference that all were tuned from.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelbench_plus.decoding.caches import copied, new_cache
+from labelbench_plus.decoding.caches import copied, new_cache, select_rows
 from labelbench_plus.decoding.policies import LivePolicies, State, arguments, check_model, checked_width
 
 
@@ -24,6 +24,10 @@ class SeparateState(State):
 
     def copy(self, columns: tuple[int, ...]) -> SeparateState:
         return SeparateState({column: copied(self.caches[column]) for column in columns})
+
+    def keep(self, rows: Tensor) -> None:
+        for cache in self.caches.values():
+            select_rows(cache, rows)
 
 
 class SeparatePolicies(LivePolicies):

@@ -39,7 +39,7 @@ class Adapters(PolicySet):
     of every step, so they are estimates; the best value there is for a weighting is one, too, from the responses that
     the reference gave. Rewards are rules (VADER's sentiment; minus the mean letters of a word; the share of sentences
     that ask), and proxies of what they are called, or models' outputs; both are scaled under the reference. The slow
-    road to what `response_bank` has as a table.
+    road to what `response_bank` has as a table. What the reference says is drawn once and kept in the cache.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ class Adapters(PolicySet):
         import torch
 
         from labelbench_plus.decoding.adapters import read_adapter
-        from labelbench_plus.decoding.live_set import LiveSet, Pool
+        from labelbench_plus.decoding.live_pool import drawn_pool
+        from labelbench_plus.decoding.live_set import LiveSet
         from labelbench_plus.decoding.live_world import LiveWorld
         from labelbench_plus.decoding.proxy_rewards import PROXY_REWARDS
 
@@ -149,15 +150,14 @@ class Adapters(PolicySet):
         begun = self.source is not None
         world = LiveWorld(model, tokenizer, asked, self.length, self.layers, self.last, begun=begun)
         uniforms = streams.rng("responses").random((len(asked) * self.responses, self.length))
-        tokens = world.drawn(self.responses, uniforms)
-        trunk = world.trunk(tokens)
-        pool = Pool(tokens, trunk, world.all_log_probabilities(trunk, tokens))
+        made_of = {"base": self.base.fingerprint(), "layers": self.layers, "last": self.last}
+        pool = drawn_pool(world, self.responses, uniforms, place.cache, made_of)
 
         def raw(prompts: np.ndarray, texts: Sequence[str]) -> np.ndarray:
             said_to = [asked[prompt] for prompt in prompts]
             return np.stack([*(rule(texts) for rule in rules), *(reward(said_to, texts) for reward in models)])
 
-        first = raw(np.repeat(np.arange(len(asked)), self.responses), world.texts(tokens))
+        first = raw(np.repeat(np.arange(len(asked)), self.responses), world.texts(pool.tokens))
         mean, deviation = first.mean(axis=1, keepdims=True), first.std(axis=1, keepdims=True)
         scale = SCALED / np.where(deviation > 0, deviation, 1.0)
 

@@ -232,3 +232,35 @@ def test_an_encoder_decoder_is_refused():
     config = T5Config(vocab_size=WIDTH, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     with pytest.raises(ValueError, match="decoders alone"):
         SeparatePolicies([T5ForConditionalGeneration(config).eval()], WIDTH)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_responses_that_are_over_leave_the_batch(models, reference, policies, drawn):
+    """The same is said, with the same probabilities and divergence, and nothing is computed for them any more."""
+    uniforms = np.random.default_rng(0).random((len(PROMPTS), 6)) if drawn else None
+    about = {"max_new_tokens": 6, "rule": Rule(ALPHA, scope="sequence"), "kl": True}
+    weights = (0.5, 0.2, 0.3)
+    (whole,) = decode(policies, PROMPTS, [weights], uniforms=uniforms, **about)
+    ending = {int(whole.tokens[0, 1]), int(whole.tokens[2, 3])}
+    rows: list[int] = []
+
+    def count(_model, _args, inputs):
+        rows.append(len(inputs["input_ids"]))
+
+    hook = models[0].register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        (found,) = decode(policies, PROMPTS, [weights], uniforms=uniforms, ending=ending, **about)
+    finally:
+        hook.remove()
+    lengths = []
+    for row, tokens in enumerate(whole.tokens.tolist()):
+        over = [token in ending for token in tokens]
+        lengths.append(over.index(True) + 1 if any(over) else 6)
+        assert found.tokens[row].tolist() == tokens[: lengths[row]] + [-1] * (6 - lengths[row])
+        assert found.ended[row] == any(over)
+        for name in ("log_probabilities", "kl"):
+            kept, all_of_it = getattr(found, name)[row], getattr(whole, name)[row]
+            np.testing.assert_allclose(kept[: lengths[row]], all_of_it[: lengths[row]], atol=1e-9)
+            assert not kept[lengths[row] :].any()
+    assert min(lengths) < max(lengths)
+    assert rows == [sum(length > step for length in lengths) for step in range(max(lengths))]

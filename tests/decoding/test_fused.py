@@ -65,6 +65,26 @@ def test_a_sweep_says_what_each_weighting_says(base, name, tmp_path):
         np.testing.assert_allclose(each.kl, alone.kl, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["all layers", "top of one"])
+def test_responses_that_are_over_leave_the_batch(base, name, tmp_path):
+    """From the trunk, which all policies share, and from every policy's layers."""
+    _, adapters = make(base, SETTINGS[name], tmp_path)
+    fused = FusedPolicies(base, adapters, WIDTH)
+    weightings = [WEIGHTS, (0.0, 0.4, 0.6)]
+    whole = decode(fused, PROMPTS, weightings, max_new_tokens=6, kl=True)
+    ending = {int(whole[0].tokens[1, 0]), int(whole[0].tokens[2, 2])}
+    found = decode(fused, PROMPTS, weightings, max_new_tokens=6, kl=True, ending=ending)
+    seen = set()
+    for ours, theirs in zip(found, whole, strict=True):
+        for row, tokens in enumerate(theirs.tokens.tolist()):
+            over = [token in ending for token in tokens]
+            length = over.index(True) + 1 if any(over) else 6
+            seen.add(length)
+            assert ours.tokens[row].tolist() == tokens[:length] + [-1] * (6 - length)
+            np.testing.assert_allclose(ours.kl[row, :length], theirs.kl[row, :length], atol=1e-9)
+    assert len(seen) > 1
+
+
 def test_one_adapter_is_that_model_and_zero_strength_the_base(base, tmp_path):
     models, adapters = make(base, SETTINGS["all layers"], tmp_path)
     rows = []

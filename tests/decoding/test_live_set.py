@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,14 +19,20 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.policy_sets import policy_sets
 from labelbench_plus.problems import Place
 from labelbench_plus.seeding import Streams
+from labelbench_plus.source_tasks.allocation import Allocation
 
 NEEDS = frozenset({"distributions", "reference", "parameters"})
 SETTINGS = policy_sets.load("adapters").example() | {"name": "adapters"}
 
 
 @pytest.fixture(scope="module")
-def opened():
-    return policy_sets.build(SETTINGS).open(Place(Path("unused")), Streams(0))
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def opened(cache):
+    return policy_sets.build(SETTINGS).open(Place(cache), Streams(0))
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +92,60 @@ def test_one_policy_a_soup_of_it_and_half_of_it(opened, adapters):
 def test_other_rules_and_what_needs_lists(opened, adapters):
     jsd = answered(opened, adapters, {"name": "mod", "divergence": "jsd", "scope": "token"}, [0.5, 0.5])
     assert jsd.forwards == 3 and np.isfinite(jsd.samples.log_probabilities).all()
-    for combiner in ("mixture", "best_single"):
-        with pytest.raises(ValueError, match="token by token"):
-            answered(opened, adapters, combiner, [0.5, 0.5])
+
+
+def responses_of(opened, samples):
+    """Every fourth of them: its prompt, its tokens, and where these stand in the vocabulary."""
+    for row in range(0, len(samples.prompts), 4):
+        tokens = samples.tokens[row].tolist()
+        yield row, samples.prompts[row], tokens, [opened.world.vocabulary.index(token) for token in tokens]
+
+
+def test_a_mixture_is_of_whole_responses_with_its_divergence(opened, adapters):
+    """Its probability of a response is the weighted sum of the policies' probabilities of all of it."""
+    weights = np.array([0.3, 0.7])
+    response = answered(opened, adapters, "mixture", weights)
+    assert response.forwards == 1
+    samples = response.samples
+    for row, prompt, tokens, place in responses_of(opened, samples):
+        steps = range(len(place))
+        each = torch.stack([conditionals(opened, prompt, tokens, adapter) for adapter in adapters])
+        of_response = each[:, steps, place].cumsum(dim=-1)
+        prior = torch.as_tensor(np.log(weights))[:, None]
+        whole = (prior + of_response).logsumexp(dim=0)
+        np.testing.assert_allclose(samples.log_probabilities[row].cumsum(), whole, atol=1e-3)
+        share = prior + torch.nn.functional.pad(of_response[:, :-1], (1, 0))
+        mixed = (share.log_softmax(dim=0)[..., None] + each).logsumexp(dim=0)
+        base = conditionals(opened, prompt, tokens)
+        np.testing.assert_allclose(samples.kl[row], (mixed.exp() * (mixed - base)).sum(-1), atol=1e-4)
+    alone = answered(opened, adapters, "mixture", [0, 1]).samples
+    assert np.array_equal(alone.tokens, answered(opened, adapters, "mod", [0, 1]).samples.tokens)
+    with pytest.raises(ValueError, match="shares that sum to 1"):
+        answered(opened, adapters, "mixture", [1.4, 0.2])
+
+
+def test_the_best_single_policy_is_the_one_that_its_own_answers_promise_most(opened, adapters):
+    """What is estimated step by step is what whole responses say, written out: Σ w_j β log π_j/π_ref − β KL."""
+    weights, live = np.array([0.2, 0.8]), LiveAdapters(opened.world, tuple(adapters), 3)
+    reference, values = LiveAdapters(opened.world, (Adapter({}),), 3), []
+    for number in range(2):
+        samples = live.sample(lambda step, n=number: step.log_policies[n], Streams(1), reference)
+        total = 0.0
+        for prompt, tokens in zip(samples.prompts, samples.tokens.tolist(), strict=True):
+            base = conditionals(opened, prompt, tokens)
+            ratios = [conditionals(opened, prompt, tokens, adapter) - base for adapter in adapters]
+            own = ratios[number] + base
+            mixed = sum(w * ratio for w, ratio in zip(weights, ratios, strict=True)) - ratios[number]
+            total += float((own.exp() * mixed).sum())
+        values.append(total / len(samples.prompts))
+    best = int(np.argmax(values))
+    assert abs(values[0] - values[1]) > 1e-3
+    found = answered(opened, adapters, "best_single", weights)
+    assert found.forwards == 1
+    expected = answered(opened, adapters, "mod", np.eye(2)[best]).samples
+    assert np.array_equal(found.samples.tokens, expected.tokens)
+    turned = answered(opened, adapters[::-1], "best_single", weights[::-1]).samples
+    assert np.array_equal(turned.tokens, found.samples.tokens)
 
 
 def test_preferences_are_learned_and_a_penalty_holds_back(opened):
@@ -107,8 +163,76 @@ def test_preferences_are_learned_and_a_penalty_holds_back(opened):
     assert agreed[pairs.differences(rewards) != 0].mean() > 0.8
     assert np.abs(found[1]).mean() < np.abs(found[0]).mean() / 2
     assert not found[2].any() and not found[3].any()
-    with pytest.raises(ValueError, match="learns policies alone"):
-        learner.rewards([Fit(bits, 0.1)], 1, Streams(0))
+
+
+def test_rewards_are_estimated_from_bits_and_a_policy_is_trained_for_a_sum_of_them(opened):
+    rng, learner = np.random.default_rng(0), opened.learner()
+    pairs = opened.pairs(200, rng)
+    bits = [Bits(pairs, pairs.differences(rewards) > 0) for rewards in opened.true_rewards]
+    estimates = learner.rewards([Fit(each, 0.01) for each in bits], 1, Streams(0))
+    for found, rewards in zip(estimates, opened.true_rewards, strict=True):
+        assert np.abs(found.mean(axis=1)).max() < 1e-9, "nothing is said of how prompts compare"
+        right = (pairs.differences(found) > 0) == (pairs.differences(rewards) > 0)
+        assert right[pairs.differences(rewards) != 0].mean() > 0.8
+    held, none = learner.rewards([Fit(bits[0], 100.0), Fit(bits[0], math.inf)], 1, Streams(0))
+    assert 0 < np.abs(held).max() < np.abs(estimates[0]).max() / 10 and not none.any()
+    # the penalty is half the variance under the reference: the gradient of the whole objective is nothing
+    features = learner.reward_model.features
+    u = torch.linalg.lstsq(features.flatten(0, 1), torch.as_tensor(estimates[0]).flatten()[:, None]).solution[:, 0]
+    u.requires_grad_()
+    values = features @ u
+    margins = values[pairs.prompts, pairs.first] - values[pairs.prompts, pairs.second]
+    loss = torch.nn.functional.softplus(-margins * torch.as_tensor(np.where(bits[0].first_won, 1.0, -1.0))).mean()
+    (loss + 0.01 / 2 * values.var(dim=1, correction=0).mean()).backward()
+    assert u.grad.abs().max() < 1e-5
+    weights = np.array([0.25, 0.75])
+    shown_to = learner.provide(frozenset({"rewards"}), [Adapter({})] * 2, estimates, 60, Streams(0))
+    (adapter,) = shown_to.rewards().optimised(weights).adapters
+    wanted = np.tensordot(weights, np.stack(estimates), axes=1)
+
+    def missed(ratios):
+        return float((ratios - wanted).var(axis=1).mean())
+
+    assert missed(learner.log_ratios(adapter)) < 0.7 * missed(np.zeros_like(wanted))
+    answer = combiners.build("retrain").respond(shown_to, weights, Streams(1))
+    assert answer.training_runs == 1 and answer.samples.kl.sum() > 0
+    assert not learner.tilted(np.zeros_like(wanted), 5, Streams(0)).layers
+
+
+def test_what_the_reference_says_is_drawn_once(opened, cache, monkeypatch):
+    """Opened again it comes from the cache, to the same bits; other draws and other words are drawn."""
+    from labelbench_plus.decoding.live_world import LiveWorld
+
+    calls = []
+    drawn = LiveWorld.drawn
+    monkeypatch.setattr(LiveWorld, "drawn", lambda self, *args: calls.append(1) or drawn(self, *args))
+    again = policy_sets.build(SETTINGS).open(Place(cache), Streams(0))
+    assert not calls
+    for name in ("tokens", "log_reference"):
+        assert torch.equal(getattr(again.pool, name), getattr(opened.pool, name)), name
+    assert torch.equal(again.pool.trunk.states, opened.pool.trunk.states)
+    assert torch.equal(again.pool.trunk.starts, opened.pool.trunk.starts)
+    assert np.array_equal(again.true_rewards, opened.true_rewards)
+    policy_sets.build(SETTINGS).open(Place(cache), Streams(1))
+    assert len(calls) == 1
+    monkeypatch.setattr("labelbench_plus.decoding.live_pool.KEPT_BYTES", 0)
+    large = policy_sets.build(SETTINGS | {"last": 60}).open(Place(cache), Streams(0))
+    without = policy_sets.build(SETTINGS | {"last": 60}).open(Place(cache), Streams(0))
+    assert len(calls) == 2 and torch.equal(large.pool.trunk.states, without.pool.trunk.states)
+
+
+def test_the_rivals_stand_on_a_live_board_too(tmp_path):
+    """The problem `objectives` on a live model, under every combiner that answers there."""
+    problem = registry("problems").build({"name": "objectives", "policies": SETTINGS, "grid": 3})
+    instance, ledger = problem.open(Place(tmp_path), Streams(0)), Ledger()
+    instance.oracle.answer(Allocation.of_counts(np.array([12, 12])), 24.0, ledger)
+    for combiner, runs in (("mixture", 2), ("best_single", 2), ("retrain", 2 + 3)):
+        trainer = registry("trainers").build(
+            {"name": "preference_policies", "combiner": combiner, "penalties": [0.1], "folds": 2, "steps": 2}
+        )
+        model = trainer.fit(instance.training_data(ledger, with_validation=False), Streams(0), None)
+        found = instance.evaluate(model)
+        assert found["training_runs"] == runs and math.isfinite(found["regret"]), combiner
 
 
 def test_what_is_best_and_the_reference_are_sums_over_the_pool(opened):
@@ -120,9 +244,9 @@ def test_what_is_best_and_the_reference_are_sums_over_the_pool(opened):
     np.testing.assert_allclose(opened.true_rewards.reshape(2, -1).std(axis=1), 2)
 
 
-def test_objectives_run_on_it(opened):
+def test_objectives_run_on_it(opened, cache):
     problem = registry("problems").build({"name": "objectives", "policies": SETTINGS, "grid": 3, "world_seed": 0})
-    instance, ledger = problem.open(Place(Path("unused")), Streams(0)), Ledger()
+    instance, ledger = problem.open(Place(cache), Streams(0)), Ledger()
     strategy = registry("strategies").build("uniform_sources")
     view = instance.view(strategy.needs, ledger, None, 20.0)
     instance.oracle.answer(strategy.select(view, 20, np.random.default_rng(0)), 20.0, ledger)
@@ -144,7 +268,7 @@ def test_adapters_that_come_with_it(opened, adapters, tmp_path):
     folders = [str(tmp_path / str(number)) for number in range(2)]
     with_folders = policy_sets.build(SETTINGS | {"folders": folders})
     assert with_folders.fingerprint() != policy_sets.build(SETTINGS).fingerprint()
-    again = with_folders.open(Place(Path("unused")), Streams(0))
+    again = with_folders.open(Place(tmp_path), Streams(0))
     pairs = Pairs(np.array([0, 1]), np.array([0, 2]), np.array([1, 3]))
     learner = opened.learner()
     expected = [opened.beta * each for each in learner.differences(adapters, [pairs] * 2, of="policies")]
@@ -196,7 +320,7 @@ def test_prompts_of_a_file_and_a_reward_model(tmp_path):
     }
     plugin = policy_sets.build(settings)
     assert plugin.objectives() == ("plain", "kind")
-    opened = plugin.open(Place(Path("unused")), Streams(0))
+    opened = plugin.open(Place(tmp_path), Streams(0))
     tokenizer, pool = registry("bases").build(SETTINGS["base"]).tokenizer(), opened.pool
     asked = [tokenizer.decode(ids, skip_special_tokens=True) for ids in opened.world.prompts]
     assert len({len(ids) for ids in opened.world.prompts}) > 1 and set(asked) < set(said)
@@ -245,7 +369,7 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 
 
 def test_what_is_no_reward_model_is_refused(tmp_path):
-    here = Place(Path("unused"))
+    here = Place(tmp_path)
     settings = SETTINGS | {"reward_models": ["kind"], "reward_folders": [str(tmp_path / "none")]}
     with pytest.raises(FileNotFoundError, match=r"no model in .*none.*reward_folders, one a model"):
         policy_sets.build(settings).fingerprint()
@@ -255,7 +379,7 @@ def test_what_is_no_reward_model_is_refused(tmp_path):
 
 
 def test_prompts_of_a_source_that_cannot_be_said_are_refused(tmp_path):
-    here, lines = Place(Path("unused")), ["long one", "long two", "long three"]
+    here, lines = Place(tmp_path), ["long one", "long two", "long three"]
     settings = without("prompts") | {"source": written(tmp_path / "said", lines)}
     with pytest.raises(ValueError, match="all 2 prompts of the source have more than 3 tokens"):
         policy_sets.build(settings | {"longest": 3}).open(here, Streams(0))
