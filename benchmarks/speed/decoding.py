@@ -102,7 +102,7 @@ def _ended(policies: FusedPolicies, prompts: list[list[int]], more: int, repeats
     same = all(ours[:length] == theirs[:length] for ours, theirs, length in zip(said, whole, over, strict=True))
     kept, left = found["to the last step"].cpu, found["leave when over"].cpu
     return (
-        f"k = {policies.count}, B = {len(prompts)}, lengths {sorted(over)}: {kept:.2f} CPU s if all go to the last step, "
+        f"k = {policies.count}, B = {len(prompts)}, lengths {sorted(over)}: {kept:.2f} CPU s if all go to the end, "
         f"{left:.2f} if they leave when over, {kept / left:.2f} times less; same tokens: {'yes' if same else 'NO'}"
     )
 
