@@ -102,6 +102,7 @@ setup(
         "trivia": ["red-trivia==1.1.1"],  # a data package under the GPL: found, never imported
         # Supervised fine-tuning by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
         "trl": ["accelerate>=1", "datasets>=4", "peft>=0.18,<1", "transformers>=5,<6", "trl>=1.16,<2"],
+        "vllm": ["vllm>=0.10"],
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",

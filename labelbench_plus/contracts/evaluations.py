@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from labelbench_plus.contracts.prompts import TestItem
-from labelbench_plus.contracts.scores import Scored
+from labelbench_plus.contracts.prompts import PromptSource, TestItem
+from labelbench_plus.contracts.scores import Scored, Series, ShownScore
 from labelbench_plus.plugins import Plugin, Registry
 
 
@@ -22,6 +22,10 @@ class Sitting(Protocol):
         """What it is asked."""
 
     @property
+    def source(self) -> PromptSource:
+        """Where that comes from."""
+
+    @property
     def answers(self) -> Sequence[str]:
         """What it writes, greedily, one answer an item."""
 
@@ -33,6 +37,14 @@ class Evaluation(Plugin):
         """Where this is a problem's first evaluation: the score that ranks, and whether more of it is better."""
         raise NotImplementedError
 
+    def shown_scores(self) -> tuple[ShownScore, ...]:
+        """Where this is another one: the scores that boards show beside the one that ranks."""
+        return (ShownScore(*self.primary_metric()),)
+
+    def series(self) -> tuple[Series, ...]:
+        """Which of its scores belong on one curve; see `Problem.series`."""
+        return ()
+
     def check(self, test: Sequence[TestItem]) -> None:
         """Refuse a test set that it cannot score, before any work.
 
@@ -43,7 +55,7 @@ class Evaluation(Plugin):
         """
 
     def score(self, sitting: Sitting) -> Scored:
-        """Scores of the model, under the same names for every model, and what it said in detail."""
+        """Scores of the model, under the same names for every model of a trainer, and what it said in detail."""
         raise NotImplementedError
 
 

@@ -156,6 +156,14 @@ class PromptSource(Plugin):
         """Hash of prompts, answers and split, so that a run's identity changes with its data."""
         return loaded(self).content_hash()
 
+    def accepted(self, text: str) -> tuple[str, ...] | None:
+        """The right answers to what this source could ask, none if it does not know them; None to anything else.
+
+        It says of what a model wrote whether it is of the domain and right, when that is scored: no trainer asks. A
+        source that does not say otherwise knows its own prompts alone, to the letter.
+        """
+        return _by_text(self).get(text)
+
     def beside(self) -> Mapping[str, int]:
         return {SEED_LINE: len(loaded(self).seed)}
 
@@ -164,6 +172,16 @@ class PromptSource(Plugin):
 def loaded(source: PromptSource) -> PromptData:
     """What a source loads, read once a process."""
     return source.load()
+
+
+@cache
+def _by_text(source: PromptSource) -> Mapping[str, tuple[str, ...]]:
+    """The right answers by the text of a prompt, of all prompts that a source has."""
+    data = loaded(source)
+    pool = zip(data.pool, data.pool_answers, strict=True)
+    shown = ((Prompt(each.prompt, ""), each.response) for each in (*data.seed, *data.validation))
+    found = {prompt.text: (answer,) for prompt, answer in (*pool, *shown)}
+    return found | {item.prompt.text: item.accepted for item in data.test}
 
 
 prompts = Registry("prompt source", PromptSource, "labelbench_plus.prompts")

@@ -30,6 +30,7 @@ class Generations:
     texts: of the answers.
     ended: (n,) bool, whether each came to its end; the others were cut off.
     tokens: (n,) int64 of each, with the one that ends it, at least 1.
+    stopped: (n,) bool, whether a stop text ended it; the others that ended wrote the token that ends them.
     statistics: of the tokens of all answers, one answer after another, from the model's own distribution (without
         temperature); None unless asked for.
     """
@@ -37,6 +38,7 @@ class Generations:
     texts: tuple[str, ...]
     ended: np.ndarray
     tokens: np.ndarray
+    stopped: np.ndarray
     statistics: TokenStatistics | None = None
 
 
@@ -61,9 +63,10 @@ def generate(
     decoding: Decoding,
     generators: Sequence[Generator] | None,
     *,
+    end: int | None = None,
     with_statistics: bool = False,
 ) -> Generations:
-    """Continue every prompt until `form.end`, a stop text, or the cap.
+    """Continue every prompt until the token that ends it, a stop text, or the cap.
 
     Parameters
     ----------
@@ -71,6 +74,7 @@ def generate(
     prompts: their tokens, at least one each.
     generators: one a prompt, of which each token takes one number, so that an answer does not depend on which others
         are drawn; None if the temperature is 0.
+    end: the token that ends an answer; `form.end` if None.
 
     Raises
     ------
@@ -94,6 +98,7 @@ def generate(
             [written[row] for row in rows],
             decoding,
             None if generators is None else [generators[row] for row in rows],
+            form.end if end is None else end,
             with_statistics,
         )
     statistics = None
@@ -104,6 +109,7 @@ def generate(
         tuple(_text(form, each, decoding) for each in written),
         np.array([each.ended for each in written], dtype=bool),
         np.array([len(each.ids) for each in written], dtype=np.int64),
+        np.array([each.stopped for each in written], dtype=bool),
         statistics,
     )
 
@@ -113,7 +119,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self.ids: list[int] = []
-        self.ended = False
+        self.ended = self.stopped = False
         self.statistics: list[list[float]] = []  # of each token: entropy, largest and second probability
 
 
@@ -124,6 +130,7 @@ def _write(
     answers: list[_Answer],
     decoding: Decoding,
     generators: list[Generator] | None,
+    end: int,
     with_statistics: bool,
 ) -> None:
     """One batch. Answers that have ended leave it once they are half of it."""
@@ -145,7 +152,8 @@ def _write(
             if not answer.ended:
                 answer.ids.append(token)
                 answer.statistics.append(statistics)
-                answer.ended = token == form.end or _stops(form, answer, decoding)
+                answer.stopped = token != end and _stops(form, answer, decoding)
+                answer.ended = token == end or answer.stopped
         going = [place for place, row in enumerate(live) if not answers[row].ended]
         if not going:
             return

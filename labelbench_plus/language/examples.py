@@ -68,3 +68,9 @@ def plan(lengths: Sequence[int], batch: int, epochs: int, rng: Generator) -> lis
         batches = [window[start : start + batch] for window in alike for start in range(0, len(window), batch)]
         steps += [batches[place] for place in rng.permutation(len(batches))]
     return steps
+
+
+def plan_of(lengths: Sequence[int], batch: int, steps: int, rng: Generator) -> list[np.ndarray]:
+    """The rows of so many steps: the first ones of a `plan` of as many epochs as it takes."""
+    epochs = -(-steps // -(-len(lengths) // batch))
+    return plan(lengths, batch, epochs, rng)[:steps]

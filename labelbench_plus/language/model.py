@@ -17,6 +17,7 @@ from labelbench_plus.language import scoring
 from labelbench_plus.language.adapters import Adapter
 from labelbench_plus.language.base import OpenBase
 from labelbench_plus.language.decoding import Decoding, Generations
+from labelbench_plus.language.synthetic import Synthesis
 from labelbench_plus.language.templates import Format, Template
 
 
@@ -48,12 +49,14 @@ class LanguageModel:
     template: of prompts and answers.
     learned: low-rank changes, or a whole model with weights of its own; None: it is the base.
     notes: numbers about its training.
+    synthesis: what a model wrote for it to learn from, beside what was bought; None if nothing was to be written.
     """
 
     base: OpenBase
     template: Template
     learned: Adapter | nn.Module | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
+    synthesis: Synthesis | None = None
 
     @property
     def format(self) -> Format:

@@ -12,6 +12,7 @@ import torch
 from labelbench_plus.language.adapters import CONFIG, Adapter
 from labelbench_plus.language.base import open_base
 from labelbench_plus.language.model import LanguageModel
+from labelbench_plus.language.synthetic import Synthesis, Synthetic
 from labelbench_plus.language.templates import Template
 from labelbench_plus.models.weights import library
 from labelbench_plus.plugins import describe, registry
@@ -23,7 +24,10 @@ def save(model: LanguageModel, folder: Path) -> None:
     """Write into an empty folder what peft's `PeftModel.from_pretrained` reads, or what transformers reads where there
     is a whole model; the tokenizer lies beside it.
     """
-    about = {"base": describe(model.base.plugin), "template": asdict(model.template), "notes": dict(model.notes)}
+    about: dict[str, Any] = {"base": describe(model.base.plugin), "template": asdict(model.template)}
+    about["notes"] = dict(model.notes)
+    if model.synthesis is not None:
+        about["synthesis"] = {"shown": list(model.synthesis.shown), "rows": model.synthesis.plain()}
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
     model.base.tokenizer.save_pretrained(folder)
     if isinstance(model.learned, Adapter):
@@ -45,4 +49,7 @@ def load(folder: Path) -> LanguageModel:
         learned = transformers.AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32
         ).requires_grad_(False)
-    return LanguageModel(base, Template(**about["template"]), learned, about["notes"])
+    synthesis = None
+    if written := about.get("synthesis"):
+        synthesis = Synthesis(tuple(written["shown"]), tuple(Synthetic(*row) for row in written["rows"]))
+    return LanguageModel(base, Template(**about["template"]), learned, about["notes"], synthesis)

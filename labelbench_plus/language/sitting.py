@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from labelbench_plus.contracts.prompts import TestItem
+from labelbench_plus.contracts.prompts import PromptSource, TestItem
 from labelbench_plus.language.options import Decoding
 from labelbench_plus.seeding import Streams
 
@@ -24,10 +24,13 @@ class ModelSitting:
     Parameters
     ----------
     decoding: of the answers, which are greedy whatever its temperature.
+    source: where the test comes from.
     """
 
-    def __init__(self, model: LanguageModel, test: Sequence[TestItem], decoding: Decoding) -> None:
-        self.model, self.test, self._decoding = model, tuple(test), decoding
+    def __init__(
+        self, model: LanguageModel, test: Sequence[TestItem], decoding: Decoding, source: PromptSource
+    ) -> None:
+        self.model, self.test, self.source, self._decoding = model, tuple(test), source, decoding
 
     @cached_property
     def written(self) -> Generations:

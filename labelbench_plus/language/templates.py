@@ -127,6 +127,29 @@ class Format:
             before = self._own(self.template.with_system((Turn("user", PROBE),)))
         return self._start + self._ids(before[: before.index(PROBE)].rstrip(" "))
 
+    def closing(self) -> tuple[int | None, str]:
+        """What follows what a user says first, up to where the answer begins: there, a model has written a prompt.
+
+        Returns
+        -------
+        The special token that ends the turn, and an empty text; or None and the text that does.
+
+        Raises
+        ------
+        ValueError
+            The template puts nothing there, or nothing before what the user says: nobody could tell prompt from answer.
+        """
+        said = self.template.with_system((Turn("user", PROBE),))
+        text = self._own(said) if self.template.chat == "own" else self.template.rendered(said)
+        after = text.rpartition(PROBE)[2].rstrip()
+        if not after or not self.opening():
+            raise ValueError(
+                f"chat: {self.template.chat} puts nothing around what a user says, so a model cannot write prompts; "
+                "choose chat: plain, or one of a chat's templates"
+            )
+        first = self._ids(after.lstrip())[0]
+        return (first, "") if first in self.tokenizer.all_special_ids else (None, after)
+
     def _tokens(self, said: tuple[Turn, ...]) -> list[int]:
         text = self._own(said) if self.template.chat == "own" else self.template.rendered(said)
         return self._start + self._ids(text)

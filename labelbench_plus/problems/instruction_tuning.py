@@ -25,7 +25,7 @@ from labelbench_plus.language.sft_lines import sft_record
 from labelbench_plus.language.sitting import ModelSitting
 from labelbench_plus.language.templates import Template
 from labelbench_plus.plugins import From, Since, label
-from labelbench_plus.problems import Guard, Place, Problem, Scored, ShownScore, problems
+from labelbench_plus.problems import Guard, Place, Problem, Scored, Series, ShownScore, problems
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import ItemView, Providers
 
@@ -150,10 +150,13 @@ class InstructionTuning(Problem):
         return self.evaluations[0].primary_metric()
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
-        others = [evaluation.primary_metric() for evaluation in self.evaluations[1:]]
+        others = [shown for evaluation in self.evaluations[1:] for shown in evaluation.shown_scores()]
         about = [("tasks_covered", True), ("validity", True), ("distinct_2", True), ("response_tokens", False)]
         far = ShownScore("base_kl", False, "how far from the base, no fault in itself")
-        return (*(ShownScore(*each) for each in (*others, *about)), far)
+        return (*others, *(ShownScore(*each) for each in about), far)
+
+    def series(self) -> tuple[Series, ...]:
+        return tuple(series for evaluation in self.evaluations for series in evaluation.series())
 
     def guards(self) -> tuple[Guard, ...]:
         # Beside the baseline's, not the base's: an untuned base may ramble on, and then has nothing to keep.
@@ -240,10 +243,12 @@ class InstructionInstance:
         return tuple(Demonstration(prompts[item], answer) for item, answer in zip(items, answers, strict=True))
 
     def evaluate(self, model: LanguageModel) -> Scored:
-        sitting = ModelSitting(model, self._test, self._problem.decoding)
+        sitting = ModelSitting(model, self._test, self._problem.decoding, self._problem.prompts)
         found = [evaluation.score(sitting) for evaluation in self._problem.evaluations]
         scores = {name: value for each in found for name, value in each.scores.items()}
         details = {name: table for each in found for name, table in each.details.items()}
+        if model.synthesis is not None:
+            details["synthetic"] = model.synthesis.as_table()
         notes = {"generated_tokens": float(sitting.written.tokens.sum())}
         return Scored({**scores, **sitting.quality()}, details, notes)
 

@@ -63,6 +63,15 @@ class Skills(PromptSource):
     def example(cls) -> dict[str, int]:
         return {"pool": 60, "test": 2}
 
+    def accepted(self, text: str) -> tuple[str, ...] | None:
+        """The answer where a skill is asked for in one of the ways, whether the pool has it, the test or neither."""
+        for form, pairs in SKILLS.values():
+            for word, answer in pairs.items():
+                before, asked, after = text.partition(form.format(word))
+                if asked and before in BEFORE and after in AFTER:
+                    return (answer,)
+        return None
+
     def load(self) -> PromptData:
         rng = Streams(MADE_FROM).rng("skills")
         ways = [(before, after) for before in BEFORE for after in AFTER]

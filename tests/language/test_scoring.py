@@ -61,7 +61,9 @@ def test_batches_hold_every_row_once_and_no_more_tokens_than_allowed():
 
 
 def test_quality_of_answers():
-    found = Generations(("red", "  ", "blue"), np.array([True, True, False]), np.array([2, 2, 2]))
+    found = Generations(
+        ("red", "  ", "blue"), np.array([True, True, False]), np.array([2, 2, 2]), np.zeros(3, dtype=bool)
+    )
     assert validity(found) == pytest.approx(1 / 3)
     assert distinct(["a b a b", "a b"], 1) == pytest.approx(2 / 6)
     assert distinct(["a b a b", "a b"], 2) == pytest.approx(2 / 4)

@@ -171,7 +171,7 @@ def test_what_answers_are_like(tmp_path):
     assert scored.scores["base_kl"] == 0  # nothing was learned
     assert scored.scores["response_tokens"] == 4 and scored.scores["validity"] == 0  # cut off
     assert scored.notes["generated_tokens"] == 4 * 12 and len(scored.details["answers"]["said"]) == 12
-    sitting = ModelSitting(base, instance._test, Decoding(4))
+    sitting = ModelSitting(base, instance._test, Decoding(4), problem().prompts)
     assert sitting.written is sitting.written
 
 

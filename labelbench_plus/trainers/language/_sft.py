@@ -1,4 +1,4 @@
-"""The loss of supervised fine-tuning, batch by batch."""
+"""Supervised fine-tuning, batch by batch and step by step."""
 
 from __future__ import annotations
 
@@ -8,14 +8,50 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from labelbench_plus.language.scoring import token_losses
+from labelbench_plus.language.packing import by_length
+from labelbench_plus.language.scoring import BATCH_TOKENS, token_losses
 from labelbench_plus.language.trunk import Trunk
 
 if TYPE_CHECKING:
     from labelbench_plus.language.base import OpenBase
     from labelbench_plus.language.examples import Example, Supervised
+    from labelbench_plus.language.model import LanguageModel
     from labelbench_plus.trainers.language._language_trainer import LanguageTrainer
     from labelbench_plus.trainers.language._tuning import Tuning
+
+
+def taught(
+    trainer: LanguageTrainer,
+    tuning: Tuning,
+    examples: Sequence[Example],
+    steps: Sequence[np.ndarray],
+    supervised: Supervised,
+    last: int,
+) -> None:
+    """Take all steps, and note the `loss`: the mean of the `last` ones."""
+    batches = Batches(trainer, tuning.base, examples, supervised)
+    with tuning.going_on():
+        while tuning.step < len(steps):
+            losses = batches.step(tuning, steps[tuning.step])
+            if tuning.step > len(steps) - last:
+                tuning.notes["loss"] = tuning.notes.get("loss", 0.0) + losses / last
+            tuning.keep_if_due()
+
+
+@torch.no_grad()
+def part_losses(model: LanguageModel, examples: Sequence[Example]) -> tuple[float, float]:
+    """The mean loss, in nats a token, of the tokens of prompts and of answers."""
+    sums, counts = np.zeros(2), np.zeros(2)
+    with model.computing() as computed:
+        for rows in by_length([len(each.ids) for each in examples], BATCH_TOKENS):
+            some = [examples[row] for row in rows.tolist()]
+            losses = token_losses(computed, [each.ids for each in some], [1] * len(some)).double().cpu().numpy()
+            of_answer = np.concatenate([np.arange(1, len(each.ids)) >= each.prompt for each in some])
+            for part, mine in enumerate((~of_answer, of_answer)):
+                sums[part] += losses[mine].sum()
+                counts[part] += mine.sum()
+    prompt_loss, answer_loss = (sums / np.maximum(counts, 1)).tolist()
+    return prompt_loss, answer_loss
 
 
 class Batches:

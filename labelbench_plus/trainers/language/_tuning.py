@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from labelbench_plus.language.base import OpenBase
     from labelbench_plus.language.templates import Template
     from labelbench_plus.seeding import Streams
-    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._language_trainer import LanguageTrainer
+
+
+class Keeps(Protocol):
+    """Who keeps a training: a `Keeper`, or a stage of one."""
+
+    def due(self) -> bool: ...
+
+    def keep(self, state: Mapping[str, Any]) -> None: ...
+
+    def kept(self) -> dict[str, Any] | None: ...
 
 
 class Tuning:
@@ -46,7 +55,7 @@ class Tuning:
         base: OpenBase,
         template: Template,
         streams: Streams,
-        keeper: Keeper,
+        keeper: Keeps,
         steps: int,
     ) -> None:
         self.trainer, self.base, self.steps, self.step = trainer, base, steps, 0
@@ -104,8 +113,12 @@ class Tuning:
         self.optimizer.zero_grad(set_to_none=True)
         for parameter in self._parameters:
             parameter.requires_grad_(False)
-        self._keeper.keep({"learned": _state(self._learned), "notes": self.notes})
+        self._keeper.keep({"learned": self.learned(), "notes": self.notes})
         return self.model
+
+    def learned(self) -> dict[str, Tensor]:
+        """The state of what was learned, as `language.adapters.learned_of` takes it."""
+        return _state(self._learned)
 
     @contextmanager
     def _computing(self) -> Iterator[Any]:

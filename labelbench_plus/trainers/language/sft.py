@@ -44,7 +44,7 @@ class Sft(LanguageTrainer):
     def train(self, data: InstructionData, streams: Streams, keeper: Keeper) -> LanguageModel:
         from labelbench_plus.language.examples import examples, plan
         from labelbench_plus.language.model import LanguageModel
-        from labelbench_plus.trainers.language._sft import Batches
+        from labelbench_plus.trainers.language._sft import taught
         from labelbench_plus.trainers.language._tuning import Tuning
 
         shown = (*data.seed, *data.bought)
@@ -54,13 +54,7 @@ class Sft(LanguageTrainer):
         found = examples(form, shown, min(self.max_tokens, data.base.context))
         steps = plan([len(each.ids) for each in found], self.batch, self.epochs, streams.rng("data_order"))
         tuning = Tuning(self, data.base, data.template, streams, keeper, len(steps))
-        batches = Batches(self, data.base, found, self.supervised)
-        with tuning.going_on():
-            while tuning.step < len(steps):
-                losses = batches.step(tuning, steps[tuning.step])
-                if tuning.step > len(steps) - len(steps) // self.epochs:
-                    tuning.notes["loss"] = tuning.notes.get("loss", 0.0) + losses / (len(steps) // self.epochs)
-                tuning.keep_if_due()
+        taught(self, tuning, found, steps, self.supervised, len(steps) // self.epochs)
         learned = sum(len(each.ids) - each.first(self.supervised) for each in found)
         tuning.notes.update(
             steps=len(steps),

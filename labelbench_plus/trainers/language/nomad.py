@@ -1,0 +1,243 @@
+"""A model that is trained to write data, and a student that learns from what it wrote."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+from labelbench_plus.reference import Reference
+from labelbench_plus.trainers import Checkpoint, trainers
+from labelbench_plus.trainers.language._language_trainer import LanguageTrainer
+
+if TYPE_CHECKING:
+    from labelbench_plus.inputs.conversations import Demonstration
+    from labelbench_plus.language.data import InstructionData
+    from labelbench_plus.language.model import LanguageModel
+    from labelbench_plus.language.synthetic import Synthesis, Synthetic
+    from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
+
+
+@trainers.register("nomad")
+@dataclass(frozen=True)
+class Nomad(LanguageTrainer):
+    """Teach a generator on what was bought, have it write more, and teach a student, from the base, on both.
+
+    After Chen et al. (2024): the generator learns the tokens of prompts as well as those of answers, and how many
+    demonstrations it is shown is a hyperparameter. It continues what precedes a user's turn, and answers what it wrote.
+    Dropped is what did not come to its end, is blank, or says what a demonstration or an earlier prompt says. Nothing
+    of that is billed. The student learns as `sft` does: with `synthetic: 0` it is that of `sft` in as many steps, to
+    the bit. With nothing bought, the model is the base. Needs the extra `language`.
+
+    Notes: those of `sft` for the student; `generator_loss`; `prompt_loss` and `answer_loss`, the generator's mean loss
+    on each part of what it was shown; how many were `drawn`, `parsed` and `kept`, and `copies`; `written_tokens`.
+
+    Parameters
+    ----------
+    mask: whether the generator learns answers alone, as a student does: the baseline of the paper.
+    generator_steps: of the generator; 0 prompts the base as it is, without training.
+    generator_share: of the demonstrations that the generator is shown, drawn at random.
+    synthetic: prompts that are drawn, whatever becomes of them.
+    prompt_tokens, answer_tokens: the most that each may have.
+    temperature, top_p: of prompts. Answers are greedy.
+    filter: "none"; "middle" keeps the half whose similarity to prompts of the pool (which are free) is in the middle;
+        "consistent" keeps those whose answer, drawn at temperature 1, says what the greedy one says.
+    student_steps: of the student.
+    backend: who writes: "transformers", or "vllm" on a GPU, which is not the same to the bit.
+    """
+
+    title = "NOMAD"
+    reference = Reference(
+        ("Chen", "Zhu", "Du", "Jamieson", "Liu"),
+        2024,
+        "Rethinking data synthesis: a teacher model training recipe with interpretation",
+        arxiv="2410.20362",
+    )
+    task = "instruction"
+    provides = frozenset({"embeddings"})
+
+    mask: bool = False
+    generator_steps: Annotated[int, Ge(0)] = 48
+    generator_share: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    synthetic: Annotated[int, Ge(0)] = 128
+    prompt_tokens: Annotated[int, Ge(2)] = 32
+    answer_tokens: Annotated[int, Ge(2)] = 16
+    temperature: Annotated[float, Ge(0)] = 1.0
+    top_p: Annotated[float, Interval(gt=0, le=1)] = 0.95
+    filter: Literal["none", "middle", "consistent"] = "none"
+    student_steps: Annotated[int, Gt(0)] = 64
+    backend: Literal["transformers", "vllm"] = "transformers"
+
+    @classmethod
+    def example(cls) -> dict[str, Any]:
+        small = {"generator_steps": 4, "synthetic": 6, "prompt_tokens": 12, "answer_tokens": 4, "student_steps": 4}
+        return {**small, "rank": 2}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backend == "vllm" and self.tune == "full":
+            raise ValueError("backend: vllm writes with a base and an adapter, so it goes with tune: lora")
+
+    def train(self, data: InstructionData, streams: Streams, keeper: Keeper) -> LanguageModel:
+        from labelbench_plus.language.model import LanguageModel
+        from labelbench_plus.trainers.language._stages import reached
+
+        if not (*data.seed, *data.bought):
+            return LanguageModel(data.base, data.template)
+        stage, came_to = reached(keeper)
+        if stage == "student":
+            synthesis, notes = self._synthesis(data, streams, came_to["rows"]), came_to["notes"]
+        else:
+            synthesis, notes = self._written(data, streams, keeper, came_to if stage == "writing" else None)
+        return self._student(data, streams, keeper, synthesis, notes)
+
+    def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> LanguageModel | None:
+        if (model := super().restore(data, streams, checkpoint)) is None:
+            return None
+        state = self._keeper(data, streams, checkpoint).kept() or {}
+        return replace(model, synthesis=self._synthesis(data, streams, state["rows"]))
+
+    def _shown(self, data: InstructionData, streams: Streams) -> tuple[Demonstration, ...]:
+        """What the generator is shown."""
+        every = (*data.seed, *data.bought)
+        size = math.ceil(self.generator_share * len(every))
+        return tuple(every[place] for place in sorted(streams.rng("generator_set").permutation(len(every))[:size]))
+
+    def _synthesis(self, data: InstructionData, streams: Streams, rows: list[list[str]]) -> Synthesis | None:
+        """What was written, from its rows; None if nothing was to be."""
+        from labelbench_plus.inputs.conversations import turns
+        from labelbench_plus.language.synthetic import Synthesis, Synthetic
+
+        if not self.synthetic:
+            return None
+        shown = tuple(turns(each.prompt)[-1].text for each in self._shown(data, streams))
+        return Synthesis(shown, tuple(Synthetic(*row) for row in rows))  # type: ignore[arg-type]
+
+    def _written(
+        self, data: InstructionData, streams: Streams, keeper: Keeper, came_to: dict[str, Any] | None
+    ) -> tuple[Synthesis | None, dict[str, float]]:
+        """What a generator wrote, and numbers about it.
+
+        `came_to`: what its training came to, if the writing was begun.
+        """
+        from labelbench_plus.inputs.conversations import turns
+        from labelbench_plus.language.adapters import learned_of
+        from labelbench_plus.language.model import LanguageModel
+        from labelbench_plus.language.synthesis import Sampling, middle_half, write
+        from labelbench_plus.language.synthetic import Synthesis
+        from labelbench_plus.language.writers import writer
+        from labelbench_plus.trainers.language._stages import Stage
+
+        if (nothing := self._synthesis(data, streams, [])) is None:
+            return None, {}
+        base = LanguageModel(data.base, data.template)
+        base.format.closing()  # refused before any training
+        if came_to is None:
+            came_to = self._generator(data, streams, keeper)
+            Stage(keeper, "writing", came_to).keep({"rows": []})  # the generator is not taught again
+        lora = (self.rank, self.alpha) if self.tune == "lora" else None
+        learned = None if came_to["learned"] is None else learned_of(data.base, came_to["learned"], lora)
+        stage = Stage(keeper, "writing", came_to)
+        begun = self._synthesis(data, streams, (stage.kept() or {}).get("rows", [])) or nothing
+
+        def after_piece(rows: list[Synthetic]) -> None:
+            if stage.due():
+                stage.keep({"rows": Synthesis((), tuple(rows)).plain()})
+
+        sampling = Sampling(
+            self.synthetic,
+            self.prompt_tokens,
+            self.answer_tokens,
+            self.temperature,
+            self.top_p,
+            self.filter == "consistent",
+        )
+        bought = [turns(each.prompt)[-1].text for each in (*data.seed, *data.bought)]
+        with writer(LanguageModel(data.base, data.template, learned), self.backend) as written:
+            rows = write(written, base.format, sampling, bought, streams, begun.rows, after_piece)
+        if self.filter == "middle":
+            rows = middle_half(rows, base, data.pool, streams)
+        return replace(nothing, rows=tuple(rows)), came_to["notes"] | _counts(rows, base)
+
+    def _generator(self, data: InstructionData, streams: Streams, keeper: Keeper) -> dict[str, Any]:
+        """What a generator's training came to: `learned`, its state or None, and `notes`."""
+        from labelbench_plus.language.examples import examples, plan_of
+        from labelbench_plus.language.model import LanguageModel
+        from labelbench_plus.trainers.language._sft import part_losses, taught
+        from labelbench_plus.trainers.language._stages import Stage
+        from labelbench_plus.trainers.language._tuning import Tuning
+
+        if not self.generator_steps:
+            return {"learned": None, "notes": {}}
+        form = LanguageModel(data.base, data.template).format
+        found = examples(form, self._shown(data, streams), min(self.max_tokens, data.base.context))
+        order = streams.rng("data_order")
+        steps = plan_of([len(each.ids) for each in found], self.batch, self.generator_steps, order)
+        stage = Stage(keeper, "generator", {})
+        tuning = Tuning(self, data.base, data.template, streams, stage, len(steps))
+        last = min(len(steps), -(-len(found) // self.batch))
+        taught(self, tuning, found, steps, "answers" if self.mask else "all", last)
+        model = tuning.done()
+        prompt_loss, answer_loss = part_losses(model, found)
+        notes = {
+            "generator_loss": tuning.notes["loss"],
+            "prompt_loss": prompt_loss,
+            "answer_loss": answer_loss,
+            "generator_tokens": float(sum(len(found[row].ids) for rows in steps for row in rows)),
+        }
+        return {"learned": tuning.learned(), "notes": notes}
+
+    def _student(
+        self,
+        data: InstructionData,
+        streams: Streams,
+        keeper: Keeper,
+        synthesis: Synthesis | None,
+        notes: dict[str, float],
+    ) -> LanguageModel:
+        from labelbench_plus.language.examples import examples, plan_of
+        from labelbench_plus.language.model import LanguageModel
+        from labelbench_plus.trainers.language._sft import taught
+        from labelbench_plus.trainers.language._stages import Stage
+        from labelbench_plus.trainers.language._tuning import Tuning
+
+        form = LanguageModel(data.base, data.template).format
+        more = () if synthesis is None else synthesis.kept
+        found = examples(form, (*data.seed, *data.bought, *more), min(self.max_tokens, data.base.context))
+        order = streams.rng("data_order")
+        steps = plan_of([len(each.ids) for each in found], self.batch, self.student_steps, order)
+        plain = [] if synthesis is None else synthesis.plain()
+        tuning = Tuning(
+            self,
+            data.base,
+            data.template,
+            streams,
+            Stage(keeper, "student", {"rows": plain, "notes": notes}),
+            len(steps),
+        )
+        taught(self, tuning, found, steps, "answers", min(len(steps), -(-len(found) // self.batch)))
+        tuning.notes.update(
+            notes,
+            steps=len(steps),
+            train_tokens=sum(len(found[row].ids) for step in steps for row in step),
+            supervised_tokens=sum(len(found[row].ids) - found[row].prompt for step in steps for row in step),
+            cut=sum(each.ids[-1] != form.end for each in found),
+        )
+        model = tuning.done()
+        keeper.keep({"learned": tuning.learned(), "notes": dict(model.notes), "rows": plain})
+        return replace(model, synthesis=synthesis)
+
+
+def _counts(rows: list[Synthetic], base: LanguageModel) -> dict[str, float]:
+    fates = [row.fate for row in rows]
+    written = [text for row in rows for text in (row.prompt, row.answer) if text]
+    return {
+        "drawn": float(len(rows)),
+        "parsed": float(sum(row.parsed for row in rows)),
+        "copies": float(fates.count("copy")),
+        "kept": float(fates.count("kept")),
+        "written_tokens": float(base.response_tokens(written).sum()),
+    }

@@ -1,0 +1,183 @@
+"""A generator that is taught, what it writes, and the student that learns from it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from labelbench_plus.inputs.conversations import Demonstration
+from labelbench_plus.language import synthesis
+from labelbench_plus.language.data import InstructionData
+from labelbench_plus.language.examples import examples, plan, plan_of
+from labelbench_plus.language.matching import normalised
+from labelbench_plus.language.model import LanguageModel
+from labelbench_plus.language.templates import Format, Template
+from labelbench_plus.plugins import describe
+from labelbench_plus.seeding import Streams
+from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers.language._sft import part_losses
+from tests.language.tiny import PLAIN, tiny
+from tests.trainers.language.test_sft import Kept, same, sft
+
+WORDS = ("ba", "be", "bi", "bo", "bu", "by")
+DEMONSTRATIONS = tuple(Demonstration(f"{word}?", word[::-1]) for word in WORDS)
+DATA = InstructionData(tiny(), PLAIN, DEMONSTRATIONS, (), [f"{one}{other}?" for one in WORDS for other in WORDS])
+FULL = {"name": "nomad", "tune": "full", "batch": 3, "learning_rate": 0.01}
+SIZES = {"generator_steps": 60, "synthetic": 24, "prompt_tokens": 24, "answer_tokens": 6, "student_steps": 8}
+STREAMS = Streams(0).round(0)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(synthesis, "PIECE", 5)
+
+
+def nomad(**fields):
+    return trainers.build({**FULL, **SIZES, **fields})
+
+
+@pytest.fixture(scope="module")
+def taught():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthesis, "PIECE", 5)
+        return nomad().fit(DATA, STREAMS, None)
+
+
+def test_a_generator_writes_what_it_was_taught_and_the_student_learns_from_it(taught):
+    rows, notes = taught.synthesis.rows, taught.notes
+    assert len(rows) == notes["drawn"] == 24 and notes["parsed"] >= 12
+    assert notes["parsed"] == sum(row.fate not in ("cut off", "blank") for row in rows)
+    assert notes["kept"] == len(taught.synthesis.kept) and notes["copies"] == sum(row.fate == "copy" for row in rows)
+    assert sum(normalised(row.prompt)[:1] == "b" for row in rows if row.parsed) > 0.6 * notes["parsed"]
+    said = [normalised(row.prompt) for row in rows if row.fate == "kept"]
+    assert len(set(said)) == len(said) and not {*map(normalised, WORDS)} & {*said}
+    assert notes["steps"] == 8 and notes["loss"] > 0 and notes["generator_loss"] > 0
+
+
+def test_without_synthetic_data_the_student_is_that_of_sft():
+    mine = nomad(synthetic=0, student_steps=6, tune="lora", rank=2).fit(DATA, STREAMS, None)
+    theirs = sft(epochs=3, batch=3, learning_rate=0.01).fit(DATA, STREAMS, None)
+    assert same(mine, theirs) and mine.notes["loss"] == theirs.notes["loss"] and mine.synthesis is None
+
+
+def test_the_masked_generator_differs_in_nothing_but_the_mask():
+    one, other = describe(nomad()), describe(nomad(mask=True))
+    assert {name for name in one if one[name] != other[name]} == {"mask"}
+
+
+def test_prompts_are_learned_from_their_first_word_on_only_without_the_mask():
+    """After the token that starts texts, the very first one of the prompt."""
+    tokenizer = tiny().tokenizer
+    (example,) = examples(Format(PLAIN, tokenizer), [Demonstration("up", "down")], 100)
+    assert tokenizer.decode(example.ids[example.first("all") - 1 :]) == "Question: up\nAnswer: down</s>"
+    open_loop, masked = (nomad(mask=mask, student_steps=1).fit(DATA, STREAMS, None).notes for mask in (False, True))
+    assert open_loop["prompt_loss"] < 0.7 * masked["prompt_loss"]
+    assert masked["answer_loss"] < 1
+
+
+def test_losses_of_parts_are_those_of_a_plain_pass():
+    model = LanguageModel(tiny(), PLAIN)
+    found = examples(model.format, DEMONSTRATIONS, 100)
+    sums = {"prompt": [], "answer": []}
+    for each in found:
+        ids = torch.tensor([each.ids])
+        scores = tiny().model(input_ids=ids).logits[0].log_softmax(dim=1)
+        for place in range(1, len(each.ids)):
+            sums["answer" if place >= each.prompt else "prompt"].append(-float(scores[place - 1, ids[0, place]]))
+    expected = [sum(part) / len(part) for part in sums.values()]
+    assert part_losses(model, found) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("lives", [20, 62, 64, 68], ids=["generator", "writing", "writing later", "student"])
+def test_a_fit_that_is_killed_goes_on_to_the_same_bits(lives, taught):
+    kept_so_far = Kept(lives=lives)
+    with pytest.raises(KeyboardInterrupt):
+        nomad().fit_with_checkpoint(DATA, STREAMS, None, kept_so_far)
+    assert nomad().restore(DATA, STREAMS, kept_so_far) is None, "it was not done"
+    kept_so_far.lives = 10**9
+    resumed = nomad().fit_with_checkpoint(DATA, STREAMS, None, kept_so_far)
+    assert same(taught, resumed) and taught.notes == resumed.notes and taught.synthesis == resumed.synthesis
+    restored = nomad().restore(DATA, STREAMS, kept_so_far)
+    assert same(taught, restored) and restored.synthesis == taught.synthesis and restored.notes == taught.notes
+    other = dataclasses.replace(DATA, bought=DEMONSTRATIONS[1:])
+    assert nomad().restore(other, STREAMS, kept_so_far) is None
+
+
+def test_what_was_written_is_not_written_again(monkeypatch, taught):
+    """A kill after some pieces loses the piece that was being written."""
+    written, original = [], synthesis._prompts
+
+    def counted(writer, form, sampling, streams, numbers):
+        written.append(numbers)
+        return original(writer, form, sampling, streams, numbers)
+
+    monkeypatch.setattr(synthesis, "_prompts", counted)
+    state = Kept(lives=63)  # after the third piece
+    with pytest.raises(KeyboardInterrupt):
+        nomad().fit_with_checkpoint(DATA, STREAMS, None, state)
+    state.lives = 10**9
+    nomad().fit_with_checkpoint(DATA, STREAMS, None, state)
+    assert [each.start for each in written] == [0, 5, 10, 10, 15, 20]
+
+
+def test_a_generator_that_copies_is_caught():
+    """One prompt is all it knows: what it writes are copies, and none is kept."""
+    data = dataclasses.replace(DATA, bought=DEMONSTRATIONS[:1])
+    model = nomad(generator_steps=80, temperature=0.0, student_steps=1).fit(data, STREAMS, None)
+    assert {row.fate for row in model.synthesis.rows} == {"copy"} and model.notes["copies"] == 24
+
+
+def test_an_untaught_base_is_prompted_as_it_is(monkeypatch):
+    from labelbench_plus.trainers.language import _tuning
+
+    steps = []
+    advance = _tuning.Tuning.advance
+    monkeypatch.setattr(_tuning.Tuning, "advance", lambda self, step: (steps.append(1), advance(self, step))[1])
+    model = nomad(generator_steps=0, synthetic=4, student_steps=2).fit(DATA, STREAMS, None)
+    assert len(steps) == 2 and len(model.synthesis.rows) == 4 and "generator_loss" not in model.notes
+
+
+def test_filters_keep_less_and_see_neither_test_nor_answers(taught):
+    every = {row.prompt for row in taught.synthesis.rows if row.fate == "kept"}
+    middle, consistent = (
+        nomad(filter=name, student_steps=1).fit(DATA, STREAMS, None) for name in ("middle", "consistent")
+    )
+    for model, fate in ((middle, "outside"), (consistent, "inconsistent")):
+        dropped = {row.prompt for row in model.synthesis.rows if row.fate == fate}
+        assert dropped and dropped | {row.prompt for row in model.synthesis.rows if row.fate == "kept"} == every
+    assert 0.3 < len(middle.synthesis.kept) / len(every) < 0.7
+    shown = {field.name for field in dataclasses.fields(InstructionData)}
+    assert shown == {"base", "template", "bought", "seed", "pool", "validation"}, "no test set is among it"
+
+
+def test_a_share_of_the_demonstrations_may_teach_the_generator():
+    whole, part = (nomad(generator_share=share, student_steps=1).fit(DATA, STREAMS, None) for share in (1.0, 0.3))
+    assert part.notes["generator_tokens"] != whole.notes["generator_tokens"]
+    assert part.notes["copies"] > whole.notes["copies"]
+
+
+def test_templates_that_put_nothing_around_a_prompt_are_refused_before_any_work():
+    with pytest.raises(ValueError, match="choose chat: plain"):
+        nomad().fit(dataclasses.replace(DATA, template=Template(chat="none")), STREAMS, None)
+    with pytest.raises(Exception, match="goes with tune: lora"):
+        nomad(backend="vllm")
+
+
+def test_with_nothing_bought_it_is_the_base():
+    assert nomad().fit(dataclasses.replace(DATA, bought=()), STREAMS, None).learned is None
+
+
+def test_so_many_steps_are_the_first_of_so_many_epochs():
+    lengths, rng = [3, 5, 4, 6, 5, 7, 3], Streams(0)
+    some = plan_of(lengths, 3, 5, rng.rng("data_order"))
+    assert [rows.tolist() for rows in some] == [
+        rows.tolist() for rows in plan(lengths, 3, 2, rng.rng("data_order"))[:5]
+    ]
+
+
+def test_a_model_survives_its_folder_with_what_was_written(tmp_path, taught):
+    nomad().save_model(taught, tmp_path)
+    again = nomad().load_model(tmp_path)
+    assert again.synthesis == taught.synthesis and again.notes == taught.notes
