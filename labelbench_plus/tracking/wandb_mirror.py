@@ -75,7 +75,7 @@ class WandbMirror:
         """Take note of a committed round."""
         if self._mode == "disabled":
             return
-        self._labels += len(record.purchase.items)
+        self._labels += record.purchase.labels
         self._rounds.append((record, costs, self._labels))
         if self._mode == "online" and time.time() >= self._not_before:
             self._guarded(self._send)

@@ -43,6 +43,18 @@ def test_an_offline_mirror_says_what_the_files_say(job, tmp_path):
     assert json.loads((store.folder / "wandb.json").read_bytes()) == {"mode": "offline", "rounds": 3}
 
 
+def test_the_labels_of_an_allocation_are_counted_and_not_its_sources(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    spec = load_suite("source_tasks_known", ["seeds=[0]", "strategies=[uniform_sources]"]).runs()[0]
+    job = Job.of(spec, Where(tmp_path / "out", tmp_path / "cache"), Mirror("known", "offline"))
+    assert carry_out(job, lambda rounds: None) == "finished"
+    store = RunStore(tmp_path / "out", spec.id)
+    (path,) = mirrors(store.folder)
+    bought = [int(record.purchase.counts.sum()) for record in store.rounds()]
+    assert bought[0] > len(store.rounds()[0].purchase.items)
+    assert [row["num_labels"] for row in read(path).history] == [sum(bought[: n + 1]) for n in range(len(bought))]
+
+
 def test_the_variables_of_a_wandb_agent_make_no_two_runs_one(job, tmp_path, monkeypatch):
     wandb.teardown()  # it reads its settings once a process
     for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID"):
