@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from prose import cell, markdown, summary
 
 from labelbench_plus.contracts.capabilities import OF_TASK, WELL_KNOWN, Capability
-from labelbench_plus.plugins import From, Infra, kinds, registry
+from labelbench_plus.plugins import From, Infra, Registry, kinds, registry
 from labelbench_plus.questions import QUESTIONS
 from labelbench_plus.reference import Reference
 
@@ -147,7 +147,10 @@ def cited_by(cls: type[Any]) -> list[str]:
 
 
 def default_of(cls: type[Any]) -> Any | None:
-    """An instance with defaults; a plugin that it must hold is the first that has them. None if there is none."""
+    """An instance with defaults. What has a field without one is its example, or else holds the first plugin that has
+    defaults; None if there is none."""
+    if (example := cls.example()) and cls not in plain(kind := _kind_of(cls)):
+        return registry(kind).build({"name": cls.name, **example})
     values, hints = {}, get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         if field.default is field.default_factory is dataclasses.MISSING:
@@ -159,6 +162,10 @@ def default_of(cls: type[Any]) -> Any | None:
                 return None
             values[field.name] = held
     return cls(**values)
+
+
+def _kind_of(cls: type[Any]) -> str:
+    return next(kind for kind, each in Registry.kinds.items() if issubclass(cls, each.base))
 
 
 def plain(kind: str) -> list[type[Any]]:
