@@ -177,7 +177,7 @@ class Steps:
             scored = Scored.of(self.instance.evaluate(model))
             if (score_bought := getattr(self.instance, "score_bought", None)) is not None:
                 scored = replace(scored, scores={**scored.scores, **score_bought(ledger)})
-            return scored.checked(names)
+            return scored.checked(names, may_be_none=not self.spec.problem.is_scored())
         except UnusableScore as error:
             raise ScoreError(f"trainer {label(self.spec.trainer)!r}, round {number}: {error}") from error
 

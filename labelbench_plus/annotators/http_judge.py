@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import importlib.util
@@ -10,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -57,7 +58,8 @@ class HttpJudge(PaidAnnotator):
         stands before a line `---` is the system's message.
     label: what is asked for: the score of a response, the better of a pair, or the answer to a prompt.
     verdict: a regular expression whose first group is the verdict; its last match in a reply counts. A number for
-        scores; A, B or tie for pairs. If empty: "Score: 4", "Verdict: A", and all of an answer.
+        scores; A, B or tie for pairs; a class's name where there are classes. If empty: "Score: 4", "Verdict: A", and
+        all of an answer.
     max_tokens: that a reply may have.
     tokens_field: what the endpoint calls that limit.
     both_orders: show each pair a second time, the other way round; where the two verdicts differ, it is a tie.
@@ -67,6 +69,7 @@ class HttpJudge(PaidAnnotator):
     timeout: seconds that a request may take.
     tries: how often a question is put before the run fails, where the endpoint is busy, broken or slow.
     pause: seconds before the second try; twice as many before each after it.
+    image_tokens: that an image is billed as at most, by the endpoint's own rules; needed where items are images.
     key_from: the environment variable that the key is in; null where none is needed.
     """
 
@@ -87,6 +90,7 @@ class HttpJudge(PaidAnnotator):
     timeout: Annotated[float, Gt(0), Infra()] = 60.0
     tries: Annotated[int, Ge(1), Infra()] = 5
     pause: Annotated[float, Gt(0), Infra()] = 1.0
+    image_tokens: Annotated[PositiveInt | None, Infra()] = None
     key_from: Annotated[str | None, Infra(), Outside("files")] = None
 
     def __post_init__(self) -> None:
@@ -133,7 +137,8 @@ class HttpJudge(PaidAnnotator):
 
     def disclosed(self, question: Asked) -> str:
         who = f"with the key in ${self.key_from}" if self.key_from else "without a key"
-        body = json.dumps(self._body(question, False), indent=1, ensure_ascii=False)
+        body = json.dumps(self._body(question, False), ensure_ascii=False)
+        body = re.sub("(base64,[A-Za-z0-9+/]{20})[A-Za-z0-9+/=]*", r"\1…", body)
         return (
             f"{self.model} at {self.url} is asked and paid, {who}. Each request holds the rubric and one question, and "
             f"nothing else of the data; the first one:\n{body}"
@@ -142,14 +147,14 @@ class HttpJudge(PaidAnnotator):
     def put(self, question: Asked, asking: Asking) -> Reply:
         swapped = self.label == "pair" and hashlib.sha256(asking.key.encode()).digest()[0] >= 128
         first = self._call(question, swapped, asking)
-        said, verdict = [first], self._verdict(first, swapped)
+        said, verdict = [first], self._verdict(question, first, swapped)
         if self.both_orders:
             try:
                 said.append(self._call(question, not swapped, asking))
             except Exception:
                 asking.wasted(self._billed(question, first, swapped), "the other order of the pair was not judged")
                 raise
-            verdicts = verdict, self._verdict(said[1], not swapped)
+            verdicts = verdict, self._verdict(question, said[1], not swapped)
             verdict = None if None in verdicts else verdicts[0] if verdicts[0] == verdicts[1] else 0
         orders = (swapped, not swapped)
         counted = [each.tokens for each in said if each.tokens is not None]
@@ -168,12 +173,19 @@ class HttpJudge(PaidAnnotator):
         return _read(self.rubric, self.label, self.rubric.stat().st_mtime_ns)
 
     def _body(self, question: Asked, swapped: bool) -> dict[str, Any]:
-        values = {"prompt": spoken(question)}
+        values = {"prompt": spoken(question), "classes": ", ".join(question.classes)}
         if self.label == "score":
             values["response"] = question.responses[0]
         elif self.label == "pair":
             values["a"], values["b"] = question.responses[::-1] if swapped else question.responses
         messages = self._rubric.messages(values)
+        if question.picture is not None:
+            image = f"data:image/png;base64,{base64.b64encode(question.picture.png()).decode()}"
+            parts = [
+                {"type": "text", "text": messages[-1]["content"]},
+                {"type": "image_url", "image_url": {"url": image}},
+            ]
+            messages[-1]["content"] = parts
         return {"model": self.model, "temperature": 0, self.tokens_field: self.max_tokens, "messages": messages}
 
     def _call(self, question: Asked, swapped: bool, asking: Asking) -> Spoken:
@@ -196,11 +208,13 @@ class HttpJudge(PaidAnnotator):
                 asking.pause(min(pause, LONGEST_PAUSE))
         raise Unanswered(f"{self.url}: no answer after {self.tries} tries: {why}; answers so far are kept, run again")
 
-    def _verdict(self, said: Spoken, swapped: bool) -> Any:
+    def _verdict(self, question: Asked, said: Spoken, swapped: bool) -> Any:
         """A reply's verdict about the responses in their own order; None if there is none in it."""
         found = [*re.finditer(self.verdict or VERDICTS[self.label], said.text or "")]
         if not found or not (text := found[-1][1]):
             return None
+        if self.label == "answer" and question.classes:
+            return next((name for name in question.classes if name.lower() == text.strip().lower()), None)
         if self.label == "answer":
             return text if TEXT.is_one(text) else None  # half of a surrogate pair is none
         if self.label == "pair":
@@ -212,8 +226,13 @@ class HttpJudge(PaidAnnotator):
 
     def _most(self, question: Asked, swapped: bool) -> float:
         """Money that one request may cost: a token holds a byte at least."""
+        tokens = MESSAGE_TOKENS
+        if question.picture is not None:
+            if self.image_tokens is None:
+                raise ValueError("annotator 'http_judge': say what an image is billed as at most: image_tokens")
+            question, tokens = replace(question, picture=None), tokens + self.image_tokens
         messages = self._body(question, swapped)["messages"]
-        tokens = sum(len(message["content"].encode()) for message in messages) + MESSAGE_TOKENS
+        tokens += sum(len(message["content"].encode()) for message in messages)
         return self._price(tokens, self.max_tokens)
 
     def _billed(self, question: Asked, said: Spoken, swapped: bool) -> float:

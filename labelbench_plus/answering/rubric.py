@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labelbench_plus.contracts.annotators import Wanted
 
 BREAK = "\n---\n"
-PLACE = re.compile(r"\{(prompt|response|a|b)\}")
+PLACE = re.compile(r"\{(prompt|response|a|b|classes)\}")
 PLACES: Mapping[Wanted, frozenset[str]] = {
     "answer": frozenset({"prompt"}),
     "score": frozenset({"prompt", "response"}),
@@ -21,6 +22,8 @@ PLACES: Mapping[Wanted, frozenset[str]] = {
 @dataclass(frozen=True)
 class Rubric:
     """A text with places: what stands before a line `---` is the system's, what follows the user's.
+
+    Of an answer, {classes} may be one: the names of those that there are.
 
     Raises
     ------
@@ -34,6 +37,8 @@ class Rubric:
 
     def __post_init__(self) -> None:
         there, due = set(PLACE.findall(self.user)), PLACES[self.wanted]
+        if self.wanted == "answer":
+            due = due | (there & {"classes"})
         if there != due or PLACE.search(self.system):
             places = ", ".join(f"{{{name}}}" for name in sorted(due))
             raise ValueError(
@@ -59,7 +64,7 @@ class Rubric:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    def messages(self, values: Mapping[str, str]) -> list[dict[str, str]]:
+    def messages(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
         """The messages of a request. What is filled in is not searched for places again."""
         user = PLACE.sub(lambda match: values[match[1]], self.user)
         said = [{"role": "system", "content": self.system}] if self.system else []

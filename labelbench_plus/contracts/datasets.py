@@ -18,6 +18,9 @@ from labelbench_plus.view import ItemView, PoolView
 TAKEN = frozenset({*dir(PoolView), *ItemView.__annotations__, "money", "notes", "round", "inputs", "groups"})
 """What no column may be called: a view, or what a data set is hashed by, has something else under that name."""
 
+UNKNOWN = -2
+"""The label of an item of the pool that nobody has labelled: the problem's annotator is asked for it."""
+
 Inputs = np.ndarray | ImageFiles | Texts
 
 
@@ -31,7 +34,8 @@ class Split:
         uint8 images (n, height, width) or (n, height, width, 3) of one size; float vectors (n, d);
         `ImageFiles`, images of any size that are decoded when asked for;
         `Texts`, strings.
-    labels: (n,) int64 in 0..K-1; of a multi-label data set (n, K) 0 or 1; real values (n,) of a float type, finite.
+    labels: (n,) int64 in 0..K-1, in the pool also `UNKNOWN`; of a multi-label data set (n, K) 0 or 1; real values (n,)
+        of a float type, finite.
     groups: (n,) int64, for scores of the worst group (WILDS), or None.
     """
 

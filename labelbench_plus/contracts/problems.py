@@ -126,6 +126,11 @@ class Problem(Plugin):
         """The name of the score that ranks, and whether more of it is better."""
         raise NotImplementedError
 
+    def is_scored(self) -> bool:
+        """Whether there is anything to score models on. Where there is not, `evaluate` says nothing, and no board is
+        made of its runs: they buy labels, and train on them."""
+        return True
+
     def averaged_metric(self) -> str:
         """The score that stands for `primary_metric` in averages over data sets, where that one is in a unit of the
         data's own; empty where it is in none."""

@@ -43,18 +43,21 @@ class Scored:
         """What `Instance.evaluate` returned, in either of its forms."""
         return found if isinstance(found, Scored) else cls(found)
 
-    def checked(self, names: Collection[str] | None) -> Scored:
+    def checked(self, names: Collection[str] | None, *, may_be_none: bool = False) -> Scored:
         """The same with details as plain JSON values.
 
         Parameters
         ----------
         names: of the scores of an earlier round, which are those of the whole run; None in the first round.
+        may_be_none: whether there may be no score at all.
 
         Raises
         ------
         UnusableScore
             A score is no finite number, or none of the run's; a detail is not what a file can hold.
         """
+        if not (self.scores or may_be_none):
+            raise UnusableScore("no score: expected at least the one that ranks")
         _check_scores(self.scores, names)
         return Scored(dict(self.scores), plain_details(self.details), self.notes)
 
@@ -132,8 +135,6 @@ def _check_scores(scores: Mapping[str, float], names: Collection[str] | None) ->
             raise UnusableScore(f"score {name!r}: expected a number, got {type(value).__name__}")
         if not math.isfinite(value):
             raise UnusableScore(f"score {name!r} is not finite: {value}")
-    if not scores:
-        raise UnusableScore("no score: expected at least the one that ranks")
     if names is not None and (odd := sorted(set(names) ^ set(scores))):
         how = "is missing, but the rounds before have it" if odd[0] in names else "is new: the rounds before lack it"
         raise UnusableScore(f"score {odd[0]!r} {how}; the names of a run's scores are the same in every round")

@@ -83,7 +83,11 @@ def _encoded(dataset: Dataset, encoder: Encoder, folder: Path, state: tuple[int,
         """The shards of each part by name, each as what encodes it."""
         data = load(dataset)
         encode = _fitted_when_needed(encoder, data.pool.inputs)
-        return {part: _shards(encode, getattr(data, part).inputs, part, encoder) for part in PARTS}
+        empty = functools.partial(lambda: encode(data.pool.inputs[:1])[:0])
+        inputs = {part: getattr(data, part).inputs for part in PARTS}
+        return {
+            part: _shards(encode, of, part, encoder) if len(of) else {f"{part}_0": empty} for part, of in inputs.items()
+        }
 
     def parts() -> dict[str, Callable[[], np.ndarray]]:
         return {name: make for shards in work().values() if len(shards) > 1 for name, make in shards.items()}

@@ -119,6 +119,10 @@ def unspent(problem: Problem, budget: float) -> float:
 
 def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:
     """Rank what is there of `runs` below `root`, and write the site to `root/leaderboards/SUITE`."""
+    if unscored := dict.fromkeys(label(run.problem) for run in runs if not run.problem.is_scored()):
+        return SuiteBoard(
+            f"{', '.join(unscored)}: nothing is scored, as no labelled examples are set apart", None, False
+        )
     results = results_of_suite(suite, runs, root)
     if not can_rank(results):
         notes = results.meta.notes

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from labelbench_plus.answering.class_oracle import AskedClasses, question_about
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.annotators import Annotator, annotators, check_asked
 from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting, drawn, lasting
-from labelbench_plus.contracts.datasets import Dataset, Split
+from labelbench_plus.contracts.datasets import UNKNOWN, Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
 from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.inputs.image_files import has_images
-from labelbench_plus.oracle import PoolOracle
-from labelbench_plus.plugins import From, label
+from labelbench_plus.oracle import ItemOracle, PoolOracle
+from labelbench_plus.plugins import From, Since, label
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.problems._of_dataset import OfDataset
 from labelbench_plus.seeding import Streams
@@ -84,6 +87,8 @@ class Classification(OfDataset):
     conditions: what makes it harder, applied in order: first what shapes the pool, then noise. The encoder is fitted,
         and features are scaled, on the data set's whole pool.
     metrics: scores on the test set; the first one ranks.
+    annotator: who is asked for labels; the data by default. Another one may be asked about images and texts, and has to
+        be about items that the data have no label for. Without labelled examples to test on, nothing is scored.
     """
 
     title = "Classification"
@@ -96,6 +101,9 @@ class Classification(OfDataset):
     metrics: tuple[Annotated[Metric, From("metrics")], ...] = field(
         default_factory=lambda: tuple(map(metrics.build, ("accuracy", "balanced_accuracy", "macro_f1", "nll", "ece")))
     )
+    annotator: Annotated[Annotator, From("annotators"), Since("0.1")] = field(
+        default_factory=partial(annotators.build, "stored")
+    )
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:
@@ -104,8 +112,26 @@ class Classification(OfDataset):
     def raw_inputs(self) -> frozenset[str]:
         return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
 
+    @property
+    def asks_data(self) -> bool:
+        """Whether labels are those of the data."""
+        return self.annotator == annotators.build("stored")
+
+    def fingerprint(self) -> str:
+        told = self.annotator.fingerprint()
+        return (
+            hashlib.sha256(f"{super().fingerprint()}\n{told}".encode()).hexdigest() if told else super().fingerprint()
+        )
+
+    def is_scored(self) -> bool:
+        return len(load(self.dataset).test.labels) > 0
+
+    def facets(self) -> dict[str, str]:
+        return super().facets() if self.asks_data else {**super().facets(), "expert": label(self.annotator)}
+
     def capacity(self) -> float:
-        return float(_lasting(self, self.dataset.state()).prices.sum())
+        setting = _lasting(self, self.dataset.state())
+        return float(np.delete(setting.prices, _given(setting)).sum())
 
     def dearest(self) -> float:
         return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
@@ -127,7 +153,20 @@ class Classification(OfDataset):
         setting = drawn(_lasting(self, self.dataset.state()), self.conditions, read, streams)
         parts = {part: getattr(setting, part).rows for part in PARTS}
         store = Store(self.dataset, self.encoder, place.cache, parts)
-        return ClassificationInstance(setting, store, self.metrics, place.device)
+        if self.asks_data:
+            oracle: ItemOracle = PoolOracle(setting.answers, setting.prices)
+        else:
+            inputs, rows = load(self.dataset).pool.inputs, setting.pool.rows
+            oracle = AskedClasses(
+                setting.prices,
+                self.annotator,
+                place.desk(),
+                setting.class_names,
+                lambda item: question_about(inputs, int(rows[item])),
+                setting.answers,
+                _given(setting),
+            )
+        return ClassificationInstance(setting, store, self.metrics, place.device, oracle)
 
 
 class ClassificationInstance:
@@ -139,12 +178,13 @@ class ClassificationInstance:
         store: Store,
         scores: tuple[Metric, ...],
         device: str,
+        oracle: ItemOracle,
     ) -> None:
         import torch
 
         from labelbench_plus.features.training_inputs import FeatureRows, TrainerInputs
 
-        self.oracle = PoolOracle(setting.answers, setting.prices)
+        self.oracle, self._given = oracle, _given(setting)
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
         self._prices, self._metrics = setting.prices, scores
@@ -183,7 +223,8 @@ class ClassificationInstance:
 
         device, can_be_bought = self._device, self.oracle.candidates(ledger)
         candidates = torch.as_tensor(can_be_bought, device=device)
-        labelled = torch.as_tensor(ledger.answered_items, device=device)
+        known, labels = self._known(ledger)
+        labelled = torch.as_tensor(known, device=device)
         return PoolView(
             needs,
             pool_providers(
@@ -197,17 +238,25 @@ class ClassificationInstance:
             ),
             candidates,
             labelled,
-            labels=torch.as_tensor(ledger.answered_answers, dtype=torch.long, device=device),
+            labels=torch.as_tensor(labels, dtype=torch.long, device=device),
             prices=torch.as_tensor(self._prices[can_be_bought], device=device),
             num_classes=self._num_classes,
             money=money,
             purchases=[torch.tensor(purchase.items, device=device) for purchase in ledger.purchases],
         )
 
+    def _known(self, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+        """Items (m,) whose labels are known, those that everybody was handed first, and their labels (m,)."""
+        items, answers = ledger.answered_items, ledger.answered_answers
+        if not len(self._given):
+            return items, answers
+        handed = self._setting.answers[self._given]
+        return np.concatenate([self._given, items]), np.concatenate([handed, answers.astype(np.int64)])
+
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> ClassificationData:
         import torch
 
-        bought, answers = ledger.answered_items, ledger.answered_answers
+        bought, answers = self._known(ledger)
         of_a_class = answers != OUTLIER  # an outlier was paid for, but teaches none of the classes
         if len(of_a_class) and not of_a_class.any():
             raise ValueError(
@@ -224,6 +273,8 @@ class ClassificationInstance:
     def evaluate(self, model: Any) -> dict[str, float]:
         from labelbench_plus.features.training_inputs import FeatureRows
 
+        if not len(self._setting.test.labels):
+            return {}
         test = self._read_by(model, "test")
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
         return score_all(self._metrics, probabilities, self._test.labels, self._groups)
@@ -237,6 +288,11 @@ class ClassificationInstance:
         if reads_images(model):
             return self._store.images(part, model.image_size)  # type: ignore[union-attr]
         return self._features[part]
+
+
+def _given(setting: Setting) -> np.ndarray:
+    """(m,) int64, the pool's items whose labels everybody is handed: where some have none, all those that have."""
+    return np.flatnonzero(setting.answers != UNKNOWN) if (setting.answers == UNKNOWN).any() else np.empty(0, np.int64)
 
 
 def reads_images(model: Any) -> bool:
@@ -284,4 +340,14 @@ def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     )
     found = lasting(setting, problem.conditions, problem.task)
     problem.check_encoder()
+    if not problem.asks_data:
+        check_asked(problem.annotator, "answer")
+        question_about(data.pool.inputs, 0)
+    elif missing := int((data.pool.labels == UNKNOWN).sum()):
+        raise ValueError(
+            f"data set {label(problem.dataset)!r} has no labels for {missing} of its items: name who is asked for "
+            "them, e.g. annotator: queue"
+        )
+    if (data.pool.labels == UNKNOWN).any() and problem.conditions:
+        raise ValueError("conditions: they need the labels of all items, and some have none yet")
     return found

@@ -1,4 +1,4 @@
-"""A plugin file: twenty prompts whose answers an annotator gives, and a trainer that counts their characters."""
+"""A plugin file: twenty prompts whose answers an annotator gives; their trainer; an encoder."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from labelbench_plus.annotators import Annotator, annotators
+from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.language.annotated import AnnotatedOracle
 from labelbench_plus.plugins import From
 from labelbench_plus.problems import Problem, problems
@@ -71,3 +72,14 @@ class CountAnswers(Trainer):
 
     def fit(self, data, streams, previous):
         return float(sum(map(len, data.tolist())))
+
+
+@encoders.register("mean_pixel")
+@dataclass(frozen=True)
+class MeanPixel(Encoder):
+    """How bright an image in a file is, and a constant beside it."""
+
+    takes = frozenset({"images in files"})
+
+    def fit(self, pool_inputs):
+        return lambda inputs: np.array([[inputs.decode(i).mean() / 255, 1.0] for i in range(len(inputs))], np.float32)

@@ -14,6 +14,7 @@ from tests.architecture.imports import KINDS
 
 COLUMN = "the name of a column or split of a table, in which it is looked up"
 HARMLESS = {
+    "datasets.unlabelled.classes": "names, of which an answer is one",
     "annotators.queue.instructions": "is shown to people",
     "annotators.http_judge.verdict": "is a pattern, by which replies are read",
     "bases.causal.model": "is read with weights that are marked, and else compared",
