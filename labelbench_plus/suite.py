@@ -53,9 +53,8 @@ class SuiteError(Exception):
 def _seeds(value: Any) -> Any:
     """Read `0..4` (both ends included) and `0, 1, 5..9` as the lists they stand for."""
     if isinstance(value, int) and not isinstance(value, bool):
-        raise PydanticCustomError(
-            "seeds", "one seed or so many? Write [{n}], or 0..{last}", {"n": value, "last": value - 1}
-        )
+        many = f", or 0..{value - 1}" if value > 0 else ""
+        raise PydanticCustomError("seeds", "one seed or so many? Write [{n}]{many}", {"n": value, "many": many})
     if isinstance(value, str) and SEEDS.fullmatch(value):
         ends = [[int(end) for end in part.split("..")] for part in value.split(",")]
         if any(first > last for first, last in ((part[0], part[-1]) for part in ends)):
@@ -250,6 +249,8 @@ def load_suite(
     overrides: Sequence[str] = (),
     reporting: Reporting = lambda terms: nullcontext(None if terms is None else Nobody()),
     absent: list[str] | None = None,
+    *,
+    as_read: bool = False,
 ) -> Suite:
     """Read, override and validate a suite, and check that every run of it can be made.
 
@@ -261,6 +262,7 @@ def load_suite(
     reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
     absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
         get it, is added here, a text a source. The runs then have no ids yet.
+    as_read: whether that check is left out, so that neither data nor weights are looked for.
 
     Raises
     ------
@@ -273,7 +275,7 @@ def load_suite(
             suite = Suite.model_validate(source.data, context={STRANGERS: strangers})
     except ValidationError as error:
         raise SuiteError("\n".join(_report(source, error))) from error
-    if faults := list(_impossible(suite, source, absent)):
+    if not as_read and (faults := list(_impossible(suite, source, absent))):
         raise SuiteError("\n".join(faults))
     return suite
 

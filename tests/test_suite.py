@@ -55,6 +55,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
         ("suite: small", "suite: small\nsuite: again", "not valid YAML"),
         ("rounds: 3", "rounds: 300", "the budget of 3010 is more than the whole pool's price of"),
         ("0..1", "3", "seeds: one seed or so many? Write [3], or 0..2"),
+        ("0..1", "0", "seeds: one seed or so many? Write [0] (got 0)"),
         ("[logistic_regression]", "[margin]", "unknown trainer 'margin'; it is a strategy"),
         ("seeds: 0..1", "seeds: 0..1\nbaseline: randm", "is none of the strategies; did you mean 'random'?"),
         ("seeds: 0..1", "seeds: 0..1\ninitial: randm", "initial: unknown strategy 'randm'; did you mean 'random'"),

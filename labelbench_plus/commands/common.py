@@ -155,13 +155,29 @@ def load_runs(
     out, answers: where runs and answers are kept, which that process cannot read.
     absent: where given, what this machine lacks of data and weights is added here and is no fault.
     """
+    suite = read_suite(path, overrides, plugin, out, answers, absent=absent, as_read=False)
+    return suite, suite.runs()
+
+
+def read_suite(
+    path: Path,
+    overrides: list[str] | None,
+    plugin: list[Path] | None,
+    out: Path = DEFAULT_OUT,
+    answers: Path | None = None,
+    *,
+    absent: list[str] | None = None,
+    as_read: bool = True,
+) -> Suite:
+    """A suite as `load_runs` loads it; as it reads, without looking for its data and weights, unless said otherwise."""
     from labelbench_plus.isolation.suites import load_suite
     from labelbench_plus.running.job import Where
     from labelbench_plus.suite import SuiteError
 
     try:
         hidden = Where.here(out, answers=answers).hidden
-        suite = load_suite(path, overrides or (), plugin_files=plugin or (), hidden=hidden, absent=absent)
+        return load_suite(
+            path, overrides or (), plugin_files=plugin or (), hidden=hidden, absent=absent, as_read=as_read
+        )
     except SuiteError as error:
         stop(str(error))
-    return suite, suite.runs()

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Json, Overrides, Plugins, SuiteArgument, load_runs
+from labelbench_plus.commands.common import FAILED, Json, Overrides, Plugins, SuiteArgument, read_suite
 from labelbench_plus.shown import counted, say
 
 data = typer.Typer(help="Look at the data that a suite names.", no_args_is_help=True)
@@ -23,6 +23,8 @@ def _group() -> None:
 def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None, as_json: Json = False) -> None:
     """Read every example of a suite's data sets once, and list all that cannot be read. Exit code 1 if any.
 
+    Models and their weights are not looked for.
+
     Example: lbp data check digits
     """
     from rich.progress import Progress
@@ -32,7 +34,7 @@ def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = N
     from labelbench_plus.features.reading import read_all
     from labelbench_plus.plugins import label, with_parts
 
-    loaded, _ = load_runs(suite, overrides, plugin)
+    loaded = read_suite(suite, overrides, plugin)
     named: dict[str, Any] = {
         label(part): part for problem in loaded.problems for part in with_parts(problem) if isinstance(part, Dataset)
     }

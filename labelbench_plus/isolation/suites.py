@@ -22,6 +22,7 @@ def load_suite(
     plugin_files: Sequence[Path] = (),
     hidden: Sequence[Path] = (),
     absent: list[str] | None = None,
+    as_read: bool = False,
 ) -> Suite:
     """Read, override and validate a suite, and check that every run of it can be made.
 
@@ -37,6 +38,7 @@ def load_suite(
     hidden: folders with results, which a confined process must not read.
     absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
         get it, is added here, a text a source. The runs then have no ids yet.
+    as_read: whether that check is left out, so that neither data nor weights are looked for.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def load_suite(
                 yield cell
 
     try:
-        return suites.load_suite(path, overrides, reporting, absent)
+        return suites.load_suite(path, overrides, reporting, absent, as_read=as_read)
     except (PluginError, IsolationError) as error:
         raise SuiteError(str(error)) from error
 
