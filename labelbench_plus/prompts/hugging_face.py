@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 from labelbench_plus.faults import did_you_mean
 from labelbench_plus.inputs.conversations import Turn, turns
@@ -16,6 +17,8 @@ from labelbench_plus.plugins import Infra, Outside, Since
 from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._split import Divided, Question
 
+logger = logging.getLogger(__name__)
+
 
 @prompts.register("hugging_face")
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class HuggingFace(Divided):
     """Prompts and answers, read through the package `datasets` (extra `hugging-face`).
 
     Either `hub` or `folder` is given. A row has a prompt and an answer in columns of their own, or a conversation in
-    one, whose last assistant's turn is the answer to what is before it. Rows without either are left out.
+    one, whose last assistant's turn is the answer to what is before it. Rows without either are left out and counted.
 
     Parameters
     ----------
@@ -36,6 +39,7 @@ class HuggingFace(Divided):
     prompt, answer: names of columns. An answer may be a list of texts, all of which are accepted.
     messages: the column of conversations, in place of both: lists of turns with "role" and "content".
     task: the column that says what kind of question it is; one kind for all if left out.
+    lacking: share of the rows that may have no prompt or no answer; more are refused.
     pool, demonstrations, validation, longest: how the prompts are divided; see `trivia`.
     test: prompts of a task that are held out at most, and no more than a third of them.
     """
@@ -54,6 +58,7 @@ class HuggingFace(Divided):
     messages: str | None = None
     task: str | None = None
     test: Annotated[int, Ge(1)] = 200
+    lacking: Annotated[float, Interval(ge=0, le=1), Infra()] = 0.1
     files: Annotated[tuple[str, ...], Since("0.1"), Outside("files")] = ()
 
     @classmethod
@@ -75,14 +80,22 @@ class HuggingFace(Divided):
         if absent := [name for name in wanted if name not in rows.features]:
             hint = did_you_mean(absent[0], rows.features)
             raise ValueError(f"{called} has no column {', '.join(absent)}; it has {', '.join(rows.features)}{hint}")
+        left_out: list[int] = []
         for number, row in enumerate(rows.select_columns(wanted)):
             task = str(row[self.task]) if self.task is not None else "prompts"
             try:
                 question = self._of_messages(row, task) if self.messages is not None else self._of_columns(row, task)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"{called}, row {number} of split {self.split}: {error}") from error
-            if question is not None:
+            if question is None:
+                left_out.append(number)
+            else:
                 yield question
+        if left_out:
+            what = f"{called}: {len(left_out)} of {len(rows)} rows have no prompt or no answer, row {left_out[0]} first"
+            if len(left_out) > self.lacking * len(rows):
+                raise ValueError(f"{what}; raise `lacking` from {self.lacking:g} where they may be left out")
+            logger.warning("%s; they are left out", what)
 
     def _of_columns(self, row: dict[str, Any], task: str) -> Question | None:
         asked, answer = row[self.prompt], row[self.answer]

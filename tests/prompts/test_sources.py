@@ -161,6 +161,25 @@ def test_tables_of_the_hub(tmp_path):
         build(**given).load()
 
 
+def test_rows_without_an_answer_are_counted_and_only_few_may_be(tmp_path, caplog):
+    datasets = pytest.importorskip("datasets")
+
+    def saved(lacking):
+        rows = {
+            "prompt": [f"{row}?" for row in range(20)],
+            "answer": ["" if row < lacking else "a" for row in range(20)],
+        }
+        folder = tmp_path / str(lacking)
+        datasets.DatasetDict({"train": datasets.Dataset.from_dict(rows)}).save_to_disk(str(folder))
+        return {"name": "hugging_face", "folder": str(folder), "test": 1}
+
+    assert len(build(**saved(2)).load().pool) == 17
+    assert "2 of 20 rows have no prompt or no answer, row 0 first; they are left out" in caplog.text
+    with pytest.raises(ValueError, match=r"3 of 20 rows have no prompt or no answer.*raise `lacking` from 0\.1"):
+        build(**saved(3)).load()
+    assert len(build(**saved(3), lacking=0.5).load().pool) == 16
+
+
 def test_files_of_a_table_may_have_other_columns_than_those_beside_them(tmp_path):
     pytest.importorskip("datasets")
     columns = {"flan.jsonl": ("inputs", "targets"), "talk.jsonl": ("messages", "id")}
