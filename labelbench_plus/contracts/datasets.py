@@ -11,6 +11,7 @@ import numpy as np
 from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.scores import FacetRole
 from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.inputs.questions import Questions
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.plugins import Plugin, Registry
 from labelbench_plus.view import ItemView, PoolView
@@ -21,7 +22,7 @@ TAKEN = frozenset({*dir(PoolView), *ItemView.__annotations__, "money", "notes", 
 UNKNOWN = -2
 """The label of an item of the pool that nobody has labelled: the problem's annotator is asked for it."""
 
-Inputs = np.ndarray | ImageFiles | Texts
+Inputs = np.ndarray | ImageFiles | Texts | Questions
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,18 @@ class Split:
     inputs: n of them, one of:
         uint8 images (n, height, width) or (n, height, width, 3) of one size; float vectors (n, d);
         `ImageFiles`, images of any size that are decoded when asked for;
-        `Texts`, strings.
+        `Texts`, strings;
+        `Questions` about images, with options.
     labels: (n,) int64 in 0..K-1, in the pool also `UNKNOWN`; of a multi-label data set (n, K) 0 or 1; real values (n,)
         of a float type, finite.
-    groups: (n,) int64, for scores of the worst group (WILDS), or None.
+    groups: (n,) int64, for scores of groups (WILDS), or None.
+    kinds: (n,) int64, of which of the data's `kind_names` each example is, or None. Scores by kind are details.
     """
 
     inputs: Inputs
     labels: np.ndarray
     groups: np.ndarray | None = None
+    kinds: np.ndarray | None = None
 
     @property
     def array(self) -> np.ndarray:
@@ -65,6 +69,7 @@ class LabelledData:
     `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
     `pool_token_uncertainty` (n, 3) is another way to write `columns["token_uncertainty"]`.
     `templates` are the sentences that a zero-shot head puts class names into: "a photo of a {}.".
+    `kind_names` are what the `kinds` of examples are called ("left of").
     `columns` (n, ...) by name are what else is public about the pool's items: strategies that need it read it as
     `view.NAME`. The data set's `provides` names them.
 
@@ -82,6 +87,7 @@ class LabelledData:
     pool_token_uncertainty: np.ndarray | None = None
     templates: tuple[str, ...] = ()
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    kind_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pool_token_uncertainty is not None:

@@ -13,12 +13,14 @@ import numpy as np
 from labelbench_plus.contracts.capabilities import Capability
 from labelbench_plus.contracts.scores import FacetRole
 from labelbench_plus.contracts.synthesisers import BOUNDS, KnowsScenes, Photographs, Synthesiser
-from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets import Dataset, Inputs, LabelledData, Split, datasets
+from labelbench_plus.datasets._view_strips import ViewStrips
 from labelbench_plus.features.encoded import load
 from labelbench_plus.features.hashing import hash_arrays
-from labelbench_plus.inputs.image_files import is_images
+from labelbench_plus.inputs.image_files import ImageFiles, is_images
 from labelbench_plus.inputs.layouts import Layout, grid, strip
-from labelbench_plus.plugins import From, describe, label
+from labelbench_plus.inputs.questions import Questions
+from labelbench_plus.plugins import From, Since, describe, label
 from labelbench_plus.seeding import Streams
 
 FACET = "views"
@@ -42,11 +44,13 @@ class WithViews(Dataset):
 
     Parameters
     ----------
-    dataset: whose photographs: squares of one size, in memory.
+    dataset: whose photographs: squares of one size, in memory; or questions about photographs in files.
     synthesiser: who makes the views.
     angles: azimuths in degrees, the photograph's own being 0.
     layout: "strip" puts the photograph and its views side by side, for the encoder and the network `per_view`; "grid"
         into the quarters of one square of the photograph's size, each with half the resolution.
+    side: that photographs in files are brought to: the shorter side, then the centre is cut out. Their views are made
+        when they are read.
 
     Example
     -------
@@ -59,6 +63,7 @@ class WithViews(Dataset):
     synthesiser: Annotated[Synthesiser, From("synthesisers")]
     angles: tuple[float, ...] = (-90.0, 90.0)
     layout: Layout = "strip"
+    side: Annotated[int | None, Since("0.1")] = None
 
     def __post_init__(self) -> None:
         if len(set(self.angles)) < len(self.angles) or not self.angles:
@@ -108,7 +113,8 @@ class WithViews(Dataset):
         Raises
         ------
         ValueError
-            It has no square photographs of one size in memory, or the views are not of their form.
+            It has no square photographs of one size in memory, nor questions about photographs in files, or the views
+            are not of their form.
         FileNotFoundError
             The data, or what the synthesiser is made of, are not on this machine.
         """
@@ -121,7 +127,24 @@ class WithViews(Dataset):
         )
 
     def _with_views(self, split: Split, part: str) -> Split:
-        images = split.inputs
+        if isinstance(split.inputs, Questions):
+            return replace(split, labels=split.labels.copy(), inputs=split.inputs.with_images(self._asked(split, part)))
+        return replace(split, labels=split.labels.copy(), inputs=self._laid(split.inputs, part))
+
+    def _asked(self, split: Split, part: str) -> np.ndarray | ImageFiles:
+        """The pictures that questions are about."""
+        assert isinstance(split.inputs, Questions)
+        images = split.inputs.images
+        if isinstance(images, np.ndarray):
+            return self._laid(images, part)
+        if self.side is None:
+            raise ValueError("photographs in files are of any size: say with `side` what squares they are brought to")
+        said = f"{json.dumps(describe(self, semantic_only=True), sort_keys=True)}\n{self.synthesiser.fingerprint()}"
+        lay = strip if self.layout == "strip" else grid
+        return ImageFiles(ViewStrips(images, self.side, part, self.synthesiser, self.angles, lay, said))
+
+    def _laid(self, images: Inputs, part: str) -> np.ndarray:
+        """(n, h, w, 3): photographs in memory with their views."""
         if not is_images(images) or images.ndim != 4 or images.shape[1] != images.shape[2]:
             raise ValueError(
                 f"views are made of square colour photographs of one size in memory, which data set "
@@ -142,9 +165,7 @@ class WithViews(Dataset):
                 f"{views.shape}"
             )
         squares = np.concatenate([images[:, None], views], axis=1)
-        return replace(
-            split, labels=split.labels.copy(), inputs=strip(squares) if self.layout == "strip" else grid(squares)
-        )
+        return strip(squares) if self.layout == "strip" else grid(squares)
 
     def state(self) -> tuple[int, ...]:
         return self.dataset.state()

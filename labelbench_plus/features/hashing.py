@@ -43,6 +43,10 @@ def hash_labelled_data(data: LabelledData) -> str:
         arrays[f"{part}_labels"] = split.labels
         if split.groups is not None:
             arrays[f"{part}_groups"] = split.groups
+        if split.kinds is not None:
+            arrays[f"{part}_kinds"] = split.kinds
+    if data.kind_names:
+        arrays["kind_names"] = _bytes("\0".join(data.kind_names))
     if data.templates:
         arrays["templates"] = _bytes("\0".join(data.templates))
     if data.pool_prices is not None:

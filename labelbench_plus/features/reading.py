@@ -13,6 +13,7 @@ import numpy as np
 from labelbench_plus.contracts.datasets import LabelledData, Split
 from labelbench_plus.inputs.forms import form_of
 from labelbench_plus.inputs.image_files import ImageFiles, UnreadableInput
+from labelbench_plus.inputs.questions import Questions
 
 PARTS = ("pool", "validation", "test")
 
@@ -57,12 +58,21 @@ def read_all(data: LabelledData, told: Callable[[int, int], None] = lambda done,
                            f"height x width: {low[0]} x {low[1]}, all of them")  # fmt: skip
     if data.class_names and data.pool.labels.ndim == 1:
         found.facts.append(_classes(data))
+    if isinstance(data.test.inputs, Questions):
+        found.facts.append(floors(data))
     return found
+
+
+def floors(data: LabelledData) -> str:
+    """What answers score on the test set of questions that look at no picture: one option always, or any of them."""
+    shares = np.bincount(data.test.labels, minlength=len(data.class_names)) / max(len(data.test.labels), 1)
+    always = ", ".join(f"always {name!r} {share:.1%}" for name, share in zip(data.class_names, shares, strict=True))
+    return f"without looking, on the test set: {always}; by chance {1 / len(data.class_names):.1%}"
 
 
 def _read(part: Split) -> Iterator[tuple[str, tuple[int, int] | None]]:
     """Of each example what is wrong, empty if nothing, and its height and width if it is an image in a file."""
-    inputs = part.inputs
+    inputs = part.inputs.images if isinstance(part.inputs, Questions) else part.inputs
     if isinstance(inputs, ImageFiles):
         cores = os.cpu_count() or 1
         with ThreadPoolExecutor(cores) as threads:

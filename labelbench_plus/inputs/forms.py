@@ -7,9 +7,10 @@ from typing import Any, Literal
 import numpy as np
 
 from labelbench_plus.inputs.image_files import ImageFiles, is_images
+from labelbench_plus.inputs.questions import Questions
 from labelbench_plus.inputs.texts import Texts
 
-Form = Literal["images in memory", "images in files", "vectors", "texts"]
+Form = Literal["images in memory", "images in files", "vectors", "texts", "questions about images"]
 IMAGES: frozenset[Form] = frozenset({"images in memory", "images in files"})
 
 
@@ -19,6 +20,8 @@ def form_of(inputs: Any) -> Form | None:
         return "images in files"
     if isinstance(inputs, Texts):
         return "texts"
+    if isinstance(inputs, Questions):
+        return "questions about images"
     if is_images(inputs):
         return "images in memory"
     vectors = isinstance(inputs, np.ndarray) and inputs.ndim == 2 and inputs.dtype.kind == "f"

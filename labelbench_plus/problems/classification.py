@@ -18,6 +18,7 @@ from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setti
 from labelbench_plus.contracts.datasets import UNKNOWN, Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
+from labelbench_plus.contracts.scores import Scored
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
 from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.inputs.image_files import has_images
@@ -193,6 +194,9 @@ class ClassificationInstance:
         self._groups = None
         if data.test.groups is not None:
             self._groups = torch.as_tensor(data.test.groups[setting.test.rows], device=device)
+        self._kinds = None
+        if data.test.kinds is not None:
+            self._kinds = (data.test.kinds[setting.test.rows], data.kind_names)
         self._columns = columns_of(data.columns, setting.pool.rows, device)
 
     def read_features(self) -> None:
@@ -270,14 +274,18 @@ class ClassificationInstance:
         outliers = torch.as_tensor(bought[~of_a_class], device=self._device)
         return ClassificationData(labelled, self._pool, validation, self._num_classes, self._inputs, outliers)
 
-    def evaluate(self, model: Any) -> dict[str, float]:
+    def evaluate(self, model: Any) -> dict[str, float] | Scored:
         from labelbench_plus.features.training_inputs import FeatureRows
 
         if not len(self._setting.test.labels):
             return {}
         test = self._read_by(model, "test")
         probabilities = model.probabilities(test.tensor if isinstance(test, FeatureRows) else test)
-        return score_all(self._metrics, probabilities, self._test.labels, self._groups)
+        scores = score_all(self._metrics, probabilities, self._test.labels, self._groups)
+        if self._kinds is None:
+            return scores
+        right = (probabilities.argmax(dim=1) == self._test.labels).cpu().numpy()
+        return Scored(scores, {"kinds": by_kind(right, *self._kinds)})
 
     def denominators(self) -> dict[str, frozenset[int] | None]:
         groups = None if self._groups is None else self._groups.cpu().numpy()
@@ -293,6 +301,21 @@ class ClassificationInstance:
 def _given(setting: Setting) -> np.ndarray:
     """(m,) int64, the pool's items whose labels everybody is handed: where some have none, all those that have."""
     return np.flatnonzero(setting.answers != UNKNOWN) if (setting.answers == UNKNOWN).any() else np.empty(0, np.int64)
+
+
+def by_kind(right: np.ndarray, kinds: np.ndarray, names: tuple[str, ...]) -> dict[str, list[Any]]:
+    """A table of accuracy by kind of example: what each is called, how many there are, and the share that is right.
+
+    Parameters
+    ----------
+    right: (n,) bool. kinds: (n,) of `names`.
+    """
+    there = np.unique(kinds).tolist()
+    return {
+        "kind": [names[kind] for kind in there],
+        "examples": [int((kinds == kind).sum()) for kind in there],
+        "accuracy": [float(right[kinds == kind].mean()) for kind in there],
+    }
 
 
 def reads_images(model: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from labelbench_plus.contracts.datasets import UNKNOWN, Dataset, LabelledData, Split
 from labelbench_plus.features.hashing import hash_labelled_data
 from labelbench_plus.inputs.image_files import ImageFiles
+from labelbench_plus.inputs.questions import Questions
 from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.common_checks import add_common
@@ -116,8 +117,8 @@ def _fault(split: Split, classes: int) -> str:
         images = inputs.dtype == np.uint8 and (inputs.ndim == 3 or (inputs.ndim == 4 and inputs.shape[3] == 3))
         if not images and not (inputs.dtype.kind == "f" and inputs.ndim == 2):
             return f"an array {inputs.dtype} {inputs.shape} is neither uint8 images nor float vectors"
-    elif not isinstance(inputs, ImageFiles | Texts):
-        return f"inputs are {type(inputs).__name__}, not an array, ImageFiles or Texts"
+    elif not isinstance(inputs, ImageFiles | Texts | Questions):
+        return f"inputs are {type(inputs).__name__}, not an array, ImageFiles, Texts or Questions"
     if len(inputs) != len(labels):
         return f"{len(inputs)} inputs, {len(labels)} labels"
     if labels.dtype.kind == "f" and labels.ndim == 1:
@@ -153,6 +154,9 @@ def _examples(inputs: Any) -> list[Any]:
         return [row.tobytes() for row in inputs]
     if isinstance(inputs, Texts):
         return [inputs[row] for row in range(len(inputs))]
+    if isinstance(inputs, Questions):
+        pictures = _examples(inputs.images)
+        return [(picture, inputs.texts[row], inputs.options[row]) for row, picture in enumerate(pictures)]
     return [inputs.source.name(int(row)) for row in inputs.rows]
 
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from labelbench_plus.algorithms.ray_casting import render
 from labelbench_plus.augmentations import augmentations
-from labelbench_plus.datasets import Dataset, datasets
+from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from labelbench_plus.datasets._drawn_scenes import RELATIONS, relation_of
+from labelbench_plus.datasets.with_views import WithViews
 from labelbench_plus.encoders import encoders
+from labelbench_plus.inputs.image_files import FolderImages, ImageFiles
 from labelbench_plus.inputs.layouts import grid, squares_of, strip
+from labelbench_plus.inputs.questions import Questions
+from labelbench_plus.inputs.texts import Texts
 from labelbench_plus.leaderboard.of_suite import meta_of_runs
 from labelbench_plus.networks import Task, networks
 from labelbench_plus.problems import problems
@@ -315,3 +320,62 @@ def test_a_suite_without_both_controls_says_so():
 def test_every_synthesiser_has_a_source_and_is_one():
     for name in synthesisers.entries():
         assert issubclass(synthesisers.load(name), Synthesiser)
+
+
+def test_views_from_files(tmp_path, scenes):
+    exact = views_of("exact")
+    for row in range(40):
+        (tmp_path / "pool" / str(row)).mkdir(parents=True)
+        for place, angle in ((1, "-90"), (2, "90")):
+            Image.fromarray(exact[row, place]).save(tmp_path / "pool" / str(row) / f"{angle}.png")
+    built = synthesisers.build({"name": "files", "folder": str(tmp_path), "made_by": "a renderer"})
+    shown = Photographs(scenes.load().pool.array, "pool", None, Streams(0))
+    assert np.array_equal(built.views(shown, np.array([7, 2]), (-90.0, 90.0)), exact[[7, 2], 1:])
+    before = built.fingerprint()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pool" / "7" / "90.png")
+    assert built.fingerprint() != before
+    with pytest.raises(ValueError, match=r"7/90.png: expected 16 × 16 pixels"):
+        built.views(shown, np.array([7]), (90.0,))
+    with pytest.raises(FileNotFoundError, match=r"7/45.png: no such view; .* reads PART/ROW/ANGLE.png"):
+        built.views(shown, np.array([7]), (45.0,))
+
+
+@dataclass(frozen=True)
+class _Asked(Dataset):
+    """Questions about photographs in files, of any size."""
+
+    folder: Path
+    name = "asked"
+
+    def load(self):
+        def part(*rows):
+            files = ImageFiles(FolderImages(self.folder, [f"{row}.png" for row in rows]))
+            texts = Texts(f"question {row}" for row in rows)
+            return Split(Questions(files, texts, [("no", "yes")] * len(rows)), np.array(rows) % 2)
+
+        return LabelledData(part(0, 1, 2), part(3), part(4, 5), ("no", "yes"))
+
+    def fingerprint(self):
+        return "asked"
+
+
+def test_questions_get_their_views_when_they_are_read(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for row in range(6):
+        Image.fromarray(rng.integers(256, size=(20 + row, 30, 3)).astype(np.uint8)).save(tmp_path / f"{row}.png")
+    made = []
+    of_repeated = synthesisers.load("repeated").views
+    monkeypatch.setattr(
+        synthesisers.load("repeated"), "views", lambda *a: made.append(a[2].tolist()) or of_repeated(*a)
+    )
+    built = WithViews(_Asked(tmp_path), synthesisers.build("repeated"), side=16)
+    data = built.load()
+    assert built.fingerprint() and not made, "not before"
+    question = data.pool.inputs[np.array([2, 0])].question(0)
+    assert made == [[2]] and question.text == "question 2" and question.image.shape == (16, 48, 3)
+    assert np.array_equal(question.image[:, :16], question.image[:, 32:])
+    grids = WithViews(_Asked(tmp_path), synthesisers.build("repeated"), layout="grid", side=16).load()
+    assert grids.pool.inputs.question(0).image.shape == (16, 16, 3)
+    assert grids.pool.inputs.content_hash() != data.pool.inputs.content_hash()
+    with pytest.raises(ValueError, match="say with `side`"):
+        WithViews(_Asked(tmp_path), synthesisers.build("repeated")).load()
