@@ -61,6 +61,7 @@ TESTING = {
     "ConformanceError",
     "Outcome",
     "Report",
+    "check_annotator",
     "check_augmentation",
     "check_base",
     "check_combiner",

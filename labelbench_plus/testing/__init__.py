@@ -1,8 +1,8 @@
 """The conformance kit: what guarantees that a plugin behaves, for built-in ones and a stranger's alike.
 
 `check_strategy`, `check_trainer`, `check_problem`, `check_encoder`, `check_dataset`, `check_metric`, `check_condition`,
-`check_network`, `check_augmentation`, `check_combiner`, `check_base` and `check_synthesiser` return a `Report`;
-`parametrize_checks` makes a test of every check; `lbp check` is the same from the command line.
+`check_network`, `check_augmentation`, `check_combiner`, `check_base`, `check_synthesiser` and `check_annotator` return
+a `Report`; `parametrize_checks` makes a test of every check; `lbp check` is the same from the command line.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from labelbench_plus.testing.kit import (
+    check_annotator,
     check_augmentation,
     check_base,
     check_combiner,
@@ -34,6 +35,7 @@ __all__ = [
     "ConformanceError",
     "Outcome",
     "Report",
+    "check_annotator",
     "check_augmentation",
     "check_base",
     "check_combiner",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOTHING_EXPECTED: Mapping[str, str] = MappingProxyType({})
 CHECKED = (
     "strategies", "trainers", "problems", "encoders", "datasets", "metrics", "conditions", "networks", "augmentations",
-    "combiners", "bases", "synthesisers",
+    "combiners", "bases", "synthesisers", "annotators",
 )  # fmt: skip
 """The kinds of plugins that there are checks of."""
 
@@ -166,3 +166,10 @@ def check_synthesiser(
 ) -> Report:
     """Check a synthesiser, on photographs of scenes of the kit. See `check_strategy` for the parameters."""
     return check_plugin("synthesisers", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)
+
+
+def check_annotator(
+    subject: Any, *, expected_failures: Mapping[str, str] = NOTHING_EXPECTED, raise_on_fail: bool = False
+) -> Report:
+    """Check an annotator, on questions of the kit; one that is paid is asked nothing. See `check_strategy`."""
+    return check_plugin("annotators", subject, expected_failures=expected_failures, raise_on_fail=raise_on_fail)

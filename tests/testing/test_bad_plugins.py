@@ -28,6 +28,7 @@ WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kin
         "combiners",
         "bases",
         "synthesisers",
+        "annotators",
     ]
 )
 def kind(request):

@@ -13,6 +13,7 @@ import pytest
 from labelbench_plus.plugins import BUILT_IN, registry
 from labelbench_plus.testing import (
     Report,
+    check_annotator,
     check_augmentation,
     check_base,
     check_combiner,
@@ -117,6 +118,11 @@ def test_combiners(name):
 @pytest.mark.parametrize("name", built_in("bases"))
 def test_bases(name):
     fine(check_base(build("bases", name)))
+
+
+@pytest.mark.parametrize("name", built_in("annotators"))
+def test_annotators(name):
+    fine(check_annotator(build("annotators", name)))
 
 
 @pytest.mark.parametrize("name", built_in("datasets"))
