@@ -45,6 +45,10 @@ class Evaluation(Plugin):
         """Which of its scores belong on one curve; see `Problem.series`."""
         return ()
 
+    def fingerprint(self) -> str:
+        """Hash of what it scores with beyond its hyperparameters (an encoder's weights); empty if nothing."""
+        return ""
+
     def check(self, test: Sequence[TestItem]) -> None:
         """Refuse a test set that it cannot score, before any work.
 

@@ -12,7 +12,7 @@ import numpy as np
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.scores import Scored, Series, SeriesColumn, ShownScore
 from labelbench_plus.evaluations import Evaluation, Sitting, evaluations
-from labelbench_plus.plugins import From
+from labelbench_plus.plugins import From, Since
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Synthesis(Evaluation):
 
     title = "Synthetic data"
 
-    encoder: Annotated[Encoder | None, From("encoders")] = None
+    encoder: Annotated[Encoder | None, From("encoders"), Since("0.1")] = None
 
     def primary_metric(self) -> tuple[str, bool]:
         return "synthetic_domain", True
@@ -68,6 +68,9 @@ class Synthesis(Evaluation):
 
     def series(self) -> tuple[Series, ...]:
         return (QUARTERS,)
+
+    def fingerprint(self) -> str:
+        return "" if self.encoder is None else self.encoder.fingerprint()
 
     def score(self, sitting: Sitting) -> Scored:
         from labelbench_plus.language.matching import right

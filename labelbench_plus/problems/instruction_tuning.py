@@ -134,7 +134,8 @@ class InstructionTuning(Problem):
         return COLUMNS | targets | told
 
     def fingerprint(self) -> str:
-        parts = (self.prompts.fingerprint(), self.base.fingerprint(), self.annotator.fingerprint())
+        parts = [self.prompts.fingerprint(), self.base.fingerprint(), self.annotator.fingerprint()]
+        parts += [said for evaluation in self.evaluations if (said := evaluation.fingerprint())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def capacity(self) -> float:

@@ -14,7 +14,7 @@ from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.evaluations import evaluations
 from labelbench_plus.evaluations.synthesis import QUARTERS
 from labelbench_plus.language.synthetic import Synthesis, Synthetic
-from labelbench_plus.plugins import registry
+from labelbench_plus.plugins import describe, registry
 from labelbench_plus.problems import Place
 from labelbench_plus.prompts import Prompt, TestItem, prompts
 from labelbench_plus.seeding import Streams
@@ -76,6 +76,12 @@ def test_relevance_and_novelty_are_means_over_prompts_by_the_encoder():
     quarters = [QUARTERS.score("relevance", part) for part in QUARTERS.at]
     assert [found[name] for name in quarters] == sorted(found[name] for name in quarters)
     assert np.average([found[name] for name in quarters], weights=[2, 2, 1, 1]) == pytest.approx(near.mean(), abs=1e-5)
+
+
+def test_without_an_encoder_its_record_builds_it_again():
+    known = registry("evaluations")
+    for given in ("synthesis", {"name": "synthesis", "encoder": "length_and_letters_for_a_test"}):
+        assert known.build(describe(known.build(given))) == known.build(given)
 
 
 def test_a_copier_is_caught_by_its_novelty():
