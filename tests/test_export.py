@@ -1,5 +1,6 @@
 """What was bought leaves as files that other programs train on."""
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -143,6 +144,53 @@ def test_what_cannot_leave_is_said_before_anything_is_written(sold, tmp_path):
     refused = export(store.folder, path)
     assert refused.exit_code == 2 and "sells labels, no demonstrations" in refused.output
     assert not path.exists()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The store of a run whose trainer wrote demonstrations of its own."""
+    folder = tmp_path_factory.mktemp("written")
+    trainer = registry("trainers").load("nomad").example()
+    more = {"prompt_tokens": 40, "generator_steps": 40, "tune": "full", "learning_rate": 0.01, "synthetic": 12}
+    run = spec(example("instruction_tuning"), {"name": "nomad", **trainer, **more})
+    store = RunStore(folder / "out", run.id)
+    carry_on(run, store, folder, until=None)
+    return store
+
+
+def test_what_a_model_wrote_leaves_with_where_it_is_from(written, tmp_path):
+    path = tmp_path / "more.jsonl"
+    said = CliRunner().invoke(app, ["export", str(written.folder), "--synthetic", str(path)])
+    assert said.exit_code == 0, said.output
+    table = written.details(1)["synthetic"]
+    kept = [row for row, fate in enumerate(table["fate"]) if fate == "kept"]
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [record["row"] for record in records] == kept and f"{len(kept)} that a model wrote" in said.output
+    for record in records:
+        assert record["origin"] == "synthetic" and record["run"] == written.id
+        assert record["prompt"] == f"Question: {table['prompt'][record['row']]}\nAnswer:"
+        assert record["completion"] == f" {table['answer'][record['row']]}"
+    page = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert f"{len(kept)} records of 12 prompts" in page and hashlib.sha256(path.read_bytes()).hexdigest() in page
+    for what in (f"`{written.id}`, round 1, seed 0", '"generator_steps": 40', "5 demonstrations of origin `bought`"):
+        assert what in page
+    assert "2 demonstrations of origin `seed`" in page and "Nobody has read these" in page
+    for fate in set(table["fate"]):
+        assert f"**{fate}**: {table['fate'].count(fate)}" in page
+
+
+def test_where_nothing_was_written_nothing_leaves(sold, written, tmp_path):
+    def asked(*arguments):
+        return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+    path = tmp_path / "more.jsonl"
+    refused = asked(sold[0], "--synthetic", path)
+    assert refused.exit_code == 2 and "holds nothing that a model wrote" in refused.output
+    assert "name the file to write" in asked(sold[0]).output
+    both = asked(written.folder, "--synthetic", tmp_path / "none" / "more.jsonl", "--sft", path)
+    assert both.exit_code == 2 and "there is no folder" in both.output and not path.exists()
+    assert asked(written.folder, "--synthetic", path, "--sft", tmp_path / "mine.jsonl").exit_code == 0
+    assert len((tmp_path / "mine.jsonl").read_text().splitlines()) == 7
 
 
 @pytest.mark.slow

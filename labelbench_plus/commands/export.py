@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, Out, Plugins, load_plugins, stop
 from labelbench_plus.shown import say
+from labelbench_plus.store.atomic import replace
 
 if TYPE_CHECKING:
     from labelbench_plus.contracts.problems import Problem
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
 
 def export(
     run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
-    sft: Annotated[Path, typer.Option("--sft", help="The file of JSON lines to write: prompts and completions")],
+    sft: Annotated[
+        Path | None, typer.Option("--sft", help="The file of JSON lines to write: prompts and completions")
+    ] = None,
+    synthetic: Annotated[
+        Path | None,
+        typer.Option("--synthetic", help="The same of what a model wrote to be learned from, with a page about it"),
+    ] = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
@@ -29,19 +37,24 @@ def export(
     It is read from the rounds that are committed, and no model is opened. `origin` tells what was bought from the seed
     demonstrations that every run is handed. The prompt source `json_lines` reads the file too.
 
-    Example: lbp export 3fa1 --sft bought.jsonl
+    With --synthetic, what the last round's model was taught on beside that and nobody bought, with the run and the row
+    that each comes from, and a page FILE.md that says what wrote it, how much was dropped, and what nobody checked.
+
+    Example: lbp export 3fa1 --sft bought.jsonl --synthetic written.jsonl
     """
     from labelbench_plus.budget import Ledger
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.plugins import PluginError, registry
     from labelbench_plus.seeding import Streams
     from labelbench_plus.store.artefacts import default_cache_dir
-    from labelbench_plus.store.atomic import replace
     from labelbench_plus.store.layout import find_run
     from labelbench_plus.store.run_store import RunStore, StoreError
 
-    if not sft.absolute().parent.is_dir():
-        stop(f"{sft}: there is no folder {sft.parent}")
+    if not (paths := [path for path in (sft, synthetic) if path is not None]):
+        stop("name the file to write: --sft FILE or --synthetic FILE")
+    for path in paths:
+        if not path.absolute().parent.is_dir():
+            stop(f"{path}: there is no folder {path.parent}")
     try:
         folder = find_run(out, run)
     except LookupError as error:
@@ -61,15 +74,56 @@ def export(
         stop(f"{folder / 'config.json'}: the problem cannot be opened here: {error}")
     records = getattr(instance, "sft_records", None)
     if records is None:
-        stop(f"run {store.id}: problem {problem.name!r} sells {problem.unit}, no demonstrations for --sft")
+        asked = _options(paths, sft)
+        stop(f"run {store.id}: problem {problem.name!r} sells {problem.unit}, no demonstrations for {asked}")
     _check_data(problem, store)
     try:
         found = records(Ledger([record.purchase for record in rounds]))
     except IndexError:
         stop(f"run {store.id}: it bought what its problem does not have here: the data are not those of the run")
-    replace(sft, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in found).encode())
     counts = Counter(record["origin"] for record in found)
-    say(f"{sft}: {counts['bought']} bought, {counts['seed']} seed demonstrations")
+    written = _written(store, instance, counts) if synthetic is not None else None
+    if sft is not None:
+        replace(sft, _lines(found))
+        say(f"{sft}: {counts['bought']} bought, {counts['seed']} seed demonstrations")
+    if synthetic is not None and written is not None:
+        content, page, kept = written
+        card = synthetic.with_suffix(".md")
+        replace(synthetic, content)
+        replace(card, page.encode())
+        say(f"{synthetic}: {kept} that a model wrote; {card} says how")
+
+
+def _options(paths: Sequence[Path], sft: Path | None) -> str:
+    return " and ".join("--sft" if path is sft else "--synthetic" for path in paths)
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
+def _written(store: RunStore, instance: Any, counts: Mapping[str, int]) -> tuple[bytes, str, int]:
+    """What the model of the last round was taught on and nobody bought: lines, the page about them, their number."""
+    from labelbench_plus.commands.data_card import data_card
+    from labelbench_plus.store.run_store import StoreError
+
+    last = store.rounds()[-1]
+    try:
+        details, config, manifest = store.details_of(last) or {}, store.config(), store.manifest()
+    except (StoreError, OSError) as error:
+        stop(str(error))
+    records = getattr(instance, "synthetic_records", None)
+    if records is None or "synthetic" not in details:
+        stop(
+            f"run {store.id}: round {last.number} holds nothing that a model wrote to be learned from: its trainer "
+            "writes nothing, or its details are not here (archives hold them only where asked to)"
+        )
+    table = details["synthetic"]
+    found = [{**record, "run": store.id} for record in records(table)]
+    content = _lines(found)
+    scores = {name: value for name, value in last.scores.items() if name.startswith("synthetic_")}
+    page = data_card(content, len(found), table["fate"], dict(counts), config, last.number, scores, manifest, store.id)
+    return content, page, len(found)
 
 
 def _check_data(problem: Problem, store: RunStore) -> None:

@@ -50,7 +50,10 @@ class Instance(Protocol):
 
     One that sells demonstrations may have `sft_records(ledger) -> Sequence[Mapping[str, Any]]`: everything that was
     bought, then what everybody was handed, as JSON objects that TRL's trainers read: `prompt`, `completion`, and
-    `origin`, which is "bought" or "seed". It opens no model.
+    `origin`, which is "bought" or "seed". It opens no model. Where trainers may write demonstrations that nobody
+    bought, evaluations keep them as the detail `synthetic`, a table with a column `fate`, and
+    `synthetic_records(table) -> Sequence[Mapping[str, Any]]` is the same of those that were learned from: their
+    `origin` is "synthetic", and `row` their place in the table.
 
     One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
     score says of itself (`Metric.denominators`).

@@ -238,6 +238,15 @@ class InstructionInstance:
             for example in examples
         ]
 
+    def synthetic_records(self, table: Mapping[str, Sequence[str]]) -> Sequence[Mapping[str, Any]]:
+        """What a model was taught on that nobody bought, from the details of a round. No model is opened."""
+        rows = zip(table["prompt"], table["answer"], table["fate"], strict=True)
+        return [
+            {**sft_record(Demonstration(prompt, answer), self._problem.template), "origin": "synthetic", "row": row}
+            for row, (prompt, answer, fate) in enumerate(rows)
+            if fate == "kept"
+        ]
+
     def _bought(self, ledger: Ledger) -> tuple[Demonstration, ...]:
         items, answers = ledger.answered_items.tolist(), ledger.answered_answers.tolist()
         prompts = self._pool.prompts

@@ -16,7 +16,7 @@ from labelbench_plus.prompts import Prompt, prompts
 from labelbench_plus.prompts._split import Divided, Question
 
 ANSWERS = ("answer", "accepted", "completion")
-KEYS = ("prompt", *ANSWERS, "choices", "task", "origin")
+KEYS = ("prompt", *ANSWERS, "choices", "task", "origin", "run", "row")
 SHOWN = 20  # bad lines that a message names
 
 
@@ -28,8 +28,8 @@ class JsonLines(Divided):
     `prompt` is a text, or a conversation: a list of `{"role": "system" | "user" | "assistant", "content": "…"}` that
     ends with the user's turn. In place of `answer` there may be `accepted`, a list of right answers, the reference
     first, or `completion`, a text or a list of one turn of the assistant's, as `lbp export --sft` writes it. `choices`
-    are what is chosen from, the reference among them. `task` may be left out; scores are averaged over tasks. `origin`
-    is not read.
+    are what is chosen from, the reference among them. `task` may be left out; scores are averaged over tasks. `origin`,
+    `run` and `row` are not read.
 
     Parameters
     ----------
