@@ -72,6 +72,28 @@ def test_optimal_policies_combine_to_the_optimal_policy_of_the_mixture(name, alp
         torch.testing.assert_close(mixed.exp(), best.exp(), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize(("name", "alpha"), [each for each in ALL if divergence(*each).bounded])
+@pytest.mark.parametrize("spread", [0.5, 10.0])
+def test_no_step_of_the_solver_leaves_the_domain(name, alpha, spread, monkeypatch):
+    """The inverse of a slope that is bounded is asked below the bound alone, however far apart the policies are."""
+    found, rng, asked = divergence(name, alpha), torch.Generator().manual_seed(3), []
+    inverse = type(found).log_inverse
+
+    def watched(self, shortfall):
+        asked.append(float(shortfall.min()))
+        return inverse(self, shortfall)
+
+    monkeypatch.setattr(type(found), "log_inverse", watched)
+    for trial in range(50):
+        size = 2 + trial % 9
+        policies = spread * torch.randn(3, size, generator=rng, dtype=torch.float64)
+        reference = spread * torch.randn(size, generator=rng, dtype=torch.float64)
+        weights = [0.2, 0.3, 0.5] if trial % 2 else [2.0, -1.0, 0.0]
+        mixed = combine(policies, weights, found, log_reference=reference)
+        assert float(mixed.exp().sum()) == pytest.approx(1, abs=1e-9)
+    assert len(asked) > 100 and min(asked) > 0
+
+
 def test_the_rule_without_the_normaliser_is_another_one_but_for_reverse_kl():
     (peaky,) = (case for case in KNOWN["tables"] if case["id"] == "peaky")
     reference = logs(peaky["ref"])
