@@ -18,9 +18,15 @@ def changed_since(runs: Sequence[RunSpec], root: Path, plugin_files: Sequence[Pa
     Only manifests of runs with plugins of others are read. One that does not say what it was computed with is left out.
     """
     found: Counter[str] = Counter()
+    known: dict[
+        tuple[int, ...], dict[str, str]
+    ] = {}  # runs of a suite share their plugins, and whole packages are read
     for spec in runs:
+        shared = tuple(map(id, (spec.problem, spec.trainer, spec.strategy, spec.initial, spec.proxy)))
+        if shared not in known:
+            known[shared] = others_code_of(spec, plugin_files)
         store = RunStore(root, spec.id)
-        if not (now := others_code_of(spec, plugin_files)) or not store.done:
+        if not (now := known[shared]) or not store.done:
             continue
         try:
             noted = store.manifest().get("others_code", {})
