@@ -21,8 +21,6 @@ from labelbench_plus.store.collect import collect
 from labelbench_plus.store.layout import run_folder
 from labelbench_plus.suite import Suite
 
-TOLD = "its strategy is told what nobody paid for: a bound, and not ranked"
-
 
 @dataclass(frozen=True)
 class SuiteBoard:
@@ -71,7 +69,7 @@ def meta_of_runs(runs: Sequence[RunSpec], title: str, baseline: str) -> BoardMet
         shared_start=runs[0].initial is not None,
         notes=_what_is_told(runs),
         problems={name: About.of(problem) for name, problem in problems.items()},
-        defects={run.id: TOLD for run in runs if hidden_needs(run.strategy, run.problem)},
+        bounds=tuple(dict.fromkeys(label(run.strategy) for run in runs if hidden_needs(run.strategy, run.problem))),
     )
 
 

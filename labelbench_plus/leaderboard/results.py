@@ -143,6 +143,8 @@ def meta_as_json(meta: BoardMeta) -> bytes:
         for later in LATER:  # boards were published before there were any
             if not about[later]:
                 del about[later]
+    if not record["bounds"]:  # likewise
+        del record["bounds"]
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -159,7 +161,8 @@ def meta_from_json(content: bytes) -> BoardMeta:
         raise ValueError("another format")
     record["budgets"] = {problem: tuple(map(float, grid)) for problem, grid in record["budgets"].items()}
     record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
-    record["notes"] = tuple(map(str, record.get("notes", ())))
+    for name in ("notes", "bounds"):
+        record[name] = tuple(map(str, record.get(name, ())))
     meta = BoardMeta(**record)
     words, tables = (meta.title, meta.metric, meta.baseline, meta.badge), (meta.slack, meta.badges, meta.defects)
     if not all(isinstance(each, str) for each in words) or not all(isinstance(each, dict) for each in tables):

@@ -104,6 +104,7 @@ class BoardMeta:
     `problems`: what each problem declares; one that does not is a data set of its own, priced in labels.
     `badge`: one of `BADGES`, for all runs that `badges` (by run id) does not name.
     `defects`: by run id, why a run may not stand on a board although its curve could (a damaged import, say).
+    `bounds`: strategies that are told what nobody paid for: shown for what they reach, in no rank and no test.
     """
 
     title: str
@@ -118,6 +119,7 @@ class BoardMeta:
     badge: str = "self-reported"
     badges: Mapping[str, str] = field(default_factory=dict)
     defects: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[str, ...] = ()
 
     def about(self, problem: str) -> About:
         """What a problem declares of itself."""
@@ -171,6 +173,7 @@ class RunsOfSetting:
     """All that is known of one (problem, trainer).
 
     `runs`: strategy -> seed -> run, an empty inner mapping for a strategy without a valid run; sorted.
+    `bounds`: the same of strategies that are bounds, which `runs` has none of.
     `excluded`: one sentence for each run that is left out, with its name and the reason.
     """
 
@@ -179,6 +182,12 @@ class RunsOfSetting:
     budgets: tuple[float, ...]
     runs: Mapping[str, Mapping[int, Run]]
     excluded: tuple[str, ...]
+    bounds: Mapping[str, Mapping[int, Run]] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Mapping[str, Mapping[int, Run]]:
+        """Those that are ranked, then bounds."""
+        return {**self.runs, **self.bounds}
 
 
 def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...]:
@@ -216,7 +225,14 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
         else:
             of_strategy[seed] = _run(run_id, strategy, seed, rows, meta, problem)
     return tuple(
-        RunsOfSetting(problem, trainer, tuple(map(float, meta.budgets[problem])), runs, tuple(excluded))
+        RunsOfSetting(
+            problem,
+            trainer,
+            tuple(map(float, meta.budgets[problem])),
+            {name: of_strategy for name, of_strategy in runs.items() if name not in meta.bounds},
+            tuple(excluded),
+            {name: of_strategy for name, of_strategy in runs.items() if name in meta.bounds},
+        )
         for (problem, trainer), (runs, excluded) in settings.items()
     )
 

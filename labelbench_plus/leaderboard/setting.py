@@ -107,7 +107,7 @@ class BoardSetting:
     @property
     def n_runs(self) -> int:
         """How many valid runs there are."""
-        return sum(len(by_seed) for by_seed in self.runs.runs.values())
+        return sum(len(by_seed) for by_seed in self.runs.shown.values())
 
     def paired_gains(self, strategy: str, other: str) -> NDArray[np.float64]:
         """Gains in AUBC of `strategy` over `other` at common seeds, above zero is better: (seeds,)."""
@@ -155,16 +155,24 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         runs = list(of.runs[strategy].values())
         cells: dict[str, Cell] = {"strategy": strategy, "seeds": len(runs)}
         if runs:
-            cells |= _costs(runs)
+            cells |= _cells(of, runs)
             cells["rank"] = ranks[strategy] if not about.knows_truth else None
-            cells["aubc"] = t_interval(list(areas[strategy].values()))
             cells["gain"] = gains.get(strategy)
             cells["saving"] = savings[strategy][SHARES.index(HEADLINE_SHARE)] if strategy in savings else None
-            cells["final"] = t_interval([run.values[-1] for run in runs])
             cells["collapsed"] = ", ".join(each.told for each in collapsed if each.strategy == strategy) or None
-            if of.budgets[0] > 0:
-                cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
         rows.append(cells)
+    for strategy, by_seed in of.bounds.items():
+        gain = sign * paired_differences(
+            {seed: area_under_budget_curve(of.budgets, run.values) for seed, run in by_seed.items()}, base
+        )
+        rows.append(
+            {
+                "strategy": strategy,
+                "seeds": len(by_seed),
+                **(_cells(of, list(by_seed.values())) if by_seed else {}),
+                "gain": t_interval(gain) if len(gain) else None,
+            }
+        )
     columns = tuple(
         column
         for column in columns_of(meta)
@@ -189,7 +197,10 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         beside=lines_beside(of),
         runs=of,
         table=Table(columns, tuple(tuple(cells.get(column.key) for column in columns) for cells in rows)),
-        curves=tuple(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
+        curves=(
+            *(Curve(strategy, _points(of.runs[strategy])) for strategy in seen),
+            *(Curve(strategy, _points(by_seed)) for strategy, by_seed in of.bounds.items() if by_seed),
+        ),
         gain_curves=tuple(
             Curve(strategy, gain_points(of.runs[strategy], of.runs[meta.baseline], sign))
             for strategy in seen
@@ -219,6 +230,18 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         collapses=collapsed,
         warnings=(*(each.sentence(meta.metric) for each in collapsed), *warnings_of(of, meta)),
     )
+
+
+def _cells(of: RunsOfSetting, runs: Sequence[Run]) -> dict[str, Cell]:
+    """What the row of a strategy says of its runs alone."""
+    cells: dict[str, Cell] = {
+        **_costs(runs),
+        "aubc": t_interval([area_under_budget_curve(of.budgets, run.values) for run in runs]),
+        "final": t_interval([run.values[-1] for run in runs]),
+    }
+    if of.budgets[0] > 0:
+        cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
+    return cells
 
 
 def lines_beside(of: RunsOfSetting) -> dict[str, int | None]:

@@ -10,13 +10,13 @@ from labelbench_plus.leaderboard.table import Cell, Column, Table
 
 
 def shown_scores(setting: BoardSetting) -> Table | None:
-    """A row for each strategy, best first as in the ranking; None where the problem declares no such score."""
+    """A row for each strategy, best first as in the ranking, bounds last; None where the problem declares none."""
     declared = setting.about.shown
     if not declared:
         return None
 
     def final(strategy: str, score: str) -> Estimate | None:
-        runs = [run for run in setting.runs.runs[strategy].values() if score in run.others]
+        runs = [run for run in setting.runs.shown[strategy].values() if score in run.others]
         known = [float(run.others[score][-1]) for run in runs if math.isfinite(run.others[score][-1])]
         return t_interval(known) if known else None
 
@@ -36,7 +36,7 @@ def shown_scores(setting: BoardSetting) -> Table | None:
         ),
     )
     rows: list[tuple[Cell, ...]] = [
-        (name, *(final(name, one.name) for one in declared)) for name in setting.tests.names
+        (name, *(final(name, one.name) for one in declared)) for name in (*setting.tests.names, *setting.runs.bounds)
     ]
     return Table(columns, tuple(rows))
 

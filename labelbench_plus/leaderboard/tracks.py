@@ -196,7 +196,7 @@ def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column,
 
 def _track_board(track: Track, members: Sequence[tuple[Board, BoardSetting]]) -> TrackBoard:
     settings = [setting for _, setting in members]
-    names = sorted({name for setting in settings for name in setting.table.names()})
+    names = sorted({name for setting in settings for name in setting.runs.runs})  # bounds are in no comparison
     ran = [name for name in names if any(name in setting.areas for setting in settings)]
     gains = {
         name: list(gains_by_dataset(settings, name, track.baseline).values()) for name in ran if name != track.baseline

@@ -6,6 +6,8 @@ import pytest
 
 from labelbench_plus.leaderboard import About, read_results
 from labelbench_plus.leaderboard.of_suite import publish_suite, results_of_suite, show_suite
+from labelbench_plus.leaderboard.results import meta_as_json, meta_from_json
+from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.plugins import label, registry
 from labelbench_plus.running.job import Job, Where, carry_out
@@ -59,15 +61,31 @@ def test_a_first_round_chosen_by_hidden_labels_is_declared(carried, tmp_path):
     assert "chosen by stratified, which uses labels nobody paid for" in show_suite(suite, runs, tmp_path).text
 
 
-def test_a_strategy_that_is_told_the_truth_is_not_ranked(suite_file, tmp_path, monkeypatch):
-    suite = load_suite(suite_file())
-    assert results_of_suite(suite, suite.runs(), tmp_path).meta.defects == {}
+def test_a_strategy_that_is_told_the_truth_is_shown_and_not_ranked(carried, tmp_path, monkeypatch):
+    suite, runs = carried()
+    before = results_of_suite(suite, runs, tmp_path)
+    assert before.meta.bounds == ()
+    assert b"bounds" not in meta_as_json(before.meta), "boards that are published have none"
     told = registry("problems").load("classification")
     monkeypatch.setattr(told, "provides", frozenset({"features", "truth"}))
     monkeypatch.setattr(registry("strategies").load("margin"), "needs", frozenset({"truth"}))
-    defects = results_of_suite(suite, suite.runs(), tmp_path).meta.defects
-    assert set(defects) == {run.id for run in suite.runs() if run.strategy.name == "margin"}
-    assert all(reason.endswith("a bound, and not ranked") for reason in defects.values())
+    after = results_of_suite(suite, runs, tmp_path)
+    assert after.meta.bounds == ("margin",)
+    assert meta_from_json(meta_as_json(after.meta)) == after.meta
+    (fair,), (setting,) = before.board().settings, after.board().settings
+    keys = [column.key for column in setting.table.columns]
+    rows = {row[keys.index("strategy")]: dict(zip(keys, row, strict=True)) for row in setting.table.rows}
+    was = {row[keys.index("strategy")]: dict(zip(keys, row, strict=True)) for row in fair.table.rows}
+    assert list(rows) == ["random", "margin"], "bounds come last"
+    assert rows["margin"]["rank"] is None and rows["random"]["rank"] is not None
+    for cell in ("aubc", "gain", "final", "seeds"):
+        assert rows["margin"][cell] == was["margin"][cell]
+    assert setting.tests.names == ("random",) and setting.leaders == ("random",)
+    assert "margin" in [curve.strategy for curve in setting.curves]
+    assert not setting.warnings or "margin" not in " ".join(setting.warnings)
+    build_site([after], tmp_path / "site", [])
+    pages = [page.read_text() for page in (tmp_path / "site").rglob("*.html")]
+    assert all(any(run.id in page for page in pages) for run in runs), "its runs have pages as well"
 
 
 def test_runs_with_prices_stand_on_the_declared_grid(carried, tmp_path):

@@ -313,7 +313,7 @@ def _styles(setting: BoardSetting, baseline: str) -> dict[str, Style]:
 
 def run_ids(setting: BoardSetting) -> list[str]:
     """The valid runs of a setting."""
-    return [run.run_id for by_seed in setting.runs.runs.values() for run in by_seed.values()]
+    return [run.run_id for by_seed in setting.runs.shown.values() for run in by_seed.values()]
 
 
 def _finding(board: TrackBoard) -> str:

@@ -11,6 +11,7 @@ from labelbench_plus.leaderboard.site.pages import TITLE, Member, Site, run_ids,
 from labelbench_plus.leaderboard.site.provenance import shared_and_differing
 from labelbench_plus.leaderboard.site.render import Page, render
 from labelbench_plus.leaderboard.site.tables import table_view
+from labelbench_plus.leaderboard.statistics import area_under_budget_curve
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 
 RUNS_A_PAGE = 600
@@ -23,7 +24,7 @@ def runs_pages(site: Site, member: Member) -> list[tuple[str, bytes]]:
     are slow to sort in a browser.
     """
     parts: list[list[str]] = [[]]
-    counts = {name: len(runs) for name, runs in member.setting.runs.runs.items()}
+    counts = {name: len(runs) for name, runs in member.setting.runs.shown.items()}
     for name in member.setting.table.names():
         if parts[-1] and sum(counts[one] for one in parts[-1]) + counts[name] > RUNS_A_PAGE:
             parts.append([])
@@ -57,14 +58,14 @@ def _runs_page(
     rows: list[tuple[Cell, ...]] = []
     names = []
     for name in strategies:
-        for seed, run in sorted(setting.runs.runs[name].items()):
+        for seed, run in sorted(setting.runs.shown[name].items()):
             names.append(name)
             rows.append(
                 (
                     run.run_id,
                     name,
                     seed,
-                    setting.areas[name][seed],
+                    area_under_budget_curve(setting.budgets, run.values),
                     float(run.values[-1]),
                     run.select_seconds if math.isfinite(run.select_seconds) else None,
                     run.train_seconds if math.isfinite(run.train_seconds) else None,
@@ -94,7 +95,7 @@ def _configs(site: Site, member: Member, strategies: Sequence[str]) -> list[tupl
     """For every strategy with a manifest, all that decides its runs but the seed: name, anchor, JSON."""
     records, found = site.records_of(member.board), []
     for name in strategies:
-        for run in member.setting.runs.runs[name].values():
+        for run in member.setting.runs.shown[name].values():
             if run.run_id in records:
                 config = dict(records[run.run_id]["config"])  # type: ignore[call-overload]
                 config.pop("seed", None)
