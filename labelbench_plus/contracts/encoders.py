@@ -20,11 +20,13 @@ class Encoder(Plugin):
     takes: the forms of inputs that it takes, so that others are refused before any work; None if it does not say.
     centred: whether features are shifted by the pool's mean. False where zero means something: a threshold, an answer
         that is as likely as not. They are divided by one number either way.
+    scores_options: whether the first K features are scores of the K classes, the model's own answer having the largest.
     """
 
     stored: ClassVar[Literal["float32", "float16"]] = "float32"
     takes: ClassVar[frozenset[Form] | None] = None
     centred: ClassVar[bool] = True
+    scores_options: ClassVar[bool] = False
 
     def fit(self, pool_inputs: Any) -> Callable[[Any], np.ndarray]:
         """Return the function from inputs to features (n, d) float32.

@@ -106,7 +106,8 @@ class Problem(Plugin):
     precedence: ClassVar[frozenset[str]] = frozenset()
 
     def raw_inputs(self) -> frozenset[str]:
-        """The kinds of inputs it has for trainers beside features: may hold "images"."""
+        """The kinds of inputs it has for trainers beside features: may hold "images",
+        and "option scores" where the first features are scores of the classes."""
         return frozenset()
 
     def fingerprint(self) -> str:

@@ -111,7 +111,8 @@ class Classification(OfDataset):
         return {"dataset": "digits", "encoder": "pixels"}
 
     def raw_inputs(self) -> frozenset[str]:
-        return frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset()
+        scored = frozenset({"option scores"}) if self.encoder.scores_options else frozenset()
+        return scored | (frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset())
 
     @property
     def asks_data(self) -> bool:

@@ -44,6 +44,11 @@ HARMLESS = {
     "encoders.torchvision.model": "one of torchvision's list",
     "encoders.torchvision.tag": "one of torchvision's list",
     "encoders.transformers.model": "is read with weights that are marked, and else compared",
+    "encoders.vision_language.model": "is read with weights that are marked",
+    **dict.fromkeys(
+        ("encoders.vision_language.ask", "encoders.vision_language.choose", "encoders.vision_language.preface"),
+        "words that a model reads",
+    ),
     "networks.lora.modules": "names of parts of a model, which are compared",
     "networks.open_clip.tag": "is read with weights that are marked",
     "networks.timm.model": "one of timm's list",
