@@ -11,6 +11,7 @@ import typer
 
 from labelbench_plus import __version__, _torchvision_compat
 from labelbench_plus.commands.annotate import annotate
+from labelbench_plus.commands.answers import answers
 from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
 from labelbench_plus.commands.common import USAGE
@@ -60,6 +61,7 @@ for panel, name, command in (
     (RUN, "replay", replay),
     (RUN, "decode", decode),
     (RUN, "annotate", annotate),
+    (LOOK, "answers", answers),
 ):
     app.command(name, rich_help_panel=panel)(command)
 for panel, name, group in (

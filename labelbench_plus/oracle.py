@@ -61,10 +61,14 @@ class Oracle:
         """How much a strategy is to ask for with `allowance` money: items of a pool, or labels over all sources."""
         raise NotImplementedError
 
-    def questions(self) -> Sequence[Any] | None:
-        """All that an annotator whom somebody pays may be asked, for a bill (`contracts.annotators.Asked`).
+    def questions(self, items: np.ndarray | None = None) -> Sequence[Any] | None:
+        """What an annotator whom somebody pays is asked (`contracts.annotators.Asked`), for bills and for the record.
 
         None where nobody is paid, or where it is not known beforehand, as questions are written during a run.
+
+        Parameters
+        ----------
+        items: (n,) that it is asked about; all that can be bought if left out.
         """
         return None
 

@@ -48,8 +48,10 @@ class AskedClasses(ItemOracle):
     def candidates(self, ledger: Ledger) -> np.ndarray:
         return np.setdiff1d(super().candidates(ledger), self._given)
 
-    def questions(self) -> Sequence[Asked] | None:
-        return [self._asked(item) for item in self.candidates(Ledger()).tolist()] if self.paid else None
+    def questions(self, items: np.ndarray | None = None) -> Sequence[Asked] | None:
+        if not self.paid:
+            return None
+        return [self._asked(item) for item in (self.candidates(Ledger()) if items is None else items).tolist()]
 
     def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         desk = None if self._desk is None else replace(self._desk, notes={})

@@ -55,7 +55,10 @@ def show_bill(runs: Sequence[RunSpec], where: Where) -> None:
     if not asked:
         say("nobody is paid for an answer")
     for annotator in asked:
-        found = bill(annotator, _questions(runs, annotator, where), where.answers)
+        try:
+            found = bill(annotator, _questions(runs, annotator, where), where.answers)
+        except (ValueError, OSError) as error:
+            stop(str(error))
         if found.example is not None and (told := annotator.disclosed(found.example)):
             say(told)
         there = f"; {found.answered} are answered already" if found.answered else ""

@@ -37,8 +37,10 @@ class AnnotatedOracle(PoolOracle):
         self._annotator, self._prompts, self._desk = annotator, prompts, desk
         self.paid = annotator is not None and annotator.paid
 
-    def questions(self) -> list[Asked] | None:
-        return [Asked(prompt) for prompt in self._prompts] if self.paid else None
+    def questions(self, items: np.ndarray | None = None) -> list[Asked] | None:
+        if not self.paid:
+            return None
+        return [Asked(self._prompts[item]) for item in (range(self.size) if items is None else items.tolist())]
 
     def reveal(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         references, answered = super().reveal(items)

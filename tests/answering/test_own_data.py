@@ -13,7 +13,9 @@ from labelbench_plus.answering.people import People
 from labelbench_plus.answering.questions import folder_name
 from labelbench_plus.answering.sitting import Sitting
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.annotators import Purse
 from labelbench_plus.contracts.datasets import UNKNOWN
+from labelbench_plus.leaderboard.of_suite import show_suite
 from labelbench_plus.oracle import AnswersPending
 from labelbench_plus.plugins import load_plugin_file, registry
 from labelbench_plus.problems import Place
@@ -37,6 +39,9 @@ strategies: [random]
 budget: {{first: 4, batch: 3, rounds: 2}}
 seeds: [0]
 """
+
+
+JUDGE = "name: http_judge, url: 'http://x', model: m, price_in: 0, price_out: 0"
 
 
 def image(path: Path, value: int) -> None:
@@ -105,10 +110,11 @@ def test_a_judge_is_sent_images_and_without_a_test_part_nothing_is_scored(folder
     path = suite(folder, f"{judge}, price_out: 1.0, image_tokens: 100}}", test=False)
     refused = run(path, folder / "out")
     assert refused.exit_code == 2 and "base64,iVBORw0KGgo" in refused.output and "…" in refused.output
-    done = run(path, folder / "out", "--pay", "1")
-    assert done.exit_code == 0 and "nothing is scored" in done.output, done.output
-    assert loopback.seen[0]["messages"][0]["content"][0]["text"] == "What is it? One of: bright, dark"
     (spec,) = load_suite(path).runs()
+    where = Where(folder / "out", folder / "cache", purse=Purse("p", 1.0))
+    assert carry_out(Job.of(spec, where), lambda rounds: None) == "finished"
+    assert "nothing is scored" in show_suite(load_suite(path), [spec], folder / "out").text
+    assert loopback.seen[0]["messages"][0]["content"][0]["text"] == "What is it? One of: bright, dark"
     rounds = RunStore(folder / "out", spec.id).rounds()
     assert [record.scores for record in rounds] == [{}, {}]
     assert set(rounds[-1].purchase.answers.tolist()) <= {0, 1} and len(loopback.seen) == 7
@@ -150,6 +156,7 @@ def test_such_data_keep_the_contract_of_data_sets(folder):
         ("problems.0.conditions=[{name: subset, size: 9}]", "they need the labels of all items"),
         ("problems.0.dataset.classes=[bright, bright]", "each once"),
         ("problems.0.dataset.classes=[light, night]", "classes that the pool has not"),
+        (f"problems.0.annotator={{{JUDGE}, label: answer, rubric: none.txt}}", "none.txt"),
         ("problems.0.dataset.pool=nowhere", "nowhere: no such folder"),
     ],
 )

@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 
 from labelbench_plus.answering.judging import ANSWERS
 from labelbench_plus.answering.kept_answers import KeptAnswers
+from labelbench_plus.answering.paying import MoneyRefused
 from labelbench_plus.cli import app
 from labelbench_plus.contracts.annotators import Purse
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.running.job import Job, Where, carry_out
+from labelbench_plus.store.lease import attempts
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
 
@@ -71,11 +73,16 @@ def test_nobody_is_paid_before_somebody_says_how_much(suite, loopback, tmp_path)
     assert "nobody takes money" in run(suite, tmp_path / "out", "problems=[asked]", "--pay", "1").output
 
 
+def carried_out(spec, root, pay=1.0, answers=None):
+    """A run, in this process."""
+    where = Where(root, root.parent / "cache", kept_in=answers, purse=Purse("p", pay))
+    return carry_out(Job.of(spec, where), lambda rounds: None)
+
+
 def test_money_is_paid_once_and_labels_are_charged_in_every_run(suite, loopback, tmp_path):
-    done = run(suite, tmp_path / "out", "--pay", "1")
-    assert done.exit_code == 0, done.output
-    assert done.output.count("nothing else of the data") == 1
     specs = load_suite(suite).runs()
+    for spec in specs:
+        assert carried_out(spec, tmp_path / "out") == "finished"
     stores = [RunStore(tmp_path / "out", spec.id) for spec in specs]
     bought = [item for store in stores for record in store.rounds() for item in record.purchase.items.tolist()]
     assert all(store.rounds()[-1].spent == 10.0 for store in stores)
@@ -85,9 +92,22 @@ def test_money_is_paid_once_and_labels_are_charged_in_every_run(suite, loopback,
     assert sum(cost["annotator.from_store"] for cost in costs) == 20 - len(loopback.seen)
     assert sum(cost["annotator.money"] for cost in costs) == pytest.approx(15e-6 * len(loopback.seen))
     before = len(loopback.seen)
-    again = run(suite, tmp_path / "elsewhere" / "out", "--answers", tmp_path / "answers", "--pay", "0")
-    assert again.exit_code == 0, again.output
+    done = run(suite, tmp_path / "elsewhere" / "out", "--answers", tmp_path / "answers", "--pay", "0")
+    assert done.exit_code == 0, done.output
     assert len(loopback.seen) == before and bytes_of(tmp_path / "elsewhere" / "out") == bytes_of(tmp_path / "out")
+
+
+def test_orphans_and_what_was_paid_are_told(suite, loopback, tmp_path):
+    assert "nobody was asked anything" in lbp("answers", "--out", tmp_path / "out").output
+    first, second = load_suite(suite).runs()
+    carried_out(first, tmp_path / "out")
+    alone = len(loopback.seen)
+    carried_out(second, tmp_path / "other" / "out", answers=tmp_path / "answers")
+    orphans = len(loopback.seen) - alone
+    assert orphans > 0
+    said = lbp("answers", suite, "--out", tmp_path / "out").output
+    assert f"{len(loopback.seen)} answers; {15e-6 * len(loopback.seen):.4g} paid" in said
+    assert f"orphans: {orphans} answer" in said and f"bought, {15e-6 * orphans:.4g}" in said
 
 
 def test_killed_between_a_charge_and_a_commit_it_goes_on_to_the_same_bytes(suite, loopback, tmp_path, monkeypatch):
@@ -111,11 +131,13 @@ def test_killed_between_a_charge_and_a_commit_it_goes_on_to_the_same_bytes(suite
 
 
 def test_a_purse_that_is_empty_ends_the_run_and_a_fuller_one_goes_on(suite, loopback, tmp_path):
-    done = run(suite, tmp_path / "out", "seeds=[0]", "--pay", "0.00016")
-    assert done.exit_code == 1 and "of at most 0.00016: raise --pay, or buy less" in done.output
+    spec = load_suite(suite).runs()[0]
+    with pytest.raises(MoneyRefused, match=r"of at most 0\.00016: raise --pay, or buy less"):
+        carried_out(spec, tmp_path / "out", 0.00016)
+    assert attempts(RunStore(tmp_path / "out", spec.id).folder / "attempts")[-1]["ended"] == "failed"
     (kept,) = tmp_path.glob(f"answers/*/{ANSWERS}")
     assert 0 < KeptAnswers(kept).spent() <= 0.00016 and len(loopback.seen) == len(KeptAnswers(kept))
-    assert run(suite, tmp_path / "out", "seeds=[0]", "--pay", "0.01").exit_code == 0
+    assert carried_out(spec, tmp_path / "out", 0.01) == "finished"
     assert len(loopback.seen) == 10
 
 
