@@ -267,7 +267,7 @@ def test_nothing_that_a_config_on_wandb_names_is_run_or_opened(suite_file, tmp_p
 
 def test_a_problem_that_is_dear_to_build_is_named_and_not_built(suite_file):
     (run, *_) = mirrors(suite_file)
-    dataset = {"name": "friedman", "version": 1, "function": 1, "pool": 10**12}
+    dataset = {"name": "friedman", "version": 1, "function": 1, "pool": 10**9}
     run.config["problem"] = {"name": "regression", "version": 1, "dataset": dataset}
     network = {"name": "perceptron", "version": 1}
     run.config["trainer"] = {"name": "finetune", "version": 1, "network": network, "patience": 3}
