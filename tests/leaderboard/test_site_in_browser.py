@@ -317,14 +317,14 @@ def test_print_shows_the_numbers(opened: Opener) -> None:
         assert tab.locator(".tools:visible").count() == 0
 
 
-def test_ten_thousand_runs_can_be_read_sorted_and_filtered(opened: Opener, tmp_path: Path) -> None:
-    problems, budgets = [f"p{i}" for i in range(4)], [10.0, 20.0, 40.0]
+def test_thousands_of_runs_can_be_read_sorted_and_filtered(opened: Opener, tmp_path: Path) -> None:
+    problems, budgets = ["p0"], [10.0, 20.0, 40.0]
     strategies = {f"s{i:02}": i / 1000 for i in range(19)} | {"random": 0.0}
     curves = synthetic_curves(strategies, range(125), problems, budgets=budgets)
     where = build_site([Results(curves, meta(problems, budgets))], tmp_path).parent
     assert (where / "index.html").stat().st_size < 300_000
-    assert len(list((where / "runs").iterdir())) == 4 * 5  # of at most 600 runs each, whole strategies
-    with opened("runs/synthetic-p2-logistic-page-2.html", where=where) as tab:
+    assert len(list((where / "runs").iterdir())) == 5  # of at most 600 runs each, whole strategies
+    with opened("runs/synthetic-p0-logistic-page-2.html", where=where) as tab:
         assert len(names(tab)) == 500
         strategy = tab.locator("table.ranking tbody td:nth-child(2)").first.inner_text()
         tab.locator("th[data-key=aubc] button").click()
@@ -333,4 +333,4 @@ def test_ten_thousand_runs_can_be_read_sorted_and_filtered(opened: Opener, tmp_p
         tab.get_by_role("searchbox").fill(strategy)
         assert len(names(tab)) == 125
     with opened("index.html", where=where) as tab:
-        assert "10,000 runs · 4 settings · 20 strategies · 1 track" in tab.locator("header").inner_text()
+        assert "2,500 runs · 1 setting · 20 strategies · 1 track" in tab.locator("header").inner_text()
