@@ -16,6 +16,7 @@ from labelbench_plus.algorithms.badge import GradientPoints
 from labelbench_plus.algorithms.lcmd import lcmd, lcmd_points
 from tests.algorithms.known_regression import FREE, KNOWN, LABELLED, X
 
+Known = list[tuple[Tensor, list[int], list[int]]]
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
 
@@ -78,13 +79,20 @@ def test_picks_of_the_definition(dtype: torch.dtype, labelled: int, kind: str) -
         assert lcmd(x, 120, centers=centers, chunk_bytes=chunk_bytes).tolist() == expected
 
 
+@pytest.fixture(scope="module")
+def known() -> Known:
+    """Pools with what the slow reference picks, with centers and without: it takes seconds."""
+    pools = (clustered(400, 8, 3), torch.randn(400, 8, generator=torch.Generator().manual_seed(4)))
+    return [(x, slow(x, 150, x[:5] + 0.1), slow(x, 400)) for x in pools]
+
+
 @pytest.mark.parametrize(("few", "most"), [(1, 4), (10**9, 1), (10**9, 64), (32, 3)])
-def test_neither_filter_changes_a_pick(few: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_filter_changes_a_pick(known: Known, few: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FEW", few)
     monkeypatch.setattr(module, "MOST_COLUMNS", most)
-    for x in (clustered(400, 8, 3), torch.randn(400, 8, generator=torch.Generator().manual_seed(4))):
-        assert lcmd(x, 150, centers=x[:5] + 0.1).tolist() == slow(x, 150, x[:5] + 0.1)
-        assert lcmd(x, 400).tolist() == slow(x, 400)
+    for x, with_centers, without in known:
+        assert lcmd(x, 150, centers=x[:5] + 0.1).tolist() == with_centers
+        assert lcmd(x, 400).tolist() == without
 
 
 def test_the_farthest_point_of_the_pool_is_not_taken_from_a_small_cluster() -> None:
