@@ -60,7 +60,7 @@ def test_everything_wrong_is_reported_at_once(suite_file):
         ("seeds: 0..1", "seeds: 0..1\nbaseline: randm", "is none of the strategies; did you mean 'random'?"),
         ("seeds: 0..1", "seeds: 0..1\ninitial: randm", "initial: unknown strategy 'randm'; did you mean 'random'"),
         ("encoder: pixels", "encoder: {dimensions: 2}", "expected an encoder: a name"),
-        ("encoder: pixels", "encoder: pixels, metrics: [acuracy]", "did you mean 'accuracy'?"),
+        ("encoder: pixels", "encoder: pixels, metrics: [acuracy]", "did you mean 'accuracy'"),
         ("rounds: 3", "rounds: 2.5", "budget.rounds: expected a whole number (got 2.5)"),
         ("rounds: 3", "rounds: 100000000000000", "budget.rounds: expected at most 100000 (got 100000000000000)"),
         ("strategies: [random, margin]", "strategies: {margin: 1}", "strategies: expected a list"),
