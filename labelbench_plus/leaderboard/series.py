@@ -94,6 +94,8 @@ def gather(setting: BoardSetting, number: int = -1) -> tuple[Gathered, ...]:
 def gather_trainers(settings: Sequence[BoardSetting], strategy: str, number: int = -1) -> tuple[Gathered, ...]:
     """The same, a line a trainer with one strategy; none where fewer than two trainers were run with it.
 
+    A trainer whose models have none of a series' points has no line in it.
+
     Parameters
     ----------
     settings: of one problem and budget, one a trainer.
@@ -156,16 +158,14 @@ def _gathered(
             [next(filter(math.isfinite, (_value(r, score, number) for r in runs)), math.nan) for runs in by_seed]
         )
 
-    return tuple(
-        Gathered(
-            series,
-            of,
-            budget,
-            {name: points(series, of_line(runs.values())) for name, runs in lines.items()},
-            {given: points(series, of_seeds, given) for given in series.given},
-        )
-        for series in setting.about.series
-    )
+    found = []
+    for series in setting.about.series:
+        drawn = {name: points(series, of_line(runs.values())) for name, runs in lines.items()}
+        seen = {name: mine for name, mine in drawn.items() if any(any(column) for column in mine.values())}
+        if seen:  # what some trainers' models have, others may not have at all
+            given = {each: points(series, of_seeds, each) for each in series.given}
+            found.append(Gathered(series, of, budget, seen, given))
+    return tuple(found)
 
 
 def _by_seed(lines: Iterable[Mapping[int, Run]]) -> list[list[Run]]:

@@ -69,6 +69,16 @@ def test_seeds_that_are_missing_leave_gaps(curves):
     assert front.lines["badge"]["kl"][0] is None and front.lines["badge"]["kl"][1].n == 4
 
 
+def test_who_has_no_point_has_no_line_and_where_nobody_has_one_there_is_no_series(curves):
+    names = [name for name in FRONT.scores() if name in curves.columns]
+    curves.loc[curves["strategy"] == "random", names] = np.nan
+    (setting,) = build_board(curves, declared(series=(FRONT,))).settings
+    (front,) = gather(setting)
+    assert "random" not in front.lines and "badge" in front.lines
+    (bare,) = build_board(curves.assign(**dict.fromkeys(names, np.nan)), declared(series=(FRONT,))).settings
+    assert gather(bare) == ()
+
+
 def test_points_stand_in_no_menu_of_metrics(curves):
     scores = ["accuracy", "nll", *(FRONT.score("J", at) for at in FRONT.at)]
     assert set(scores) <= set(curves.columns) and without_points(scores) == ["accuracy", "nll"]

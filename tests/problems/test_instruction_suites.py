@@ -85,10 +85,10 @@ def test_only_a_generator_that_learned_prompts_writes_prompts(tmp_path):
         return instance.evaluate(model).scores
 
     for seed in range(3):
-        taught, masked = (scores(arms[mask, 150, "none"], seed) for mask in (False, True))
+        taught, masked = (scores(arms[mask, 200, "none"], seed) for mask in (False, True))
         assert taught["synthetic_domain"] > 0.1
         assert taught["synthetic_domain"] >= 10 * masked["synthetic_domain"]
-    long = scores(arms[False, 300, "none"], 2)
+    long = scores(arms[False, 320, "none"], 2)
     assert long["synthetic_novelty"] < 0.5 * taught["synthetic_novelty"]
     assert long["synthetic_copies"] > taught["synthetic_copies"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
+from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.inputs.conversations import Demonstration
 from labelbench_plus.language import synthesis
 from labelbench_plus.language.data import InstructionData
@@ -14,7 +16,10 @@ from labelbench_plus.language.examples import examples, plan, plan_of
 from labelbench_plus.language.matching import normalised
 from labelbench_plus.language.model import LanguageModel
 from labelbench_plus.language.templates import Format, Template
-from labelbench_plus.plugins import describe
+from labelbench_plus.plugins import describe, registry
+from labelbench_plus.problems import Place
+from labelbench_plus.problems.instruction_tuning import InstructionInstance
+from labelbench_plus.prompts import Prompt, PromptData, TestItem
 from labelbench_plus.seeding import Streams
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.language._sft import part_losses
@@ -150,6 +155,29 @@ def test_filters_keep_less_and_see_neither_test_nor_answers(taught):
     assert 0.3 < len(middle.synthesis.kept) / len(every) < 0.7
     shown = {field.name for field in dataclasses.fields(InstructionData)}
     assert shown == {"base", "template", "bought", "seed", "pool", "validation"}, "no test set is among it"
+
+
+def test_filters_see_no_prompt_that_models_are_scored_on(tmp_path):
+    """Other prompts to be scored on, and to the letter the same is written, filtered and learned."""
+    problem = registry("problems").build(
+        {
+            "name": "instruction_tuning",
+            "prompts": {"name": "skills", "pool": 5},
+            "base": describe(tiny().plugin),
+            "template": {"chat": "plain"},
+        }
+    )
+    pool = tuple(Prompt(text, "t") for text in (*(each.prompt for each in DEMONSTRATIONS), *DATA.pool))
+    answers = tuple(prompt.text[1::-1] for prompt in pool)
+    ledger = Ledger([Purchase(np.arange(6), np.ones(6), np.array(answers[:6], dtype=object))])
+    found = []
+    for test in ("bab?", "a secret"):
+        data = PromptData(pool, answers, (TestItem(Prompt(test, "t"), ("x",)),))
+        shown = InstructionInstance(problem, data, Place(tmp_path)).training_data(ledger, with_validation=False)
+        found.append(nomad(filter="middle", student_steps=1).fit(shown, STREAMS, None))
+    one, other = found
+    assert one.synthesis == other.synthesis and one.notes == other.notes and same(one, other)
+    assert {"kept", "outside"} <= {row.fate for row in one.synthesis.rows}
 
 
 def test_a_share_of_the_demonstrations_may_teach_the_generator():
