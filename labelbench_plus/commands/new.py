@@ -24,6 +24,7 @@ def new(
             "augmentation",
             "combiner",
             "synthesiser",
+            "annotator",
         ],
         typer.Argument(help="What to begin"),
     ],

@@ -27,6 +27,7 @@ Kind = Literal[
     "augmentation",
     "combiner",
     "synthesiser",
+    "annotator",
 ]
 License = Literal["MIT", "BSD-3-Clause", "none"]
 Task = Literal["classification", "regression"]
@@ -169,6 +170,7 @@ def in_the_demo(kind: Kind, name: str, task: Task = "classification") -> tuple[s
             f"synthesiser: {name}}}",
             "seeds=0..1",
         ),
+        "annotator": (f"problems.0.annotator={name}", "seeds=0..1"),
         "network": (f"trainers=[{{name: finetune, network: {name}, augment: null, steps: 50}}]", "seeds=0..1"),
         "augmentation": (
             f"trainers=[{{name: fixmatch, network: perceptron, augment: {name}, steps: 50}}]",
