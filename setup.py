@@ -103,6 +103,8 @@ setup(
         # Supervised fine-tuning by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
         "trl": ["accelerate>=1", "datasets>=4", "peft>=0.18,<1", "transformers>=5,<6", "trl>=1.16,<2"],
         "vllm": ["vllm>=0.10"],
+        # New views by diffusion models; num2words is what the processors of SmolVLM ask for.
+        "views": ["diffusers>=0.36,<1", "num2words>=0.5", "safetensors>=0.5", "transformers>=5,<6"],
         "wilds": ["pytz", "wilds>=2.0,<3"],
         "dev": [
             "axe-playwright-python>=0.1.4",

@@ -157,7 +157,7 @@ class Problem(Plugin):
         return {}
 
     def facet_controls(self) -> dict[str, tuple[str, ...]]:
-        """By facet the values without which nobody can say what its own value gains by: `{"views": ("repeated",)}`.
+        """By facet the values, by name, without which nobody can say what its own gains by: `{"views": ("repeated",)}`.
 
         A suite that compares its value with others and lacks one of these says so.
         """

@@ -98,7 +98,8 @@ def _lacking_controls(runs: Sequence[RunSpec]) -> Iterator[str]:
             there.add(value)
             wanted.update(dict.fromkeys(problem.facet_controls().get(facet, ())))
     for (facet, rest), (there, wanted) in compared.items():
-        if lacking := [value for value in wanted if value not in there]:
+        named = {value.partition("(")[0] for value in there}
+        if lacking := [value for value in wanted if value not in named]:
             yield (
                 f"{facet}, {rest}: nobody can say what a gain comes from, as the suite lacks the "
                 f"control{'s' * (len(lacking) > 1)} {' and '.join(lacking)}"

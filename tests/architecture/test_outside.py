@@ -23,6 +23,7 @@ HARMLESS = {
         "one of a list",
     ),
     "problems.corrupted_images.corruption": "one of a list",
+    "synthesisers.zero123.model": "is read with weights that are marked",
     "synthesisers.files.made_by": "a name that boards show, and nothing reads",
     "problems.neural_fly.target": "one of the tasks that the folder has",
     "annotators.rule.likes": "words that are compared",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.budget import Ledger
-from labelbench_plus.leaderboard.of_suite import meta_of_runs
+from labelbench_plus.leaderboard.of_suite import _lacking_controls, meta_of_runs
 from labelbench_plus.problems import Place
 from labelbench_plus.seeding import Streams
 from labelbench_plus.suite import load_suite
@@ -53,3 +53,14 @@ def test_exact_views_are_worth_more_than_the_photograph_and_copies_are_not(suite
     assert set(found) == {"none", "repeated", "exact"}
     assert found["exact"] > found["none"] + 0.05
     assert found["repeated"] < found["none"] + 0.05
+
+
+def test_views_vsr_is_priced_without_data_or_weights(no_network, monkeypatch, tmp_path):
+    """It has both controls, and what this machine lacks is told with the ways to get it."""
+    monkeypatch.setenv("LBP_DATA", str(tmp_path))
+    absent: list[str] = []
+    suite = load_suite(SUITES / "views_vsr.yaml", absent=absent)
+    assert len(suite) == 4 * 2 * 4 * 10
+    assert any("VSR is not on this machine" in text and "Ways to get it" in text for text in absent)
+    assert not list(_lacking_controls(suite.runs()))
+    assert {problem.facet_roles()["views"] for problem in suite.problems} == {"reference", "control", "generator"}
