@@ -57,5 +57,7 @@ class ItemsQuestion(Question):
         if not isinstance(oracle, ItemOracle) or oracle.paid:
             return None
         ledger = Ledger()
+        if len(oracle.candidates(ledger)) < oracle.size:  # some were handed out: nobody can buy all there is
+            return None
         oracle.answer(np.arange(oracle.ask_for(math.inf, ledger)), math.inf, ledger)
         return ledger.purchases[0]

@@ -91,7 +91,7 @@ class Loopback:
         elif fault == "dear":
             data = json.dumps({**said, "usage": {"prompt_tokens": 10, "completion_tokens": 10**6}}).encode()
         elif fault == "slow":
-            time.sleep(0.6)
+            time.sleep(2.0)
         elif fault == "cut":
             handler.send_response(200)
             handler.send_header("Content-Length", str(len(data)))
