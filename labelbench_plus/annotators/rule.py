@@ -22,13 +22,13 @@ class Rule(Scorer):
     ----------
     rule: "reference": 1 of a response that says what the data say, but for case, articles and punctuation, else 0.
         "number": 1 where its last number is that of the reference. "words": the share of its words that are liked, less
-        the share of those that are not: long responses are no better for being long.
+        the share of those that are not: long responses are no better for being long. "brief": minus its characters.
     likes, dislikes: the words of "words", whose case does not count.
     """
 
     title = "A rule, in place of an expert"
 
-    rule: Literal["reference", "number", "words"] = "reference"
+    rule: Literal["reference", "number", "words", "brief"] = "reference"
     likes: tuple[str, ...] = ()
     dislikes: tuple[str, ...] = ()
 
@@ -45,6 +45,8 @@ class Rule(Scorer):
             liked, disliked = set(map(str.lower, self.likes)), set(map(str.lower, self.dislikes))
             share = sum((word in liked) - (word in disliked) for word in words)
             return share / len(words) if words else 0.0
+        if self.rule == "brief":
+            return -float(len(response))
         if reference is None:
             raise ValueError(f"rule {self.rule!r} compares with what the data say, and they say nothing here")
         if self.rule == "number":

@@ -149,3 +149,13 @@ class LanguageModel:
         form = self.format
         with self.computing() as model:
             return scoring.hidden(model, self._prompts(form, prompts), self.template.pooling)
+
+    def response_states(self, prompts: Sequence[Conversation], responses: Sequence[str]) -> Tensor:
+        """(n, 3, h) float32 last hidden states: the mean of a response's tokens, with the one that ends it; the last of
+        them; the mean of all tokens, the prompt's too.
+        """
+        form = self.format
+        with self.computing() as model:
+            answers = [form.answer(text) for text in responses]
+            beyond = max(map(len, answers), default=0)
+            return scoring.response_states(model, self._prompts(form, prompts, beyond), answers)

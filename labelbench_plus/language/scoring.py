@@ -63,3 +63,20 @@ def hidden(model: Any, prompts: Sequence[Sequence[int]], pooling: Literal["mean"
             mine = states[place, : len(prompts[row])]
             out[row] = mine[-1] if pooling == "last" else mine.mean(dim=0)
     return out
+
+
+@torch.no_grad()
+def response_states(model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> Tensor:
+    """(n, 3, h) float32: last hidden states of the tokens of each answer, their mean and the last one, and the mean of
+    those of prompt and answer.
+    """
+    out = torch.empty(len(prompts), 3, int(model.config.hidden_size))
+    rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    for batch in by_length([len(row) for row in rows], BATCH_TOKENS):
+        ids = padded_right([rows[row] for row in batch]).to(model.device)
+        states = model.base_model(input_ids=ids).last_hidden_state.float()
+        for place, row in enumerate(batch.tolist()):
+            every = states[place, : len(rows[row])]
+            mine = every[len(prompts[row]) :]
+            out[row] = torch.stack([mine.mean(dim=0), mine[-1], every.mean(dim=0)])
+    return out

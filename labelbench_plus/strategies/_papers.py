@@ -26,3 +26,9 @@ DEEP_BATCHES_FOR_REGRESSION = Reference(
     venue="JMLR",
     arxiv="2203.09410",
 )
+PROXY_REWARD = Reference(
+    ("Chen", "Wang", "Yang", "Sharma", "Karampatziakis", "Yu", "Jamieson", "Du", "Shen"),
+    2024,
+    "Cost-effective proxy reward model construction with on-policy and active learning",
+    arxiv="2407.02119",
+)

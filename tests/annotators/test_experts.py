@@ -64,6 +64,11 @@ def test_words_are_liked_by_their_share():
     assert scored(rule, "bad") == -1 and scored(rule, "") == 0 and scored(rule, "goodness") == 0
 
 
+def test_brevity_is_liked():
+    rule = annotators.build({"name": "rule", "rule": "brief"})
+    assert rule.ask([Asked("p", None, said) for said in (("abc",), ("abc", "a"), ("x", "y"))], None) == [-3, 1, 0]
+
+
 def test_rules_that_say_nothing_are_refused():
     with pytest.raises(ValidationError, match="needs one of them"):
         annotators.build({"name": "rule", "rule": "words"})

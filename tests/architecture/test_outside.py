@@ -66,6 +66,7 @@ HARMLESS = {
     "prompts.reasoning.families": "one of the package's list",
     "prompts.trivia.categories": "names of files of the folder",
     "policy_sets.adapters.prompts": "is said to a model",
+    "problems.preference_tuning.instruction": "is said to a model",
     "strategies.basic_filter.language": COLUMN,
     "strategies.known_clean.wanted": COLUMN,
     "strategies.score_column.column": COLUMN,

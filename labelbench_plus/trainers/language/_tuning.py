@@ -108,12 +108,12 @@ class Tuning:
                 }
             )
 
-    def done(self) -> LanguageModel:
-        """The model that came of it, which is kept."""
+    def done(self, **beside: Any) -> LanguageModel:
+        """The model that came of it, which is kept, with what is to be kept beside it."""
         self.optimizer.zero_grad(set_to_none=True)
         for parameter in self._parameters:
             parameter.requires_grad_(False)
-        self._keeper.keep({"learned": self.learned(), "notes": self.notes})
+        self._keeper.keep({"learned": self.learned(), "notes": self.notes, **beside})
         return self.model
 
     def learned(self) -> dict[str, Tensor]:

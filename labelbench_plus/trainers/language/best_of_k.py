@@ -1,0 +1,46 @@
+"""A proxy that chooses among what the policy draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge, Gt
+
+from labelbench_plus.trainers import Trainer, trainers
+
+if TYPE_CHECKING:
+    from labelbench_plus.language.policy import Policy
+    from labelbench_plus.language.preference_data import PreferenceData
+    from labelbench_plus.seeding import Streams
+
+
+@trainers.register("best_of_k")
+@dataclass(frozen=True)
+class BestOfK(Trainer):
+    """A proxy reward is learned as `proxy_dpo` learns one, and no policy is tuned: of `k` responses that it draws the
+    best by the proxy is its answer.
+
+    What a proxy is worth without DPO. Each answer costs k times as much to write. With nothing to learn from, the first
+    response is the answer. Needs the extra `language`.
+
+    Parameters
+    ----------
+    k: responses that are drawn for each answer.
+    head, l2: of the proxy, see `proxy_dpo`.
+    """
+
+    title = "Best of k by a proxy"
+    task = "preference"
+    provides = frozenset({"predictions", "embeddings"})
+
+    k: Annotated[int, Ge(1)] = 4
+    head: Literal["auto", "bradley_terry", "ridge", "ordinal"] = "auto"
+    l2: Annotated[float, Gt(0)] = 0.1
+
+    def fit(self, data: PreferenceData, streams: Streams, previous: Any | None) -> Policy:
+        from labelbench_plus.language.rewards import BestOf
+        from labelbench_plus.trainers.language._proxy import frozen
+
+        proxy = frozen(data, self.head, self.l2)
+        return BestOf(data.base, data.template, reward=proxy, k=self.k)
