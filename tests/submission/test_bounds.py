@@ -122,7 +122,7 @@ DEAR = {
         with_first(lambda text: text.replace(b'"round":0', b'"round":' + b"9" * 4000, 1)),
         "rounds.0.round: a number of more than 64 bits",
     ),
-    "a pool of 10^12": (friedman(10**12), "needs more memory than a check has"),
+    "a pool of 10^9": (friedman(10**9), "needs more memory than a check has"),
     "a pool of 10^7": (friedman(10**7), "needs more memory than a check has"),
     "a giant network": (
         with_problem(
