@@ -8,6 +8,9 @@ from labelbench_plus.testing.pool_scene import make_view
 
 __all__ = ["make_view", "pool_strategies"]
 
+OF_RESPONSES = frozenset({"evaluation_features", "instruction_features", "off_policy"})
+"""What only pools of responses have: strategies that read it are put before one in test_preference_tuning."""
+
 
 def pool_strategies() -> list[str]:
     """Every built-in strategy that chooses from a pool by itself, but for bounds: only a problem has what they read."""
@@ -18,4 +21,5 @@ def pool_strategies() -> list[str]:
         if found.entries()[name].origin == "built in"
         and issubclass(found.load(name), PoolStrategy)
         and not found.load(name).knows_truth
+        and not (isinstance(found.load(name).needs, frozenset) and found.load(name).needs & OF_RESPONSES)
     ]

@@ -30,7 +30,8 @@ class BadgePairs(PoolStrategy):
         import torch
 
         from labelbench_plus.algorithms.badge import badge
+        from labelbench_plus.algorithms.blocks.checks import check_finite
 
-        margins = view.predictions.double()
+        margins = check_finite(view.predictions.double(), "predictions")
         probabilities = torch.stack([torch.sigmoid(-margins), torch.sigmoid(margins)], dim=1)
         return view.candidates[badge(probabilities, view.embeddings, n, rng)]

@@ -36,9 +36,11 @@ class FisherPairs(PoolStrategy):
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         import torch
 
+        from labelbench_plus.algorithms.blocks.checks import check_finite
         from labelbench_plus.algorithms.design.greedy_design import d_optimal
 
         def weighted(differences: Tensor, margins: Tensor) -> Tensor:
+            check_finite(margins, "predictions")
             share = torch.sigmoid(margins) * torch.sigmoid(-margins)
             return differences.double() * share.double().sqrt()[:, None]
 
