@@ -28,7 +28,8 @@ from labelbench_plus.algorithms import (
 )
 
 ROOT = Path(algorithms.__file__).parent
-OTHERS = {"image_operations.py"}  # operations on pictures, which networks may be trained through
+# Operations on pictures, which networks may be trained through, and losses that policies are trained by.
+OTHERS = {"image_operations.py", "preference_losses.py"}
 
 
 def public_primitives() -> list[tuple[str, ast.FunctionDef]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.knapsack import knapsack_greedy
 from labelbench_plus.algorithms.blocks.lazy_greedy import Objective
-from labelbench_plus.algorithms.blocks.similarity import Rbf
+from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf
 from labelbench_plus.algorithms.facility_location import FacilityLocation, SparseFacilityLocation, facility_location
 from labelbench_plus.algorithms.graph_cut import GraphCut
 from labelbench_plus.algorithms.log_det import LogDet
@@ -94,16 +94,16 @@ def test_the_guarantee_holds_against_all_subsets(name: str, rows: int, seed: int
 
 
 def test_one_run_alone_may_fail_and_the_other_saves_it() -> None:
-    # Isolated rows: a gain of one each under weights. A trifle of great ratio must not crowd out the treasure.
-    x = torch.arange(2.0)[:, None] * 100
-    treasure = FacilityLocation(x, weights=torch.tensor([0.02, 1.0]), similarity=Rbf(gamma=1.0))
+    # Rows at right angles: a gain of one each under weights. A trifle of great ratio must not crowd out the treasure.
+    x = torch.eye(2)
+    treasure = FacilityLocation(x, weights=torch.tensor([0.02, 1.0]), similarity=Cosine())
     got = knapsack_greedy(treasure, torch.tensor([0.01, 1.0]), 1.0)
     assert got.rows.tolist() == [1] and not got.by_ratio
     # And many cheap ones must win against one that is dear.
-    x = torch.arange(11.0)[:, None] * 100
+    x = torch.eye(11)
     weights = torch.ones(11).index_fill(0, torch.tensor([0]), 1.5)
     prices = torch.full((11,), 0.1).index_fill(0, torch.tensor([0]), 1.0)
-    got = knapsack_greedy(FacilityLocation(x, weights=weights, similarity=Rbf(gamma=1.0)), prices, 1.0)
+    got = knapsack_greedy(FacilityLocation(x, weights=weights, similarity=Cosine()), prices, 1.0)
     assert got.rows.tolist() == list(range(1, 11)) and got.by_ratio
     assert got.value == pytest.approx(10.0)
 
