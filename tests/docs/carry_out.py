@@ -28,9 +28,11 @@ def main(pages: list[Path]) -> int:
     import sklearn.datasets  # noqa: F401
     import torch
 
+    import labelbench_plus._torchvision_compat
     import labelbench_plus.api
     import labelbench_plus.leaderboard.of_suite  # noqa: F401
 
+    labelbench_plus._torchvision_compat.install()  # pages import peft, also where torchvision's extension cannot load
     torch.set_num_threads(1)
     spawned, forked = multiprocessing.get_context, multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda method=None: forked if method == "spawn" else spawned(method)  # type: ignore
