@@ -30,7 +30,7 @@ def main(pages: list[Path]) -> int:
 
     import labelbench_plus._torchvision_compat
     import labelbench_plus.api
-    import labelbench_plus.leaderboard.of_suite  # noqa: F401
+    import labelbench_plus.leaderboard.of_suite
 
     labelbench_plus._torchvision_compat.install()  # pages import peft, also where torchvision's extension cannot load
     torch.set_num_threads(1)
