@@ -125,6 +125,10 @@ class Dataset(Plugin):
         """
         raise NotImplementedError
 
+    def varies_by_machine(self) -> str | None:
+        """Why other processors give other last bits, and so other ids; None for data that are the same everywhere."""
+        return None
+
     def dataset_name(self) -> str:
         """The data behind it: one that shows the examples of another in its own way says that one's name.
 

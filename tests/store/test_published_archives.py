@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from labelbench_plus.budget import Purchase
+from labelbench_plus.contracts.datasets import Dataset
+from labelbench_plus.plugins import with_parts
 from labelbench_plus.spec import RunSpec, canonical
 from labelbench_plus.store.archive import restore_archive
 
@@ -26,6 +28,10 @@ def lines(archive):
     yield from map(json.loads, texts(archive))
 
 
+def varies_by_machine(part):
+    return isinstance(part, Dataset) and part.varies_by_machine()
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
 def test_every_published_run_builds_and_keeps_its_id(archive):
@@ -37,7 +43,11 @@ def test_every_published_run_builds_and_keeps_its_id(archive):
             found, identity = spec.id, spec.identity
         except (FileNotFoundError, ImportError) as error:
             pytest.skip(f"data or weights are not on this machine: {error}")
-        assert identity == line["result"]["identity"]
+        told = line["result"]["identity"]
+        if identity["data"] != told["data"] and any(map(varies_by_machine, with_parts(spec.problem))):
+            assert {**identity, "data": None} == {**told, "data": None}  # on a processor like those that computed it
+            continue
+        assert identity == told
         assert found == line["run"]
 
 

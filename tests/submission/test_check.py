@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.leaderboard.badges import grant
+from labelbench_plus.plugins import registry
 from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.check import check
 from tests.submission.bundles import chained, lines_of, named, write_lines
@@ -417,6 +418,14 @@ def test_what_cannot_be_built_here_is_a_warning_and_no_sound_run(bundle, place):
     write_lines(bundle, lines)
     told = [str(problem) for problem in check(bundle, place).problems if "the oracle's" in str(problem)]
     assert len(told) == 2 and "answers are not the oracle's, for 1 of 10 items" in told[0]
+
+
+def test_data_whose_last_bits_follow_the_machine_are_a_warning(bundle, place, monkeypatch):
+    with_line(other_data, mend=named)(bundle)
+    monkeypatch.setattr(registry("datasets").load("digits"), "varies_by_machine", lambda self: "its processor rounds")
+    told = check(bundle, place)
+    assert not any("does not hash" in str(found) for found in told.problems)
+    assert any("other last bits here" in str(found) and "its processor rounds" in str(found) for found in told.warnings)
 
 
 def test_a_run_far_from_its_siblings_is_a_warning(bundle, place):
