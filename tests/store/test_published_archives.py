@@ -15,7 +15,7 @@ from labelbench_plus.store.archive import restore_archive
 ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
 
 
-MOST = 1000  # runs of one archive that are looked at: of a larger one every second, third, ...
+MOST = 200  # runs of one archive that are looked at: of a larger one every second, third, ...
 
 
 def texts(archive):

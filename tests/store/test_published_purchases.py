@@ -17,13 +17,19 @@ from labelbench_plus.store.manifest import machine
 
 ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"))
 
+REAL_MODEL = {"objectives_smollm"}  # to open its problem is a minute of a language model
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "archive",
+    [pytest.param(path, marks=pytest.mark.slow if path.parent.name in REAL_MODEL else ()) for path in ARCHIVES],
+    ids=lambda path: path.parent.name,
+)
 def test_a_published_run_buys_the_same_again_to_the_byte(archive, cache):
     """Items, prices and answers come from the problem's oracle of today, not from the file that is compared."""
     absent = "the archive holds no run"
