@@ -23,7 +23,7 @@ class SelfScore(PreferenceTrainer):
     It reads no judgement: a control of what bought labels are worth. Its reward is that likelihood.
     """
 
-    title = "Own likelihood as reward (reads no judgement)"
+    title = "Own likelihood as reward"
 
     def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
         from labelbench_plus.language.rewards import Likelihood
