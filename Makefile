@@ -1,6 +1,6 @@
 # make demo   install, run the default suite, print where the leaderboard page is
 # make test   install with the test tools, run the tests
-# make slow   the tests that train a real language model, which take minutes
+# make slow   the tests that train a real language model, and others that take long
 # make check  lint and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import inspect
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -130,9 +131,16 @@ def game_for(strategy: Strategy, seed: int = 0) -> Game:
     Skip
         No registered problem that answers its kind of question, with a trainer of its task, offers what it needs.
     """
+    fallback = None
     for problem in examples(query=strategy.query, seed=seed):
         with contextlib.suppress(Skip):
-            return _started(problem, trainer_for(strategy.needs - {*offered_by_problem(problem)}, problem.task), seed)
+            trainer = trainer_for(strategy.needs - {*offered_by_problem(problem)}, problem.task)
+            game = _started(problem, trainer, seed)
+            if _takes_answers(game.instance.oracle):
+                return game
+            fallback = fallback or game
+    if fallback is not None:
+        return fallback
     raise Skip(
         f"no registered problem with an example sells {strategy.query!r} and offers, with a trainer, "
         f"{', '.join(sorted(strategy.needs)) or 'a first round'}"
@@ -171,7 +179,20 @@ def first_query(game: Game, money: float) -> Any:
     return first.select(view, game.instance.oracle.ask_for(money, nothing), game.streams.rng("initial"))
 
 
+def _takes_answers(oracle: Any) -> bool:
+    """Whether an oracle of this kind can be made of answers alone, so that hidden labels can be told otherwise."""
+    given = inspect.signature(type(oracle)).parameters.values()
+    return (
+        sum(each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in given)
+        == 1
+    )
+
+
 def _with_answers(instance: Any, answers: np.ndarray) -> Instance:
+    if not _takes_answers(instance.oracle):
+        raise Skip(
+            "no other problem offers what it needs, and the answers of this one are made when they are asked for"
+        )
     other = copy.copy(instance)
     other.oracle = type(instance.oracle)(answers)
     return other

@@ -43,6 +43,7 @@ from labelbench_plus.algorithms.variance_alignment import variance_alignment
 """
 
 
+@pytest.mark.slow
 def test_check_3_a_hundred_thousand_rows(peak_bytes: Callable[[str, str], int]):
     assert peak_bytes(IMPORTS, SCRIPT) < 1e9  # the data themselves take half of it
 

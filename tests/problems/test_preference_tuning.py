@@ -389,6 +389,7 @@ for mode in here.MODES:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_anywhere_changes_nothing(tmp_path):
     """kill -9 in the middle of generation, of a fit, and between an answer and the commit, in either mode."""
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -197,6 +197,7 @@ class TestTrainers:
         assert ends[0.02][-1]["stop_relative_regret"] == ends[0.02][at]["relative_regret"]
 
 
+@pytest.mark.slow
 def test_asking_well_beats_asking_at_random_over_thirty_users():
     area = {
         strategy: [np.mean([scores["relative_regret"] for scores in curve(strategy, seed)]) for seed in range(30)]

@@ -55,6 +55,7 @@ def lay_out(store: RunStore, rounds: int) -> None:
         (store.folder / "costs" / f"{number:04d}.json").write_bytes(canonical({"train_seconds": number, "attempt": 1}))
 
 
+@pytest.mark.slow
 def test_ten_thousand_rounds_are_read_archived_restored_and_collected_in_their_order(spec, tmp_path):
     store = RunStore(tmp_path / "out", spec.id)
     lease = store.open(spec, {"run": spec.id})

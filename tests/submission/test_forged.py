@@ -117,6 +117,7 @@ def test_differences_against_the_forger_or_without_direction_accuse_nobody(large
     assert not done.findings and len(done.replayed) == 12
 
 
+@pytest.mark.slow
 def test_the_honest_are_accused_as_rarely_as_is_said():
     rng = np.random.default_rng(0)
     accused = 0

@@ -139,6 +139,7 @@ def test_the_command_records_what_was_done(bundle):
     assert {str(again[run]) for run in badges} == {"3 of 3 rounds trained again, 2 chosen again"}
 
 
+@pytest.mark.slow
 def test_nobody_chooses_the_sample_that_earns_a_badge(bundle, monkeypatch):
     command = ["submission", "replay", str(bundle), "--cells", "2"]
     done = CliRunner().invoke(app, [*command, "--seed", "5", "--record"])
