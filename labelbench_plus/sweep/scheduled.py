@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from labelbench_plus.shown import say
 
@@ -27,6 +27,17 @@ def listen_to_scheduler(on_warning: Callable[[], None], on_term: Callable[[], No
     """Call one function at USR2 and the other at TERM."""
     signal.signal(signal.SIGUSR2, lambda signum, frame: on_warning())
     signal.signal(signal.SIGTERM, lambda signum, frame: on_term())
+
+
+def give_notice(why: str) -> NoReturn:
+    """End the job's work. Signals that follow are ignored: workers are giving their runs back, and must be waited for.
+
+    Raises
+    ------
+    Notice
+    """
+    ignore_scheduler()
+    raise Notice(why)
 
 
 def ignore_scheduler() -> None:

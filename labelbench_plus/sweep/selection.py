@@ -19,7 +19,7 @@ from labelbench_plus.contracts.launchers import Batch, Launcher
 from labelbench_plus.pairs.tasks import SelectionTask, independent
 from labelbench_plus.running.selection import WorkerError, crew_of, do_tasks
 from labelbench_plus.store.atomic import replace
-from labelbench_plus.sweep.scheduled import Notice, at_its_limit, ignore_scheduler, listen_to_scheduler, log, requeue
+from labelbench_plus.sweep.scheduled import Notice, at_its_limit, give_notice, listen_to_scheduler, log, requeue
 
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
@@ -84,7 +84,7 @@ def do_job(settings: dict[str, Any], line: Sequence[Sequence[Any]]) -> int:
     """
     started, done, tasks = time.monotonic(), 0, [SelectionTask(*task) for task in line]
     try:
-        listen_to_scheduler(on_warning=_give_notice, on_term=lambda: None)
+        listen_to_scheduler(on_warning=lambda: give_notice("told to end"), on_term=lambda: None)
         with crew_of(Path(settings["selection"]), settings["workers"], settings["chunk"], settings["device"]) as crew:
             for group in [tasks] if independent(tasks) else [[task] for task in tasks]:
                 for task in do_tasks(crew, group):
@@ -93,18 +93,13 @@ def do_job(settings: dict[str, Any], line: Sequence[Sequence[Any]]) -> int:
     except WorkerError as error:
         log(error, file=sys.stderr)
         return 1
-    except Notice:
+    except Notice as notice:
         if not done and at_its_limit(time.monotonic() - started, settings["time_limit"], settings["notice"]):
             limit = settings["time_limit"]
             log(f"no task was done within {limit} s: raise the launcher's `time`", file=sys.stderr)
             return 1
-        log(f"told to end: {len(tasks) - done} of {len(tasks)} tasks are left")
+        log(f"{notice}: {len(tasks) - done} of {len(tasks)} tasks are left")
         if not requeue():
             log("the command that submitted this job submits it again", file=sys.stderr)
             return 1
     return 0
-
-
-def _give_notice() -> None:
-    ignore_scheduler()
-    raise Notice

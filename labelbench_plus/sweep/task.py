@@ -33,6 +33,7 @@ from labelbench_plus.sweep.folder import cancelled, read_batch
 from labelbench_plus.sweep.scheduled import (
     Notice,
     at_its_limit,
+    give_notice,
     ignore_scheduler,
     listen_to_scheduler,
     log,
@@ -111,7 +112,6 @@ class SweepTask:
                     break
                 time.sleep(RETRY_SECONDS)
         except Notice as notice:
-            ignore_scheduler()
             return self._stopped(str(notice))
         ignore_scheduler()
         self._report(ended=True)
@@ -311,12 +311,12 @@ class SweepTask:
 
     def _on_warning(self) -> None:
         limit, notice = self.settings["time_limit"], self.settings["notice"]
-        raise Notice(TIME_LIMIT if at_its_limit(self._age(), limit, notice) else PREEMPTED)
+        give_notice(TIME_LIMIT if at_its_limit(self._age(), limit, notice) else PREEMPTED)
 
     def _on_term(self) -> None:
         """SLURM also sends TERM before it preempts, when USR2 does the rest; only a cancellation ends the work."""
         if not self.in_slurm or {run["id"] for run in self.runs} <= cancelled(self.sweep):
-            raise Notice(
+            give_notice(
                 CANCELLED if {run["id"] for run in self.runs} & cancelled(self.sweep) else "stopped by a signal"
             )
 

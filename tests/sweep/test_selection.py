@@ -73,7 +73,7 @@ def test_a_job_too_short_for_a_single_task_does_not_go_back_into_the_queue(tmp_p
     monkeypatch.setattr("labelbench_plus.sweep.selection.listen_to_scheduler", lambda on_warning, on_term: None)
 
     def told(crew, tasks):
-        raise Notice
+        raise Notice("told to end")
 
     monkeypatch.setattr("labelbench_plus.sweep.selection.do_tasks", told)
     settings = {"selection": str(tmp_path), "workers": 1, "chunk": 1, "device": "cpu"}
