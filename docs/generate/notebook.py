@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def as_page(path: Path) -> str:
-    parts = [f"*This page is the notebook [{path.name}]({path.name}).*"]
+    parts = [f"*This page is the notebook `docs/notebooks/{path.name}`.*"]
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         text = "".join(cell["source"])
         parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
