@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from labelbench_plus._torchvision_compat import install
+from tests.shares import Shares, place
 
 # One thread a process: several processes test at once, and a second thread each would only make them wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -39,14 +40,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares | None:
+    return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests on a real SLURM, all in one process: they mostly wait, and others can run beside them."""
-    slurm = Path(__file__).parent / "slurm"
-    for item in items:
-        if slurm in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("slurm"))
-    items.sort(key=lambda item: slurm not in item.path.parents)
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,8 +19,10 @@ CANNOT_BE_HAD = 77
 
 
 @pytest.fixture(scope="package")
-def cluster() -> Iterator[Path]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Four nodes of four pretended CPUs, arrays of at most 11, no accounting. Yields its folder."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a second cluster would mean that tests are not shared out as they should
+        (tmp_path_factory.getbasetemp().parent / "cluster").touch(exist_ok=False)
     folder = Path(tempfile.mkdtemp(prefix="lbp-slurm-"))
     environment = {**os.environ, "LBP_PORT": str(_free_ports(5)), "LBP_NODE_TIMEOUT": "8"}
     up = subprocess.run([SCRIPTS / "one_machine_up.sh", folder], capture_output=True, text=True, env=environment)

@@ -1,0 +1,50 @@
+"""How tests are shared out where several processes test (`make test`): which go together, and which begin first.
+
+A file's tests go to one process, so that what they share is made once. Those on a real SLURM are all in one, as they
+share a cluster. A file of `APART` shares nothing dear, and takes so long that its tests go where there is room.
+
+xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2, and say nothing: they are written into a field of
+the tests' names that is no longer read.
+"""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+
+SLURM = "tests/slurm/"
+# Longest first, since whatever begins last ends last, and others then wait for it.
+LONG: tuple[str, ...] = (
+    "docs/test_docs.py",
+    "submission/test_bounds.py",
+    "submission/test_forged.py",
+    "running/test_local.py",
+    "store/test_crash.py",
+    "isolation/test_strangers.py",
+    "submission/test_executes_nothing.py",
+    "testing/test_built_in.py",
+    "leaderboard/test_site_in_browser.py",
+)
+APART = {"docs/test_docs.py", "store/test_crash.py", "testing/test_built_in.py"}
+
+
+class Shares(LoadFileScheduling):
+    """A scheduler for xdist."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share(nodeid)
+
+
+def share(nodeid: str) -> str:
+    """A name for the tests that go to one process together."""
+    file = nodeid.partition("::")[0]
+    if file.startswith(SLURM):
+        return SLURM
+    return nodeid if file.removeprefix("tests/") in APART else file
+
+
+def place(nodeid: str) -> int:
+    """Where among all tests one begins: those on a real SLURM mostly wait, and others can run beside them."""
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    if nodeid.startswith(SLURM):
+        return -1
+    return LONG.index(file) if file in LONG else len(LONG)
