@@ -95,3 +95,39 @@ def speed_pool(n: int, d: int = 512, classes: int = CLASSES, labelled: int = 500
         labelled=torch.from_numpy(features[n:]),
         labelled_classes=torch.from_numpy(label[n:]),
     )
+
+
+def unkind_pool(n: int, d: int = 512, classes: int = CLASSES, labelled: int = 500, seed: int = 0) -> SpeedPool:
+    """Draw from a mixture that no shortcut likes; arguments as `speed_pool`.
+
+    Class k is drawn in proportion to 1 / (k + 1). A row is its class mean plus Gaussian noise whose standard deviation
+    falls as 1 / sqrt(j) along direction j down to a floor of 0.1, so that no few directions carry the distances; both
+    are scaled by a row's own Student-t factor (3 degrees of freedom, in absolute value), so that norms have heavy
+    tails. One row in ten is a copy of another. Rows are not of unit norm. Probabilities are as of `speed_pool`.
+    """
+    rng = np.random.default_rng(seed)
+    spread = np.maximum(1 / np.sqrt(np.arange(1, d + 1)), 0.1).astype(np.float32)
+    means = rng.standard_normal((classes, d), dtype=np.float32) * spread
+    total = n + labelled
+    share = 1 / np.arange(1, classes + 1)
+    label = rng.choice(classes, size=total, p=share / share.sum())
+    features = rng.standard_normal((total, d), dtype=np.float32) * spread
+    features += means[label]
+    features *= np.abs(rng.standard_t(3, size=(total, 1))).astype(np.float32)
+    copies = rng.permutation(total)[: total // 10]
+    originals = rng.integers(total, size=len(copies))
+    features[copies], label[copies] = features[originals], label[originals]
+
+    direction = features[:n] / np.linalg.norm(features[:n], axis=1, keepdims=True)
+    logits = 12 * direction @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
+    logits = torch.from_numpy(logits + rng.standard_normal((n, classes), dtype=np.float32))
+    return SpeedPool(
+        features=torch.from_numpy(features[:n]),
+        probabilities=logits.softmax(dim=1),
+        labels=torch.from_numpy(label[:n]),
+        labelled=torch.from_numpy(features[n:]),
+        labelled_classes=torch.from_numpy(label[n:]),
+    )
+
+
+POOLS = {"kind": speed_pool, "flat": flat_pool, "unkind": unkind_pool}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.case import Case, SpeedSetting, all_cases
-from benchmarks.speed.data import CLASSES, flat_pool, speed_pool
+from benchmarks.speed.data import CLASSES, POOLS, speed_pool
 from benchmarks.speed.frame import Measurement, environment, measure, table
 
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[2000, 10_000, 50_000], help="pool sizes")
     parser.add_argument("--d", type=int, nargs="+", default=[512], help="numbers of features")
     parser.add_argument("--classes", type=int, nargs="+", default=[CLASSES], help="numbers of classes")
-    parser.add_argument("--flat", action="store_true", help="a pool without clusters, unkind to lazy algorithms")
+    parser.add_argument("--pool", choices=POOLS, default="kind", help="how rows are drawn: see data.py")
     parser.add_argument("--labelled", type=int, default=500, help="size of the labelled set")
     parser.add_argument("--batch", type=int, nargs="+", default=[1000], help="rows to pick")
     parser.add_argument("--only", nargs="+", choices=sorted(cases), default=sorted(cases), help="primitives")
@@ -41,8 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     records: list[dict[str, Any]] = []
     measured: set[tuple[object, ...]] = set()
     for n, d, classes in itertools.product(options.n, options.d, options.classes):
-        draw = flat_pool if options.flat else speed_pool
-        pool = draw(n, d, classes, options.labelled, options.seed)
+        pool = POOLS[options.pool](n, d, classes, options.labelled, options.seed)
         for batch, name in itertools.product(sorted({min(batch, n) for batch in options.batch}), options.only):
             case = cases[name]
             axes = {"d": d, "K": classes, "B": batch}

@@ -14,6 +14,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from labelbench_plus.adapters.pool import AdapterError, arguments, global_generator, load, whole_pool
+from labelbench_plus.algorithms.galaxy import predicted_classes
 from labelbench_plus.contracts.strategies import PoolStrategy, strategies
 from labelbench_plus.plugins import Infra, Outside
 from labelbench_plus.reference import Reference
@@ -32,10 +33,12 @@ class LabelBenchStrategy(PoolStrategy):
     """A strategy class of LabelBench (Zhang et al., 2023), run unmodified.
 
     It is built with its config and a stand-in for its data set, and asked `select(trainer, budget)` with a stand-in for
-    its trainer, anew in every round. Of training inputs it gets predictions, embeddings, and labels of which all rows
-    that were not bought are zero: unlike in LabelBench, a strategy that looks at labels within its batch (GALAXY,
-    DIRECT) sees none of them. Validation and test inputs, and losses, are refused. What it returns is checked like any
-    other answer: LabelBench's BADGE, which returns one item too many, is stopped by name.
+    its trainer, anew in every round. Its `input_types` may belong to the class or, as in LabelBench, be set by the
+    constructor, which must then ask nothing of the data set. Of training inputs it gets predictions, embeddings and
+    labels. A label that was not bought is not there to be had: a strategy that reads labels within its batch (GALAXY,
+    DIRECT) finds the class the model predicts, as our `galaxy` and `direct` do, and a row of zeros if it does not ask
+    for predictions. Validation and test inputs, and losses, are refused. What it returns is checked like any other
+    answer: one item too many is stopped by name.
 
     Parameters
     ----------
@@ -56,10 +59,9 @@ class LabelBenchStrategy(PoolStrategy):
         return frozenset({"num_classes", *(NEEDED[kind] for kind in self._inputs())})
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        dataset = TrainSplit(view)
         with global_generator(rng):
-            strategy = self._class()(arguments(self.config), dataset)
-            chosen = strategy.select(TrainerStandIn(view), n)
+            strategy = self._class()(arguments(self.config), TrainSplit(view))
+            chosen = strategy.select(TrainerStandIn(view, PREDICTIONS in self._inputs()), n)
         return torch.as_tensor(np.asarray(chosen), device=view.candidates.device)
 
     def _class(self) -> Any:
@@ -69,7 +71,26 @@ class LabelBenchStrategy(PoolStrategy):
         return load(module, name, "a checkout of LabelBench, and name its folder as `checkout`")
 
     def _inputs(self) -> list[int]:
-        return [_allowed(kind) for kind in self._class().input_types]
+        made = self._class()
+        kinds = getattr(made, "input_types", None)
+        if kinds is None:
+            kinds = made(arguments(self.config), _NotYet(self.target)).input_types
+        if kinds is None:
+            raise AdapterError(f"{self.target} sets no input_types: a list such as [ALInput.TRAIN_PRED] is needed")
+        return [_allowed(kind) for kind in kinds]
+
+
+@dataclass(frozen=True)
+class _NotYet:
+    """Stands for the data set where a strategy is built only to learn which inputs it asks for."""
+
+    target: str
+
+    def __getattr__(self, name: str) -> Any:
+        raise AdapterError(f"the constructor of {self.target} asks its data set for {name}: ask for it in `select`")
+
+    def __len__(self) -> int:
+        raise AdapterError(f"the constructor of {self.target} asks how long its data set is: ask in `select`")
 
 
 def _allowed(kind: Any) -> int:
@@ -108,10 +129,15 @@ class TrainSplit:
 
 
 class TrainerStandIn:
-    """LabelBench's trainer as far as a strategy asks it."""
+    """LabelBench's trainer as far as a strategy asks it.
 
-    def __init__(self, view: PoolView) -> None:
-        self._view = view
+    Parameters
+    ----------
+    predicts: whether labels that were not bought are what the model predicts; else they are rows of zeros.
+    """
+
+    def __init__(self, view: PoolView, predicts: bool) -> None:
+        self._view, self._predicts = view, predicts
 
     def retrieve_inputs(self, input_types: Sequence[Any]) -> list[np.ndarray]:
         """Arrays over the pool in the order asked for.
@@ -125,9 +151,11 @@ class TrainerStandIn:
 
     def _retrieve(self, kind: int) -> np.ndarray:
         view = self._view
-        if kind == LABELS:
-            labels, known = view.labels.cpu().numpy(), view.labelled.cpu().numpy()
-            rows = np.zeros((len(view.candidates) + len(known), view.num_classes))
-            rows[known[labels >= 0], labels[labels >= 0]] = 1
-            return rows
-        return whole_pool(view, "probabilities" if kind == PREDICTIONS else "embeddings")
+        if kind != LABELS:
+            return whole_pool(view, "probabilities" if kind == PREDICTIONS else "embeddings")
+        labels, known, open_ = (each.cpu().numpy() for each in (view.labels, view.labelled, view.candidates))
+        rows = np.zeros((len(open_) + len(known), view.num_classes))
+        rows[known[labels >= 0], labels[labels >= 0]] = 1
+        if self._predicts:
+            rows[open_, predicted_classes(view.probabilities)] = 1
+        return rows

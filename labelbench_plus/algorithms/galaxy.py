@@ -29,10 +29,13 @@ def galaxy(probabilities: Tensor, labelled_probabilities: Tensor, labels: Tensor
     once and no label of the batch is known, so until it ends a picked row counts as labelled with the class the
     model predicts for it. A bisection therefore closes in on the model's boundary inside the run (or on the end
     whose bought label contradicts the model), and the picks after that spread around it; the true labels take over
-    in the next call. With the model's predictions as answers the picks are the original's, up to the rules below.
+    in the next call. With the model's predictions as answers the picks are those of the authors' code until it first
+    picks at random, which it does more often.
 
     Our reading: the original orders a line by max_j p_j - p_k, breaking ties by p_k; in step 2 it joins rows a
-    growing number of hops apart, which is taken to mean the nearest unlabelled row on either side of any cut.
+    growing number of hops apart, which is taken to mean the nearest unlabelled row on either side of any cut. The
+    authors' code sees a cut only where labels stand the wrong way round (not k, then k) and picks at random where
+    the line is clean: in 85 of 100 picks on 500 clustered rows of five classes, in none on rows without structure.
 
     Parameters
     ----------

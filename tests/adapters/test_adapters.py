@@ -47,6 +47,20 @@ def test_a_labelbench_class_runs_unmodified_and_passes_the_checks():
     assert report.passed, str(report)
 
 
+def test_inputs_are_said_by_the_class_too():
+    assert LabelBenchStrategy(f"{LB}:OfTheClass").needs == {"probabilities", "num_classes"}
+    assert picks(LabelBenchStrategy(f"{LB}:OfTheClass")) == ours("margin")
+
+
+def test_labels_that_were_not_bought_are_what_the_model_predicts():
+    strategy = LabelBenchStrategy(f"{LB}:Believes")
+    view = make_view(needs=strategy.needs)
+    strategy.select(view, 5, np.random.default_rng(0))
+    seen = lb_shaped.Believes.seen
+    assert (seen["labels"].sum(axis=1) == 1).all()
+    assert (seen["labels"].argmax(axis=1) == seen["predictions"].argmax(axis=1)).all()
+
+
 def test_labels_that_were_not_bought_are_masked():
     strategy = LabelBenchStrategy(f"{LB}:WithLabels", config='{"B1": 20}')
     assert strategy.needs == {"embeddings", "labels", "num_classes"}
@@ -66,6 +80,10 @@ def test_what_no_strategy_may_see_is_refused_and_a_wrong_count_is_stopped():
         LabelBenchStrategy(f"{LB}:Peeks").needs  # noqa: B018
     with pytest.raises(AdapterError, match="has no 'Absent'"):
         LabelBenchStrategy(f"{LB}:Absent").needs  # noqa: B018
+    with pytest.raises(AdapterError, match=r"AsksNothing sets no input_types: a list such as"):
+        LabelBenchStrategy(f"{LB}:AsksNothing").needs  # noqa: B018
+    with pytest.raises(AdapterError, match=r"the constructor of .*AsksTooEarly asks its data set for get_num_classes"):
+        LabelBenchStrategy(f"{LB}:AsksTooEarly").needs  # noqa: B018
     with pytest.raises(AdapterError, match="cannot be imported"):
         LabelBenchStrategy("no_such_checkout.strategy:Margin").needs  # noqa: B018
     chosen = picks(LabelBenchStrategy(f"{LB}:OneTooMany"))
