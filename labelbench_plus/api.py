@@ -34,7 +34,8 @@ def run_suite(
 ) -> None:
     """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
 
-    A run whose questions people have to answer first is left as it is; called again when they have, it goes on.
+    A run whose questions people have to answer first, or whose answers may cost more than `pay`, is left as it is;
+    called again when they have, or with more money, it goes on.
 
     Parameters
     ----------

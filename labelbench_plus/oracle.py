@@ -42,6 +42,27 @@ class AnswersPending(Exception):
         return type(self), (self.count,)
 
 
+class MoneyPending(AnswersPending):
+    """Questions were not put, or not all, as answers may cost more than may be paid. What was answered is kept.
+
+    Parameters
+    ----------
+    count: how many answers are missing.
+    money: what they may cost at most, in all.
+    limit: what has to be raised: "--pay", or "max_money" of the annotator.
+    """
+
+    def __init__(self, count: int, money: float, limit: str) -> None:
+        super().__init__(count)
+        beyond = "" if limit == "--pay" else f", beyond its {limit}"
+        answers = f"{count} answer{'s' * (count != 1)} may cost up to {money:.4g} more{beyond}"
+        self.args = (f"waiting for money: {answers}",)
+        self.money, self.limit = money, limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.count, self.money, self.limit)
+
+
 class Oracle:
     """What the loop asks of a problem's oracle, whatever the family.
 

@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 from labelbench_plus.answering.claims import Claims
 from labelbench_plus.answering.kept_answers import KeptAnswers
-from labelbench_plus.answering.paying import ROUNDING, Limits, MoneyRefused, Till
+from labelbench_plus.answering.paying import ROUNDING, LimitReached, Limits, MoneyRefused, Till
 from labelbench_plus.answering.questions import as_json, folder_name, identity_of, key_of
 from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, Purse
+from labelbench_plus.oracle import MoneyPending
 from labelbench_plus.plugins import describe
 from labelbench_plus.shown import say
 from labelbench_plus.store.atomic import publish
@@ -61,7 +62,7 @@ class Asking:
 
         Raises
         ------
-        MoneyRefused
+        LimitReached
             There is not enough left to ask again.
         """
         self.wasted(money, why)
@@ -88,7 +89,7 @@ class PaidAnnotator(Annotator):
     """Base of annotators who are asked one question at a time, and paid for each.
 
     Answers are kept before they are used. Of all processes one asks a question, over all runs; limits on money count
-    what is being asked at the moment at its worst.
+    what is being asked at the moment at its worst. Where one is reached, a run waits for more (`MoneyPending`).
 
     Attributes
     ----------
@@ -125,7 +126,6 @@ class PaidAnnotator(Annotator):
         missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in found}
         asked = _Batch(self, folder, purse, kept)
         if missing:
-            self.check_ready()
             asked.carry_out(missing)
             found |= kept.find(missing)
         answers = [found[key][0].answer for key in keys]
@@ -146,12 +146,15 @@ class _Batch:
         self.answered, self.money = set[str](), 0.0
 
     def carry_out(self, missing: Mapping[str, Asked]) -> None:
-        dearest = max(map(self._annotator.money, missing.values()))
-        if dearest > 0 and self._purse is NOTHING:
+        prices = [self._annotator.money(question) for question in missing.values()]
+        if max(prices) > 0 and self._purse is NOTHING:
             raise MoneyRefused(
                 f"annotator {self._annotator.name!r} is paid: {len(missing)} answers are not in {self._folder} and may "
-                f"cost up to {sum(map(self._annotator.money, missing.values())):.4g}: say what may be paid, --pay MAX"
+                f"cost up to {sum(prices):.4g}: say what may be paid, --pay MAX"
             )
+        if min(prices) > self._purse.most:  # not one of them can be paid: nobody is asked, nor has to be ready for it
+            raise MoneyPending(len(prices), sum(prices), "--pay")
+        self._annotator.check_ready()
         self._introduce(next(iter(missing.values())))
         with ThreadPoolExecutor(self._annotator.concurrency) as crew:
             waiting = [crew.submit(self._one, key, question) for key, question in missing.items()]
@@ -163,8 +166,12 @@ class _Batch:
                 if any(map(_failed, waiting)) or not all(future.done() for future in waiting):
                     self._stopping.set()
         errors = [error for future in waiting if (error := _failed(future)) is not None]
-        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
-            raise error
+        for error in sorted(errors, key=lambda error: (isinstance(error, Stopped), isinstance(error, LimitReached))):
+            if not isinstance(error, LimitReached):
+                raise error
+            found = self._kept.find(missing)
+            left = [self._annotator.money(question) for key, question in missing.items() if key not in found]
+            raise MoneyPending(len(left), sum(left), error.limit) from error
 
     def _one(self, key: str, question: Asked) -> None:
         money = self._annotator.money(question)

@@ -22,7 +22,20 @@ ROUNDING = 1e-9
 
 
 class MoneyRefused(Exception):
-    """An answer may cost more than is left. Nothing was asked. The message says how much, and what would be right."""
+    """Somebody would have to be paid, and may not be. The message says how much, and what would be right."""
+
+
+class LimitReached(MoneyRefused):
+    """An answer may cost more than is left. It was not asked for.
+
+    Parameters
+    ----------
+    limit: which one it is: "--pay" or "max_money".
+    """
+
+    def __init__(self, why: str, limit: str) -> None:
+        super().__init__(why)
+        self.limit = limit
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Till:
 
         Raises
         ------
-        MoneyRefused
+        LimitReached
             That is more than is left.
         """
         for wait in _waits():
@@ -91,7 +104,7 @@ class Till:
 
         Raises
         ------
-        MoneyRefused
+        LimitReached
             See `asking`.
         """
         self._fits(money, [])
@@ -110,9 +123,10 @@ class Till:
             paid = self._kept.spent(whose) + dead
             if paid + money > most * (1 + ROUNDING):
                 what = "this command" if whose else "all runs with these answers"
-                raise MoneyRefused(
+                raise LimitReached(
                     f"the next answer may cost {money:.4g}, and {what} paid {paid:.4g} of at most {most:g}: raise "
-                    f"{name}, or buy less; what was answered is kept"
+                    f"{name}, or buy less; what was answered is kept",
+                    name,
                 )
             fits = fits and paid - dead + sum(other.money for other in claimed) + money <= most * (1 + ROUNDING)
         return fits

@@ -53,7 +53,7 @@ def run(
     """Carry out every run of a suite that is not done yet, then show the leaderboard.
 
     Where a suite's annotators are paid, --pay says how much may be; --dry-run shows the bill, and what they are sent.
-    Exit code 1 if a run failed, 75 if one is left undone for another reason.
+    Exit code 1 if a run failed, 75 if one is left undone for another reason, e.g. waits for answers or for money.
 
     Example: lbp run digits seeds=0..9 --jobs 4
     """

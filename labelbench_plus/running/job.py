@@ -189,8 +189,8 @@ def local_jobs(
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPending:
     """Run a job from wherever it stands to its end in this process.
 
-    Where somebody was asked and has to answer first, the run is given back, and for what it waits is returned: no
-    error. Called again when the answers are there, it goes on.
+    Where somebody was asked and has to answer first, or more has to be paid than may be, the run is given back, and
+    for what it waits is returned: no error. Called again when the answers are there, or with more money, it goes on.
 
     A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is not done, it is carried out
     first, as a run of its own; if another process has it in hand, that is waited for.
@@ -234,6 +234,7 @@ def _carry_on(
     from labelbench_plus.loop import run
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.running.waiting import noted
     from labelbench_plus.shown import say
     from labelbench_plus.steps import Select, select_here
     from labelbench_plus.store.lease import LeaseLost, RunBusy
@@ -286,7 +287,7 @@ def _carry_on(
             place = Place(where.cache, where.device, shared, where.answers, where.purse)
             run(spec, store, lease, place, listener, select, keep_model=job.keep_model)
     except AnswersPending as pending:
-        lease.release("waiting", str(pending), answers=pending.count)
+        lease.release("waiting", str(pending), **noted(pending))
         mirror.abandon(failed=False)
         return pending
     except LeaseLost as lost:  # nothing failed: another process goes on with the run
@@ -336,6 +337,7 @@ def _note_failure(job: Job, store: RunStore, error: Exception, where: str = "") 
     """Note, as an attempt, why a run could not even begin."""
     from labelbench_plus.oracle import AnswersPending
     from labelbench_plus.running.failures import facts_of
+    from labelbench_plus.running.waiting import noted
     from labelbench_plus.store.lease import RunBusy, acquire
 
     about = job.noted.about
@@ -343,7 +345,7 @@ def _note_failure(job: Job, store: RunStore, error: Exception, where: str = "") 
         (store.folder / "attempts").mkdir(parents=True, exist_ok=True)
         lease = acquire(store.folder / "attempts", lambda holder: still_exists(holder, about), **about)
         if isinstance(error, AnswersPending):
-            lease.release("waiting", f"{error}{where}", answers=error.count)
+            lease.release("waiting", f"{error}{where}", **noted(error))
         else:
             lease.release("failed", f"{type(error).__name__}: {error}{where}", failure=facts_of(error))
 

@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from labelbench_plus.contracts.scores import ScoreError
 from labelbench_plus.inputs.image_files import UnreadableInput
 from labelbench_plus.oracle import AnswersPending
 from labelbench_plus.running.crew import Crew, WorkReport
 from labelbench_plus.running.job import Job, carry_out
+from labelbench_plus.running.waiting import noted
 
 WORKER_DIED = "the worker process died"
 LEFT = 75  # exit status of who leaves runs undone that did not fail: EX_TEMPFAIL of sysexits.h, come again
@@ -26,9 +27,9 @@ class Event:
     """What happened to a job: `state` is "started", "round", or how it ended; `rounds` are committed by now.
 
     For a failure `message` is one line, `detail` the traceback, if there is one, and `failure` what is worth keeping of
-    the error. A "waiting" job is given back until
-    somebody has answered; `message` says for how many answers. A "withheld" job was not started, a "revoked" one was
-    stopped, because the caller said so.
+    the error. A "waiting" job is given back until somebody has answered, or pays more: `message` says so in words, and
+    `noted` what its attempt holds of it. A "withheld" job was not started, a "revoked" one was stopped, because the
+    caller said so.
     """
 
     job: Job
@@ -37,6 +38,7 @@ class Event:
     message: str = ""
     detail: str = ""
     failure: Mapping[str, str] = field(default_factory=dict)
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_local(
@@ -96,7 +98,7 @@ def _event(report: WorkReport[Job], rounds: int) -> Event:
     if report.state == "told":
         return Event(report.work, "round", rounds)
     if isinstance(report.value, AnswersPending):
-        return Event(report.work, "waiting", rounds, str(report.value))
+        return Event(report.work, "waiting", rounds, str(report.value), noted=noted(report.value))
     if report.state == "done":
         return Event(report.work, report.value, rounds)
     if report.state == "died":

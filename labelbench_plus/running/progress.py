@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from types import TracebackType
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 
 from labelbench_plus.running.failures import suggestion
 from labelbench_plus.running.local import Event
+from labelbench_plus.running.waiting import in_words
 from labelbench_plus.shown import printable_lines, say
 
 PLAIN_SECONDS = 2.0  # at most one plain line in so many seconds, so that a log stays readable
@@ -102,7 +103,7 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """How many runs ended without being done: failed, in another process's hands, or waiting for answers."""
+        """How many runs ended without being done: failed, in others' hands, or waiting for answers or money."""
         return len(self.failed) + len(self._busy) + len(self._waiting)
 
     def report(self) -> None:
@@ -111,8 +112,9 @@ class Progress:
             say(f"{self.ended - self.left} runs finished in {self._elapsed()}")
         if self._busy:
             say(f"{len(self._busy)} runs are being computed by another process; run again when it has ended")
-        for message, number in Counter(event.message for event in self._waiting).items():
-            say(f"{number} runs are {message}; run again when they are there")
+        for words, limit in in_words((event.message, event.noted) for event in self._waiting):
+            raised = "" if limit in ("", "--pay") else f"raise {limit}, and "
+            say(f"{words}; {raised}run again {'with --pay' if limit else 'when they are there'}")
         groups: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in self.failed:
             groups[_fingerprint(event)].append(event)

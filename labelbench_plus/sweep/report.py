@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from labelbench_plus.running.failures import FailureGroup, group
+from labelbench_plus.running.waiting import in_words
 from labelbench_plus.shown import say
 from labelbench_plus.store.numbered import file_name
 from labelbench_plus.sweep.folder import Sweep
@@ -102,10 +103,9 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
     if found.unmirrored:
         say(f"{found.unmirrored} finished runs are not mirrored to W&B; send them: lbp wandb push {found.name}")
     waiting = found.of(State.WAITING)
-    for why, number in Counter(each.note for each in waiting).most_common(MOST_GROUPS):
-        say(f"{number} runs are {why}")
-    if waiting:
-        say(f"  when they are there: lbp sweep resume {found.name}")
+    for words, limit in in_words((each.note, each.files.last) for each in waiting)[:MOST_GROUPS]:
+        say(words)
+        say(f"  {_goes_on(found.name, limit)}")
     for each in found.of(State.INVALID):
         say(f"INVALID: {each.run.id} ({each.run.title}): {each.note}")
     lost = found.of(State.LOST)
@@ -115,6 +115,15 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
         say(
             f"  goes on with: lbp sweep resume {found.name}; without a trace usually means out of memory or a dead node"
         )
+
+
+def _goes_on(name: str, limit: str) -> str:
+    """How runs that wait go on: for money, if a limit is reached."""
+    if not limit:
+        return f"when they are there: lbp sweep resume {name}"
+    if limit == "--pay":
+        return f"with so much more to pay: lbp sweep resume {name} --pay MAX"
+    return f"with {limit} raised in the suite: lbp sweep submit SUITE --pay MAX"
 
 
 def watch_status(look: Callable[[], SweepStatus], rows: Sequence[str], seconds: int) -> SweepStatus:

@@ -41,9 +41,10 @@ class State(StrEnum):
     DONE: its result is there. INVALID: a result is there, but contradicts its rounds. RUNNING: somebody alive holds it,
     or its job is being cleaned up at this moment.
     REQUEUED: its job was cut off and will start again. PENDING: its job waits, or has not come to it. CANCELLED: it was
-    cancelled and nobody computes it. WAITING: somebody was asked and has to answer before it can go on; `resume` takes
-    it up again. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no scheduler
-    answers. LOST: it was submitted, and the scheduler no longer knows of it. NEW: it was not submitted, or given back.
+    cancelled and nobody computes it. WAITING: somebody was asked and has to answer, or more has to be paid than may be,
+    before it can go on; `resume` takes it up again. FAILED: its last attempt failed. UNKNOWN: it was submitted, and no
+    scheduler answers. LOST: it was submitted, and the scheduler no longer knows of it. NEW: it was not submitted, or
+    given back.
     """
 
     DONE = "DONE"

@@ -22,6 +22,7 @@ from labelbench_plus.contracts.launchers import (
 )
 from labelbench_plus.plugins import describe
 from labelbench_plus.running.failures import group, kind_of_attempt
+from labelbench_plus.running.waiting import lacks_money
 from labelbench_plus.shown import counted
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
 from labelbench_plus.sweep.state import RunStatus, State, launcher_of
@@ -76,7 +77,8 @@ class Submitted:
 
 
 def new_only(each: RunStatus) -> bool:
-    return each.state is State.NEW
+    """What `submit` hands over by itself; what waits for money too, as more may be paid now."""
+    return each.state is State.NEW or (each.state is State.WAITING and lacks_money(each.files.last))
 
 
 def unfinished(each: RunStatus) -> bool:
@@ -278,7 +280,7 @@ def _reason(each: RunStatus) -> str:
     hints = {
         State.CANCELLED: "cancelled (resume --cancelled)",
         State.LOST: "lost (resume)",
-        State.WAITING: f"{each.note} (resume when they are there)",
+        State.WAITING: f"{each.note} (resume {'--pay' if lacks_money(each.files.last) else 'when they are there'})",
     }
     return hints.get(each.state, each.state.lower())
 

@@ -14,13 +14,20 @@ from labelbench_plus.answering.chat import EndpointError
 from labelbench_plus.answering.judging import ANSWERS
 from labelbench_plus.answering.kept_answers import KeptAnswers
 from labelbench_plus.answering.paying import MoneyRefused
-from labelbench_plus.answering.questions import folder_name
+from labelbench_plus.answering.questions import folder_name, identity_of, key_of
 from labelbench_plus.contracts.annotators import Purse
+from labelbench_plus.oracle import MoneyPending
 
 from .loopback import Loopback
 from .test_paying import FORK
 
 QUESTIONS = [Asked(f"prompt {number}?", "never told", ("x" * number,)) for number in range(1, 9)]
+
+
+def unanswered(judge, questions, desk):
+    keys = {key_of(identity_of(judge), question): question for question in questions}
+    there = kept(judge, desk).find(keys)
+    return [question for key, question in keys.items() if key not in there]
 
 
 def kept(judge, desk):
@@ -154,11 +161,28 @@ def test_money_is_never_exceeded_with_many_requests_at_once(judge, loopback, des
     worst = max(map(mine.money, QUESTIONS))
     questions = [Asked(f"prompt {number}?", None, ("x",)) for number in range(60)]
     purse = Purse("small", 3 * worst)
-    with pytest.raises(MoneyRefused, match="raise --pay"):
+    with pytest.raises(MoneyPending) as waits:
         mine.ask(questions, replace(desk, purse=purse))
-    spent = kept(mine, desk).spent()
+    spent, answered = kept(mine, desk).spent(), len(kept(mine, desk))
+    assert waits.value.count == 60 - answered
+    assert waits.value.money == pytest.approx(sum(map(mine.money, unanswered(mine, questions, desk))))
     assert purse.most - worst < spent <= purse.most
     assert loopback.most <= 3
+
+
+def test_who_may_pay_nothing_needs_no_key_and_asks_nobody(judge, loopback, desk, monkeypatch, capsys):
+    monkeypatch.delenv("MY_JUDGE", raising=False)
+    poor = replace(desk, purse=Purse("empty", 0.0))
+    with pytest.raises(MoneyPending, match=r"^waiting for money: 8 answers may cost up to 0\.00\d+ more$"):
+        judge(key_from="MY_JUDGE").ask(QUESTIONS, poor)
+    assert not loopback.seen and not capsys.readouterr().out
+
+
+def test_a_broken_endpoint_is_told_before_an_empty_purse(judge, loopback, desk):
+    loopback.faults, mine = ["401"], judge(concurrency=2)
+    loopback.seconds = 0.2
+    with pytest.raises(EndpointError, match="is the key right"):
+        mine.ask(QUESTIONS[:3], replace(desk, purse=Purse("small", 1.5 * mine.money(QUESTIONS[0]))))
 
 
 def test_an_endpoint_that_bills_more_than_was_declared_is_stopped(judge, loopback, desk):

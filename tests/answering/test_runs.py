@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from typer.testing import CliRunner
 
 from labelbench_plus.answering.judging import ANSWERS
 from labelbench_plus.answering.kept_answers import KeptAnswers
-from labelbench_plus.answering.paying import MoneyRefused
 from labelbench_plus.cli import app
 from labelbench_plus.contracts.annotators import Purse
+from labelbench_plus.oracle import MoneyPending
 from labelbench_plus.plugins import load_plugin_file
 from labelbench_plus.running.job import Job, Where, carry_out
+from labelbench_plus.running.local import LEFT
 from labelbench_plus.store.lease import attempts
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
@@ -75,7 +77,7 @@ def test_nobody_is_paid_before_somebody_says_how_much(suite, loopback, tmp_path)
 
 def carried_out(spec, root, pay=1.0, answers=None):
     """A run, in this process."""
-    where = Where(root, root.parent / "cache", kept_in=answers, purse=Purse("p", pay))
+    where = Where(root, root.parent / "cache", kept_in=answers, purse=Purse(uuid.uuid4().hex, pay))
     return carry_out(Job.of(spec, where), lambda rounds: None)
 
 
@@ -130,15 +132,40 @@ def test_killed_between_a_charge_and_a_commit_it_goes_on_to_the_same_bytes(suite
     assert len(loopback.seen) == 10 and bytes_of(tmp_path / "out") == bytes_of(tmp_path / "other")
 
 
-def test_a_purse_that_is_empty_ends_the_run_and_a_fuller_one_goes_on(suite, loopback, tmp_path):
+def test_a_run_waits_where_its_purse_is_empty_and_a_fuller_one_goes_on(suite, loopback, tmp_path):
     spec = load_suite(suite).runs()[0]
-    with pytest.raises(MoneyRefused, match=r"of at most 0\.00016: raise --pay, or buy less"):
-        carried_out(spec, tmp_path / "out", 0.00016)
-    assert attempts(RunStore(tmp_path / "out", spec.id).folder / "attempts")[-1]["ended"] == "failed"
+    found = carried_out(spec, tmp_path / "out", 0.00016)
+    assert isinstance(found, MoneyPending) and found.limit == "--pay"
+    last = attempts(RunStore(tmp_path / "out", spec.id).folder / "attempts")[-1]
+    assert (last["ended"], last["answers"], last["money"]) == ("waiting", found.count, found.money)
     (kept,) = tmp_path.glob(f"answers/*/{ANSWERS}")
     assert 0 < KeptAnswers(kept).spent() <= 0.00016 and len(loopback.seen) == len(KeptAnswers(kept))
+    committed = RunStore(tmp_path / "out", spec.id).rounds()
+    assert found.count == sum((4, 3, 3)[: len(committed) + 1]) - len(loopback.seen)
+    enough = carried_out(spec, tmp_path / "out", found.money)  # for this round
+    assert isinstance(enough, MoneyPending) and len(RunStore(tmp_path / "out", spec.id).rounds()) > len(committed)
     assert carried_out(spec, tmp_path / "out", 0.01) == "finished"
     assert len(loopback.seen) == 10
+    assert carried_out(spec, tmp_path / "other" / "out", 0.0, tmp_path / "answers") == "finished"
+    assert bytes_of(tmp_path / "other" / "out") == bytes_of(tmp_path / "out")
+
+
+def test_the_command_says_how_much_more_it_takes_and_whoever_raises_a_limit_goes_on(suite, loopback, tmp_path):
+    done = run(suite, tmp_path / "out", "--pay", "0.0001")
+    assert done.exit_code == LEFT and "failed" not in done.output, done.output
+    pending = [each["money"] for each in map(last_attempt, tmp_path.glob("out/runs/*"))]
+    more = f"{8 - len(loopback.seen)} answers may cost up to {sum(pending):.4g} more"
+    assert f"2 runs are waiting for money: {more}; run again with --pay" in done.stdout
+    suite.write_text(suite.read_text().replace("pause:", "max_money: 0.0002, pause:"))
+    done = run(suite, tmp_path / "out", "--pay", "1")
+    assert done.exit_code == LEFT, done.output
+    assert "more, beyond its max_money; raise max_money, and run again with --pay" in done.stdout
+    suite.write_text(suite.read_text().replace("max_money: 0.0002", "max_money: 0.01"))
+    assert run(suite, tmp_path / "out", "--pay", "1").exit_code == 0
+
+
+def last_attempt(folder):
+    return attempts(folder / "attempts")[-1]
 
 
 def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs(suite, loopback, tmp_path):
@@ -148,11 +175,33 @@ def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs(suite, loopback, t
     assert refused.exit_code == 2 and "worst-case bill" in refused.output
     assert "worst-case bill" in lbp("sweep", "submit", suite, *more, "--dry-run").output
     assert not loopback.seen
-    done = lbp("sweep", "submit", suite, *more, "--pay", "0.5")
+    done = lbp("sweep", "submit", suite, *more, "--pay", "0.0002")
     assert done.exit_code == 0, done.output
     settings = json.loads(next((tmp_path / "out").rglob("sweep.json")).read_bytes())
-    assert settings["purse"]["most"] == 0.5 and settings["answers"] == str(answers)
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("out/runs/*/result.json")) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    assert settings["purse"]["most"] == 0.0002 and settings["answers"] == str(answers)
+
+    def ended(how):
+        return [each for each in tmp_path.glob("out/runs/*/attempts/*.json") if f'"ended": "{how}"' in each.read_text()]
+
+    assert eventually(lambda: ended("waiting"))
+    told = lbp_of_sweeps("status", "asked", "--out", tmp_path / "out")
+    assert "1 runs are waiting for money: " in told and "lbp sweep resume asked --pay MAX" in told
+    assert "(resume --pay)" in lbp_of_sweeps(
+        "submit", suite, *more, "--only", "seed=5", "--dry-run", "--plugin", PLUGIN
+    )
+    lbp_of_sweeps("resume", "asked", "--out", tmp_path / "out", "--pay", "0.5")
+    assert eventually(lambda: [*tmp_path.glob("out/runs/*/result.json")])
     assert len(loopback.seen) == 10 and list(answers.glob(f"*/{ANSWERS}/*"))
+
+
+def lbp_of_sweeps(*arguments):
+    done = CliRunner().invoke(app, ["sweep", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def eventually(found, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not found() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found()

@@ -1,4 +1,4 @@
-"""`lbp sweep submit`: hand over every run of a suite that is not done, running or waiting."""
+"""`lbp sweep submit`: hand over every run of a suite that is not done, running or waiting for answers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def submit(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Submit every run of a suite that is not done, running or waiting; return at once.
+    """Submit every run of a suite that is not done, running or waiting for answers; return at once.
 
     With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it. Where
     annotators are paid, --pay says how much may be, over all jobs.

@@ -1,0 +1,39 @@
+"""What runs wait for: as it is noted of an attempt, and in words, several runs in one line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from labelbench_plus.oracle import AnswersPending, MoneyPending
+
+
+def noted(pending: AnswersPending) -> dict[str, Any]:
+    """What an attempt that ends so says beside its words."""
+    money = {"money": pending.money, "limit": pending.limit} if isinstance(pending, MoneyPending) else {}
+    return {"answers": pending.count, **money}
+
+
+def lacks_money(last: Mapping[str, Any]) -> bool:
+    """Whether an attempt ended as more would have to be paid than may be."""
+    return "limit" in last
+
+
+def in_words(waiting: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, str]]:
+    """A line for all that wait for people's answers alike, and for all that wait for money under one limit.
+
+    Each comes with the limit that is reached, which is empty where people are waited for.
+
+    Parameters
+    ----------
+    waiting: of each run the words, and what was `noted`.
+    """
+    every = list(waiting)
+    people = Counter(words for words, noted in every if not lacks_money(noted))
+    lines = [(f"{number} runs are {words}", "") for words, number in people.items()]
+    for limit in sorted({noted["limit"] for _, noted in every if lacks_money(noted)}):
+        alike = [noted for _, noted in every if noted.get("limit") == limit]
+        count, money = (sum(noted[name] for noted in alike) for name in ("answers", "money"))
+        lines.append((f"{len(alike)} runs are {MoneyPending(count, money, limit)}", limit))
+    return lines
