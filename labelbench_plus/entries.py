@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import importlib.util
+import json
 import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 BUILT_IN = "built in"
+OURS = "labelbench-plus"
+FROM_A_FOLDER = ", from a folder"
+"""How the origin ends of a package that was installed from a folder, editable or not: nobody else can install it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +42,7 @@ def installed(group: str) -> tuple[dict[str, Entry], list[Entry]]:
             if not any(part.startswith("_") for part in parts):
                 found[parts[-1]] = Entry(parts[-1], BUILT_IN, ".".join((group, *parts)))
     for point in _entry_points(tuple(sys.path)).select(group=group):
-        origin = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown package"
+        origin = _origin(point.dist) if point.dist else "unknown package"
         entry = Entry(point.name, origin, point.value)
         if (taken := found.get(point.name)) is None:
             found[point.name] = entry
@@ -47,6 +51,12 @@ def installed(group: str) -> tuple[dict[str, Entry], list[Entry]]:
         else:  # neither stranger has the better claim, so using the name is an error that names both
             found[point.name] = Entry(point.name, f"{taken.origin} and {origin}", "")
     return found, refused
+
+
+def _origin(package: importlib.metadata.Distribution) -> str:
+    """Name and version, and whether it came from a folder (PEP 610). Manifests say of our own code which it was."""
+    installed_from = json.loads(package.read_text("direct_url.json") or "{}") if package.name != OURS else {}
+    return f"{package.name} {package.version}{FROM_A_FOLDER if 'dir_info' in installed_from else ''}"
 
 
 @cache

@@ -60,7 +60,7 @@ def pack_command(
 
     from labelbench_plus.faults import worded
     from labelbench_plus.store.run_store import StoreError
-    from labelbench_plus.submission.pack import pack
+    from labelbench_plus.submission.pack import Undeclared, pack
 
     overrides, ids = [each for each in runs or () if "=" in each], [each for each in runs or () if "=" not in each]
     loaded, specs = load_runs(suite, overrides, plugin, runs_in)
@@ -75,6 +75,8 @@ def pack_command(
             loaded, chosen, runs_in, to, who=who, contact=contact, what=what, differences=difference or (),
             planned=planned, details=details,
         )  # fmt: skip
+    except Undeclared as error:
+        stop(f"--difference: {error}")
     except ValidationError as error:
         stop("\n".join(f"--{fault['loc'][0]}: {worded(fault)}" for fault in error.errors()))
     except (StoreError, OSError) as error:

@@ -10,8 +10,9 @@ from typing import Any
 
 from labelbench_plus import suite as suites
 from labelbench_plus.isolation.cell import Cell, IsolationError
-from labelbench_plus.plugins import PluginError, Registry, Strangers, is_built_in, load_plugin_file, with_parts
+from labelbench_plus.plugins import PluginError, Strangers, is_built_in, load_plugin_file, with_parts
 from labelbench_plus.spec import RunSpec
+from labelbench_plus.store.origins import kind_and_origin
 from labelbench_plus.suite import Isolation, Suite, SuiteError
 
 
@@ -120,9 +121,4 @@ def beside_labels(spec: RunSpec) -> list[str]:
     """The plugins of others that run where the labels are: not what isolation covers."""
     plugins = [spec.problem, spec.trainer, *([spec.proxy] if spec.proxy is not None else [])]
     parts = [part for plugin in plugins for part in with_parts(plugin) if not is_built_in(part)]
-    return sorted({f"{part.name} ({_origin(part)})" for part in parts})
-
-
-def _origin(part: Any) -> str:
-    kinds = (kind for kind in Registry.kinds.values() if isinstance(part, kind.base))
-    return next((entry.origin for kind in kinds if (entry := kind.entries().get(part.name))), "unknown")
+    return sorted({f"{part.name} ({kind_and_origin(part)[1]})" for part in parts})

@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelbench_plus.plugins import Described, Plugin, Registry, with_parts
+from labelbench_plus.plugins import with_parts
 from labelbench_plus.spec import VALIDATION, RunSpec
+from labelbench_plus.store.origins import origins
 from labelbench_plus.store.others_code import changed, code_of_run
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -56,15 +57,7 @@ def manifest(
     return {
         "run": spec.id,
         "identity": spec.identity,
-        "plugins": {
-            kind: plugin_origin(kind, plugin)
-            for kind, plugin in (
-                ("problems", spec.problem),
-                ("trainers", spec.trainer),
-                ("strategies", spec.strategy),
-            )
-        }
-        | ({"proxy": plugin_origin("trainers", spec.proxy)} if spec.proxy is not None else {}),
+        "plugins": origins(spec),
         "validation_labels": spec.validation_labels,
         **({"beside": spec.beside} if spec.beside.keys() - {VALIDATION} else {}),
         **({"selection": dict(selection)} if selection is not None else {}),
@@ -107,13 +100,6 @@ def check_others_code(begun: Mapping[str, Any], now: Mapping[str, Any], folder: 
             f"{folder}: begun with another content of {', '.join(different)}: its rounds would be of two methods under "
             "one name; put it back, or raise its plugin's `version` (or remove the folder) to begin anew"
         )
-
-
-def plugin_origin(kind: str, plugin: Plugin) -> str:
-    """Which package or file a plugin came from."""
-    if isinstance(plugin, Described):
-        return plugin.origin
-    return Registry.kinds[kind].entries()[plugin.name].origin
 
 
 @cache

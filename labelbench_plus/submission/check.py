@@ -14,6 +14,7 @@ from labelbench_plus.leaderboard.badges import BADGES_FILE, BadgesError, read_ba
 from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store.archive import ARCHIVE
+from labelbench_plus.store.origins import unpublished
 from labelbench_plus.strangers import Allowed
 from labelbench_plus.submission.arithmetic import check_run
 from labelbench_plus.submission.bundle import CURVES, SUBMISSION, TABLES, Bundle, read_bundle
@@ -186,14 +187,14 @@ def _undeclared(runs: Sequence[Mapping[str, Any]], submission: Submission) -> It
     if submission.differences:
         return
     for run in runs:
-        code, plugins = run["manifest"]["code"], run["manifest"]["plugins"]
+        code = run["manifest"]["code"]
         if code["dirty"] is not None or code["commit"] is None:
             what = "a run's code is no published commit, and no difference is declared"
             yield Finding(SUBMISSION, what, run["run"], "differences", "what was changed, in words", "nothing")
             return
-        if local := sorted(origin for origin in plugins.values() if origin.startswith("local")):
+        if own := unpublished(run["manifest"]):
             what = "a run used a plugin of its own, and no difference is declared"
-            yield Finding(SUBMISSION, what, run["run"], "differences", f"what {local[0]} is", "nothing")
+            yield Finding(SUBMISSION, what, run["run"], "differences", f"what {own[0]} is", "nothing")
             return
 
 

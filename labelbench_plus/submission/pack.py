@@ -12,11 +12,16 @@ from labelbench_plus.leaderboard.results import write_results
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.store import atomic
 from labelbench_plus.store.archive import write_archive
+from labelbench_plus.store.origins import unpublished
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.submission.bundle import SUBMISSION
 from labelbench_plus.submission.planned import departures, plan_of
 from labelbench_plus.submission.schema import Submission
 from labelbench_plus.suite import Suite
+
+
+class Undeclared(ValueError):
+    """What is packed differs from the benchmark as published, and does not say so."""
 
 
 def pack(
@@ -36,12 +41,16 @@ def pack(
     ------
     StoreError
         A run is not finished, or its files contradict each other.
+    Undeclared
+        A run used a plugin that nobody else can install, and no difference is declared.
     pydantic.ValidationError
         `contact` is no address, or something is empty.
     """
     stores = [RunStore(root, spec.id) for spec in runs]
     if unfinished := [str(spec) for spec, store in zip(runs, stores, strict=True) if not store.done]:
         raise StoreError(f"{len(unfinished)} of {len(runs)} runs are not finished, first {unfinished[0]}")
+    if not differences and (own := next(filter(None, (unpublished(store.manifest()) for store in stores)), None)):
+        raise Undeclared(f"nobody else can install {', '.join(own)}: say what it is, or publish it and run again")
     codes = {(code["commit"], code["dirty"]) for store in stores for code in [store.manifest()["code"]]}
     plan = plan_of(planned or suite, suite)
     submission = Submission.model_validate(

@@ -1,6 +1,7 @@
 """Packing: what is packed passes the check, and what cannot be packed says why."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -52,6 +53,20 @@ def test_what_cannot_be_packed_says_why(computed, tmp_path):
         done = CliRunner().invoke(app, command(computed, to, *more))
         assert done.exit_code == 2 and message in done.stderr, done.output
         assert not to.exists()
+
+
+def test_a_plugin_that_nobody_else_can_install_is_declared_or_not_packed(computed, tmp_path):
+    out = Path(shutil.copytree(computed / "out", tmp_path / "out"))
+    for file in out.glob("*/*/manifest.json"):
+        manifest = json.loads(file.read_text())
+        manifest["plugins"]["datasets digits"] = "theirs 2.1, from a folder"
+        file.write_text(json.dumps(manifest))
+    words = command(computed, tmp_path / "to", "--runs", str(out))
+    at = words.index("--difference")
+    done = CliRunner().invoke(app, words[:at] + words[at + 2 :])
+    assert done.exit_code == 2 and not (tmp_path / "to").exists()
+    assert "--difference: nobody else can install datasets digits (theirs 2.1, from a folder)" in done.stderr
+    assert CliRunner().invoke(app, words).exit_code == 0
 
 
 def test_the_published_schema_is_that_of_the_code_and_fits_what_is_packed(bundle):

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labelbench_plus.plugins import BUILT_IN
+
+PLUGINS = ("plugins",)
 FACTS = (
     ("code", ("code", "commit")),
     ("uncommitted changes", ("code", "dirty")),
@@ -18,7 +21,7 @@ FACTS = (
     ("threads", ("threads",)),
     ("determinism", ("determinism",)),
     ("data (hash)", ("identity", "data")),
-    ("plugins", ("plugins",)),
+    ("plugins", PLUGINS),
     ("settled on the machine", ("settled",)),
     ("isolation of choices", ("isolation", "in_words")),
 )
@@ -77,6 +80,9 @@ def _fact(manifest: Mapping[str, Any], at: Sequence[str]) -> str:
         value = value.get(key) if isinstance(value, Mapping) else None
     if value is None:
         return ""
+    if at == PLUGINS:
+        others = {what: origin for what, origin in value.items() if origin != BUILT_IN}
+        value = others or "all built in"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {part}" for key, part in sorted(value.items()))
     return value if isinstance(value, str) else json.dumps(value)
