@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,29 @@ class Decoding:
     temperature: Annotated[float, Ge(0)] = 0.0
     top_p: Annotated[float, Interval(gt=0, le=1)] = 1.0
     stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Body:
+    """How a proxy has low-rank changes of the policy learned beneath its head (`proxy_dpo`), by AdamW: linear warm-up,
+    then half a cosine down to zero. Part of a run's identity.
+
+    Attributes
+    ----------
+    steps: of `batch` judgements each; 0 leaves the policy's states as they are.
+    learning_rate: of the changes and of the head that is learned with them, at its highest.
+    rank, alpha, layers: as of `sft`.
+    """
+
+    tune: ClassVar[str] = "lora"
+    dropout: ClassVar[float] = 0.0
+    weight_decay: ClassVar[float] = 0.0
+    warmup: ClassVar[float] = 0.03
+    clip: ClassVar[float] = 1.0
+
+    steps: Annotated[int, Ge(0)] = 60
+    batch: Annotated[int, Ge(1)] = 8
+    learning_rate: Annotated[float, Gt(0)] = 5e-4
+    rank: Annotated[int, Ge(1)] = 8
+    alpha: Annotated[float, Gt(0)] = 16.0
+    layers: Annotated[int, Ge(1)] | None = None

@@ -73,10 +73,20 @@ def response_states(model: Any, prompts: Sequence[Sequence[int]], answers: Seque
     out = torch.empty(len(prompts), 3, int(model.config.hidden_size))
     rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
     for batch in by_length([len(row) for row in rows], BATCH_TOKENS):
-        ids = padded_right([rows[row] for row in batch]).to(model.device)
-        states = model.base_model(input_ids=ids).last_hidden_state.float()
-        for place, row in enumerate(batch.tolist()):
-            every = states[place, : len(rows[row])]
-            mine = every[len(prompts[row]) :]
-            out[row] = torch.stack([mine.mean(dim=0), mine[-1], every.mean(dim=0)])
+        some = batch.tolist()
+        out[some] = pooled_states(model, [rows[row] for row in some], [len(prompts[row]) for row in some]).cpu()
     return out
+
+
+def pooled_states(model: Any, rows: Sequence[Sequence[int]], first: Sequence[int]) -> Tensor:
+    """(n, 3, h) float32 of texts that are read together: last hidden states from the `first` token of each on, their
+    mean and the last one, and the mean of all. Gradients pass.
+    """
+    ids = padded_right(rows).to(model.device)
+    states = model.base_model(input_ids=ids).last_hidden_state.float()
+    found = []
+    for place, (row, start) in enumerate(zip(rows, first, strict=True)):
+        every = states[place, : len(row)]
+        mine = every[start:]
+        found.append(torch.stack([mine.mean(dim=0), mine[-1], every.mean(dim=0)]))
+    return torch.stack(found)

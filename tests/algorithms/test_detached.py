@@ -29,7 +29,7 @@ from labelbench_plus.algorithms import (
 
 ROOT = Path(algorithms.__file__).parent
 # Operations on pictures, which networks may be trained through, and losses that policies are trained by.
-OTHERS = {"image_operations.py", "preference_losses.py"}
+OTHERS = {"image_operations.py", "preference_losses.py", "reward_losses.py"}
 
 
 def public_primitives() -> list[tuple[str, ast.FunctionDef]]:

@@ -10,6 +10,7 @@ import torch
 
 from labelbench_plus.algorithms.preference_losses import pair_losses
 from labelbench_plus.algorithms.reward_heads import bradley_terry, ordinal, ridge
+from labelbench_plus.algorithms.reward_losses import reward_losses
 
 BETTER, WORSE = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.5, 1.0, 0.5])
 
@@ -122,3 +123,32 @@ def test_what_no_head_can_learn_from(change, what):
     given = {"features": np.ones((2, 1)), "said": np.array([0.0, 1.0]), "l2": 1.0, **change}
     with pytest.raises(ValueError, match=what):
         bradley_terry(given["features"], given["said"], given["l2"])
+
+
+def slow_reward(reward, said, loss, cuts):
+    chance = 1 / (1 + math.exp(-reward))
+    if loss == "bradley_terry":
+        return -said * math.log(chance) - (1 - said) * math.log(1 - chance)
+    if loss == "ridge":
+        return (said - reward) ** 2
+    below = [0.0, *(1 / (1 + math.exp(reward - cut)) for cut in cuts), 1.0]
+    return -math.log(below[int(said) + 1] - below[int(said)])
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [("bradley_terry", [0.0, 0.3, 1.0]), ("ridge", [0.5, -1.0, 2.0]), ("ordinal", [0.0, 1.0, 2.0])]
+)
+def test_losses_of_rewards_are_those_of_the_formulas(loss, said):
+    rewards, cuts = [0.4, -1.5, 2.0], [-0.5, 1.0]
+    expected = [slow_reward(r, s, loss, cuts) for r, s in zip(rewards, said, strict=True)]
+    found = reward_losses(torch.tensor(rewards), torch.tensor(said), loss, torch.tensor(cuts))
+    assert found.tolist() == pytest.approx(expected, rel=1e-5)
+    far = reward_losses(torch.tensor([60.0, -60.0, 0.0]), torch.tensor(said), loss, torch.tensor(cuts))
+    assert far.isfinite().all()
+
+
+def test_wrong_rewards_are_refused():
+    with pytest.raises(ValueError, match="of one length"):
+        reward_losses(torch.zeros(2), torch.zeros(3), "ridge")
+    with pytest.raises(ValueError, match="thresholds"):
+        reward_losses(torch.zeros(2), torch.zeros(2), "ordinal")

@@ -19,6 +19,7 @@ from labelbench_plus.language.policy import Policy, Reward
 from labelbench_plus.language.rewards import Implicit, as_state
 from labelbench_plus.language.scoring import log_probabilities, token_losses
 from labelbench_plus.language.trunk import Trunk
+from labelbench_plus.trainers.language._stages import Stage
 from labelbench_plus.trainers.language._tuning import Tuning
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
     from labelbench_plus.trainers._kept import Keeper
+
+
+POLICY = "policy"  # the stage in which the policy is tuned, where something was learned before
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,14 @@ class Pairs:
     ties: how many were dropped as nothing said which is better, or as both were the same.
     reward: what the tuned policy takes to be good; None for what DPO makes of it.
     notes: numbers about it.
+    came_to: what finding it came to, which is kept while the policy is tuned; None if it is found again at once.
     """
 
     pairs: Sequence[Pair]
     ties: int = 0
     reward: Reward | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
+    came_to: Mapping[str, Any] | None = None
 
 
 def of_judged(judged: Sequence[Judged]) -> Pairs:
@@ -103,7 +109,7 @@ def as_policy(model: LanguageModel, reward: Reward | None) -> Policy:
 
 def tuned(trainer: Any, data: PreferenceData, streams: Streams, keeper: Keeper) -> Policy:
     """The policy after all steps of a `PreferenceTrainer`, from where `keeper` left off."""
-    given = trainer.pairs(data, streams)
+    given = trainer.pairs(data, streams, keeper)
     notes = {"pairs": float(len(given.pairs)), "ties": float(given.ties), **given.notes}
     reward = given.reward or Implicit(trainer.beta)
     if not given.pairs or not trainer.steps:
@@ -111,7 +117,8 @@ def tuned(trainer: Any, data: PreferenceData, streams: Streams, keeper: Keeper) 
     batches = PairBatches(trainer, data, given.pairs)
     epochs = math.ceil(trainer.steps / math.ceil(len(given.pairs) / trainer.batch))
     steps = plan(batches.lengths, trainer.batch, epochs, streams.rng("data_order"))[: trainer.steps]
-    tuning = Tuning(trainer, data.base, data.template, streams, keeper, len(steps))
+    keeps = keeper if given.came_to is None else Stage(keeper, POLICY, given.came_to)
+    tuning = Tuning(trainer, data.base, data.template, streams, keeps, len(steps))
     last = max(1, len(steps) // 10)
     with tuning.going_on():
         while tuning.step < len(steps):
@@ -122,7 +129,11 @@ def tuned(trainer: Any, data: PreferenceData, streams: Streams, keeper: Keeper) 
             tuning.keep_if_due()
     read = sum(batches.lengths[row] for rows in steps for row in rows.tolist())
     tuning.notes.update(notes, steps=float(len(steps)), train_tokens=float(read))
-    return as_policy(tuning.done(reward=as_state(reward)), reward)
+    state = as_state(reward)
+    model = tuning.done(reward=state)
+    if keeps is not keeper:  # what is done is kept as a whole
+        keeper.keep({"learned": tuning.learned(), "notes": tuning.notes, "reward": state})
+    return as_policy(model, reward)
 
 
 class PairBatches:

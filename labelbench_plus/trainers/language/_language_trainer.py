@@ -95,5 +95,10 @@ class LanguageTrainer(Trainer):
         return load(folder)
 
     def _keeper(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> Keeper:
-        about = [KEPT_VERSION, describe(self), streams.seed, list(streams.key), data.digest()]
-        return Keeper(hashlib.sha256(json.dumps(about).encode()).hexdigest(), data.base.device, checkpoint)
+        return keeper_of(self, data, streams, checkpoint)
+
+
+def keeper_of(trainer: Trainer, data: Any, streams: Streams, checkpoint: Checkpoint) -> Keeper:
+    """The way of a fit to its checkpoint, whose data have a `digest` and a `base`."""
+    about = [KEPT_VERSION, describe(trainer), streams.seed, list(streams.key), data.digest()]
+    return Keeper(hashlib.sha256(json.dumps(about).encode()).hexdigest(), data.base.device, checkpoint)

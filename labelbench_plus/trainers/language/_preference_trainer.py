@@ -61,7 +61,7 @@ class PreferenceTrainer(LanguageTrainer):
         if self.loss == "kto" and self.at_once < 2 * self.batch:
             raise ValueError(f"loss 'kto' looks at all responses of a step: at_once must be at least {2 * self.batch}")
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
         """What to learn from, and the reward by which it was found."""
         raise NotImplementedError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,7 @@ from labelbench_plus.trainers._training import schedule
 
 if TYPE_CHECKING:
     from labelbench_plus.language.base import OpenBase
+    from labelbench_plus.language.options import Body
     from labelbench_plus.language.templates import Template
     from labelbench_plus.seeding import Streams
     from labelbench_plus.trainers.language._language_trainer import LanguageTrainer
@@ -41,6 +42,7 @@ class Tuning:
     base, template, streams: as of the fit.
     keeper: where it is kept.
     steps: that will be taken in all.
+    beside: what is learned with the model and is none of its weights, such as a head.
 
     Attributes
     ----------
@@ -51,18 +53,19 @@ class Tuning:
 
     def __init__(
         self,
-        trainer: LanguageTrainer,
+        trainer: LanguageTrainer | Body,
         base: OpenBase,
         template: Template,
         streams: Streams,
         keeper: Keeps,
         steps: int,
+        beside: Sequence[Tensor] = (),
     ) -> None:
         self.trainer, self.base, self.steps, self.step = trainer, base, steps, 0
         self.notes: dict[str, float] = {}
         self._keeper, self._noise = keeper, streams.rng("dropout")
         self._learned = _begun(trainer, base, streams)
-        self._parameters = _parameters(self._learned)
+        self._parameters = [*_parameters(self._learned), *beside]
         self.model = LanguageModel(base, template, self._learned, self.notes)
         self.optimizer = torch.optim.AdamW(
             self._parameters, lr=trainer.learning_rate, weight_decay=trainer.weight_decay, fused=True
@@ -144,7 +147,7 @@ class Tuning:
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.base.device)
 
 
-def _begun(trainer: LanguageTrainer, base: OpenBase, streams: Streams) -> Adapter | nn.Module:
+def _begun(trainer: LanguageTrainer | Body, base: OpenBase, streams: Streams) -> Adapter | nn.Module:
     if trainer.tune == "lora":
         generator = torch_generator(streams.rng("model_init"))
         return Adapter.drawn(base, trainer.rank, trainer.alpha, generator, trainer.layers)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
-from labelbench_plus.trainers import Trainer, trainers
+from labelbench_plus.language.options import Body
+from labelbench_plus.plugins import Since
+from labelbench_plus.trainers import Checkpoint, Trainer, trainers
+from labelbench_plus.trainers._kept import NoCheckpoint
+from labelbench_plus.trainers.language._language_trainer import keeper_of
 
 if TYPE_CHECKING:
     from labelbench_plus.language.policy import Policy
@@ -27,7 +31,7 @@ class BestOfK(Trainer):
     Parameters
     ----------
     k: responses that are drawn for each answer.
-    head, l2: of the proxy, see `proxy_dpo`.
+    head, l2, body: of the proxy, see `proxy_dpo`.
     """
 
     title = "Best of k by a proxy"
@@ -37,10 +41,23 @@ class BestOfK(Trainer):
     k: Annotated[int, Ge(1)] = 4
     head: Literal["auto", "bradley_terry", "ridge", "ordinal"] = "auto"
     l2: Annotated[float, Gt(0)] = 0.1
+    body: Annotated[Body | None, Since("0.1")] = None
 
     def fit(self, data: PreferenceData, streams: Streams, previous: Any | None) -> Policy:
-        from labelbench_plus.language.rewards import BestOf
-        from labelbench_plus.trainers.language._proxy import frozen
+        return self.fit_with_checkpoint(data, streams, previous, NoCheckpoint())
 
-        proxy = frozen(data, self.head, self.l2)
-        return BestOf(data.base, data.template, reward=proxy, k=self.k)
+    def fit_with_checkpoint(
+        self, data: PreferenceData, streams: Streams, previous: Any | None, checkpoint: Checkpoint
+    ) -> Policy:
+        from labelbench_plus.language.rewards import BestOf
+        from labelbench_plus.trainers.language._proxy import taught
+
+        keeper = keeper_of(self, data, streams, checkpoint)
+        found = taught(data, self.head, self.l2, self.body, streams, keeper)
+        return BestOf(
+            data.base,
+            data.template,
+            notes={} if found is None else found.notes,
+            reward=None if found is None else found.proxy,
+            k=self.k,
+        )

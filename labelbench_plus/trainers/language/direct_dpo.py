@@ -12,6 +12,7 @@ from labelbench_plus.trainers.language._preference_trainer import PreferenceTrai
 if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._dpo import Pairs
 
 
@@ -31,7 +32,7 @@ class DirectDpo(PreferenceTrainer):
         "Direct preference optimization: your language model is secretly a reward model",
     )
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
         from labelbench_plus.trainers.language._dpo import of_judged
 
         return of_judged(data.judged)

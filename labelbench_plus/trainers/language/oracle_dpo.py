@@ -11,6 +11,7 @@ from labelbench_plus.trainers.language._preference_trainer import PreferenceTrai
 if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._dpo import Pairs
 
 
@@ -29,7 +30,7 @@ class OracleDpo(PreferenceTrainer):
     def example(cls) -> None:  # the problem has to tell it everything
         return None
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
         import numpy as np
 
         from labelbench_plus.trainers.language._dpo import best_against_worst

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Gt
 
+from labelbench_plus.language.options import Body
+from labelbench_plus.plugins import Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
 from labelbench_plus.trainers.language._preference_trainer import PreferenceTrainer
@@ -14,6 +16,7 @@ from labelbench_plus.trainers.language._preference_trainer import PreferenceTrai
 if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._dpo import Pairs
 
 
@@ -26,11 +29,16 @@ class ProxyDpo(PreferenceTrainer):
     The proxy is a linear head on the policy's own states of a response: their mean and the last one. With nothing to
     learn from, the policy stays what it is.
 
+    Notes of a body beside those of others: `proxy_steps`, `proxy_tokens` read, and `proxy_loss`, the mean of its last
+    tenth of steps.
+
     Parameters
     ----------
     head: "bradley_terry" learns from which of two is better, of scores from all pairs of one prompt; "ridge" from
         scores; "ordinal" from their order (a cumulative logit). "auto" takes Bradley-Terry of pairs, ridge of scores.
     l2: weight of the head's squared norm, of features whose squared length is one on average.
+    body: how low-rank changes of the policy are learned beneath the head, for the proxy alone; null leaves the states
+        those of the frozen policy.
     """
 
     title = "Proxy reward, then DPO"
@@ -43,8 +51,9 @@ class ProxyDpo(PreferenceTrainer):
 
     head: Literal["auto", "bradley_terry", "ridge", "ordinal"] = "auto"
     l2: Annotated[float, Gt(0)] = 0.1
+    body: Annotated[Body | None, Since("0.1")] = None
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
-        from labelbench_plus.trainers.language._proxy import frozen, labelled_by
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
+        from labelbench_plus.trainers.language._proxy import labelled_by, taught
 
-        return labelled_by(data, frozen(data, self.head, self.l2))
+        return labelled_by(data, taught(data, self.head, self.l2, self.body, streams, keeper))

@@ -11,6 +11,7 @@ from labelbench_plus.trainers.language._preference_trainer import PreferenceTrai
 if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._dpo import Pairs
 
 
@@ -25,8 +26,14 @@ class SelfScore(PreferenceTrainer):
 
     title = "Own likelihood as reward"
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
-        from labelbench_plus.language.rewards import Likelihood
-        from labelbench_plus.trainers.language._proxy import labelled_by
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
+        from dataclasses import replace
 
-        return labelled_by(data, Likelihood())
+        from labelbench_plus.language.model import LanguageModel
+        from labelbench_plus.language.rewards import Likelihood
+        from labelbench_plus.trainers.language._proxy import best_and_worst
+
+        block, reward = data.candidates, Likelihood()
+        every = [block.single(row) for row in range(len(block.responses))]
+        scores = reward.rewards(LanguageModel(data.base, data.template), every).numpy()
+        return replace(best_and_worst(data, scores), reward=reward)

@@ -12,6 +12,7 @@ from labelbench_plus.trainers.language._preference_trainer import PreferenceTrai
 if TYPE_CHECKING:
     from labelbench_plus.language.preference_data import PreferenceData
     from labelbench_plus.seeding import Streams
+    from labelbench_plus.trainers._kept import Keeper
     from labelbench_plus.trainers.language._dpo import Pairs
 
 
@@ -31,7 +32,7 @@ class Spin(PreferenceTrainer):
         "Self-play fine-tuning converts weak language models to strong language models",
     )
 
-    def pairs(self, data: PreferenceData, streams: Streams) -> Pairs:
+    def pairs(self, data: PreferenceData, streams: Streams, keeper: Keeper) -> Pairs:
         from labelbench_plus.language.candidates import draw
         from labelbench_plus.language.model import LanguageModel
         from labelbench_plus.trainers.language._dpo import Pair, Pairs

@@ -22,7 +22,9 @@ from labelbench_plus.language.rewards import Implicit, Proxy
 from labelbench_plus.language.seed_policy import SeedPolicy
 from labelbench_plus.seeding import Streams
 from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers.language._body import _beside, _Loss, _texts
 from labelbench_plus.trainers.language._dpo import Pair, PairBatches, best_against_worst, of_judged
+from labelbench_plus.trainers.language._proxy import _fitted, _lesson
 from tests.language.tiny import PLAIN, tiny
 from tests.trainers.language.test_sft import Kept, same
 
@@ -110,14 +112,22 @@ def test_equal_scores_are_dropped_and_counted():
     assert [(pair.better, pair.worse) for pair in alike.pairs] == [("b", "a")] and alike.ties == 2
 
 
-WAYS = ["direct_dpo", "proxy_dpo", "spin"]
+BODY = {"steps": 3, "batch": 2, "rank": 2, "learning_rate": 0.01}
+WAYS = [
+    ("direct_dpo", {}, 3),
+    ("proxy_dpo", {}, 3),
+    ("spin", {}, 3),
+    ("proxy_dpo", {"body": BODY}, 3),  # in the middle of the body's training
+    ("proxy_dpo", {"body": BODY}, 6),  # in the middle of the policy's
+    ("proxy_dpo", {"body": {**BODY, "layers": 1}, "head": "ordinal"}, 2),
+]
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_a_killed_training_goes_on_to_the_same_bits(data, name):
-    trainer, streams = built(name), Streams(1).round(0)
+@pytest.mark.parametrize(("name", "fields", "lives"), WAYS)
+def test_a_killed_training_goes_on_to_the_same_bits(data, name, fields, lives):
+    trainer, streams = built(name, **fields), Streams(1).round(0)
     whole = trainer.fit(data, streams, None)
-    kept = Kept(lives=3)
+    kept = Kept(lives=lives)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit_with_checkpoint(data, streams, None, kept)
     kept.lives = 10**9
@@ -176,10 +186,69 @@ def test_proxies_of_pairs(data):
         built("proxy_dpo", head="ridge").fit(paired, Streams(0), None)
 
 
+@pytest.mark.parametrize(("wants", "head"), [("pair", "auto"), ("score", "ridge"), ("score", "ordinal")])
+def test_a_body_that_takes_no_step_is_the_frozen_one(data, wants, head):
+    given = data if wants == "score" else dataclasses.replace(data, wants="pair", bought=PAIRED)
+    frozen = built("best_of_k", head=head).fit(given, Streams(0), None)
+    unmoved = built("best_of_k", head=head, body={"steps": 0}).fit(given, Streams(0), None)
+    asked = [each.asked for each in given.bought]
+    assert torch.allclose(unmoved.predictions(asked), frozen.predictions(asked), atol=1e-4)
+    assert unmoved.reward.body is not None and unmoved.notes["proxy_steps"] == 0
+
+
+@pytest.mark.parametrize("head", ["bradley_terry", "ridge", "ordinal"])
+def test_a_body_learns_and_is_the_proxys_alone(data, head, tmp_path):
+    def fitted(**body):
+        return built("proxy_dpo", head=head, l2=0.5, steps=0, body={**BODY, "batch": 8, "learning_rate": 1e-3, **body})
+
+    begun, trainer = fitted(steps=1).fit(data, Streams(0), None), fitted(steps=12)
+    moved = trainer.fit(data, Streams(0), None)
+    assert moved.notes["proxy_loss"] < 0.7 * begun.notes["proxy_loss"]
+    asked = [each.asked for each in JUDGED]
+    found = moved.predictions(asked)
+    assert found[0] > found[5] and found[6] > found[7]  # of one prompt each
+    frozen = built("proxy_dpo", head=head, steps=0).fit(data, Streams(0), None)
+    assert not torch.allclose(moved.embeddings(asked), frozen.embeddings(asked), atol=1e-3)
+    assert moved.reference_kl(PROMPTS, ["x"] * 5) == 0 and moved.learned is None
+    trainer.save_model(moved, tmp_path)
+    assert torch.allclose(trainer.load_model(tmp_path).predictions(asked), found, atol=1e-5)
+
+
+@pytest.mark.parametrize(("wants", "head"), [("pair", "bradley_terry"), ("score", "ridge"), ("score", "ordinal")])
+def test_gradients_of_a_body_are_those_of_differences(data, wants, head):
+    lesson = _lesson(PAIRED if wants == "pair" else JUDGED, head)
+    model, base = LanguageModel(data.base, PLAIN), data.base
+    every = data.candidates.states[:, :2].reshape(15, -1).astype(np.float64)
+    start = _fitted(model, lesson, every, 0.5)
+    texts = _texts(data, lesson.judged)
+    beside = [torch.tensor(start.weights, dtype=torch.float32), *_beside(lesson, torch.device("cpu"))]
+    loss = _Loss(lesson, start, texts, 2 if wants == "pair" else 1, beside, None)
+    adapter = Adapter.drawn(base, 2, 4.0, torch.Generator().manual_seed(0))
+    learned = [next(iter(adapter.weights.values()))[1], *beside]
+    for tensor in learned:
+        tensor.requires_grad_()
+
+    def value():
+        with base.computing(), adapter.worn(base) as worn:
+            return loss.of(worn, list(range(len(lesson.judged)))).mean()
+
+    value().backward()
+    generator = torch.Generator().manual_seed(1)
+    for tensor in learned:
+        direction = torch.randn(tensor.shape, generator=generator)
+        with torch.no_grad():
+            tensor += 1e-2 * direction
+            up = float(value())
+            tensor -= 2e-2 * direction
+            down = float(value())
+            tensor += 1e-2 * direction
+        assert (up - down) / 2e-2 == pytest.approx(float((tensor.grad * direction).sum()), rel=0.02, abs=2e-4)
+
+
 def test_nothing_judged_leaves_the_policy_as_it_is(data):
     nothing = dataclasses.replace(data, bought=())
-    for name in ("direct_dpo", "proxy_dpo", "best_of_k"):
-        model = built(name).fit(nothing, Streams(0), None)
+    for name, fields in (("direct_dpo", {}), ("proxy_dpo", {}), ("best_of_k", {}), ("proxy_dpo", {"body": BODY})):
+        model = built(name, **fields).fit(nothing, Streams(0), None)
         assert model.reference_kl(PROMPTS, ["x"] * 5) == 0
         assert not model.predictions([each.asked for each in JUDGED]).any()
 
