@@ -25,7 +25,7 @@ def max_herding(
     This is facility location with a Gaussian similarity, and nothing else: the coverage of the paper is its
     objective over N, the greedy step the same, and so are the picks for the same γ. It has its own name because
     that is what the method is known by, and its own default: a fixed bandwidth, where `facility_location` takes the
-    mean squared distance of the pool. With a top-hat in place of the Gaussian it would be `prob_cover`.
+    mean squared distance of the pool. With a top-hat in place of the Gaussian it would be `probcover`.
 
     Parameters
     ----------

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from labelbench_plus.commands.common import stop
+from labelbench_plus.scaffold.kinds import Kind, License, Task
 from labelbench_plus.shown import say
 
 
 def new(
     kind: Annotated[
-        Literal[
-            "strategy",
-            "trainer",
-            "problem",
-            "dataset",
-            "metric",
-            "condition",
-            "network",
-            "augmentation",
-            "combiner",
-            "synthesiser",
-            "annotator",
-        ],
+        Kind,
         typer.Argument(help="What to begin"),
     ],
     name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],
     package: Annotated[bool, typer.Option("--package", help="A package of its own, ready to publish")] = False,
-    task: Annotated[Literal["classification", "regression"], typer.Option(help="Of a problem")] = "classification",
+    task: Annotated[Task, typer.Option(help="Of a problem")] = "classification",
     family: Annotated[str | None, typer.Option(help="In a checkout: the folder of the kind to put the file in")] = None,
     into: Annotated[Path, typer.Option(help="Where to write")] = Path(),
-    license_name: Annotated[
-        Literal["MIT", "BSD-3-Clause", "none"], typer.Option("--license", help="Of the package")
-    ] = "MIT",
+    license_name: Annotated[License, typer.Option("--license", help="Of the package")] = "MIT",
     author: Annotated[str, typer.Option(help="Whose copyright the package's licence names")] = "the authors",
 ) -> None:
     """Write a working plugin to change: one file, or with --package a project that passes its own tests.

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbench_plus.content import hash_file
-from labelbench_plus.models.weights import library
+from labelbench_plus.models.weights import lent_generator, library
+
+if TYPE_CHECKING:
+    import torch
 
 SMALL_FILES = ("*.json", "*.txt", "*.model", "*_Pooling/*.json")
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
@@ -93,6 +96,35 @@ class ModelFiles:
                 return files
         wanted = " or ".join(WEIGHT_FILES)
         raise FileNotFoundError(f"transformers: there are no weights in {path} ({wanted}). {self.ways}")
+
+    def whole(self, auto: Any, dtype: torch.dtype, unread: str = "") -> Any:
+        """The model, with every tensor from the files.
+
+        Parameters
+        ----------
+        auto: the class of transformers that knows the model's architecture, such as `AutoModelForCausalLM`.
+        unread: part of the names of tensors that nothing here reads; those may be missing.
+
+        Raises
+        ------
+        ValueError
+            The files cannot be read, or lack tensors of such a model.
+        """
+        path = self.path()
+        self.weight_files()
+        with lent_generator(), no_progress_bar():
+            try:
+                model, account = auto.from_pretrained(
+                    path, local_files_only=True, output_loading_info=True, dtype=dtype
+                )
+            except Exception as error:  # reading a damaged file can raise anything
+                raise ValueError(f"transformers: the model in {path} cannot be loaded: {error}") from error
+        missing = [name for name in account["missing_keys"] if not unread or unread not in name]
+        if missing := [*missing, *map(str, account["mismatched_keys"])]:
+            raise ValueError(
+                f"transformers: the weights in {path} lack {len(missing)} of the model's tensors, such as {missing[0]}"
+            )
+        return model
 
     def tokenizer(self) -> Any:
         path = self.path()

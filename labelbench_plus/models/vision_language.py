@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelbench_plus.models.model_files import SMALL_FILES, ModelFiles, no_progress_bar
-from labelbench_plus.models.weights import lent_generator, library
+from labelbench_plus.models.model_files import SMALL_FILES, ModelFiles
+from labelbench_plus.models.weights import library
 
 if TYPE_CHECKING:
     import torch
@@ -36,20 +36,7 @@ class VisionLanguageModel(ModelFiles):
             As of `path`, or transformers is not installed.
         """
         transformers = library("transformers", "transformers")
-        path = self.path()
-        self.weight_files()
-        with lent_generator(), no_progress_bar():
-            try:
-                model, account = transformers.AutoModelForImageTextToText.from_pretrained(
-                    path, local_files_only=True, output_loading_info=True, dtype=dtype
-                )
-            except Exception as error:  # reading a damaged file can raise anything
-                raise ValueError(f"transformers: the model in {path} cannot be loaded: {error}") from error
-        if missing := [str(name) for name in (*account["missing_keys"], *account["mismatched_keys"])]:
-            raise ValueError(
-                f"transformers: the weights in {path} lack {len(missing)} of the model's tensors, such as {missing[0]}"
-            )
-        return model.to(device).eval()
+        return self.whole(transformers.AutoModelForImageTextToText, dtype).to(device).eval()
 
     def processor(self) -> Any:
         """What makes a model's inputs of texts and pictures.

@@ -8,30 +8,14 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from labelbench_plus import __version__
 from labelbench_plus.faults import did_you_mean
 from labelbench_plus.plugins import registry
+from labelbench_plus.scaffold.kinds import PLURAL, Kind, License, Task
 
-Kind = Literal[
-    "strategy",
-    "trainer",
-    "problem",
-    "dataset",
-    "metric",
-    "condition",
-    "network",
-    "augmentation",
-    "combiner",
-    "synthesiser",
-    "annotator",
-]
-License = Literal["MIT", "BSD-3-Clause", "none"]
-Task = Literal["classification", "regression"]
-PLURAL: dict[Kind, str] = {kind: "strategies" if kind == "strategy" else f"{kind}s" for kind in get_args(Kind)}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -18,7 +18,7 @@ from labelbench_plus.algorithms.blocks.similarity import Cosine, Rbf
 from labelbench_plus.algorithms.facility_location import FacilityLocation, SparseFacilityLocation, facility_location
 from labelbench_plus.algorithms.graph_cut import GraphCut
 from labelbench_plus.algorithms.log_det import LogDet
-from labelbench_plus.algorithms.prob_cover import Coverage
+from labelbench_plus.algorithms.probcover import Coverage
 
 OBJECTIVES: dict[str, Callable[[Tensor], Objective]] = {
     "facility location": lambda x: FacilityLocation(x, similarity=Rbf(gamma=2.0)),

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
 from labelbench_plus.plugins import load_plugin_file, registry
-from labelbench_plus.scaffold.create import PLURAL, Kind, ScaffoldError, in_the_demo, new_file, new_package
+from labelbench_plus.scaffold.create import ScaffoldError, in_the_demo, new_file, new_package
+from labelbench_plus.scaffold.kinds import PLURAL, Kind
 from labelbench_plus.suite import load_suite
 from labelbench_plus.testing.kit import check_plugin
 
@@ -80,8 +81,8 @@ def test_packages_install_and_pass_their_tests_in_a_fresh_environment(tmp_path):
         [python, "-c", "from labelbench_plus.cli import main; main()", "list", "strategies"],
         capture_output=True, text=True, check=True, env=clean, cwd=tmp_path,
     )  # fmt: skip
-    assert ["brand_new_strategy", "from", "brand-new-strategy", "0.1.0"] in [
-        line.split() for line in listed.stdout.splitlines()
+    assert "brand_new_strategy from brand-new-strategy 0.1.0, from a folder" in [
+        " ".join(line.split()) for line in listed.stdout.splitlines()
     ]
     tests = [str(package / "tests" / "test_conformance.py") for package in packages]
     tested = subprocess.run(

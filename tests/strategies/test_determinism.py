@@ -75,7 +75,7 @@ def chunked() -> dict[str, dict[str, Any]]:
 
 
 def test_the_primitives_with_chunks_are_found() -> None:
-    assert set(chunked()) >= {"d_optimal", "margin", "LogDet.__init__", "prob_cover", "k_means"}
+    assert set(chunked()) >= {"d_optimal", "margin", "LogDet.__init__", "probcover", "k_means"}
 
 
 @pytest.mark.parametrize("name", pool_strategies())

@@ -41,7 +41,7 @@ class ProbCover(PoolStrategy):
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         import torch
 
-        from labelbench_plus.algorithms.prob_cover import Coverage, prob_cover, purity_delta
+        from labelbench_plus.algorithms.probcover import Coverage, probcover, purity_delta
 
         features, centers = view.features, view.labelled_features
         pool = torch.cat([features, centers])
@@ -54,7 +54,7 @@ class ProbCover(PoolStrategy):
         chosen = pick_or_buy(
             view,
             n,
-            lambda: prob_cover(features, n, delta or 1.0, centers=centers),
+            lambda: probcover(features, n, delta or 1.0, centers=centers),
             lambda: Coverage(features, delta or 1.0, centers=centers),
         )
         return view.candidates[chosen]

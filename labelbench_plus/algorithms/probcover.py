@@ -29,7 +29,7 @@ _SAMPLE = 256
 
 
 @detached
-def prob_cover(
+def probcover(
     features: Tensor,
     n: int,
     delta: float,
@@ -79,7 +79,7 @@ def prob_cover(
 
 
 class Coverage:
-    """The objective of `prob_cover`, for `lazy_greedy` and `knapsack_greedy`. At least one row."""
+    """The objective of `probcover`, for `lazy_greedy` and `knapsack_greedy`. At least one row."""
 
     tight = True
     block = 1

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.speed.case import Case, SpeedSetting
-from labelbench_plus.algorithms.prob_cover import prob_cover
+from labelbench_plus.algorithms.probcover import probcover
 
 DELTA = 0.5  # a ball holds the rows of about one sub-cluster
 
@@ -43,7 +43,7 @@ def covered_share(setting: SpeedSetting, picks: np.ndarray) -> float:
 
 
 CASE = Case(
-    ours=lambda s: prob_cover(s.pool.features, s.batch, DELTA, centers=s.pool.labelled),
+    ours=lambda s: probcover(s.pool.features, s.batch, DELTA, centers=s.pool.labelled),
     textbook=textbook,
     quality=covered_share,
     quality_name="share of the pool covered (more is better)",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.lazy_greedy import lazy_greedy
 from labelbench_plus.algorithms.k_means import k_means
-from labelbench_plus.algorithms.prob_cover import Coverage, prob_cover, purity_delta
+from labelbench_plus.algorithms.probcover import Coverage, probcover, purity_delta
 
 
 def within(a: Tensor, b: Tensor, delta: float) -> Tensor:
@@ -50,7 +50,7 @@ def test_small_integers_with_rows_right_on_the_sphere(
     x = torch.randint(0, 4, (rows, d), generator=generator).to(dtype)
     centers = torch.randint(0, 4, (labelled, d), generator=generator).to(dtype) if labelled else None
     n = int(torch.randint(rows + 1, (1,), generator=generator))
-    got = prob_cover(x, n, delta, centers=centers, chunk_bytes=1000)
+    got = probcover(x, n, delta, centers=centers, chunk_bytes=1000)
     assert got.dtype == torch.int64
     assert got.tolist() == textbook(x, n, delta, centers)
 
@@ -63,7 +63,7 @@ def test_every_row_belongs_to_the_graph(rank: int) -> None:
     squared = (x[0].double() - x.double()).square().sum(dim=1)
     delta = float(squared.kthvalue(30).values) ** 0.5
     centers = x[:4] + 0.01
-    got = prob_cover(x, 120, delta, centers=centers).tolist()
+    got = probcover(x, 120, delta, centers=centers).tolist()
     assert got == textbook(x, 120, delta, centers)
     assert 2060 in got
 
@@ -80,24 +80,24 @@ def test_covered_rows_are_told_and_a_reset_starts_anew() -> None:
 def test_a_graph_that_is_too_large_is_refused_in_numbers() -> None:
     x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
     with pytest.raises(MemoryError, match=r"delta=100 has about 2.5e\+05 edges, .* smaller delta"):
-        prob_cover(x, 1, 100.0, graph_bytes=10**5)
-    assert len(prob_cover(x, 1, 100.0, graph_bytes=25 * 10**5)) == 1
+        probcover(x, 1, 100.0, graph_bytes=10**5)
+    assert len(probcover(x, 1, 100.0, graph_bytes=25 * 10**5)) == 1
 
 
 def test_edges() -> None:
     x = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
-    assert prob_cover(x, 0, 1.0).tolist() == []
-    assert prob_cover(x[:0], 0, 1.0).tolist() == []
-    assert prob_cover(x[:1], 1, 1.0).tolist() == [0]
-    assert prob_cover(torch.ones(4, 2), 4, 1.0).tolist() == [0, 1, 2, 3]
-    assert prob_cover(x, 10, 1e-9).tolist() == list(range(10))
+    assert probcover(x, 0, 1.0).tolist() == []
+    assert probcover(x[:0], 0, 1.0).tolist() == []
+    assert probcover(x[:1], 1, 1.0).tolist() == [0]
+    assert probcover(torch.ones(4, 2), 4, 1.0).tolist() == [0, 1, 2, 3]
+    assert probcover(x, 10, 1e-9).tolist() == list(range(10))
     for delta in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="delta"):
-            prob_cover(x, 1, delta)
+            probcover(x, 1, delta)
     with pytest.raises(ValueError, match="row 0"):
-        prob_cover(torch.full((2, 2), torch.nan), 1, 1.0)
+        probcover(torch.full((2, 2), torch.nan), 1, 1.0)
     with pytest.raises(ValueError, match="11 of 10"):
-        prob_cover(x, 11, 1.0)
+        probcover(x, 11, 1.0)
 
 
 @pytest.mark.parametrize("purity", [1.0, 0.95, 0.8, 0.01])
@@ -128,15 +128,15 @@ def test_purity_of_separate_clusters_is_their_gap() -> None:
 
 def test_memory_stays_far_below_all_pairs(peak_bytes: Callable[[str, str], int]) -> None:
     setup = """
-from labelbench_plus.algorithms.prob_cover import prob_cover
+from labelbench_plus.algorithms.probcover import probcover
 x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
-prob_cover(x[:500], 5, 1.0)
+probcover(x[:500], 5, 1.0)
 """
-    assert peak_bytes(setup, "prob_cover(x, 5, 1.0, chunk_bytes=2**22)") < 120e6  # all pairs: 256 MB
+    assert peak_bytes(setup, "probcover(x, 5, 1.0, chunk_bytes=2**22)") < 120e6  # all pairs: 256 MB
 
 
 def test_balls_that_hold_one_row_each_are_told(caplog):
     x = torch.arange(6.0)[:, None]
-    assert prob_cover(x, 2, 0.5).tolist() == [0, 1] and "rows are picked in their order" in caplog.text
+    assert probcover(x, 2, 0.5).tolist() == [0, 1] and "rows are picked in their order" in caplog.text
     caplog.clear()
-    assert prob_cover(x, 2, 1.5).tolist() == [1, 4] and not caplog.messages
+    assert probcover(x, 2, 1.5).tolist() == [1, 4] and not caplog.messages
