@@ -123,6 +123,7 @@ setup(
             "playwright>=1.50",
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "red-trivia==1.1.1",
             "ruff>=0.14",
             "scikit-activeml>=1.0",
             "scikit-posthocs>=0.11",

@@ -1,5 +1,6 @@
 import json
 import sys
+from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -99,9 +100,19 @@ def test_trivia_is_found_without_being_imported(tmp_path, monkeypatch):
     lists.mkdir(parents=True)
     (tmp_path / "redbot" / "__init__.py").write_text("raise RuntimeError('imported')")
     (lists / "one.yaml").write_text("\n".join(f"Q {row}?:\n- a" for row in range(12)))
+    monkeypatch.delitem(sys.modules, "redbot", raising=False)  # Python starts with it where red-trivia is installed
     monkeypatch.syspath_prepend(str(tmp_path))
     assert len(build(name="trivia").load().pool) == 8
     assert "redbot" not in sys.modules
+
+
+@pytest.mark.skipif(find_spec("redbot") is None, reason="needs the package red-trivia (extra trivia)")
+def test_the_package_has_so_many_questions():
+    source = build(name="trivia", longest=25)
+    assert len(list(build(name="trivia").questions())) == 8514 and "redbot.ext.trivia" not in sys.modules
+    data = source.load()
+    assert len(data.tasks) == 28 and max(map(len, data.pool_answers)) <= 25
+    assert source.accepted(data.pool[0].said) == (data.pool_answers[0],)
 
 
 @pytest.mark.parametrize("name", ["trivia", "reasoning"])
