@@ -159,6 +159,12 @@ def learned_of(base: OpenBase, state: Mapping[str, Tensor], lora: tuple[int, flo
     return model
 
 
+def state_of(learned: Adapter | nn.Module) -> dict[str, Tensor]:
+    """The state of what was learned, as `learned_of` takes it."""
+    state = learned.state() if isinstance(learned, Adapter) else learned.state_dict()
+    return {name: value.detach() for name, value in state.items()}
+
+
 def own_copy(base: OpenBase) -> Any:
     """The base's model with weights of its own in float32, as they are before training."""
     return copy.deepcopy(base.model).float()

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.language.decoding import Decoding
 from labelbench_plus.language.matching import normalised
 from labelbench_plus.language.model import LanguageModel
-from labelbench_plus.language.similarity import relevance
-from labelbench_plus.language.synthetic import Fate, Synthetic
+from labelbench_plus.language.similarity import near_copies, novelty, relevance
+from labelbench_plus.language.synthetic import Fate, Synthesis, Synthetic
 from labelbench_plus.language.templates import Format
 from labelbench_plus.language.writers import Writer
 from labelbench_plus.seeding import Streams
@@ -80,6 +81,22 @@ def write(
     return rows
 
 
+def without_near_copies(rows: Sequence[Synthetic], shown: Collection[str]) -> list[Synthetic]:
+    """The same rows, where kept ones that almost say what was shown, or what an earlier prompt says, are a `near copy`.
+
+    Parameters
+    ----------
+    shown: prompts that the model was shown, as in `write`. Almost the same: see `similarity.near_copies`.
+    """
+    places = [place for place, row in enumerate(rows) if row.parsed]
+    near = near_copies([rows[place].prompt for place in places], shown)
+    found = {place for place, same in zip(places, near.tolist(), strict=True) if same}
+    return [
+        replace(row, fate="near copy") if place in found and row.fate == "kept" else row
+        for place, row in enumerate(rows)
+    ]
+
+
 def middle_half(
     rows: Sequence[Synthetic], base: LanguageModel, pool: Sequence[Conversation], streams: Streams
 ) -> list[Synthetic]:
@@ -90,13 +107,41 @@ def middle_half(
     kept = [row.prompt for row in rows if row.fate == "kept"]
     if not kept or not pool:
         return list(rows)
-    chosen = streams.rng("targets").permutation(len(pool))[:TARGETS].tolist()
-    targets = base.hidden([pool[place] for place in chosen])
-    mean = targets.mean(dim=0)
-    found = relevance(base.hidden(kept) - mean, targets - mean).double()
+    targets, mean = _targets(base, pool, streams)
+    found = relevance(base.hidden(kept) - mean, targets).double()
     lowest, highest = torch.quantile(found, torch.tensor(MIDDLE, dtype=torch.float64)).tolist()
     within = iter(lowest <= value <= highest for value in found.tolist())
     return [row if row.fate != "kept" or next(within) else replace(row, fate="outside") for row in rows]
+
+
+def worth(written: Synthesis, base: LanguageModel, pool: Sequence[Conversation], streams: Streams) -> float:
+    """What was written is worth, by no label: the mean of relevance × novelty over all prompts, 0 for those not kept.
+
+    Relevance is to prompts of the pool, novelty from what the model was shown, both by the base's states as in
+    `middle_half`. Copies are not new, and babble is not relevant. The rule is ours.
+
+    Raises
+    ------
+    ValueError
+        The pool has no prompts.
+    """
+    if not pool:
+        raise ValueError("what was written is compared with prompts of the pool, which has none")
+    kept = [row.prompt for row in written.rows if row.fate == "kept"]
+    if not kept:
+        return 0.0
+    targets, mean = _targets(base, pool, streams)
+    states = base.hidden(kept) - mean
+    found = relevance(states, targets).double() * novelty(states, base.hidden(written.shown) - mean).double()
+    return float(found.sum()) / len(written.rows)
+
+
+def _targets(base: LanguageModel, pool: Sequence[Conversation], streams: Streams) -> tuple[Tensor, Tensor]:
+    """(m, h) states of at most `TARGETS` prompts of the pool, shifted by their mean (h,), and that mean."""
+    chosen = streams.rng("targets").permutation(len(pool))[:TARGETS].tolist()
+    states = base.hidden([pool[place] for place in chosen])
+    mean = states.mean(dim=0)
+    return states - mean, mean
 
 
 def _prompts(
@@ -116,15 +161,15 @@ def _prompts(
 def _fate(form: Format, text: str, done: bool, sampling: Sampling, seen: set[str]) -> Fate:
     if not done:
         return "cut off"
-    if not normalised(text):
+    if not (same := normalised(text)):
         return "blank"
-    if (same := normalised(text)) in seen:
-        return "copy"
-    seen.add(same)
     try:  # tokens of the whole need not be those it was written in
         form.prompt(text)
     except ValueError:
         return "cut off"
+    if same in seen:
+        return "copy"
+    seen.add(same)
     return "kept"
 
 

@@ -8,10 +8,11 @@ from typing import Literal
 
 from labelbench_plus.inputs.conversations import Demonstration
 
-Fate = Literal["kept", "cut off", "blank", "copy", "unanswered", "inconsistent", "outside"]
+Fate = Literal["kept", "cut off", "blank", "copy", "unanswered", "inconsistent", "near copy", "outside"]
 """kept: somebody is taught on it. cut off: the prompt did not come to its end. blank: it says nothing. copy: it says
 what a demonstration says, or an earlier one. unanswered: its answer was cut off or is blank. inconsistent: another
-answer says something else. outside: it is not among the middle half by similarity."""
+answer says something else. near copy: it almost says what a demonstration says, or an earlier one. outside: it is not
+among the middle half by similarity."""
 
 
 COLUMNS = ("prompt", "answer", "fate")

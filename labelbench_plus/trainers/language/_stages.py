@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelbench_plus.trainers._kept import Keeper
+    from labelbench_plus.trainers.language._tuning import Keeps
 
 
 class Stage:
@@ -17,7 +17,7 @@ class Stage:
     came_to: what the stages before came to; kept beside the stage's own state.
     """
 
-    def __init__(self, keeper: Keeper, name: str, came_to: Mapping[str, Any]) -> None:
+    def __init__(self, keeper: Keeps, name: str, came_to: Mapping[str, Any]) -> None:
         self._keeper, self._name, self._came_to = keeper, name, came_to
 
     def due(self) -> bool:
@@ -34,7 +34,7 @@ class Stage:
         return found
 
 
-def reached(keeper: Keeper) -> tuple[str, dict[str, Any]]:
+def reached(keeper: Keeps) -> tuple[str, dict[str, Any]]:
     """The stage in which a fit was left off, and what those before came to; none of both if it was not begun."""
     state = keeper.kept() or {}
     return state.get("stage", ""), state.get("came_to", {})

@@ -10,7 +10,7 @@ import torch
 import torch._dynamo  # torch's optimizers import it at their first step: seconds that would be booked as training
 from torch import Tensor, nn
 
-from labelbench_plus.language.adapters import Adapter, own_copy
+from labelbench_plus.language.adapters import Adapter, own_copy, state_of
 from labelbench_plus.language.model import LanguageModel
 from labelbench_plus.seeding import torch_generator
 from labelbench_plus.trainers._training import schedule
@@ -121,7 +121,7 @@ class Tuning:
 
     def learned(self) -> dict[str, Tensor]:
         """The state of what was learned, as `language.adapters.learned_of` takes it."""
-        return _state(self._learned)
+        return state_of(self._learned)
 
     @contextmanager
     def _computing(self) -> Iterator[Any]:
@@ -156,8 +156,3 @@ def _begun(trainer: LanguageTrainer | Body, base: OpenBase, streams: Streams) ->
 
 def _parameters(learned: Adapter | nn.Module) -> list[Tensor]:
     return learned.parameters() if isinstance(learned, Adapter) else list(learned.parameters())
-
-
-def _state(learned: Adapter | nn.Module) -> dict[str, Tensor]:
-    state = learned.state() if isinstance(learned, Adapter) else learned.state_dict()
-    return {name: value.detach() for name, value in state.items()}

@@ -10,11 +10,12 @@ import torch
 
 from labelbench_plus.budget import Ledger, Purchase
 from labelbench_plus.inputs.conversations import Demonstration
-from labelbench_plus.language import synthesis
+from labelbench_plus.language import similarity, synthesis
 from labelbench_plus.language.data import InstructionData
 from labelbench_plus.language.examples import examples, plan, plan_of
 from labelbench_plus.language.matching import normalised
 from labelbench_plus.language.model import LanguageModel
+from labelbench_plus.language.similarity import near_copies
 from labelbench_plus.language.templates import Format, Template
 from labelbench_plus.plugins import describe, registry
 from labelbench_plus.problems import Place
@@ -28,6 +29,7 @@ from tests.trainers.language.test_sft import Kept, same, sft
 
 WORDS = ("ba", "be", "bi", "bo", "bu", "by")
 DEMONSTRATIONS = tuple(Demonstration(f"{word}?", word[::-1]) for word in WORDS)
+WORDS_ASKED = tuple(each.prompt for each in DEMONSTRATIONS)
 DATA = InstructionData(tiny(), PLAIN, DEMONSTRATIONS, (), [f"{one}{other}?" for one in WORDS for other in WORDS])
 FULL = {"name": "nomad", "tune": "full", "batch": 3, "learning_rate": 0.01}
 SIZES = {"generator_steps": 60, "synthetic": 24, "prompt_tokens": 24, "answer_tokens": 6, "student_steps": 8}
@@ -65,6 +67,30 @@ def test_without_synthetic_data_the_student_is_that_of_sft():
     mine = nomad(synthetic=0, student_steps=6, tune="lora", rank=2).fit(DATA, STREAMS, None)
     theirs = sft(epochs=3, batch=3, learning_rate=0.01).fit(DATA, STREAMS, None)
     assert same(mine, theirs) and mine.notes["loss"] == theirs.notes["loss"] and mine.synthesis is None
+
+
+def test_students_take_the_steps_of_sft_or_see_all_as_often():
+    """Whatever was bought: as many steps as `sft` in as many epochs, or as many passes over all it learns from."""
+    for bought in (DEMONSTRATIONS, DEMONSTRATIONS[:4]):
+        data = dataclasses.replace(DATA, bought=bought)
+        theirs = sft(epochs=2, batch=3, learning_rate=0.01).fit(data, STREAMS, None)
+        fields = {"student_steps": None, "student_epochs": 2, "rank": 2}
+        alone = nomad(synthetic=0, tune="lora", **fields).fit(data, STREAMS, None)
+        assert same(alone, theirs) and alone.notes["steps"] == theirs.notes["steps"] == 4
+        equal, passes = (nomad(epochs_over=over, **fields).fit(data, STREAMS, None).notes for over in ("bought", "all"))
+        assert equal["kept"] == passes["kept"] > 0
+        assert equal["steps"] == 4 and passes["steps"] == 2 * -(-(len(bought) + passes["kept"]) // 3)
+
+
+def test_how_long_a_student_learns_is_said_once():
+    assert {"student_epochs", "epochs_over"}.isdisjoint(describe(nomad()))
+    for wrong, why in (
+        ({"student_epochs": 2}, "beside student_steps: null; got 8 and 2"),
+        ({"student_steps": None}, "got None and None"),
+        ({"epochs_over": "all"}, "of which there are none"),
+    ):
+        with pytest.raises(Exception, match=why):
+            nomad(**wrong)
 
 
 def test_the_masked_generator_differs_in_nothing_but_the_mask():
@@ -178,6 +204,34 @@ def test_filters_see_no_prompt_that_models_are_scored_on(tmp_path):
     one, other = found
     assert one.synthesis == other.synthesis and one.notes == other.notes and same(one, other)
     assert {"kept", "outside"} <= {row.fate for row in one.synthesis.rows}
+
+
+def test_near_copies_are_dropped_where_that_is_said(taught, monkeypatch):
+    """In the order they were written, whatever else became of them; each beside a loop over all before it."""
+    monkeypatch.setattr(similarity, "GRAM", 1)  # these prompts have two letters
+    monkeypatch.setattr(similarity, "NEAR", 0.67)
+    model = nomad(duplicates="near", student_steps=1).fit(DATA, STREAMS, None)
+    known = [*WORDS_ASKED]
+    expected = []
+    for row in taught.synthesis.rows:
+        near = row.parsed and near_copies([row.prompt], known).item()
+        expected.append("near copy" if near and row.fate == "kept" else row.fate)
+        known += [row.prompt] if row.parsed else []
+    assert [row.fate for row in model.synthesis.rows] == expected
+    assert 0 < expected.count("near copy") < expected.count("kept") + expected.count("near copy")
+    assert [row.prompt for row in model.synthesis.rows] == [row.prompt for row in taught.synthesis.rows]
+    assert "duplicates" not in describe(nomad()) and model.notes["copies"] == taught.notes["copies"]
+
+
+def test_what_is_too_long_is_cut_off_each_time():
+    """So that what became of it does not depend on where the writing was interrupted."""
+
+    class Narrow:
+        def prompt(self, text):
+            raise ValueError("too long")
+
+    seen: set[str] = set()
+    assert [synthesis._fate(Narrow(), "ba?", True, None, seen) for _ in range(2)] == ["cut off"] * 2 and not seen
 
 
 def test_a_share_of_the_demonstrations_may_teach_the_generator():
