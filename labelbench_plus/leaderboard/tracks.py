@@ -89,11 +89,10 @@ class TrackBoard:
 def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
     """The track that a setting belongs to."""
     bound = {"bound": "knows the truth"} if setting.about.knows_truth else {}  # shares no table with what must learn it
-    decade = 10 ** math.ceil(math.log10(setting.budgets[-1]) - 1e-9) if setting.budgets[-1] > 0 else 0
     return Track(
         task=setting.about.task,
         unit=setting.unit,
-        budget=decade,
+        budget=decade_of(setting.budgets[-1]),
         metric=meta.metric,
         higher_is_better=meta.higher_is_better,
         baseline=meta.baseline,
@@ -101,6 +100,11 @@ def track_of(setting: BoardSetting, meta: BoardMeta) -> Track:
         facets=tuple(sorted({**setting.about.facets, **bound}.items())),
         averaged=meta.averaged(setting.problem),
     )
+
+
+def decade_of(budget: float) -> float:
+    """The power of ten that a budget stays within."""
+    return 10 ** math.ceil(math.log10(budget) - 1e-9) if budget > 0 else 0
 
 
 def gather(boards: Sequence[Board]) -> tuple[TrackBoard, ...]:

@@ -11,6 +11,7 @@ import pandas as pd
 from labelbench_plus.leaderboard import csv_form
 from labelbench_plus.leaderboard.charts.svg import standalone
 from labelbench_plus.leaderboard.frame import facets_frame, series_frame, to_frame
+from labelbench_plus.leaderboard.matrix import matrices
 from labelbench_plus.leaderboard.reported import Reported
 from labelbench_plus.leaderboard.results import Results, digest, meta_as_json
 from labelbench_plus.leaderboard.site import pages
@@ -19,6 +20,8 @@ from labelbench_plus.leaderboard.site.combinations_page import combinations_page
 from labelbench_plus.leaderboard.site.compare_page import compare_page
 from labelbench_plus.leaderboard.site.facets_page import PATH as FACETS_PAGE
 from labelbench_plus.leaderboard.site.facets_page import facets_page
+from labelbench_plus.leaderboard.site.front_page import front_page, matrix_views
+from labelbench_plus.leaderboard.site.matrix_view import matrix_frame
 from labelbench_plus.leaderboard.site.names import slug
 from labelbench_plus.leaderboard.site.render import Page, render, script, style_of_drawings, stylesheet
 from labelbench_plus.leaderboard.site.reported_page import PATH as REPORTED_PAGE
@@ -89,7 +92,11 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
         files[f"assets/{name}"] = content
     combined = combinations_page(boards)
     files |= combined | reported_page(reported)
-    files["index.html"] = pages.overview(site, [each.title for each in reported], combined=bool(combined))
+    parts = matrices(boards, site.facets)
+    files["data/matrix.csv"] = csv_form.written(matrix_frame(parts))
+    views = matrix_views(site, parts)
+    files |= {view.file: standalone(view.picture(), "").encode() for view in views}
+    files["index.html"] = front_page(site, parts, views, [each.title for each in reported], combined=bool(combined))
     return _write(files, folder)
 
 

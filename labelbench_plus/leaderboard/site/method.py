@@ -25,7 +25,7 @@ MODULES = (
     "power",
 )
 
-BESIDE_RANKS = ("series", "guards", "facets")
+BESIDE_RANKS = ("matrix", "claims", "series", "guards", "facets")
 
 CONTRACT = (
     "What counts. A run is one (problem, strategy, trainer, budget, seed). It is left out, and named in a warning, "

@@ -25,10 +25,10 @@ from labelbench_plus.leaderboard.site.tables import TableView, table_view
 from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
 from labelbench_plus.leaderboard.table import Column, Table
 from labelbench_plus.leaderboard.text import conditions, findings
+from labelbench_plus.leaderboard.titles import Titles
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard
 
 TITLE = "LabelBench Plus leaderboard"
-PLURALS = {"strategy": "strategies"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Member:
     """A setting as others link to it."""
 
     label: str
+    title: str
     href: str
     board: Board
     setting: BoardSetting
@@ -52,6 +53,7 @@ class Site:
     strategies: Mapping[str, str]
     track_slugs: Mapping[str, str]
     facets: Sequence[FacetComparison]
+    titles: Titles
 
     def strategy_href(self, name: str) -> str:
         """The page of a strategy."""
@@ -84,6 +86,7 @@ class TrackView:
     """A track in words, with its table."""
 
     board: TrackBoard
+    title: str
     slug: str
     href: str
     conditions: str
@@ -102,30 +105,20 @@ def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Seque
     ]
     keys = [f"{board.suite} {setting.name}" for board, setting in settings]
     paths = slugs(keys)
+    titles = Titles()
     members = tuple(
-        Member(label, f"problem/{paths[key]}.html", board, setting)
+        Member(
+            label,
+            titles.setting(setting.problem, setting.trainer) + label.removeprefix(setting.name),
+            f"problem/{paths[key]}.html",
+            board,
+            setting,
+        )
         for label, key, (board, setting) in zip(labels, keys, settings, strict=True)
     )
     names = sorted({name for _, setting in settings for name in setting.table.names()})
     tracked = slugs([_key(each.track) for each in tracks])
-    return Site(results, boards, tracks, members, slugs(names), tracked, compare_facets(boards))
-
-
-def overview(site: Site, reported: Sequence[str] = (), *, combined: bool = False) -> bytes:
-    """index.html: one table a track, the titles of what is `reported` on its own page, and whether trainers combine."""
-    runs = sum(member.setting.n_runs for member in site.members)
-    numbers = [
-        (runs, "run"), (len(site.members), "setting"), (len(site.strategies), "strategy"), (len(site.tracks), "track"),
-    ]  # fmt: skip
-    counts = " · ".join(f"{n:,} {word if n == 1 else PLURALS.get(word, word + 's')}" for n, word in numbers)
-    notes = [f"{board.meta.title}: {note}" for board in site.boards for note in board.notes]
-    tracks = [track_view(site, each, details=False) for each in site.tracks]
-    page = Page("index.html", TITLE, _heading(site))
-    listed = sentence_list(reported)
-    facets = sentence_list(sorted({one.facet for one in site.facets}))
-    return render(
-        "index", page, tracks=tracks, notes=notes, counts=counts, reported=listed, combined=combined, facets=facets
-    )
+    return Site(results, boards, tracks, members, slugs(names), tracked, compare_facets(boards), titles)
 
 
 def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]:
@@ -264,6 +257,7 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
     )
     return TrackView(
         board,
+        site.titles.conditions(track.task, f"up to {track.budget:,.0f} {track.unit}", track.facets, track.trainer),
         name,
         f"track/{name}.html",
         f"ranked by {track.metric}, {better} is better · gains over {track.baseline}{unit} · {data} · {runs:,} runs",
@@ -291,10 +285,6 @@ def _trust(site: Site, member: Member) -> str:
         f"{sum(len(one.chosen) for one in done)} chosen again"
     )
     return ", ".join(f"{counts[badge]} {badge}" for badge in BADGES if counts[badge]) + (share if done else "")
-
-
-def _heading(site: Site) -> str:
-    return site.boards[0].meta.title if len(site.boards) == 1 else TITLE
 
 
 def _key(track: Track) -> str:

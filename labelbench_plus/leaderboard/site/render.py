@@ -38,13 +38,15 @@ def render(template: str, page: Page, **context: Any) -> bytes:
 @cache
 def stylesheet() -> tuple[str, bytes]:
     """Name and content of the style sheet; the name changes with the content."""
-    return _named("site", "css", "".join(_asset(name) for name in ("palette.css", "page.css", "charts.css")))
+    return _named(
+        "site", "css", "".join(_asset(name) for name in ("palette.css", "page.css", "matrix.css", "charts.css"))
+    )
 
 
 @cache
 def script() -> tuple[str, bytes]:
     """Name and content of the script."""
-    return _named("site", "js", _asset("site.js"))
+    return _named("site", "js", "".join(_asset(name) for name in ("site.js", "matrix.js")))
 
 
 @cache

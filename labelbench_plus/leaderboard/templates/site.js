@@ -63,7 +63,8 @@ const LATEX = {
 const latexCell = (text) => text.replace(/[\\~^−±–×∞<>&%$#_{}]/g, (c) => LATEX[c] || "\\" + c);
 function visibleCells(table) {
   const columns = Array.from(table.tHead.rows[0].cells).filter((cell) => cell.offsetParent !== null);
-  const rows = Array.from(table.tBodies[0].rows).filter((row) => !row.hidden);
+  const seen = (row) => row.cells.length > 1 && !row.hidden && !row.parentElement.hidden;
+  const rows = Array.from(table.tBodies).flatMap((body) => Array.from(body.rows).filter(seen));
   const text = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
   return {
     left: columns.map((cell) => cell.classList.contains("start")),
