@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from labelbench_plus._torchvision_compat import install
 from tests.shares import Shares, place
+from tests.starter import Starter
 
 # One thread a process: several processes test at once, and a second thread each would only make them wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,6 +30,12 @@ budget: {first: 20, batch: 10, rounds: 3}
 seeds: 0..1
 """
 
+
+# Tests that start many processes: those are started warm. What starts are like is tested by others.
+WARM = (
+    *("isolation/test_strangers.py", "isolation/test_wire.py", "running/test_local.py", "store/test_crash.py"),
+    *("store/test_lease.py", "store/test_holder.py"),
+)
 
 # Containers often forbid to keep compiled files: hundreds of processes that tests start would compile the package anew.
 sys.dont_write_bytecode = False
@@ -54,6 +63,29 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LBP_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def _starter() -> Iterator[Starter]:
+    starter = Starter(_posixsubprocess.fork_exec)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture(scope="module")
+def warm_starts(_starter: Starter) -> Iterator[Starter]:
+    """Python processes that the tests of a module start have torch loaded, though they do not know it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.platform == "linux":
+            patch.setattr(_posixsubprocess, "fork_exec", _starter)
+            patch.setattr(subprocess, "_fork_exec", _starter)
+        yield _starter
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm(request: pytest.FixtureRequest) -> None:
+    if str(request.path.relative_to(Path(__file__).parent)).startswith(WARM):
+        request.getfixturevalue("warm_starts")
 
 
 @pytest.fixture

@@ -170,10 +170,11 @@ class Watched:
 
     def _watch(self):
         while not self._over.wait(0.01):
+            ours = Path("/proc/self/cmdline").read_bytes()
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
             for child in children:
                 try:
-                    if b"labelbench_plus" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if Path(f"/proc/{child}/cmdline").read_bytes() == ours:
                         continue  # still a copy of this process, with what that needed
                     text = Path(f"/proc/{child}/status").read_text()
                     self.peak = max(self.peak, int(text.partition("VmHWM:")[2].split()[0]) // 1024)
