@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labelbench_plus.algorithms.blocks.checks import check_count, check_probabilities
 from labelbench_plus.algorithms.blocks.detached import detached
+from labelbench_plus.algorithms.blocks.float_order import stable_order
 
 
 @detached
@@ -139,12 +140,7 @@ class OneVsRest:
         """(rows,) the line of class k, as row numbers."""
         own = self._classes[k]
         key = torch.where(own >= self._top, -own, self._top - own)
-        # Integers are sorted by radix, many times faster than floats. Flipping the lower bits of negative numbers
-        # turns the order of the bits into that of the numbers.
-        integers = torch.int64 if key.dtype == torch.float64 else torch.int32
-        bits = key.view(integers)
-        bits ^= (bits >> 63 if integers == torch.int64 else bits >> 31) & torch.iinfo(integers).max
-        return torch.sort(bits, stable=True).indices.to(torch.int32).cpu().numpy()
+        return stable_order(key).to(torch.int32).cpu().numpy()
 
 
 class _Line:

@@ -156,7 +156,7 @@ class _Lloyd:
         for rows in row_chunks(len(labels), 8 * len(self.centers), min(self._chunk_bytes, 2**22)):
             lower = bounds.lower(rows, slice(None))
             least, nearest = lower.min(dim=1)
-            row, center = true_entries(lower <= (least + bounds.largest_gap(rows))[:, None])
+            row, center = true_entries(lower <= (least + bounds.gap(rows, nearest))[:, None])
             several = (torch.bincount(row, minlength=len(nearest)) > 1)[row]
             row, center = row[several], center[several]
             if len(row):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from labelbench_plus.algorithms.blocks import neighbours
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours, nearest_of_other_label, pair_distances
 from labelbench_plus.algorithms.blocks.pairwise import exact_squared_distances
 
@@ -60,6 +61,26 @@ def test_many_rows_in_many_dimensions(rank: int, k: int) -> None:
     assert torch.equal(across.indices, textbook(x[:50], k, x[40:])[0])
 
 
+def test_a_few_far_rows_do_not_loosen_the_bounds_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding errors grow with norms. A row that is a million times as far away must not stand for all."""
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(1200, 90, generator=generator)
+    x[::100] *= 1000.0
+    looked_at = []
+
+    def counting(queries: Tensor, points: Tensor, query: Tensor, point: Tensor) -> Tensor:
+        looked_at.append(len(query))
+        return pair_distances(queries, points, query, point)
+
+    monkeypatch.setattr(neighbours, "pair_distances", counting)
+    got = nearest_neighbours(x, 9)
+    assert torch.equal(got.indices, textbook(x, 9, None)[0])
+    assert sum(looked_at) < 2 * 9 * 1200 + 12 * 1200  # from afar all look equally near
+    looked_at.clear()
+    nearest_of_other_label(x, torch.arange(1200) % 3)
+    assert sum(looked_at) < 2 * 1200 + 12 * 1200
+
+
 def test_constant_features_give_the_lowest_indices() -> None:
     got = nearest_neighbours(torch.full((6, 3), 0.1), 3)
     assert got.indices.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]]
@@ -100,6 +121,7 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_memory_stays_far_below_all_pairs(peak_bytes: Callable[[str, str], int]) -> None:
     setup = """
+from labelbench_plus.algorithms.blocks import neighbours
 from labelbench_plus.algorithms.blocks.neighbours import nearest_neighbours
 x = torch.randn(8000, 8, generator=torch.Generator().manual_seed(0))
 nearest_neighbours(x[:500], 5)

@@ -25,8 +25,8 @@ class DistanceBounds:
         ‖Px − Py‖² + (r(x) − r(y))²  ≤  ‖x − y‖²  ≤  ‖Px − Py‖² + (r(x) + r(y))²,
 
     and the left side is ‖x‖² + ‖y‖² − 2 (Px·Py + r(x) r(y)): a product of k + 3 columns. P spans the leading
-    principal directions of the points where few of them hold 99 % of the variance (k at most a third of d and at
-    most 256); otherwise P is the identity. The bounds allow for the rounding of every step, so that
+    principal directions of the points, far ones drawn in, where few of them hold 99 % of the variance (k at most a
+    third of d and at most 256); otherwise P is the identity. The bounds allow for the rounding of every step, so that
 
         lower(i, j)  ≤  ‖x_i − y_j‖²  ≤  lower(i, j) + gap(i, j)
 
@@ -68,13 +68,11 @@ class DistanceBounds:
         self._error = (rank + 16) * torch.finfo(self.dtype).eps
         self._points = self._columns(points, chunk_bytes)
         self._queries = self._points if queries is None else self._columns(queries, chunk_bytes)
-        self._find_largest()
 
     def against(self, points: Tensor, chunk_bytes: int = DEFAULT_CHUNK_BYTES) -> DistanceBounds:
         """Bounds of the same queries to other points (M, d), by the same projection: O(M d k) time."""
         other = copy(self)
         other._points = self._columns(points, chunk_bytes)
-        other._find_largest()
         return other
 
     @property
@@ -98,16 +96,9 @@ class DistanceBounds:
 
         The chosen rows broadcast against each other.
         """
-        left, right = self._queries[queries], self._points[points]
-        residuals = left[..., -3] * right[..., -3]
+        residuals = self._queries[:, -3][queries] * self._points[:, -3][points]
         # The last column is the norm shrunk by the error; the factor undoes that generously.
-        return 4.0 * residuals + 4.0 * self._error * (left[..., -1] + right[..., -1])
-
-    def largest_gap(self, queries: slice | Tensor) -> Tensor:
-        """Bound on the gap of each chosen query to any point, in units of `unit`."""
-        left = self._queries[queries]
-        residuals = left[:, -3] * self._largest_residual
-        return 4.0 * residuals + 4.0 * self._error * (left[:, -1] + self._largest_norm)
+        return 4.0 * residuals + 4.0 * self._error * (self._queries[:, -1][queries] + self._points[:, -1][points])
 
     def grouped_queries(self) -> Tensor:
         """All queries in an order that keeps near ones together, so that what they look up stays in the cache."""
@@ -130,10 +121,6 @@ class DistanceBounds:
                 columns = slice(second, min(second + tile, total))
                 yield rows, columns, left @ self._points[columns].T
 
-    def _find_largest(self) -> None:
-        if self.points:
-            self._largest_residual, self._largest_norm = self._points[:, -3].max(), self._points[:, -1].max()
-
     def _left(self, queries: slice | Tensor) -> Tensor:
         columns = self._queries[queries]
         return torch.cat([columns[:, :-2] * -2.0, columns[:, -1:], columns[:, -2:-1]], dim=1)
@@ -151,6 +138,9 @@ class DistanceBounds:
             return None
         step = -(-points.shape[0] // _SAMPLE_ROWS)
         sample = points[::step].to(torch.float64) - self.mean
+        # A few rows far out must not fill the subspace: none counts for more than the row of median norm.
+        norms = sample.norm(dim=1, keepdim=True)
+        sample *= (norms.median() / norms.clamp(min=torch.finfo(torch.float64).tiny)).clamp(max=1.0)
         total = float(sample.square().sum())
         if total == 0:
             return None

@@ -11,6 +11,7 @@ from torch import Tensor
 from labelbench_plus.algorithms.blocks.checks import check_count, check_matrix
 from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, true_entries
+from labelbench_plus.algorithms.blocks.float_order import stable_order
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, row_chunks, row_sums
 
 _SAMPLE = 1024  # points that a first, generous cut is taken from
@@ -77,7 +78,8 @@ def nearest_neighbours(
             likely = order[first : first + window]
         exclude = _same_row if itself else _nothing
         query, point, lower = _candidates(bounds, rows, k, likely, exclude, chunk_bytes)
-        cut = lower[_smallest(query, lower, len(rows), k)[:, -1]] + bounds.largest_gap(rows)
+        nearest = _smallest(query, lower, len(rows), k)
+        cut = (lower[nearest] + bounds.gap(rows[:, None], point[nearest])).amax(dim=1)
         close = lower <= cut[query]
         query, point = query[close], point[close]
         distances = pair_distances(queries[rows].to(torch.float64), targets, query, point)
@@ -121,7 +123,7 @@ def nearest_of_other_label(features: Tensor, labels: Tensor, *, chunk_bytes: int
             rows = members[chunk]
             query, point, lower = _candidates(bounds, rows, 1, sample, exclude, chunk_bytes)
             least = torch.full((len(rows),), torch.inf, dtype=lower.dtype, device=rows.device)
-            cut = least.scatter_reduce_(0, query, lower, "amin") + bounds.largest_gap(rows)
+            cut = least.scatter_reduce_(0, query, lower + bounds.gap(rows[query], point), "amin")
             close = lower <= cut[query]
             query, point = query[close], point[close]
             distances = pair_distances(features[rows].to(torch.float64), features, query, point)
@@ -155,7 +157,8 @@ def _candidates(
     """
     lower = bounds.lower(rows, likely)
     exclude(lower, rows, likely)
-    cut = lower.topk(k, dim=1, largest=False).values[:, -1:] + bounds.largest_gap(rows)[:, None]
+    least = lower.topk(k, dim=1, largest=False)
+    cut = (least.values + bounds.gap(rows[:, None], likely[least.indices])).amax(dim=1, keepdim=True)
     width = max(1, min(_COLUMNS, chunk_bytes // (8 * len(rows))))
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for columns, lower in bounds.tiles(rows, width):
@@ -163,15 +166,15 @@ def _candidates(
         query, point = true_entries(lower <= cut)
         found.append((query, point + columns.start, lower[query, point]))
     query = torch.cat([piece[0] for piece in found])
-    order = query.argsort(stable=True)  # within a query, points came in their order
+    order = query.to(torch.int32).argsort(stable=True)  # within a query, points came in their order
     point, values = torch.cat([piece[1] for piece in found]), torch.cat([piece[2] for piece in found])
     return query[order], point[order], values[order]
 
 
 def _smallest(query: Tensor, values: Tensor, queries: int, k: int) -> Tensor:
     """Places (queries, k) of the k smallest values of each query, ascending; ties by place. Each query has k."""
-    order = values.argsort(stable=True)
-    order = order[query[order].argsort(stable=True)]
+    order = stable_order(values)
+    order = order[query[order].to(torch.int32).argsort(stable=True)]
     counts = torch.bincount(query, minlength=queries)
     first = counts.cumsum(0) - counts
     return order[first[:, None] + torch.arange(k, device=order.device)]
