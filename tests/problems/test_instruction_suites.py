@@ -1,6 +1,7 @@
 """Suites of prompts: they resolve, and where the answer is known they find it."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,30 @@ def test_known_answer(tmp_path):
     random, other, covering = found.values()
     assert covering > random + 0.05
     assert abs(random - other) < covering - random
+
+
+@pytest.mark.slow  # 30 CPU seconds
+def test_shuffled_answers_teach_no_more_than_none(tmp_path):
+    """A placebo: answers dealt to other prompts, beside the commonest answer to all, and beside the right ones."""
+    suite = load_suite(SUITES / "language_tiny.yaml")
+    (problem,), (trainer,) = suite.problems, suite.trainers
+    instance, ledger = problem.open(Place(tmp_path), Streams(0)), Ledger()
+    instance.oracle.answer(np.random.default_rng(0).choice(2000, 150, replace=False), 150.0, ledger)
+    data = instance.training_data(ledger, with_validation=False)
+    right = [each.response for each in data.bought]
+    answers = {
+        "right": right,
+        "shuffled": np.random.default_rng(1).permutation(np.array(right, dtype=object)).tolist(),
+        "none": [max(set(right), key=right.count)] * len(right),
+    }
+    found = {}
+    for name, said in answers.items():
+        bought = tuple(replace(each, response=text) for each, text in zip(data.bought, said, strict=True))
+        model = trainer.fit(replace(data, bought=bought), Streams(0).round(0), None)
+        found[name] = instance.evaluate(model).scores["macro_em"]
+    print(found)
+    assert found["right"] > 0.3
+    assert found["shuffled"] < found["none"] + 0.05
 
 
 @pytest.mark.slow  # 60 CPU seconds

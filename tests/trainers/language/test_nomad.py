@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,6 +222,30 @@ def test_near_copies_are_dropped_where_that_is_said(taught, monkeypatch):
     assert 0 < expected.count("near copy") < expected.count("kept") + expected.count("near copy")
     assert [row.prompt for row in model.synthesis.rows] == [row.prompt for row in taught.synthesis.rows]
     assert "duplicates" not in describe(nomad()) and model.notes["copies"] == taught.notes["copies"]
+
+
+def test_the_same_in_other_words_is_one_text():
+    """Copies of what was bought and of earlier prompts are known once articles, case, marks and numbers are aside."""
+    said = [
+        "Which are the 7 Wonders?",
+        "Who sang it?",
+        "which are seven wonders",
+        "WHO sang it!!",
+        "Who sang that?",
+        " ",
+    ]
+
+    def stub(prompts, decoding, generators, end):
+        texts = said if len(prompts) == len(said) else ["x"] * len(prompts)
+        done = np.ones(len(texts), dtype=bool)
+        return SimpleNamespace(texts=texts, ended=done, stopped=done)
+
+    sampling = synthesis.Sampling(len(said), 8, 8, 1.0, 1.0, False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthesis, "PIECE", 64)
+        form = LanguageModel(tiny(), PLAIN).format
+        rows = synthesis.write(stub, form, sampling, ["Who sang it?"], STREAMS, [], lambda rows: None)
+    assert [row.fate for row in rows] == ["kept", "copy", "copy", "copy", "kept", "blank"]
 
 
 def test_what_is_too_long_is_cut_off_each_time():

@@ -23,6 +23,7 @@ problems:
     evaluations: [likelihood, synthesis]
 trainers:
   - name: nomad
+    generator_share: SHARE
     tune: full
     learning_rate: 0.01
     generator_steps: 20
@@ -35,22 +36,31 @@ initial: null
 budget: {first: 5, batch: 5, rounds: 2}
 seeds: [0]
 """
-WRITING = (
-    20 + 2
-)  # states that the first fit keeps before its first piece of writing: of each step, the last, none written
+# States that the first fit keeps before its first piece of writing: of each step, the last, none written.
+WRITING = 20 + 2
+SIZE = WRITING + 2 + 1  # and before the second of two sizes: two pieces more, and that the first is done
 
 
-def carried(tmp_path, name):
-    (tmp_path / "suite.yaml").write_text(SUITE)
+def carried(tmp_path, name, share):
+    (tmp_path / "suite.yaml").write_text(SUITE.replace("SHARE", str(share)))
     (spec,) = load_suite(tmp_path / "suite.yaml").runs()
     carry_out(Job.of(spec, Where(tmp_path / name, tmp_path)), lambda rounds: None)
     (folder,) = (tmp_path / name / "runs").iterdir()
     return {path.name: path.read_bytes() for path in [*sorted(folder.glob("rounds/*")), folder / "result.json"]}
 
 
-@pytest.mark.slow  # ten CPU seconds
-@pytest.mark.parametrize("times", [7, WRITING, WRITING + 6], ids=["teaching", "writing", "student"])
-def test_it_goes_on_to_the_same_bytes(tmp_path, times):
+KILLS = {
+    "teaching": (7, 1),
+    "writing": (WRITING, 1),
+    "student": (WRITING + 6, 1),
+    "teaching the second of two": (SIZE + 9, [0.4, 1]),
+    "the student of the better of two": (2 * SIZE + 4, [0.4, 1]),
+}
+
+
+@pytest.mark.slow  # twenty CPU seconds
+@pytest.mark.parametrize(("times", "share"), KILLS.values(), ids=KILLS)
+def test_it_goes_on_to_the_same_bytes(tmp_path, times, share):
     pid = os.fork()
     if pid == 0:
         asked = iter(range(10**6))
@@ -64,10 +74,10 @@ def test_it_goes_on_to_the_same_bytes(tmp_path, times):
         try:
             CheckpointFile.due = lambda self: True
             Keeper.keep = kept_and_killed
-            carried(tmp_path, "killed")
+            carried(tmp_path, "killed", share)
         finally:
             os._exit(1)  # whatever happened: a second test runner must not go on from here
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     (folder,) = (tmp_path / "killed" / "runs").iterdir()
     assert any((folder / "checkpoints").iterdir()) and not any(folder.glob("rounds/*"))
-    assert carried(tmp_path, "killed") == carried(tmp_path, "whole")
+    assert carried(tmp_path, "killed", share) == carried(tmp_path, "whole", share)
