@@ -1,14 +1,17 @@
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 
 from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.plugins import registry
 from labelbench_plus.prompts import Prompt, TestItem
 
+SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
 TEST = (
     TestItem(Prompt("capital of France?", "capitals"), ("Paris",), ("Rome", "Paris")),
     TestItem(Prompt("capital of Italy?", "capitals"), ("Rome",), ("Rome", "Paris")),
@@ -96,6 +99,43 @@ def test_tasks_of_the_harness_without_a_network(folder, no_network):
     assert random.getstate() == before[0] and torch.equal(torch.get_rng_state(), before[1])
     with pytest.raises(UnusableScore, match="no metric 'f1'; it has acc"):
         build("lm_eval", tasks=["mine"], folder=str(folder), metric="f1").score(seated)
+
+
+def test_a_metric_may_have_a_filter_as_the_harness_names_it(tmp_path, no_network):
+    """Of a task with two, as gsm8k has them: what `nomad_gsm8k` asks for is the harness's "metric,filter"."""
+    pytest.importorskip("lm_eval", reason="needs the package lm_eval (extra lm-eval)")
+    from labelbench_plus.language.base import open_base
+    from labelbench_plus.language.model import LanguageModel
+    from labelbench_plus.language.templates import Template
+
+    rows = [{"question": f"{row} plus one?", "answer": f"so #### {row + 1}"} for row in range(3)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    of_answer = {"function": "regex", "regex_pattern": "#### (\\-?[0-9\\.\\,]+)"}
+    task = {
+        "task": "sums",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "rows.jsonl")}},
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "Question: {{question}}\nAnswer:",
+        "doc_to_target": "{{answer}}",
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+        "generation_kwargs": {"until": ["Question:"], "max_gen_toks": 4},
+        "filter_list": [
+            {"name": "strict-match", "filter": [of_answer, {"function": "take_first"}]},
+            {"name": "flexible-extract", "filter": [{"function": "take_first"}]},
+        ],
+    }
+    (tmp_path / "sums.yaml").write_text(json.dumps(task))
+    suite = YAML(typ="safe").load(SUITES / "nomad_gsm8k.yaml")
+    (asked,) = [each for each in suite["problems"][0]["evaluations"] if isinstance(each, dict) and "tasks" in each]
+    seated = Seated()
+    base = registry("bases").build({"name": "tiny_llama", "width": 16, "layers": 1, "heads": 2, "context": 128})
+    seated.model = LanguageModel(open_base(base), Template("plain"))
+    scores = build("lm_eval", tasks=["sums"], folder=str(tmp_path), metric=asked["metric"]).score(seated).scores
+    assert asked["tasks"] == ["gsm8k"] and 0 <= scores["lm_eval.sums"] <= 1
+    with pytest.raises(UnusableScore, match="no metric 'exact_match'; it has exact_match,strict-match"):
+        build("lm_eval", tasks=["sums"], folder=str(tmp_path), metric="exact_match").score(seated)
 
 
 def test_a_missing_harness_is_named(monkeypatch):

@@ -187,6 +187,7 @@ def test_pages_text_and_files_say_it(tmp_path):
         "front, one line a strategy",
         "front, one line a trainer, with random",
         "best that can be reached",
+        "Points of one line in the order of “",
         "kl",
     ):
         assert said in page

@@ -129,7 +129,7 @@ def _figure(
     def draw(width: int) -> str:
         return front_chart(lines, plane, drawn, shown, alternative, width)
 
-    joined = f"Points of one line in order of {series.parameter}. " if places else ""
+    joined = f"Points of one line in the order of “{series.parameter}”. " if places else ""
     return Figure(
         f"{series.name}: {y_name} against {x_name}",
         f"After {spent}. {joined}Whiskers: 95 % t-intervals over seeds, from {FEW_SEEDS} seeds on.",
