@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 
 
 def annotate(
-    folder: Annotated[Path, typer.Argument(help="Of answers, as runs name it, e.g. answers")],
-    who: Annotated[str | None, typer.Option(help="Who answers; if left out, this machine's user")] = None,
-    page: Annotated[bool, typer.Option("--page", help="On a page in a browser, as questions about images are")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of that page; 0 for one that is free")] = 0,
-    status: Annotated[bool, typer.Option("--status", help="How many answered what, and whether they agree")] = False,
-    export: Annotated[Path | None, typer.Option("--export", help="Write the questions that wait to this file")] = None,
-    take: Annotated[Path | None, typer.Option("--import", help="Take in answers from this file")] = None,
+    folder: Annotated[Path, typer.Argument(help="The folder of answers that the run named, e.g. answers")],
+    who: Annotated[str | None, typer.Option(help="Who answers; default: the current user")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Answer in a browser; always so for images")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the browser page; 0 picks a free one")] = 0,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show who answered how much, and how well they agree")
+    ] = False,
+    export: Annotated[Path | None, typer.Option("--export", help="Write the open questions to this file")] = None,
+    take: Annotated[Path | None, typer.Option("--import", help="Read answers from this file")] = None,
     form: Annotated[
-        Literal["plain", "label_studio", "argilla"], typer.Option("--form", help="Of these files")
+        Literal["plain", "label_studio", "argilla"], typer.Option("--form", help="Format of these files")
     ] = "plain",
 ) -> None:
-    """Answer the questions of annotator `queue`: one a screen, with :s to skip, :u to undo and :q to stop.
+    """Answer the questions of the annotator `queue` one by one, with :s to skip, :u to undo and :q to stop.
 
-    Runs that wait for the answers go on when they are called again. Nobody has to answer everything at once.
+    Waiting runs resume when you run them again. You need not answer everything in one sitting.
 
     Example: lbp annotate answers --who ada
     """

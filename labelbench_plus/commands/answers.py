@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def answers(
-    suite: Annotated[Path | None, typer.Argument(help="A suite whose runs are looked at for orphans")] = None,
+    suite: Annotated[Path | None, typer.Argument(help="A suite whose runs are searched for orphans")] = None,
     overrides: Overrides = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 cache = typer.Typer(help="Artefacts that are made once: features, texts, models.", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option("--cache", help="The cache; $LBP_CACHE or ~/.cache if left out")]
+Folder = Annotated[Path | None, typer.Option("--cache", help="The cache; default: $LBP_CACHE or ~/.cache")]
 
 
 @cache.command("list")
 def list_entries(folder: Folder = None, as_json: Json = False) -> None:
-    """List what is kept, what was used last at the end: kind, size, age, last use, what it is.
+    """List the cache, most recently used last: kind, size, age, last use, contents.
 
     Example: lbp cache list
     """
@@ -40,15 +40,15 @@ def list_entries(folder: Folder = None, as_json: Json = False) -> None:
 
 @cache.command()
 def prune(
-    to: Annotated[str | None, typer.Option(help="How much may stay, e.g. 10GB; $LBP_CACHE_BUDGET if left out")] = None,
+    to: Annotated[str | None, typer.Option(help="The size to shrink to, e.g. 10GB; default: $LBP_CACHE_BUDGET")] = None,
     older_than: Annotated[
-        str | None, typer.Option("--older-than", help="What was not used for so long goes, e.g. 30d, 12h, 2w")
+        str | None, typer.Option("--older-than", help="Remove entries not used for this long, e.g. 30d, 12h, 2w")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, without removing it")] = False,
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
-    """Remove what was not used for longest, until the rest fits. What a process uses now stays, whatever it is.
+    """Remove the least recently used entries until the rest fits. Entries in use are always kept.
 
     Example: lbp cache prune --to 100GB --older-than 30d --dry-run
     """

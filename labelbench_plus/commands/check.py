@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
 def check(
     plugins: Annotated[
-        list[str], typer.Argument(help="Names of plugins, Python files that register some, or packages")
+        list[str], typer.Argument(help="Names of plugins, Python files that register plugins, or packages")
     ],
     given: Annotated[
         str | None, typer.Option("--with", help="Hyperparameters in YAML, e.g. '{dimensions: 8}', for a single name")
     ] = None,
     expect: Annotated[
-        list[str] | None, typer.Option("--expect", help="ID=REASON of a check that rightly fails; may be repeated")
+        list[str] | None,
+        typer.Option("--expect", help="ID=REASON for a check that is expected to fail; may be repeated"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out the cost on 50,000 × 512 and the curve")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip the cost check on 50,000 × 512 and the learning curve")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON")] = False,
 ) -> None:
-    """Hold plugins to their contract. Exit code 1 if a check fails.
+    """Test plugins against their contract. Exit code 1 if a check fails.
 
     Example: lbp check my_strategy.py
     """

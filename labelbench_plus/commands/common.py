@@ -29,14 +29,14 @@ SuiteArgument = Annotated[
     typer.Argument(
         parser=lambda said: by_name("suites", said),
         metavar="SUITE",
-        help="A suite: one that is shipped, e.g. digits, or a file",
+        help="The name of a shipped suite, e.g. digits, or a file",
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="dotted.path=value, e.g. budget.rounds=5 seeds=0..9"),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Where runs and leaderboards are kept")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for runs and leaderboards")]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file that registers plugins; may be repeated")
 ]
@@ -44,20 +44,20 @@ Allow = Annotated[
     list[str] | None,
     typer.Option(
         "--allow",
-        help="What may be built beside the benchmark's own: a package's name, or KIND.PLUGIN.FIELD=VALUE as it is "
-        "asked for; may be repeated",
+        help="What may be built besides the benchmark's own plugins: a package's name, or KIND.PLUGIN.FIELD=VALUE as "
+        "the message shows it; may be repeated",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs")]
 Answers = Annotated[
     Path | None,
-    typer.Option("--answers", help="Where answers are kept that somebody gave; if left out, `answers` beside --out"),
+    typer.Option("--answers", help="Folder for annotators' answers; default: `answers` beside --out"),
 ]
 Pay = Annotated[
-    float | None, typer.Option("--pay", min=0, help="Money that this command may pay annotators in all, at most")
+    float | None, typer.Option("--pay", min=0, help="The most that this command may pay annotators, in total")
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes")]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where models are trained")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Device to train models on")]
 WandbMode = Annotated[Literal["disabled", "offline", "online"], typer.Option(help="Mirror runs to Weights & Biases")]
 
 KeepModels = Annotated[bool, typer.Option("--keep-models", help="Leave each run's last model in its folder")]

@@ -26,7 +26,7 @@ def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = No
 
 @config.command("hash")
 def ids(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
-    """Print the id of every run of a suite and what it stands for.
+    """Print the id and description of every run of a suite.
 
     Example: lbp config hash digits
     """

@@ -21,9 +21,9 @@ def _group() -> None:
 
 @data.command()
 def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None, as_json: Json = False) -> None:
-    """Read every example of a suite's data sets once, and list all that cannot be read. Exit code 1 if any.
+    """Read every example of a suite's data sets once, and list those that cannot be read. Exit code 1 if there are any.
 
-    Models and their weights are not looked for.
+    Models and their weights are not checked.
 
     Example: lbp data check digits
     """

@@ -25,36 +25,42 @@ TOGETHER = 16  # prompts that are answered together
 
 
 def decode(
-    base: Annotated[str, typer.Option(help=f"The model: its folder, or a base as suites name it, e.g. '{EXAMPLE}'")],
+    base: Annotated[str, typer.Option(help=f"The model: its folder, or a base as in a suite, e.g. '{EXAMPLE}'")],
     adapter: Annotated[
-        list[str], typer.Option(help="NAME=FOLDER of a LoRA adapter that peft saved, one an objective; repeated")
+        list[str], typer.Option(help="NAME=FOLDER of a LoRA adapter saved by peft; repeat for each objective")
     ],
-    prompts: Annotated[Path, typer.Option(help='A text file with a prompt a line, or .jsonl with {"prompt": …}')],
+    prompts: Annotated[Path, typer.Option(help='A text file with one prompt per line, or .jsonl with {"prompt": …}')],
     weights: Annotated[
         list[str],
-        typer.Option(help="One number an adapter (0.7,0.3), or a .csv whose columns are the adapters' names; repeated"),
+        typer.Option(
+            help="One number per adapter (0.7,0.3), or a .csv with the adapters' names as columns; may be repeated"
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="A file for the texts, as JSON lines; printed if left out")] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="At which a text is cut off")] = 64,
-    samples: Annotated[int, typer.Option(min=0, help="Texts to draw for each prompt; 0 takes the likeliest")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of draws, which are the same for every weighting")] = 0,
+    out: Annotated[Path | None, typer.Option(help="A file for the texts, as JSON lines; default: print them")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="The most tokens per text")] = 64,
+    samples: Annotated[int, typer.Option(min=0, help="Texts to sample per prompt; 0 decodes greedily")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for sampling; the same draws for every weighting")] = 0,
     divergence: Annotated[
-        str, typer.Option(help="What adapters were tuned under: reverse_kl, forward_kl, jsd, jeffreys, alpha:0.5")
+        str,
+        typer.Option(
+            help="The divergence the adapters were tuned under: reverse_kl, forward_kl, jsd, jeffreys, alpha:0.5"
+        ),
     ] = "reverse_kl",
     scope: Annotated[
-        Literal["token", "sequence"], typer.Option(help="Combine the next tokens, or whole texts so far")
+        Literal["token", "sequence"],
+        typer.Option(help="Combine next-token probabilities, or those of whole texts so far"),
     ] = "token",
-    kl: Annotated[bool, typer.Option("--kl", help="Tell how far from the base each text's policy went")] = False,
+    kl: Annotated[bool, typer.Option("--kl", help="Report each text's divergence from the base")] = False,
     chat: Annotated[
-        Literal["own", "chatml", "plain", "none"], typer.Option(help="What is put around a prompt; see templates")
+        Literal["own", "chatml", "plain", "none"], typer.Option(help="The template around a prompt")
     ] = "none",
     plugin: Plugins = None,
     device: Device = "cpu",
 ) -> None:
     """Answer prompts with adapters tuned to one objective each, at any weighting, without training.
 
-    Weights that sum to 1 trade the objectives off; other sums make the whole stronger or weaker, and need no more than
-    the base model that is there. Every prompt is read once, whatever the number of weightings.
+    Weights that sum to 1 trade the objectives off; other sums strengthen or weaken the overall effect, relative to the
+    base model. Every prompt is processed once for all weightings.
 
     Example: lbp decode --base models/mine --adapter kind=a --adapter short=b --prompts p.txt --weights 0.5,0.5
     """

@@ -22,7 +22,7 @@ SLURM_SECONDS = 5
 
 
 def env(as_json: Json = False) -> None:
-    """Print versions, devices, the SLURM that is seen, paths and others' plugins: paste it into a bug report.
+    """Print versions, devices, SLURM, paths and third-party plugins: paste it into a bug report.
 
     Example: lbp env --json
     """

@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
+    run: Annotated[str, typer.Argument(help="A run's id, its first characters, or its folder")],
     sft: Annotated[
         Path | None, typer.Option("--sft", help="The file of JSON lines to write: prompts and completions")
     ] = None,
     synthetic: Annotated[
         Path | None,
-        typer.Option("--synthetic", help="The same of what a model wrote to be learned from, with a page about it"),
+        typer.Option("--synthetic", help="The same for generated training data, with a page about its origin"),
     ] = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
     """Write what a run bought as JSON lines that TRL's SFTTrainer reads: `prompt`, `completion`, `origin`.
 
-    It is read from the rounds that are committed, and no model is opened. `origin` tells what was bought from the seed
-    demonstrations that every run is handed. The prompt source `json_lines` reads the file too.
+    It comes from the committed rounds; no model is loaded. `origin` distinguishes bought answers from the seed
+    demonstrations that every run gets. The prompt source `json_lines` reads the file too.
 
-    With --synthetic, what the last round's model was taught on beside that and nobody bought, with the run and the row
-    that each comes from, and a page FILE.md that says what wrote it, how much was dropped, and what nobody checked.
+    --synthetic writes the generated data that the last round's model was also trained on, with the run and row of each,
+    and a page FILE.md that says what generated it, how much was dropped, and what was not checked.
 
     Example: lbp export 3fa1 --sft bought.jsonl --synthetic written.jsonl
     """

@@ -54,15 +54,15 @@ def labelbench(
 def wandb(
     project: Annotated[str, typer.Argument(help="ENTITY/PROJECT")],
     to: Annotated[
-        Path | None, typer.Option("--to", help="The folder to write; outputs/imported/PROJECT if left out")
+        Path | None, typer.Option("--to", help="The folder to write; default: outputs/imported/PROJECT")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="The score that ranks; the problem's own if left out")] = None,
+    metric: Annotated[str | None, typer.Option(help="The score that ranks; default: the problem's own")] = None,
     as_json: Json = False,
 ) -> None:
     """Import a W&B project: LabelBench's runs, or mirrors of ours. W&B is read, never written to.
 
-    Importing again replaces the folder; if nothing changed on W&B, by the same bytes. Exit code 1 if a run could not be
-    read.
+    Importing again replaces the folder; if nothing changed on W&B, with the same bytes. Exit code 1 if a run could not
+    be read.
 
     Example: lbp import wandb me/labelbench-plus --to outputs/imported/mine
     """
@@ -85,11 +85,11 @@ def wandb(
 def labelbench_config(
     checkout: Annotated[Path, typer.Argument(help="A checkout of LabelBench, for its configs/")],
     command: Annotated[list[str], typer.Argument(help="A command line of main.py, point_evaluation.py or a launcher")],
-    to: Annotated[Path | None, typer.Option("--to", help="The suite file to write; printed if left out")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="The suite file to write; default: print it")] = None,
 ) -> None:
     """Turn one of LabelBench's command lines, with the JSON files it names, into a suite.
 
-    Comments in it say what was decided where the two programs differ. What cannot be converted is refused with the
+    Comments in it explain the decisions where the two programs differ. What cannot be converted is rejected with the
     reason.
 
     Example: lbp import labelbench-config ../LabelBench --to cifar.yaml -- mp_launcher.py --dataset cifar10 --metric ...

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Sources = Annotated[
     list[Path] | None,
-    typer.Argument(help="Folders of results (lbp publish), or suite files; all below results/ if left out"),
+    typer.Argument(help="Folders of results (lbp publish) or suite files; default: all folders in results/"),
 ]
 
 
@@ -53,9 +53,9 @@ def show(
     overrides: Overrides = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print it in Markdown, to paste")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown")] = False,
 ) -> None:
-    """Rank a suite's strategies from the runs that are there, and write its site.
+    """Rank a suite's strategies from its finished runs, and write its site.
 
     Example: lbp leaderboard digits
     """
@@ -71,7 +71,7 @@ def build(
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
-    """Write one site over several results: pages that can be read offline, with all data to download.
+    """Write one site over several results: pages that work offline, with all data to download.
 
     Example: lbp leaderboard build results/digits results/fashion_linear --to site
     """
@@ -90,12 +90,12 @@ def build(
 def combine(
     sources: Sources = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", help="The trainer, as tables call it, that stands for plain training")
+        str | None, typer.Option("--reference", help="The trainer, as tables name it, that counts as plain training")
     ] = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
-    """What each way of choosing labels gains with each way of training, over each of the two alone.
+    """Show what each strategy gains with each trainer, over either alone.
 
     Example: lbp leaderboard combine results/fashion_semi_supervised --reference logistic_regression
     """
@@ -109,13 +109,13 @@ def combine(
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A strategy as tables call it, e.g. margin")],
+    a: Annotated[str, typer.Argument(help="A strategy, as tables name it, e.g. margin")],
     b: Annotated[str, typer.Argument(help="Another one")],
     sources: Sources = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
 ) -> None:
-    """Is A better than B, by how much, how sure?
+    """Is strategy A better than B, by how much, and how sure is that?
 
     Example: lbp compare margin badge results/digits_all
     """

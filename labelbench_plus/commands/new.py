@@ -15,17 +15,19 @@ from labelbench_plus.shown import say
 def new(
     kind: Annotated[
         Kind,
-        typer.Argument(help="What to begin"),
+        typer.Argument(help="What to write"),
     ],
-    name: Annotated[str, typer.Argument(help="Its name: small letters, digits and '_'")],
-    package: Annotated[bool, typer.Option("--package", help="A package of its own, ready to publish")] = False,
-    task: Annotated[Task, typer.Option(help="Of a problem")] = "classification",
-    family: Annotated[str | None, typer.Option(help="In a checkout: the folder of the kind to put the file in")] = None,
+    name: Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and '_'")],
+    package: Annotated[bool, typer.Option("--package", help="Write a package, ready to publish")] = False,
+    task: Annotated[Task, typer.Option(help="The task of a new problem")] = "classification",
+    family: Annotated[
+        str | None, typer.Option(help="In a checkout: the subfolder of the kind to put the file in")
+    ] = None,
     into: Annotated[Path, typer.Option(help="Where to write")] = Path(),
-    license_name: Annotated[License, typer.Option("--license", help="Of the package")] = "MIT",
-    author: Annotated[str, typer.Option(help="Whose copyright the package's licence names")] = "the authors",
+    license_name: Annotated[License, typer.Option("--license", help="The package's licence")] = "MIT",
+    author: Annotated[str, typer.Option(help="The copyright holder in the package's licence")] = "the authors",
 ) -> None:
-    """Write a working plugin to change: one file, or with --package a project that passes its own tests.
+    """Write a working plugin for you to change: one file or, with --package, a project that passes its own tests.
 
     Example: lbp new strategy my_margin --package
     """

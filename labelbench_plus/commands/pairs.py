@@ -25,7 +25,7 @@ SelectionFile = Annotated[
         help="A YAML file (pool, strategy, and fraction, count or at_least), or the name of a shipped one",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Where selections are kept")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for selections")]
 DEFAULT_OUT = Path("outputs/selections")
 
 
@@ -42,9 +42,9 @@ def select(
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where scores are computed")] = "cpu",
     plugin: Plugins = None,
 ) -> None:
-    """Score a pool's shards, cut exactly, and write the uids that are kept, as DataComp's resharder reads them.
+    """Score a pool's shards, cut exactly, and write the selected uids in the format of DataComp's resharder.
 
-    What was done before is not done again: the same command goes on after an interruption.
+    Finished work is not repeated: after an interruption, the same command resumes.
 
     Example: lbp pairs select datacomp_small --jobs 8
     """
@@ -86,7 +86,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A finished selection's folder")],
     beside: Annotated[list[Path] | None, typer.Option("--with", help="A uid file to compare with")] = None,
 ) -> None:
-    """Describe a finished selection again, beside others.
+    """Describe a finished selection, compared with others.
 
     Example: lbp pairs report outputs/selections/3fa1c2d4e5f60718 --with dfn.npy
     """
@@ -109,7 +109,7 @@ def combine(
     files: Annotated[list[Path], typer.Argument(help="Two or more uid files")],
     out: Annotated[Path, typer.Option("--out", help="The uid file to write")],
 ) -> None:
-    """Combine uid files: what is in any, in all, or in the first and no other.
+    """Combine uid files: keep uids that are in any, in all, or only in the first.
 
     Example: lbp pairs combine union ours.npy dfn.npy --out both.npy
     """

@@ -19,12 +19,12 @@ KINDS = (*PLUGINS, *SHIPPED)
 
 
 def list_plugins(
-    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all if left out")] = None,
-    name: Annotated[str | None, typer.Argument(help="A plugin to be told all about: paper, fields, cost")] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; default: all")] = None,
+    name: Annotated[str | None, typer.Argument(help="A plugin to describe: paper, fields, cost")] = None,
     plugin: Plugins = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Import each plugin and say which are broken")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Import every plugin and report the broken ones")] = False,
 ) -> None:
-    """List the plugins that a suite can name, or tell all about one; of a shipped suite, print the file.
+    """List the plugins that a suite can name, or describe one; for a shipped suite, print its file.
 
     Example: lbp list strategies badge
     """

@@ -19,7 +19,9 @@ def publish(
     to: Annotated[Path, typer.Argument(help="A folder, e.g. results/digits")],
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
-    details: Annotated[bool, typer.Option("--details", help="Archive what evaluations said beyond scores too")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also archive what evaluations reported beyond scores")
+    ] = False,
 ) -> None:
     """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
@@ -42,9 +44,9 @@ def publish(
 def restore(
     archive: Annotated[Path, typer.Argument(help="A runs.jsonl.gz")], out: Out = DEFAULT_OUT, allow: Allow = None
 ) -> None:
-    """Lay published runs out as if they had been computed here, so that suites go on from them.
+    """Unpack published runs as if they had been computed here, so that suites continue from them.
 
-    Nothing is laid out of an archive with a run that contradicts itself, or that leads outside the benchmark: other
+    Nothing is unpacked from an archive with a run that contradicts itself or leads outside the benchmark, because other
     commands would build it.
 
     Example: lbp restore results/digits/runs.jsonl.gz

@@ -35,18 +35,18 @@ ONLY_ORDER = "it was imported, and of such a run there is the curve, but neither
 
 
 def replay(
-    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder")],
-    trainer: Annotated[str, typer.Option(help="A trainer as suites name it, e.g. '{name: mlp, steps: 300}'")],
+    run: Annotated[str, typer.Argument(help="A run's id, its first characters, or its folder")],
+    trainer: Annotated[str, typer.Option(help="A trainer, as in a suite, e.g. '{name: mlp, steps: 300}'")],
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
     device: Device = "cpu",
     wandb: WandbMode = "disabled",
     keep_models: KeepModels = False,
 ) -> None:
-    """Train another trainer on the labels that a run bought, round by round, as a run of its own beside it.
+    """Train another trainer on the labels that a run bought, round by round, as a separate run.
 
-    It is the run that a suite with `proxy:` makes. A run that is not done is carried out first. Killed and called
-    again, it goes on from where it was.
+    It is the same run as in a suite with `proxy:`. An unfinished run is finished first. If interrupted, the same
+    command resumes it.
 
     Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
     """

@@ -43,17 +43,20 @@ def run(
     device: Device = "cpu",
     wandb: WandbMode = "disabled",
     keep_models: KeepModels = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Carry out at most so many runs, for a first try")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Do at most this many runs, to try a suite out")] = None,
     answers: Answers = None,
     pay: Pay = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what there is to do, who is asked, and what it may cost; do nothing")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be done, who would be asked and what it may cost, without doing it"
+        ),
     ] = False,
 ) -> None:
-    """Carry out every run of a suite that is not done yet, then show the leaderboard.
+    """Do every unfinished run of a suite, then show the leaderboard.
 
-    Where a suite's annotators are paid, --pay says how much may be; --dry-run shows the bill, and what they are sent.
-    Exit code 1 if a run failed, 75 if one is left undone for another reason, e.g. waits for answers or for money.
+    If a suite's annotators are paid, --pay sets the limit; --dry-run shows the bill, and what would be sent to them.
+    Exit code 1 if a run failed, 75 if one is unfinished for another reason, e.g. it waits for answers or for money.
 
     Example: lbp run digits seeds=0..9 --jobs 4
     """

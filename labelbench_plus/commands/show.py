@@ -26,11 +26,15 @@ NOTED = ("strategy.", "trainer.", "problem.", "annotator.", "evaluate_seconds")
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's id, its beginning, or its folder; or a kind of plugin")],
-    plugin: Annotated[str | None, typer.Argument(help="After a kind, a plugin's name: as `lbp list KIND NAME`")] = None,
+    run: Annotated[str, typer.Argument(help="A run's id, its first characters, or its folder; or a kind of plugin")],
+    plugin: Annotated[
+        str | None, typer.Argument(help="After a kind, a plugin's name, as in `lbp list KIND NAME`")
+    ] = None,
     out: Out = DEFAULT_OUT,
-    details: Annotated[bool, typer.Option("--details", help="Only what the evaluation said beyond scores")] = False,
-    number: Annotated[int, typer.Option("--round", help="Of which round, with --details; -1 is the last")] = -1,
+    details: Annotated[
+        bool, typer.Option("--details", help="Only show what the evaluation reported beyond scores")
+    ] = False,
+    number: Annotated[int, typer.Option("--round", help="With --details: of which round; -1 is the last")] = -1,
 ) -> None:
     """Show one run: what it is, what it bought, how it scored, what it cost, where it was computed.
 

@@ -26,12 +26,12 @@ submission = typer.Typer(
 Bundle = Annotated[Path, typer.Argument(help="A submission's folder, e.g. results/mine")]
 Against = Annotated[
     list[Path] | None,
-    typer.Option("--against", help="Published results that have the baseline, where the submission has not"),
+    typer.Option("--against", help="Published results that have the baseline, if the submission does not"),
 ]
-Seconds = Annotated[float, typer.Option(min=1, help="How long the check may take once its modules are imported")]
-Megabytes = Annotated[int, typer.Option(min=50, help="How much memory the check may take beyond its imports")]
+Seconds = Annotated[float, typer.Option(min=1, help="Time limit in seconds, after imports")]
+Megabytes = Annotated[int, typer.Option(min=50, help="Memory limit in MB, beyond imports")]
 SECONDS, MEGABYTES = 6.0, 200  # those of `limited.Limits`, which is not imported before it is needed
-Record = Annotated[bool, typer.Option("--record", help="Write the badges earned to badges.json beside the archive")]
+Record = Annotated[bool, typer.Option("--record", help="Write the earned badges to badges.json beside the archive")]
 
 
 @submission.command("pack")
@@ -39,20 +39,22 @@ def pack_command(
     suite: Annotated[Path, typer.Argument(help="The suite that was run")],
     to: Annotated[Path, typer.Option("--out", help="The folder to write")],
     who: Annotated[str, typer.Option(help="Who submits")],
-    contact: Annotated[str, typer.Option(help="A mail address or a web address")],
+    contact: Annotated[str, typer.Option(help="An email or web address")],
     what: Annotated[str, typer.Option(help="What was run and why, in a sentence")],
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Only these runs (ids, or their beginnings), and overrides such as seeds=0..4"),
+        typer.Argument(help="Only these runs (ids, or their first characters), and overrides such as seeds=0..4"),
     ] = None,
     difference: Annotated[
         list[str] | None, typer.Option(help="What differs from the benchmark as published; may be repeated")
     ] = None,
     runs_in: Annotated[Path, typer.Option("--runs", help="Where the runs are")] = Path("outputs"),
     plugin: Plugins = None,
-    details: Annotated[bool, typer.Option("--details", help="Pack what evaluations said beyond scores too")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also pack what evaluations reported beyond scores")
+    ] = False,
 ) -> None:
-    """Pack finished runs of a suite into a folder that can be sent in by pull request.
+    """Pack finished runs of a suite into a folder to submit by pull request.
 
     Example: lbp submission pack digits.yaml --out results/mine --who "A. Name" --contact a@b.org --what "margin, again"
     """
@@ -96,13 +98,13 @@ def check_command(
     record: Record = False,
     as_json: Json = False,
 ) -> None:
-    """Check a submission and tell what is wrong at once: file, run, field, what was expected, what is there.
+    """Check a submission and report all problems together: file, run, field, expected and actual value.
 
-    Nothing that the submission names is run or opened: runs are built again only of the benchmark's own plugins and
-    data, and only while no file and no run contradicts itself.
+    Nothing that the submission names is run or opened: runs are rebuilt only from the benchmark's own plugins and data,
+        and only if no file and no run contradicts itself.
 
-    Exit code 0: fine; warnings are odd, not wrong, or could not be checked here. 1: something is wrong, or it took more
-    time or memory than it may. 2: it could not be called so.
+    Exit code 0: fine; warnings are unusual, not wrong, or could not be checked here. 1: something is wrong, or it
+        exceeded its time or memory limit. 2: invalid call.
 
     Example: lbp submission check results/mine --against results/digits
     """
@@ -115,13 +117,13 @@ def check_command(
 @submission.command("replay")
 def replay_command(
     bundle: Bundle,
-    cells: Annotated[int, typer.Option(min=0, help="How many (run, round) cells to train and choose again")] = 20,
-    whole: Annotated[int, typer.Option(min=0, help="How many runs to do again from the start")] = 0,
+    cells: Annotated[int, typer.Option(min=0, help="How many (run, round) cells to retrain and choose again")] = 20,
+    whole: Annotated[int, typer.Option(min=0, help="How many runs to repeat from the start")] = 0,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="How far scores may be off where code, versions or machine differ")
+        float, typer.Option(min=0, help="How far scores may differ if code, versions or machine do")
     ] = 0.01,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Repeats the sample of a replay that told it; never with --record")
+        int | None, typer.Option(min=0, help="Seed for the sample; default: random. Not allowed with --record")
     ] = None,
     against: Against = None,
     plugin: Plugins = None,
@@ -131,11 +133,12 @@ def replay_command(
     record: Record = False,
     as_json: Json = False,
 ) -> None:
-    """Check a submission, then train sampled rounds again on what was bought, and choose the rounds after them again.
+    """Check a submission, then retrain sampled rounds on what was bought, and repeat the choices of the rounds after
+    them.
 
-    With the code, versions and machine of a run, scores must be equal to the last bit. Elsewhere they may be off by
-    the tolerance (absolute for scores up to 1, relative above), but not in favour of who submits more often than by
-    chance, and choices must come out alike for the most part.
+    With the code, versions and machine of a run, scores must match to the last bit. Elsewhere they may differ by the
+    tolerance (absolute for scores up to 1, relative above), but must not favour the submitter more often than chance
+    allows, and most choices must agree.
 
     Example: lbp submission replay results/mine --cells 40 --whole 1 --record
     """

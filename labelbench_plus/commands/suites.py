@@ -18,7 +18,7 @@ def group() -> None:
 
 @suites.command()
 def show(name: Annotated[str, typer.Argument(help="One of `lbp list suites`")]) -> None:
-    """Print a shipped suite, to start one of your own from.
+    """Print a shipped suite, as a start for your own.
 
     Example: lbp suites show digits > mine.yaml
     """

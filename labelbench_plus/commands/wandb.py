@@ -39,7 +39,7 @@ def push(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Send finished runs to W&B, from their files: for clusters whose nodes have no internet.
+    """Send finished runs to W&B from their files, for clusters without internet on the nodes.
 
     Sending again sends what is missing. Exit code 1 if a run could not be sent.
 

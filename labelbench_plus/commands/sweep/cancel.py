@@ -30,7 +30,7 @@ def cancel(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """End a sweep, or some of its runs, for good. Committed rounds are kept.
+    """Cancel a sweep, or some of its runs. Committed rounds are kept.
 
     Example: lbp sweep cancel digits --only strategy=badge
     """

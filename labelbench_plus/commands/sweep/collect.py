@@ -19,14 +19,14 @@ def collect(
     names: Annotated[list[str], typer.Argument(help="Sweeps")],
     out: Out = DEFAULT_OUT,
     to: Annotated[Path, typer.Option("--to", help="A .parquet or .csv file")] = Path("results.parquet"),
-    partial: Annotated[bool, typer.Option("--partial", help="Also curves of runs that are not done")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Also curves of unfinished runs")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a run is missing or invalid")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read every round of some sweeps, check them, and write them as one table. Safe while jobs run.
+    """Read and verify every round of the given sweeps, and write them as one table. Safe while jobs run.
 
-    The same rounds give the same bytes, whatever the order in which they came about. Hyperparameters are
-    columns such as `trainer.l2`.
+    The same rounds give the same bytes, in whatever order they were computed. Hyperparameters are columns such as
+    `trainer.l2`.
 
     Example: lbp sweep collect digits --partial --to digits.parquet
     """

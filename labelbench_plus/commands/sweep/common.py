@@ -17,24 +17,28 @@ if TYPE_CHECKING:
 KEYS = ("problem", "trainer", "strategy", "seed")
 
 Name = Annotated[str, typer.Argument(help="A sweep's name: its suite's")]
-Out = Annotated[Path, typer.Option("--out", help="Where runs and sweeps are kept")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for runs and sweeps")]
 LauncherOption = Annotated[
     str, typer.Option("--launcher", "-l", help="`local`, or a profile such as slurm/gpu_cluster.yaml")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override the launcher's settings, e.g. --set time=2h")]
-Only = Annotated[list[str] | None, typer.Option(help="Only some runs, e.g. --only strategy=badge")]
+Only = Annotated[list[str] | None, typer.Option(help="Only matching runs, e.g. --only strategy=badge")]
 OneRun = Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, without doing it")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
-MaxHours = Annotated[float | None, typer.Option(help="Stop if more GPU hours are expected")]
+MaxHours = Annotated[float | None, typer.Option(help="Refuse to submit if more GPU hours are expected")]
 FailFast = Annotated[
     float,
     typer.Option(
-        min=0, max=100, help="Submit no more once over so many percent of 10 or more finished runs failed alike"
+        min=0,
+        max=100,
+        help="Stop submitting once more than this percentage of at least 10 finished runs failed in the same way",
     ),
 ]
-Snap = Annotated[bool, typer.Option("--snapshot", help="Give jobs a copy of the code of now, plugin files included")]
-Drift = Annotated[bool, typer.Option("--allow-code-drift", help="Let jobs run whatever code they find at their start")]
+Snap = Annotated[
+    bool, typer.Option("--snapshot", help="Run jobs from a copy of the current code, including plugin files")
+]
+Drift = Annotated[bool, typer.Option("--allow-code-drift", help="Let jobs run whatever code they find when they start")]
 
 
 class Holding:

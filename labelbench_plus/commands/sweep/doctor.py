@@ -19,11 +19,11 @@ def doctor(
     settings: Set = None,
     out: Out = DEFAULT_OUT,
     probe: Annotated[
-        int | None, typer.Option(min=1, help="Also have a job look around there; wait so many seconds for it")
+        int | None, typer.Option(min=1, help="Also run the checks in a job, and wait this many seconds for it")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that this is a place from which sweeps can be submitted: tools, limits, and how the file system behaves.
+    """Check that sweeps can be submitted from here: tools, limits, and how the file system behaves.
 
     Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
     """

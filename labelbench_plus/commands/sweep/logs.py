@@ -16,12 +16,12 @@ from labelbench_plus.shown import say
 
 
 def logs(
-    run: Annotated[str, typer.Argument(help="A run id, or its beginning (at least 4 characters)")],
+    run: Annotated[str, typer.Argument(help="A run's id, or its first characters (at least 4)")],
     out: Out = DEFAULT_OUT,
     attempt: Annotated[int | None, typer.Option(min=1, help="Which attempt; the latest if left out")] = None,
-    job: Annotated[bool, typer.Option("--job", help="What the job printed, rather than the run")] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added")] = False,
-    tail: Annotated[int, typer.Option(min=0, help="So many last lines; 0 for all")] = 100,
+    job: Annotated[bool, typer.Option("--job", help="The job's output instead of the run's")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing what is added")] = False,
+    tail: Annotated[int, typer.Option(min=0, help="How many of the last lines; 0 for all")] = 100,
     as_json: Json = False,
 ) -> None:
     """Print what a run printed.

@@ -11,9 +11,9 @@ from labelbench_plus.shown import say
 
 
 def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
-    """Remove what a finished sweep no longer needs: its batches' payloads and what jobs and finished runs printed.
+    """Remove what a finished sweep no longer needs: its batches' payloads, and the logs of jobs and finished runs.
 
-    Runs that are not done keep everything; committed rounds are never touched.
+    Unfinished runs keep everything; committed rounds are never touched.
 
     Example: lbp sweep prune digits
     """

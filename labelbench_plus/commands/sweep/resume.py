@@ -38,7 +38,7 @@ def resume(
     out: Out = DEFAULT_OUT,
     run: OneRun = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Also runs that would fail again if nothing was changed")
+        bool, typer.Option("--retry-failed", help="Also runs that will fail again unless something changed")
     ] = False,
     cancelled: Annotated[bool, typer.Option("--cancelled", help="Also runs that were cancelled")] = False,
     max_gpu_hours: MaxHours = None,
@@ -49,12 +49,12 @@ def resume(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Submit again what was lost, what failed through no fault of its own, and what was given back.
+    """Resubmit runs that were lost, failed for external reasons, or were released.
 
-    Every run goes on from its last committed round. With nothing to do, nothing is done. Of a sweep that was submitted
-    with --snapshot, a new copy of the package is taken if it changed. A plugin file that has another content than the
-    sweep was begun with is refused, with a copy or without, as its runs would be of two methods under one name:
-    --allow-code-drift goes on with it. With --pay, its jobs may pay annotators so much more; without, what is left.
+    Every run resumes from its last committed round. If nothing is left, nothing happens. For a sweep submitted with
+    --snapshot, a new copy of the package is taken if it changed. A plugin file whose content changed since the sweep
+    began is rejected, with or without a copy, since its runs would mix two methods under one name: --allow-code-drift
+    continues anyway. With --pay, jobs may pay annotators that much more; without it, what is left.
 
     Example: lbp sweep resume digits --retry-failed --set time=8h
     """

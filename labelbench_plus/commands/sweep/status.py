@@ -13,18 +13,18 @@ from labelbench_plus.shown import say
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them if left out")] = None,
+    name: Annotated[str | None, typer.Argument(help="A sweep's name; default: all sweeps")] = None,
     out: Out = DEFAULT_OUT,
-    failed: Annotated[bool, typer.Option("--failed", help="Only what failed, in full")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed runs, in full")] = False,
     runs: Annotated[bool, typer.Option("--runs", help="One line for each run")] = False,
     group_by: Annotated[str, typer.Option(help="Rows and columns of the table")] = "strategy,problem",
     watch: Annotated[
-        int | None, typer.Option(min=1, help="Look again every so many seconds, until all is over")
+        int | None, typer.Option(min=1, help="Repeat every this many seconds until the sweep ends")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask the scheduler even if it was asked just now")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what has become of every run. Exit code 1 if one failed.
+    """Report the state of every run. Exit code 1 if one failed.
 
     Example: lbp sweep status digits --watch 60
     """

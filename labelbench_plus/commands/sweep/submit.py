@@ -55,9 +55,9 @@ def submit(
     wandb: WandbMode = "disabled",
     keep_models: KeepModels = False,
     only: Only = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many runs")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many runs")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also runs that failed")] = False,
-    max_parallel: Annotated[int | None, typer.Option(min=1, help="At most so many jobs at a time")] = None,
+    max_parallel: Annotated[int | None, typer.Option(min=1, help="At most this many jobs at a time")] = None,
     max_gpu_hours: MaxHours = None,
     fail_fast: FailFast = 50,
     snapshot: Snap = False,
@@ -68,10 +68,10 @@ def submit(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Submit every run of a suite that is not done, running or waiting for answers; return at once.
+    """Submit every run of a suite that is not done, running or waiting for answers, and return immediately.
 
-    With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it. Where
-    annotators are paid, --pay says how much may be, over all jobs.
+    With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it. If
+    annotators are paid, --pay sets the limit over all jobs.
 
     Example: lbp sweep submit digits -l slurm/gpu_cluster.yaml --set time=2h
     """
