@@ -100,7 +100,7 @@ setup(
         "sentiment": ["vaderSentiment>=3.3.2,<4"],
         "transformers": ["transformers>=5,<6"],
         "trivia": ["red-trivia==1.1.1"],  # a data package under the GPL: found, never imported
-        # Supervised fine-tuning by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
+        # Training by TRL, on several GPUs; benchmarks/speed/language is timed beside it.
         "trl": ["accelerate>=1", "datasets>=4", "peft>=0.18,<1", "transformers>=5,<6", "trl>=1.16,<2"],
         "vllm": ["vllm>=0.10"],
         # New views by diffusion models; num2words is what the processors of SmolVLM ask for.

@@ -101,16 +101,18 @@ class Adapter:
         pairs = {name: tuple(state[f"{PREFIX}{name}.lora_{part}.weight"] for part in "AB") for name in names}
         return cls(rank, alpha, pairs)  # type: ignore[arg-type]
 
-    def save(self, folder: Path, base_model: str) -> None:
+    def save(self, folder: Path, base_model: str, beside: Mapping[str, Tensor] | None = None) -> None:
         """Write what peft's `PeftModel.from_pretrained(model, folder)` reads.
 
         Parameters
         ----------
         base_model: the name of the model that is changed.
+        beside: other weights that peft reads from there, by its names.
         """
         from safetensors.torch import save_file
 
-        save_file({name: weight.detach().cpu().contiguous() for name, weight in self.state().items()}, folder / WEIGHTS)
+        state = {**self.state(), **(beside or {})}
+        save_file({name: weight.detach().cpu().contiguous() for name, weight in state.items()}, folder / WEIGHTS)
         config = {
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",

@@ -105,8 +105,10 @@ class BestOf(Policy):
         return math.log(self.k) - (self.k - 1) / self.k if self.reward is not None else 0.0
 
 
-def as_state(reward: Reward) -> dict[str, Any]:
-    """A reward as tensors, numbers and strings by name, for `of_state`."""
+def as_state(reward: Reward | None) -> dict[str, Any]:
+    """A reward as tensors, numbers and strings by name, for `of_state`; None where nothing was learned of any."""
+    if reward is None:
+        return {"kind": "none"}
     if isinstance(reward, Implicit):
         return {"kind": "implicit", "beta": reward.beta}
     if isinstance(reward, Likelihood):
@@ -119,8 +121,10 @@ def as_state(reward: Reward) -> dict[str, Any]:
     return state
 
 
-def of_state(state: Mapping[str, Any]) -> Reward:
+def of_state(state: Mapping[str, Any]) -> Reward | None:
     """The reward that `as_state` took apart."""
+    if state["kind"] == "none":
+        return None
     if state["kind"] == "implicit":
         return Implicit(state["beta"])
     if state["kind"] == "likelihood":

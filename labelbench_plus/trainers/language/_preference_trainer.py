@@ -23,7 +23,32 @@ REWARD_FILE = "reward.pt"
 
 
 @dataclass(frozen=True)
-class PreferenceTrainer(LanguageTrainer):
+class Opinionated(LanguageTrainer):
+    """Base of trainers whose model has an opinion of its own of what is good, which is saved with it."""
+
+    task = "preference"
+    provides = frozenset({"predictions", "embeddings"})
+
+    def save_model(self, model: Any, folder: Path) -> None:
+        import torch
+
+        from labelbench_plus.language.rewards import as_state
+
+        super().save_model(model, folder)
+        torch.save(as_state(model.reward), folder / REWARD_FILE)
+
+    def load_model(self, folder: Path) -> Any:
+        import torch
+
+        from labelbench_plus.language.rewards import of_state
+        from labelbench_plus.trainers.language._dpo import as_policy
+
+        state = torch.load(folder / REWARD_FILE, map_location="cpu", weights_only=True)
+        return as_policy(super().load_model(folder), of_state(state))
+
+
+@dataclass(frozen=True)
+class PreferenceTrainer(Opinionated):
     """Base of trainers that tune the policy of a seed on pairs of responses, itself the reference.
 
     All take the same number of steps, however many pairs they have, so that they are compared at equal compute; without
@@ -80,20 +105,3 @@ class PreferenceTrainer(LanguageTrainer):
         state = self._keeper(data, streams, checkpoint).kept()
         assert state is not None
         return as_policy(found, of_state(state["reward"]))
-
-    def save_model(self, model: Any, folder: Path) -> None:
-        import torch
-
-        from labelbench_plus.language.rewards import as_state
-
-        super().save_model(model, folder)
-        torch.save(as_state(model.reward), folder / REWARD_FILE)
-
-    def load_model(self, folder: Path) -> Any:
-        import torch
-
-        from labelbench_plus.language.rewards import of_state
-        from labelbench_plus.trainers.language._dpo import as_policy
-
-        state = torch.load(folder / REWARD_FILE, map_location="cpu", weights_only=True)
-        return as_policy(super().load_model(folder), of_state(state))
