@@ -8,6 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from labelbench_plus.inputs.conversations import Demonstration
+from labelbench_plus.plugins import Since
 from labelbench_plus.prompts import Prompt, PromptData, PromptSource, TestItem, prompts
 from labelbench_plus.seeding import Streams
 
@@ -50,6 +51,7 @@ class Skills(PromptSource):
     skew: the k-th skill is asked for in proportion to k to the minus this.
     test: prompts of each skill that are held out.
     demonstrations: how many are handed to everybody with their answers, beside the budget.
+    validation: how many, asked for as the pool's are, are for trainers that declare validation labels.
     """
 
     title = "Twelve skills, some rare"
@@ -58,6 +60,7 @@ class Skills(PromptSource):
     skew: Annotated[float, Ge(0)] = 1.5
     test: Annotated[int, Ge(1)] = 20
     demonstrations: Annotated[int, Ge(0)] = 0
+    validation: Annotated[int, Ge(0), Since("0.1")] = 0
 
     @classmethod
     def example(cls) -> dict[str, int]:
@@ -86,14 +89,18 @@ class Skills(PromptSource):
             asked, answer = list(pairs.items())[rng.integers(len(pairs))]
             return Prompt(f"{before}{form.format(asked)}{after}", task), answer
 
-        size = self.demonstrations + self.pool
-        drawn = rng.choice(len(names), size=size, p=[share / sum(often) for share in often]).tolist()
-        asked = [made(names[task], known) for task in drawn]
+        def drawn(size: int) -> list[tuple[Prompt, str]]:
+            tasks = rng.choice(len(names), size=size, p=[share / sum(often) for share in often]).tolist()
+            return [made(names[task], known) for task in tasks]
+
+        asked = drawn(self.demonstrations + self.pool)
         held = [made(task, new) for task in names for _ in range(self.test)]
+        validation = drawn(self.validation)  # last, so that all else is the same without
         seed, pool = asked[: self.demonstrations], asked[self.demonstrations :]
         return PromptData(
             pool=tuple(prompt for prompt, _ in pool),
             pool_answers=tuple(answer for _, answer in pool),
             test=tuple(TestItem(prompt, (answer,)) for prompt, answer in held),
             seed=tuple(Demonstration(prompt.said, answer) for prompt, answer in seed),
+            validation=tuple(Demonstration(prompt.said, answer) for prompt, answer in validation),
         )

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from importlib.util import find_spec
@@ -209,6 +210,9 @@ def test_skills_are_asked_unequally_and_held_out_equally():
     assert len(data.pool) == 400 and len(data.seed) == 8 and sizes[-1] > 20 * sizes[0]
     assert len(data.test) == 3 * 12 and not {item.prompt for item in data.test} & set(data.pool)
     assert build(name="skills", pool=400).fingerprint() != build(name="skills", pool=401).fingerprint()
+    with_validation = build(name="skills", pool=400, test=3, demonstrations=8, validation=5).load()
+    assert len(with_validation.validation) == 5 and "validation" not in describe(build(name="skills"))
+    assert dataclasses.replace(with_validation, validation=()) == data, "it changes nothing else"
 
 
 def test_data_that_do_not_fit_are_refused():
