@@ -76,8 +76,8 @@ class PreferenceTuning(Problem):
     `win_rate_at_length`, the same against the reference's response of the nearest length; `proxy_accuracy`, the share
     of the reference's pairs that the model's own reward puts in the expert's order, averaged over tasks;
     `reference_kl` in nats a response; `validity` (they ended and are not blank), `distinct_1`, `distinct_2` and
-    `response_tokens`; and what the reference itself has of these. An expert's score that rises while validity falls
-    below half of the reference's is called a collapse.
+    `response_tokens`; and what the reference itself has of these. Where the expert's score ranks, one that rises while
+    validity falls below half of the reference's is called a collapse; where the win rate does, below half of random's.
 
     Parameters
     ----------
@@ -198,9 +198,11 @@ class PreferenceTuning(Problem):
         return (*(ShownScore(name, True) for name in about if name != self.rank_by), long, far)
 
     def guards(self) -> tuple[Guard, ...]:
-        if self.rank_by != "expert_score":
-            return ()
-        return (Guard("validity", "reference_validity", "reference_expert_score"),)
+        if self.rank_by == "expert_score":
+            return (Guard("validity", "reference_validity", "reference_expert_score"),)
+        # A win rate is held against the baseline's, as nobody scores what a reference wins against itself. The accuracy
+        # of a proxy is no merit of a policy that could fall silent.
+        return (Guard("validity"),) if self.rank_by == "win_rate" else ()
 
     def knows_truth(self) -> bool:
         return self.tells_all

@@ -191,12 +191,52 @@ def test_choices_by_a_model(tmp_path, name):
     instance = opened(tmp_path)
     ledger, chosen, tuner = bought(instance, [0, 4, 8, 12, 30, 44]), strategy(name), trainer()
     model = tuner.fit(instance.training_data(ledger, with_validation=False), Streams(0), None)
+    instance = replaced(problem(), Nobody()).open(Place(tmp_path), Streams(0))  # what is left is nobody's to read
     view = instance.view(Needs(chosen.needs, tuner), ledger, model, 5.0)
     items = chosen.select(view, 5, np.random.default_rng(0))
     assert len(set(items.tolist()) - set(ledger.items.tolist())) == 5
     if name == "pair_uncertainty":
         margins = model.predictions(instance._pool.asked(view.candidates.numpy())).abs()
         assert set(items.tolist()) == set(view.candidates[margins.argsort()[:5]].tolist())
+
+
+class Contrary(Annotator):
+    """Says of what it is told to leave what a rule says, and of everything else the opposite."""
+
+    kinds = {"pair": PREFERENCE}  # noqa: RUF012
+
+    def __init__(self, left):
+        self.left = left
+
+    def ask(self, questions, desk):
+        said = registry("annotators").build(EXAMPLE["annotator"]).ask(questions, desk)
+        return [
+            verdict if written(each) in self.left else -verdict for each, verdict in zip(questions, said, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("name", ["random", "coreset_ift", "badge_pairs", "pair_uncertainty"])
+def test_judgements_that_nobody_bought_change_no_byte(tmp_path, name):
+    chosen, tuner = strategy(name), trainer("proxy_dpo", body={"steps": 1, "batch": 2, "rank": 2})
+
+    def rounds(annotator):
+        made = problem() if annotator is None else replaced(problem(), annotator)
+        instance, streams = made.open(Place(tmp_path), Streams(0)), Streams(0)
+        ledger, model, said = bought(instance, [0, 4, 8]), None, []
+        for number in range(2):
+            data = instance.training_data(ledger, with_validation=False)
+            model = tuner.fit(data, streams.round(number), None)
+            view = instance.view(Needs(chosen.needs, tuner), ledger, model, 3.0)
+            items = chosen.select(view, 3, streams.round(number).rng("strategy")).numpy()
+            instance.oracle.answer(items, 3.0, ledger)
+            said.append([ledger.purchases[-1].as_json(), data.digest(), instance.evaluate(model).scores])
+        return said, {text for purchase in ledger.purchases for text in purchase.asked}
+
+    expected, asked = rounds(None)
+    found, again = rounds(Contrary(asked))
+    assert found == expected and again == asked
+    other, _ = rounds(Contrary(set()))
+    assert other != expected  # what was bought does
 
 
 def test_features_are_the_difference_of_two_responses(tmp_path):
@@ -418,6 +458,7 @@ def test_collapse_is_guarded_where_the_expert_ranks():
         "reference_expert_score",
     )
     assert problem(rank_by="proxy_accuracy").guards() == ()
+    assert [each.scores for each in problem(rank_by="win_rate").guards()] == [("validity",)]
 
 
 def test_scores_of_the_reference_itself(tmp_path):

@@ -117,6 +117,8 @@ WAYS = [
     ("direct_dpo", {}, 3),
     ("proxy_dpo", {}, 3),
     ("spin", {}, 3),
+    ("self_score", {}, 3),
+    ("oracle_dpo", {}, 3),
     ("proxy_dpo", {"body": BODY}, 3),  # in the middle of the body's training
     ("proxy_dpo", {"body": BODY}, 6),  # in the middle of the policy's
     ("proxy_dpo", {"body": {**BODY, "layers": 1}, "head": "ordinal"}, 2),
