@@ -38,6 +38,8 @@ class Nomad(LanguageTrainer):
 
     Notes: those of `sft` for the student; `generator_loss`; `prompt_loss` and `answer_loss`, the generator's mean loss
     on each part of what it was shown; how many were `drawn`, `parsed` and `kept`, and `copies`; `written_tokens`.
+    Of several `generator_share`s they are those of the chosen one, with its `generator_share`, and what each was judged
+    by: `worth_0.25`, or `validation_loss_0.25`.
 
     Parameters
     ----------

@@ -185,7 +185,7 @@ def test_filters_keep_less_and_see_neither_test_nor_answers(taught):
 
 
 def test_filters_see_no_prompt_that_models_are_scored_on(tmp_path):
-    """Other prompts to be scored on, and to the letter the same is written, filtered and learned."""
+    """Other prompts to be scored on, and to the letter the same is written, filtered, chosen and learned."""
     problem = registry("problems").build(
         {
             "name": "instruction_tuning",
@@ -201,7 +201,8 @@ def test_filters_see_no_prompt_that_models_are_scored_on(tmp_path):
     for test in ("bab?", "a secret"):
         data = PromptData(pool, answers, (TestItem(Prompt(test, "t"), ("x",)),))
         shown = InstructionInstance(problem, data, Place(tmp_path)).training_data(ledger, with_validation=False)
-        found.append(nomad(filter="middle", student_steps=1).fit(shown, STREAMS, None))
+        trainer = nomad(filter="middle", duplicates="near", generator_share=(0.5, 1.0), student_steps=1)
+        found.append(trainer.fit(shown, STREAMS, None))
     one, other = found
     assert one.synthesis == other.synthesis and one.notes == other.notes and same(one, other)
     assert {"kept", "outside"} <= {row.fate for row in one.synthesis.rows}
