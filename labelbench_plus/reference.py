@@ -38,6 +38,22 @@ class Reference:
             return f"https://arxiv.org/abs/{self.arxiv}"
         return None if self.doi is None else f"https://doi.org/{self.doi}"
 
+    def bibtex(self) -> str:
+        """An entry for BibTeX, without what is not known, keyed by the first author and the year."""
+        key = "".join(letter for letter in self.authors[0].lower() if letter.isalnum())
+        kind = "inproceedings" if self.venue else "misc"
+        fields = {
+            "author": " and ".join(self.authors),
+            "title": f"{{{self.title}}}" if self.title else "",
+            "booktitle": self.venue,
+            "year": str(self.year),
+            "eprint": self.arxiv or "",
+            "archiveprefix": "arXiv" if self.arxiv else "",
+            "doi": self.doi or "",
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+        return "\n".join([f"@{kind}{{{key}{self.year},", *lines, "}"])
+
     def in_full(self) -> str:
         """Authors, title, venue and year, as in a list of references."""
         parts = [", ".join(self.authors).replace(f", {OTHERS}", " et al"), self.title, self.venue]

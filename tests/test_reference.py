@@ -81,6 +81,14 @@ def test_a_reference_says_where_it_can_be_read():
     assert Reference(("Zhang", OTHERS), 2023).url is None
 
 
+def test_an_entry_for_bibtex_says_what_is_known():
+    entry = Reference(("O'Neil", OTHERS), 2023, "On labels", arxiv="2306.09910").bibtex().splitlines()
+    assert entry[0] == "@misc{oneil2023," and entry[-1] == "}"
+    assert "  author = {O'Neil and others}," in entry and "  title = {{On labels}}," in entry
+    assert "  eprint = {2306.09910}," in entry and not any("booktitle" in line or "doi" in line for line in entry)
+    assert Reference(("A",), 2020, venue="ICML").bibtex().startswith("@inproceedings{a2020,")
+
+
 def test_a_plugin_without_a_title_is_called_by_its_name(monkeypatch):
     for table in ("_classes", "_local"):
         monkeypatch.setattr(strategies, table, dict(getattr(strategies, table)))

@@ -33,6 +33,11 @@ class Words:
         return f"{self.title} ({', '.join(map(_whole, self.details))})" if self.details else self.title
 
     @property
+    def listed(self) -> str:
+        """All of it as a list."""
+        return ", ".join((self.title, *map(_whole, self.details)))
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The details at every depth, without their brackets."""
         return tuple(
@@ -69,16 +74,12 @@ class Titles:
         return Words(first.title, (*first.details, *found.details[1:])) if isinstance(first, Words) else found
 
     def setting(self, problem: str, trainer: str) -> str:
-        """A problem under a trainer, as a heading."""
-        said = self.problem(problem)
-        return f"{', '.join((said.title, *map(_whole, said.details)))} · {self.trainer(trainer).whole}"
+        """A problem under a trainer, in a line."""
+        return f"{self.problem(problem).listed} × {self.trainer(trainer).whole}"
 
-    def conditions(self, task: str, budget: str, facets: Sequence[tuple[str, str]], trainer: str) -> str:
-        """The conditions of a track, as a heading."""
-        told = [
-            words(value, f"{name}s").whole if f"{name}s" in kinds() else f"{name} {value}" for name, value in facets
-        ]
-        return " · ".join([task.replace("_", " ").capitalize(), budget, *told, self.trainer(trainer).whole])
+    def facet(self, name: str, value: str) -> Words:
+        """What a facet's value is called: a plugin of the kind it is named after, or just what it is."""
+        return words(value, f"{name}s") if f"{name}s" in kinds() else Words(value)
 
 
 def words(label: str, kind: str) -> Words:

@@ -52,10 +52,13 @@ class Track:
     trainer: str
     facets: tuple[tuple[str, str], ...]
     averaged: str
+    heading: str = ""
 
     @property
     def name(self) -> str:
-        """The conditions as a heading."""
+        """The conditions as a heading, unless it is called something else."""
+        if self.heading:
+            return self.heading
         facets = [f"{name} {value}" for name, value in self.facets]
         return " · ".join([self.task, f"up to {self.budget:,.0f} {self.unit}", *facets, self.trainer])
 

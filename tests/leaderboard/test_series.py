@@ -185,7 +185,7 @@ def test_pages_text_and_files_say_it(tmp_path):
     page = (tmp_path / "problem" / "fronts-objectives-mod.html").read_text(encoding="utf-8")
     for said in (
         "front, one line a strategy",
-        "front, one line a trainer, with random",
+        "front, one line a trainer, with Random",
         "best that can be reached",
         "Points of one line in the order of “",
         "kl",

@@ -15,6 +15,9 @@ from labelbench_plus.leaderboard import Results, build_site
 from labelbench_plus.leaderboard.compare import compare_in
 from labelbench_plus.leaderboard.formatting import sort_key
 from labelbench_plus.leaderboard.setting import BoardSetting
+from labelbench_plus.leaderboard.site.setting_page import with_pairs
+from labelbench_plus.leaderboard.site.titled import called, titled
+from labelbench_plus.leaderboard.titles import Titles
 
 from .declared import facet_results, front_results
 from .synthetic import STRATEGIES, meta, synthetic_curves
@@ -35,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def setting() -> BoardSetting:
-    return results().board().settings[1]
+    board = results().board()
+    return titled(board, called([board], Titles())).settings[1]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,8 @@ def test_no_request_leaves_and_nothing_complains(browser: Browser, folder: Path)
 
 def test_sorting_equals_pythons(opened: Opener, setting: BoardSetting) -> None:
     with opened(PROBLEM) as tab:
-        table, ours = tab.locator("table.ranking"), setting.table
+        tab.get_by_role("button", name="All columns").first.click()
+        table, ours = tab.locator("table.ranking"), with_pairs(setting)
         headings = table.locator("thead th")
         for shown in range(headings.count()):
             key = headings.nth(shown).get_attribute("data-key")
@@ -164,7 +169,7 @@ def test_a_link_restores_what_was_chosen(opened: Opener) -> None:
         entropy = tab.locator("svg.wide g.line-of", has=tab.locator("title", has_text="entropy")).first
         assert "pale" in (entropy.get_attribute("class") or "")
     with opened("compare.html#a=margin&b=badge") as tab:
-        assert tab.locator("#choose-a").input_value() == "margin" and tab.locator("#choose-b").input_value() == "badge"
+        assert tab.locator("#choose-a").input_value() == "Margin" and tab.locator("#choose-b").input_value() == "BADGE"
 
 
 def test_the_keyboard_sorts_too(opened: Opener) -> None:
@@ -178,7 +183,7 @@ def test_the_keyboard_sorts_too(opened: Opener) -> None:
 
 def test_comparing_equals_pythons(opened: Opener, setting: BoardSetting) -> None:
     with opened("compare.html") as tab:
-        for a, b in (("margin", "random"), ("random", "margin"), (HOSTILE, "badge")):
+        for a, b in (("Margin", "Random"), ("Random", "Margin"), (HOSTILE, "BADGE")):
             tab.locator("#choose-a").select_option(a)
             tab.locator("#choose-b").select_option(b)
             cells = tab.locator("#comparison tbody tr", has_text="digits").locator("td").all_inner_texts()
@@ -189,7 +194,7 @@ def test_comparing_equals_pythons(opened: Opener, setting: BoardSetting) -> None
             assert float(cells[1].replace("−", "-")) == pytest.approx(found.area.mean, abs=0.6e-3)
             assert int(cells[3]) == found.area.n and cells[6] == f"{round(100 * found.wins.mean)} %"
         tab.locator("#swap").click()
-        assert tab.locator("#choose-a").input_value() == "badge"
+        assert tab.locator("#choose-a").input_value() == "BADGE"
 
 
 def test_tables_are_copied_as_they_are_seen(opened: Opener) -> None:
@@ -224,8 +229,8 @@ def test_crowded_charts_show_few_lines_and_switch_others_on(opened: Opener, tmp_
 
 def test_pointing_at_a_strategy_brings_out_its_line(opened: Opener) -> None:
     with opened(PROBLEM) as tab:
-        tab.locator("table.ranking tbody tr", has_text="margin").first.hover()
-        assert tab.locator(".charts.focused svg.wide g.lit title").first.text_content() == "margin"
+        tab.locator("table.ranking tbody tr", has_text="Margin").first.hover()
+        assert tab.locator(".charts.focused svg.wide g.lit title").first.text_content() == "Margin"
 
 
 def test_without_scripts_everything_can_be_read(opened: Opener) -> None:
@@ -259,6 +264,25 @@ def test_fits_the_screen(browser: Browser, folder: Path, width: int, chart: str)
         if path == PROBLEM:
             assert tab.locator(f"figure svg.{chart}:visible").count() == 5
     context.close()
+
+
+def test_a_setting_opens_with_its_two_charts_and_a_table_that_fits(browser: Browser, folder: Path) -> None:
+    for width, columns in ((375, ["rank", "strategy", "gain"]), (1280, None)):
+        context = browser.new_context(offline=True, viewport={"width": width, "height": 900})
+        tab = context.new_page()
+        tab.goto(f"{folder.as_uri()}/{PROBLEM}")
+        order = tab.locator("main figure svg[role=img]:visible, main table.ranking").evaluate_all(
+            "all => all.map(e => e.tagName + ' ' + (e.getAttribute('aria-label') || ''))"
+        )
+        assert order[0].startswith("svg accuracy against") and order[1].startswith("svg Gain over Random in AUBC")
+        assert order[2].startswith("TABLE")
+        region = tab.locator("main .scroll", has=tab.locator("#ranking"))
+        assert region.evaluate("e => e.scrollWidth <= e.clientWidth"), width
+        shown = tab.locator("#ranking thead th:visible").evaluate_all("all => all.map(e => e.dataset.key)")
+        assert columns is None or shown == columns
+        tab.get_by_role("button", name="All columns").first.click()
+        assert tab.locator("#ranking thead th:visible").count() > len(shown)
+        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,7 +36,7 @@ def test_a_problem_begins_with_its_data_set() -> None:
         "Smaller pool",
         "size 2000",
     )
-    assert Titles({said: "Clothes"}).setting(said, "label_propagation") == "Clothes · Label propagation"
+    assert Titles({said: "Clothes"}).setting(said, "label_propagation") == "Clothes × Label propagation"
 
 
 def test_names_are_as_short_as_tells_them_apart() -> None:

@@ -27,6 +27,7 @@ from labelbench_plus.leaderboard.site.render import Page, render, script, style_
 from labelbench_plus.leaderboard.site.reported_page import PATH as REPORTED_PAGE
 from labelbench_plus.leaderboard.site.reported_page import reported_page
 from labelbench_plus.leaderboard.site.run_pages import runs_pages
+from labelbench_plus.leaderboard.site.setting_page import setting_page
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.store.atomic import replace
 
@@ -73,7 +74,7 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
         files[path] = content
         figures += drawn
     for member in site.members:
-        path, content, drawn = pages.problem_page(site, member)
+        path, content, drawn = setting_page(site, member)
         files[path] = content
         figures += drawn
         files |= dict(runs_pages(site, member))
@@ -90,9 +91,9 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
     files |= _downloads(site)
     for name, content in (stylesheet(), script()):
         files[f"assets/{name}"] = content
-    combined = combinations_page(boards)
+    combined = combinations_page(site.boards)
     files |= combined | reported_page(reported)
-    parts = matrices(boards, site.facets)
+    parts = matrices(boards, site.source_facets)
     files["data/matrix.csv"] = csv_form.written(matrix_frame(parts))
     views = matrix_views(site, parts)
     files |= {view.file: standalone(view.picture(), "").encode() for view in views}
@@ -102,21 +103,22 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
 
 def _downloads(site: pages.Site) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
+    boards = site.source_boards
     listed = pages.data_rows(site)
-    for row, each, board in zip(listed, site.results, site.boards, strict=True):
+    for row, each, board in zip(listed, site.results, site.source_boards, strict=True):
         stem, csv = f"data/{slug(board.suite)}", each.ordered_csv()
         files |= {f"{stem}-curves.csv": csv, f"{stem}-board.json": meta_as_json(each.meta)}
         files[f"{stem}-curves.parquet"] = _parquet(pd.read_csv(io.BytesIO(csv)))
         ends = (("-curves.csv", "CSV"), ("-curves.parquet", "Parquet"), ("-board.json", "what the board knows of them"))
         row |= {"digest": digest(csv), "links": [(f"{stem}{end}", label) for end, label in ends]}
-    table = pd.concat([to_frame(board) for board in site.boards], ignore_index=True) if site.boards else pd.DataFrame()
+    table = pd.concat([to_frame(board) for board in boards], ignore_index=True) if boards else pd.DataFrame()
     files["data/table.csv"] = csv_form.written(table)
     files["data/table.json"] = (table.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
     files["data/table.parquet"] = _parquet(table)
     more = []
     for name, label, rows in (
-        ("series", "Points of series at every budget", series_frame(site.boards)),
-        ("facets", "Comparisons along one facet at every budget", facets_frame(site.facets)),
+        ("series", "Points of series at every budget", series_frame(boards)),
+        ("facets", "Comparisons along one facet at every budget", facets_frame(site.source_facets)),
     ):
         if len(rows):
             files[f"data/{name}.csv"] = csv_form.written(rows)

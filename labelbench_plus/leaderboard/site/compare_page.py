@@ -37,7 +37,8 @@ def compare_page(site: Site) -> bytes:
             unit = "" if track.measure == track.track.metric else f" (in {track.measure})"
             name, names = printable(f"{track.track.name}{unit}"), list(map(printable, track.order))
             tracks.append({"name": name, "names": names, "pairs": pairs})
-    text = json.dumps({"settings": settings, "tracks": tracks}, separators=(",", ":"), sort_keys=True)
+    labels = {printable(label): printable(name) for name, label in site.names.exact.items()}
+    text = json.dumps({"settings": settings, "tracks": tracks, "labels": labels}, separators=(",", ":"), sort_keys=True)
     # Inside a script element only "<" could end it; as \u003c it is the same JSON.
     data = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
     page = Page("compare.html", f"Compare A and B · {TITLE}", "Compare A and B")

@@ -30,6 +30,7 @@ from labelbench_plus.leaderboard.tracks import Track, TrackBoard, measure_of, se
 FEW_LINES = 7  # up to this many, all lines are shown at once
 MOST_LEADERS = 5
 ROOM = 30  # letters
+FULL = 900  # pixels of the charts that a page opens with
 LEAST_SAVING = -1.0  # more than twice the budget: drawn, it would squeeze all that is saved
 
 
@@ -55,21 +56,24 @@ def prominent(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in chosen)
 
 
-def of_setting(setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str) -> list[Figure]:
-    """All figures of a problem's page; `stem` begins the names of their files."""
+def of_setting(
+    setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], stem: str
+) -> tuple[list[Figure], list[Figure]]:
+    """The figures that a setting's page opens with, and all others; `stem` begins the names of their files."""
     shown = prominent(setting, meta.baseline)
+    lead: list[Figure] = []
     figures: list[Figure] = []
     if len(setting.budgets) > 1 and setting.curves:
-        figures.append(_curves(setting, setting.curves, meta, drawn, shown, stem, gains=False))
+        lead.append(_curves(setting, setting.curves, meta, drawn, shown, stem, gains=False))
+    if setting.gains:
+        lead.append(_gains(setting, meta, drawn, stem))
     if len(setting.budgets) > 1 and setting.gain_curves:
         figures.append(_curves(setting, setting.gain_curves, meta, drawn, shown, stem, gains=True))
     if any(p.value >= LEAST_SAVING for points in setting.saving_curves.values() for p in points):
         figures.append(_savings(setting, meta, drawn, shown, stem))
     if points := _costs(setting):
         figures.append(_pareto(points, setting, meta, drawn, stem))
-    if setting.gains:
-        figures.append(_gains(setting, meta, drawn, stem))
-    return figures
+    return lead, figures
 
 
 def of_track(board: TrackBoard, drawn: Mapping[str, Style], stem: str) -> list[Figure]:
@@ -214,7 +218,7 @@ def _curves(
     return Figure(
         f"Gain over {meta.baseline} at each budget" if gains else "Learning curves",
         f"{caption} {_bands([curve.points[0].n for curve in curves], 'Bands')}",
-        *_both(lambda width: line_chart(lines, plane, drawn, shown, alternative, width)),
+        *_both(lambda width: line_chart(lines, plane, drawn, shown, alternative, width), WIDE if gains else FULL),
         f"figures/{stem}-{'gain-curves' if gains else 'curves'}.svg",
         (setting.unit, *(curve.strategy for curve in curves)),
         rows,
@@ -254,6 +258,7 @@ def _gains(setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], s
         ),
         f"Difference in AUBC at equal seeds, each seed a dot. {intervals} Filled marks stay significant after Holm’s "
         f"adjustment over the comparisons with {meta.baseline}.",
+        FULL,
     )
 
 
@@ -353,8 +358,9 @@ def _forest(
     head: tuple[str, ...],
     lines: tuple[tuple[str, ...], ...],
     caption: str,
+    width_of_wide: int = WIDE,
 ) -> Figure:
-    wide, narrow = _both(lambda width: forest_chart(rows, title, alternative, width))
+    wide, narrow = _both(lambda width: forest_chart(rows, title, alternative, width), width_of_wide)
     return Figure(heading, caption, wide, narrow, file, head, lines)
 
 
@@ -377,5 +383,5 @@ def _bracketed(value: Estimate, decimals: int, signed: bool) -> str:
     return f"{mean} [{number(value.low, decimals, signed)}, {number(value.high, decimals, signed)}]"
 
 
-def _both(draw: Callable[[int], str]) -> tuple[str, str]:
-    return draw(WIDE), draw(NARROW)
+def _both(draw: Callable[[int], str], wide: int = WIDE) -> tuple[str, str]:
+    return draw(wide), draw(NARROW)

@@ -24,9 +24,9 @@ def matrix_views(site: Site, matrices: Sequence[Matrix]) -> list[MatrixView]:
     return [
         matrix_view(
             matrix,
-            site.titles,
+            site.names.titles,
             lambda setting: site.member_of(setting).href,
-            site.strategy_href,
+            lambda label: site.strategy_href(site.names.strategies[label]),
             f", {matrix.metric.replace('_', ' ')}" if titles.count(title) > 1 else "",
         )
         for matrix, title in zip(matrices, titles, strict=True)
@@ -82,9 +82,9 @@ def _counts(site: Site) -> str:
 
 
 def _names(site: Site, matrix: Matrix) -> Names:
-    problems, trainers = distinct_settings(matrix, site.titles)
+    problems, trainers = distinct_settings(matrix, site.names.titles)
     settings = [column.setting for column in matrix.columns]
-    named = distinct({name: site.titles.strategy(name) for name in matrix.strategies})
+    named = distinct({name: site.names.titles.strategy(name) for name in matrix.strategies})
     return Names(
         {label: said.whole for label, said in named.items()},
         [

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labelbench_plus.leaderboard.board import Board
-from labelbench_plus.leaderboard.charts.style import Style, styles
+from labelbench_plus.leaderboard.charts.style import styles
 from labelbench_plus.leaderboard.facets import FacetComparison, compare_facets
-from labelbench_plus.leaderboard.formatting import amount, decimals_for, number, p_equals, p_value, sentence_list
+from labelbench_plus.leaderboard.formatting import amount, number, p_equals, sentence_list
 from labelbench_plus.leaderboard.results import Results
-from labelbench_plus.leaderboard.runs import BADGES
 from labelbench_plus.leaderboard.setting import BoardSetting
-from labelbench_plus.leaderboard.shown_scores import caveats, shown_scores
-from labelbench_plus.leaderboard.site.figures import Figure, of_setting, of_strategy, of_track, prominent, savings_table
+from labelbench_plus.leaderboard.site.figures import Figure, of_strategy, of_track
 from labelbench_plus.leaderboard.site.method import definitions
 from labelbench_plus.leaderboard.site.names import slug, slugs
-from labelbench_plus.leaderboard.site.provenance import cautions, hardware
 from labelbench_plus.leaderboard.site.render import Page, render
-from labelbench_plus.leaderboard.site.series_views import of_setting as of_series
 from labelbench_plus.leaderboard.site.tables import TableView, table_view
-from labelbench_plus.leaderboard.statistics import ALPHA, FEWEST_DATASETS
+from labelbench_plus.leaderboard.site.titled import Called, called, titled, titled_facet, titled_track
+from labelbench_plus.leaderboard.statistics import FEWEST_DATASETS
 from labelbench_plus.leaderboard.table import Column, Table
-from labelbench_plus.leaderboard.text import conditions, findings
-from labelbench_plus.leaderboard.titles import Titles
+from labelbench_plus.leaderboard.text import findings
+from labelbench_plus.leaderboard.titles import Titles, plugin_of
 from labelbench_plus.leaderboard.tracks import Track, TrackBoard
 
 TITLE = "LabelBench Plus leaderboard"
@@ -33,18 +30,22 @@ TITLE = "LabelBench Plus leaderboard"
 
 @dataclass(frozen=True)
 class Member:
-    """A setting as others link to it."""
+    """A setting as others link to it. `exact`: what archives call it; `source`: it under labels, before titles."""
 
     label: str
-    title: str
+    exact: str
     href: str
     board: Board
     setting: BoardSetting
+    source: BoardSetting
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """All that pages are made from: `results` and their boards, tracks over them, and where each thing's page is."""
+    """All that pages are made from: `results` and their boards, tracks over them, and where each thing's page is.
+
+    All of it is called by titles but for what it was made from: `source_boards` and `source_facets` are under labels.
+    """
 
     results: Sequence[Results]
     boards: Sequence[Board]
@@ -53,7 +54,9 @@ class Site:
     strategies: Mapping[str, str]
     track_slugs: Mapping[str, str]
     facets: Sequence[FacetComparison]
-    titles: Titles
+    names: Called
+    source_boards: Sequence[Board]
+    source_facets: Sequence[FacetComparison]
 
     def strategy_href(self, name: str) -> str:
         """The page of a strategy."""
@@ -61,7 +64,7 @@ class Site:
 
     def member_of(self, setting: BoardSetting) -> Member:
         """A setting as others link to it."""
-        return next(member for member in self.members if member.setting is setting)
+        return next(member for member in self.members if setting in (member.setting, member.source))
 
     def facet_anchor(self, comparison: FacetComparison) -> str:
         """Where a comparison stands on the page of comparisons along one facet."""
@@ -86,7 +89,6 @@ class TrackView:
     """A track in words, with its table."""
 
     board: TrackBoard
-    title: str
     slug: str
     href: str
     conditions: str
@@ -96,29 +98,52 @@ class TrackView:
 
 
 def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Sequence[TrackBoard]) -> Site:
-    """Give everything its place."""
-    settings = [(board, setting) for board in boards for setting in board.settings]
-    shared = Counter(setting.name for _, setting in settings)
-    labels = [
-        f"{setting.name} ({board.meta.title})" if shared[setting.name] > 1 else setting.name
-        for board, setting in settings
+    """Give everything its name and its place."""
+    names = called(boards, Titles())
+    shown = [titled(board, names) for board in boards]
+    of_source = [
+        (board, setting, source)
+        for board, plain in zip(shown, boards, strict=True)
+        for setting, source in zip(board.settings, plain.settings, strict=True)
     ]
-    keys = [f"{board.suite} {setting.name}" for board, setting in settings]
+    now = {id(source): (board, setting) for board, setting, source in of_source}
+    shared = Counter(setting.name for _, setting, _ in of_source)
+    keys = [f"{board.suite} {names.titles.setting(plain.problem, plain.trainer)}" for board, _, plain in of_source]
     paths = slugs(keys)
-    titles = Titles()
     members = tuple(
         Member(
-            label,
-            titles.setting(setting.problem, setting.trainer) + label.removeprefix(setting.name),
+            f"{setting.name} ({board.meta.title})" if shared[setting.name] > 1 else setting.name,
+            source.name,
             f"problem/{paths[key]}.html",
             board,
             setting,
+            source,
         )
-        for label, key, (board, setting) in zip(labels, keys, settings, strict=True)
+        for key, (board, setting, source) in zip(keys, of_source, strict=True)
     )
-    names = sorted({name for _, setting in settings for name in setting.table.names()})
-    tracked = slugs([_key(each.track) for each in tracks])
-    return Site(results, boards, tracks, members, slugs(names), tracked, compare_facets(boards), titles)
+    said = {name: names.titles.strategy(label).whole for name, label in names.exact.items()}
+    alone = Counter(said.values())  # a page's name depends on its label, not on who else is there
+    of_page = {name: each if alone[each] == 1 else names.exact[name] for name, each in said.items()}
+    of_whole = slugs(list(of_page.values()))
+    on_board = sorted({name for _, setting, _ in of_source for name in setting.table.names()})
+    tracked = [titled_track(each, now, names) for each in tracks]
+    said_so = [_key(replace(each.track, trainer=names.titles.trainer(each.track.trainer).whole)) for each in tracks]
+    of_tracks = slugs(
+        [key if said_so.count(key) == 1 else _key(each.track) for key, each in zip(said_so, tracks, strict=True)]
+    )
+    facets = compare_facets(boards)
+    return Site(
+        results,
+        shown,
+        tracked,
+        members,
+        {name: of_whole[of_page[name]] for name in on_board},
+        dict(zip([_key(each.track) for each in tracked], of_tracks.values(), strict=True)),
+        [titled_facet(one, now, names) for one in facets],
+        names,
+        boards,
+        facets,
+    )
 
 
 def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]:
@@ -130,63 +155,6 @@ def track_page(site: Site, board: TrackBoard) -> tuple[str, bytes, list[Figure]]
     page = Page(view.href, f"{board.track.name} · {TITLE}", board.track.name, crumbs)
     content = render("track", page, track=view, figures=figures, over=_over(board), heat=_heat(board))
     return view.href, content, figures
-
-
-def problem_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
-    """The page of a setting: path, content, figures."""
-    board, setting = member.board, member.setting
-    baseline, stem = board.meta.baseline, _stem(member.href)
-    drawn = _styles(setting, baseline)
-    view = table_view(
-        setting.table,
-        "ranking",
-        f"Ranking, {setting.name}",
-        board.meta.higher_is_better,
-        baseline,
-        details=True,
-        href=site.strategy_href,
-        drawn=drawn,
-    )
-    figures = of_setting(setting, board.meta, drawn, stem)
-    records, ids = site.records_of(board), run_ids(setting)
-    if len(hardware(records, ids)) > 1:  # seconds of different machines must not be drawn on one axis
-        figures = [figure for figure in figures if not figure.file.endswith("-pareto.svg")]
-    shown = prominent(setting, baseline)
-    legend = [
-        {"name": row.name, "style": row.style, "swatch": row.swatch, "prominent": row.name in shown}
-        for row in view.rows
-        if row.name in setting.tests.names
-    ]
-    series = of_series(board, setting, drawn, shown, stem)
-    others = shown_scores(setting)
-    savings = savings_table(setting)
-    crumbs = (("index.html", "Overview"), ("", board.meta.title))
-    page = Page(member.href, f"{setting.name} · {TITLE}", setting.name, crumbs)
-    content = render(
-        "problem",
-        page,
-        setting=setting,
-        view=view,
-        figures=figures,
-        legend=legend,
-        facets=[
-            (site.facet_anchor(one), one.title) for one in site.facets if setting in sum(one.settings.values(), ())
-        ],
-        series=series,
-        shown=others and table_view(others, "shown", f"Other scores, {setting.name}", True, baseline, details=True),
-        caveats=caveats(setting),
-        savings={"head": savings[0], "lines": savings[1]} if savings else None,
-        pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
-        conditions=conditions(setting),
-        findings=findings(setting, baseline),
-        warnings=(*(board.notes if site.results_of(board).sent_by else ()), *setting.warnings, *cautions(records, ids)),
-        metric=board.meta.metric,
-        baseline=baseline,
-        alpha=f"{ALPHA:g}",
-        runs_href=runs_href(member),
-        trust=_trust(site, member),
-    )
-    return member.href, content, [*figures, *(one.figure for one in series if one.figure)]
 
 
 def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
@@ -229,7 +197,11 @@ def strategy_page(site: Site, name: str) -> tuple[str, bytes, list[Figure]]:
     summary = f"In the leading group of {leads} of {total} settings."
     crumbs = (("index.html", "Overview"), ("", "Strategy"))
     page = Page(site.strategy_href(name), f"{name} · {TITLE}", name, crumbs)
-    return page.path, render("strategy", page, parts=parts, summary=summary), figures
+    label = site.names.exact.get(name, name)
+    cls = plugin_of(label, "strategies")
+    cited = cls.reference if cls is not None else None
+    content = render("strategy", page, parts=parts, summary=summary, label=label, cited=cited)
+    return page.path, content, figures
 
 
 def method_page() -> bytes:
@@ -254,10 +226,10 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
         track.baseline,
         details,
         href=site.strategy_href,
+        labels=site.names.exact,
     )
     return TrackView(
         board,
-        site.titles.conditions(track.task, f"up to {track.budget:,.0f} {track.unit}", track.facets, track.trainer),
         name,
         f"track/{name}.html",
         f"ranked by {track.metric}, {better} is better · gains over {track.baseline}{unit} · {data} · {runs:,} runs",
@@ -269,36 +241,15 @@ def track_view(site: Site, board: TrackBoard, details: bool) -> TrackView:
 
 def runs_href(member: Member, number: int = 1) -> str:
     """A page of a setting's runs, the first unless another is asked for."""
-    return f"runs/{_stem(member.href)}{'' if number == 1 else f'-page-{number}'}.html"
-
-
-def _trust(site: Site, member: Member) -> str:
-    """How many of a setting's runs have which badge; nothing where nobody has checked any."""
-    meta, again = member.board.meta, site.results_of(member.board).again
-    ids = run_ids(member.setting)
-    counts = Counter(meta.badge_of(run) for run in ids)
-    if not meta.badges.keys() & set(ids):
-        return ""
-    done = [again[run] for run in ids if run in again]
-    share = (
-        f"; {sum(len(one.trained) for one in done)} of {sum(one.of for one in done)} rounds of these trained again, "
-        f"{sum(len(one.chosen) for one in done)} chosen again"
-    )
-    return ", ".join(f"{counts[badge]} {badge}" for badge in BADGES if counts[badge]) + (share if done else "")
+    return f"runs/{stem_of(member.href)}{'' if number == 1 else f'-page-{number}'}.html"
 
 
 def _key(track: Track) -> str:
     return f"{track.name} · {track.metric}" + ("" if track.baseline == "random" else f" · over {track.baseline}")
 
 
-def _stem(href: str) -> str:
+def stem_of(href: str) -> str:
     return href.rpartition("/")[2].removesuffix(".html")
-
-
-def _styles(setting: BoardSetting, baseline: str) -> dict[str, Style]:
-    names = setting.table.names()
-    shown = prominent(setting, baseline) if setting.tests.names else ()
-    return styles([*shown, *(name for name in names if name not in shown)], baseline)
 
 
 def run_ids(setting: BoardSetting) -> list[str]:
@@ -348,26 +299,6 @@ def _heat(board: TrackBoard) -> dict[str, object] | None:
         for label, of in (("penalty", penalty), ("penalty, Holm", board.penalty_adjusted))
     ]
     return {"names": names, "lines": lines, "feet": feet, "n_settings": penalty.n_settings}
-
-
-def _pairs(setting: BoardSetting) -> tuple[tuple[tuple[str, bool], ...], ...]:
-    # Both halves of the square would say the same: gains stand above the diagonal, p-values below it.
-    tests, sign = setting.tests, 1 if setting.higher_is_better else -1
-    decimals = decimals_for(gain for _, gain in setting.gains)
-    return tuple(
-        tuple(
-            (
-                ""
-                if i == j
-                else number(sign * float(tests.difference[i, j]), decimals, signed=True)
-                if i < j
-                else p_value(tests.adjusted[i, j]),
-                bool(tests.adjusted[i, j] <= ALPHA),
-            )
-            for j in range(len(tests.names))
-        )
-        for i in range(len(tests.names))
-    )
 
 
 def data_rows(site: Site) -> list[dict[str, object]]:

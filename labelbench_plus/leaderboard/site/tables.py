@@ -13,6 +13,7 @@ from labelbench_plus.leaderboard.statistics import Estimate
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 from labelbench_plus.shown import printable
 
+NO_LABELS: Mapping[str, str] = {}
 BEST_ON_TOP = ("gain", "count", "saving", "factor")
 
 
@@ -39,7 +40,7 @@ class CellView:
 
 @dataclass(frozen=True)
 class RowView:
-    """One row, with the place that its label leads to, if any."""
+    """One row, with the place that its label leads to, if any, and what archives call it, if that is another name."""
 
     name: str
     is_baseline: bool
@@ -47,6 +48,7 @@ class RowView:
     swatch: Markup
     href: str
     anchor: str
+    exact: str
     cells: tuple[CellView, ...]
 
 
@@ -72,15 +74,17 @@ def table_view(
     drawn: Mapping[str, Style] | None = None,
     anchors: Sequence[str] = (),
     names: Sequence[str] = (),
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> TableView:
     """A table for the template.
 
     `href`: where the label of a row leads. `drawn`: how strategies look on this page, if they are drawn at all.
-    `anchors`: an id for each row. `names`: what a row is about where that is not its label.
+    `anchors`: an id for each row. `names`: what a row is about where that is not its label. `labels`: what archives
+    call a row, where that is something else.
     """
     filled = table.filled(details)
     cells = list(zip(*(_cells(column, values) for column, values in filled), strict=True)) if filled else []
-    labels = table.names()
+    named = table.names()
     rows = tuple(
         RowView(
             name=of_row,
@@ -89,9 +93,10 @@ def table_view(
             swatch=Markup(swatch(drawn[of_row])) if drawn else Markup(""),
             href=href(label_of_row),
             anchor=anchors[i] if anchors else "",
+            exact=labels.get(label_of_row, ""),
             cells=cells[i],
         )
-        for i, (label_of_row, of_row) in enumerate(zip(labels, names or labels, strict=True))
+        for i, (label_of_row, of_row) in enumerate(zip(named, names or named, strict=True))
     )
     headings = tuple(_heading(column, higher_is_better) for column, _ in filled)
     return TableView(table_id, label, headings, rows, bool(headings) and headings[0].column.kind == "rank")

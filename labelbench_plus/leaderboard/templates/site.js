@@ -120,6 +120,14 @@ for (const table of document.querySelectorAll("table.ranking")) {
     make("label", {}, "Filter ", input), output,
     copy("Copy as Markdown", asMarkdown), copy("Copy as LaTeX", asLatex),
   );
+  if (table.classList.contains("slim")) {
+    const all = make("button", { type: "button" }, "All columns");
+    all.setAttribute("aria-pressed", "false");
+    all.addEventListener("click", () => {
+      all.setAttribute("aria-pressed", String(!table.classList.toggle("slim")));
+    });
+    tools.append(all);
+  }
   table.parentElement.before(tools);
   table.parentElement.after(copied);
   const [key, direction] = (chosen.get(`${table.id}.sort`) || "").split(":");
@@ -206,7 +214,7 @@ if (charts.length) {
 // ---- compare A and B: every pair of every setting is in the page
 const holder = document.getElementById("pairs");
 if (holder) {
-  const { settings, tracks } = JSON.parse(holder.textContent);
+  const { settings, tracks, labels } = JSON.parse(holder.textContent);
   const names = [...new Set(settings.flatMap((setting) => setting.names))].sort();
   const [a, b] = ["choose-a", "choose-b"].map((id) => document.getElementById(id));
   for (const select of [a, b]) for (const name of names) select.append(make("option", { value: name }, name));
@@ -269,8 +277,10 @@ if (holder) {
     remember("b", [b.value]);
     draw();
   };
-  a.value = names.includes(chosen.get("a")) ? chosen.get("a") : names[0];
-  b.value = names.includes(chosen.get("b")) ? chosen.get("b") : names.at(-1);
+  // A link may say what archives call a strategy, or its title.
+  const asked = (key) => [chosen.get(key), labels[chosen.get(key)]].find((name) => names.includes(name));
+  a.value = asked("a") || names[0];
+  b.value = asked("b") || names.at(-1);
   for (const select of [a, b]) select.addEventListener("change", choose);
   document.getElementById("swap").addEventListener("click", () => {
     [a.value, b.value] = [b.value, a.value];

@@ -1,0 +1,86 @@
+"""Boards called by titles: the numbers of the boards that they were, and pairs that are told as the tests tell them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from labelbench_plus.leaderboard import build_board, build_site
+from labelbench_plus.leaderboard.facets import compare_facets
+from labelbench_plus.leaderboard.site.setting_page import with_pairs
+from labelbench_plus.leaderboard.site.titled import called, titled, titled_facet
+from labelbench_plus.leaderboard.text import findings
+from labelbench_plus.leaderboard.titles import Titles
+
+from .declared import facet_results, front_results
+from .synthetic import meta, synthetic_curves
+from .test_claims import setting_of
+
+
+@pytest.mark.parametrize("made", [facet_results(4), front_results(4)], ids=["facets", "front"])
+def test_titles_change_no_number(made):
+    board = made.board()
+    names = called([board], Titles())
+    shown = titled(board, names)
+    for plain, one in zip(board.settings, shown.settings, strict=True):
+        assert [names.strategies[name] for name in plain.table.names()] == one.table.names()
+        assert [tuple(v for v in row if not isinstance(v, str)) for row in plain.table.rows] == [
+            tuple(v for v in row if not isinstance(v, str)) for row in one.table.rows
+        ]
+        np.testing.assert_array_equal(plain.tests.adjusted, one.tests.adjusted)
+        for field in ("areas", "finals", "averaged_areas", "against_baseline", "savings"):
+            of_plain, of_one = getattr(plain, field), getattr(one, field)
+            assert {names.strategies[name]: value for name, value in of_plain.items()} == of_one
+        assert "Random" in " ".join(findings(one, shown.meta.baseline)) or one.about.knows_truth
+    assert shown.meta.baseline == "Random" and board.meta.baseline == "random"
+
+
+def test_comparisons_along_a_facet_are_called_by_titles_too():
+    board = facet_results(4).board()
+    names = called([board], Titles())
+    shown = titled(board, names)
+    now = {id(plain): (shown, one) for plain, one in zip(board.settings, shown.settings, strict=True)}
+    for plain in compare_facets([board]):
+        one = titled_facet(plain, now, names)
+        assert [gain.area for gain in plain.gains] == [gain.area for gain in one.gains]
+        assert {gain.strategy for gain in one.gains} == {"Random", "Margin", "BADGE"}
+        assert {setting for of in one.settings.values() for setting in of} <= set(shown.settings)
+        assert one.reference == names.facets[plain.facet][plain.reference]
+
+
+def test_two_labels_never_get_one_name():
+    curves = synthetic_curves({"random": 0.0, "margin": 0.01, "Margin": 0.02, "x(a=1)": 0.0, "x(b=1)": 0.01})
+    board = build_board(curves, meta())
+    shown = titled(board, called([board], Titles()))
+    assert len(set(shown.settings[0].table.names())) == 5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_say_from_how_many_others_a_strategy_is_told_apart(seed):
+    setting = setting_of(seed, higher_is_better=bool(seed % 2))
+    sign = 1 if setting.higher_is_better else -1
+    table = with_pairs(setting)
+    at = [column.key for column in table.columns].index("told_apart")
+    for name, row in zip(table.names(), table.rows, strict=True):
+        i = setting.tests.names.index(name)
+        better = worse = 0
+        for j, other in enumerate(setting.tests.names):
+            if other != name and setting.tests.adjusted[i, j] <= 0.05:
+                better += sign * setting.tests.difference[i, j] > 0
+                worse += sign * setting.tests.difference[i, j] < 0
+        assert row[at] == f"{better} · {worse} of 7"
+    assert "told_apart" not in {column.key for column in setting.table.columns}  # archives keep their tables
+
+
+def test_pages_are_found_under_titles_and_say_the_exact_configuration(tmp_path):
+    results = facet_results(3)
+    where = build_site([results], tmp_path).parent
+    exact = "classification(digits, pixels, conditions=[subset(size=200)]) × logistic"
+    found = [page for page in (where / "problem").glob("*.html") if f"<code>{exact}</code>" in page.read_text()]
+    assert len(found) == 1 and "handwritten-digits-raw-pixels" in found[0].name
+    badge = (where / "strategy" / "badge.html").read_text()
+    assert "<h1>BADGE</h1>" in badge and "{ash2020," in badge and "<code>badge</code>" in badge
+    again = build_site([dataclasses.replace(results), front_results(3)], tmp_path / "more").parent
+    assert {page.name for page in (where / "problem").iterdir()} <= {p.name for p in (again / "problem").iterdir()}
