@@ -93,6 +93,10 @@ class Oracle:
         """
         return None
 
+    def questions_of(self, purchase: Purchase) -> Sequence[Any] | None:
+        """What an annotator whom somebody pays was asked for what a run bought; None where that is not known."""
+        return self.questions(purchase.items)
+
     def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
         """What `answer` would sell, and the most it would cost: items (n, ...) and prices (n,).
 

@@ -25,17 +25,20 @@ def answers(
 ) -> None:
     """Say what annotators who are paid, or are people, were asked, what it cost, and what of it no run holds.
 
-    Orphans are answers that were paid for and not bought: of a round that was killed, and chose otherwise again.
+    Orphans are answers that were paid for and not bought: of a round that was killed, and chose otherwise again, or
+    whose candidates were written anew. What a run that is not done was answered is none yet: it may still be bought.
 
     Example: lbp answers judged.yaml
     """
     from labelbench_plus.answering.balance import balances
     from labelbench_plus.running.job import Where
+    from labelbench_plus.store.run_store import RunStore
 
-    where, bought = Where.here(out, answers=answers), None
+    where, bought, undone = Where.here(out, answers=answers), None, 0
     if suite is not None:
         _, runs = load_runs(suite, overrides, plugin, out, answers=answers)
         bought = _bought(runs, where)
+        undone = sum(not RunStore(where.root, spec.id).done for spec in runs)
     found = [*balances(where.answers, bought)]
     if not found:
         say(f"{where.answers}: nobody was asked anything")
@@ -51,7 +54,8 @@ def answers(
             say(f"  {counted(each.asking, 'question')} being asked now{died}")
         if each.orphans is not None:
             count, money = each.orphans
-            say(f"  orphans: {counted(count, 'answer')} that no run of the suite bought, {money:.4g}")
+            later = f"; {counted(undone, 'run')} not done, which may buy them yet" if undone and count else ""
+            say(f"  orphans: {counted(count, 'answer')} that no run of the suite bought, {money:.4g}{later}")
 
 
 def _bought(runs: Sequence[RunSpec], where: Where) -> dict[str, set[str]]:
@@ -63,14 +67,16 @@ def _bought(runs: Sequence[RunSpec], where: Where) -> dict[str, set[str]]:
     from labelbench_plus.store.run_store import RunStore
 
     found: dict[str, set[str]] = {}
+    unknown = set[str]()
     for spec in runs:
         for annotator in paid_annotators(spec.problem):
             oracle = spec.problem.open_to_check(Place(where.cache, where.device), Streams(spec.seed)).oracle
-            keys = found.setdefault(folder_name(annotator), set())
+            identity, name = identity_of(annotator), folder_name(annotator)
+            keys = found.setdefault(name, set())
             for record in RunStore(where.root, spec.id).rounds():
-                questions = oracle.questions(record.purchase.items)
+                questions = oracle.questions_of(record.purchase)
                 if questions is None:
-                    del found[folder_name(annotator)]
+                    unknown.add(name)
                     break
-                keys |= {key_of(identity_of(annotator), question) for question in questions}
-    return found
+                keys |= {key_of(identity, question) for question in questions}
+    return {name: keys for name, keys in found.items() if name not in unknown}

@@ -52,6 +52,9 @@ class GeneratedPoolOracle(Oracle):
         self._beyond, self._refresh, self._desk = beyond, refresh, desk
         self._given = np.empty(0, dtype=np.int64) if given is None else given
 
+    def questions_of(self, purchase: Purchase) -> list[Asked] | None:
+        return [read(text) for text in purchase.asked or ()] if self.paid else None
+
     def candidates(self, ledger: Ledger) -> np.ndarray:
         """(n,) int64, ascending: what the policy wrote and can be bought now."""
         start = self._size * len(ledger.purchases) if self._refresh else 0
