@@ -58,12 +58,15 @@ class Plugin:
         identity, so old results are never taken for new ones.
     title: what people call it ("k-center greedy"); its name if its author says nothing.
     reference: the publication it comes from, if any.
+    in_labels: the fields that its label names, if those would be too many that differ from their defaults. Where others
+        that are part of a run's identity do, a hash keeps labels apart.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     title: ClassVar[str]
     reference: ClassVar[Reference | None] = None
+    in_labels: ClassVar[frozenset[str] | None] = None
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     @classmethod
@@ -381,12 +384,19 @@ def label(plugin: Plugin) -> str:
     """
     if isinstance(plugin, Described):
         return plugin.caption()
-    changed = []
+    changed, unnamed = [], False
     hints = _hints(type(plugin))  # type: ignore[arg-type]
     for field in dataclasses.fields(plugin):  # type: ignore[arg-type]
-        value = getattr(plugin, field.name)
-        if value != unsaid(field, marks_of(hints[field.name])):
+        value, marks = getattr(plugin, field.name), marks_of(hints[field.name])
+        if value == unsaid(field, marks):
+            continue
+        if plugin.in_labels is None or field.name in plugin.in_labels:
             changed.append(label(value) if isinstance(value, Plugin) else f"{field.name}={_shown(value)}")
+        else:
+            unnamed = unnamed or not any(isinstance(mark, Infra) for mark in marks)
+    if unnamed:
+        told = json.dumps(describe(plugin, semantic_only=True), sort_keys=True)
+        changed.append(f"{zlib.crc32(told.encode()):08x}")
     return f"{plugin.name}({', '.join(changed)})" if changed else plugin.name
 
 

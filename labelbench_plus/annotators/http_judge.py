@@ -74,6 +74,7 @@ class HttpJudge(PaidAnnotator):
     """
 
     title = "A language model as judge"
+    in_labels = frozenset({"model", "rubric", "label"})
 
     url: Annotated[str, Outside("the network")]
     model: Annotated[str, Outside("the network")]

@@ -38,6 +38,7 @@ class Queue(Annotator):
     """
 
     title = "People"
+    in_labels = frozenset({"label", "people"})
     paid: ClassVar[bool] = True
 
     label: Literal["answer", "score", "pair"] = "answer"

@@ -55,7 +55,10 @@ def answers(
         if each.orphans is not None:
             count, money = each.orphans
             later = f"; {counted(undone, 'run')} not done, which may buy them yet" if undone and count else ""
-            say(f"  orphans: {counted(count, 'answer')} that no run of the suite bought, {money:.4g}{later}")
+            told = (
+                f"{counted(count, 'answer')} that no run of the suite bought, {money:.4g}{later}" if count else "none"
+            )
+            say(f"  orphans: {told}")
 
 
 def _bought(runs: Sequence[RunSpec], where: Where) -> dict[str, set[str]]:

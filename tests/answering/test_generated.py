@@ -54,6 +54,6 @@ def test_orphans_are_what_no_round_asked_for(suite, loopback, tmp_path):
     assert "1 run not done, which may buy them yet" in told(suite, out)
     rich = Where(out, tmp_path / "cache", purse=Purse("second", 1.0))
     assert carry_out(Job.of(spec, rich), lambda rounds: None) == "finished"
-    assert "orphans: 0 answers" in told(suite, out) and len(loopback.seen) == 7
+    assert "orphans: none" in told(suite, out) and len(loopback.seen) == 7
     judge.ask([Asked("hello", None, ("a text that no policy wrote",))], Desk(tmp_path / "answers", Purse("third", 1.0)))
     assert "orphans: 1 answer that no run of the suite bought, 1.5e-05\n" in told(suite, out)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from labelbench_plus.annotators import Asked
+from labelbench_plus.annotators import Asked, annotators
 from labelbench_plus.answering.chat import EndpointError
 from labelbench_plus.answering.judging import ANSWERS
 from labelbench_plus.answering.kept_answers import KeptAnswers
@@ -17,6 +18,7 @@ from labelbench_plus.answering.paying import MoneyRefused
 from labelbench_plus.answering.questions import folder_name, identity_of, key_of
 from labelbench_plus.contracts.annotators import Purse
 from labelbench_plus.oracle import MoneyPending
+from labelbench_plus.plugins import label
 
 from .loopback import Loopback
 from .test_paying import FORK
@@ -278,3 +280,14 @@ def _die_after(mine, desk, number):
     while len(kept(mine, desk)) < number:
         time.sleep(0.005)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_boards_call_a_judge_by_what_tells_it_from_others(judge):
+    usual = label(judge())
+    assert re.fullmatch(r"http_judge\(model=m, rubric=score, [0-9a-f]{8}\)", usual)
+    assert label(judge(price_in=9.0, max_money=None, concurrency=1, key_from="MY_KEY")) == usual
+    others = [judge(model="n"), judge("pair"), judge(max_tokens=9), judge(verdict="(.)"), judge(url="http://other/v1")]
+    assert len({usual, *map(label, others)}) == 6
+    assert label(annotators.build("queue")) == "queue"
+    told = [annotators.build({"name": "queue", "instructions": text}) for text in ("day or night?", "cat or dog?")]
+    assert len(set(map(label, told))) == 2 and all(len(label(each)) < 20 for each in told)
