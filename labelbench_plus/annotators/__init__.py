@@ -1,6 +1,6 @@
 """Annotators: one file each. An annotator answers the questions that a problem's budget is spent on."""
 
-from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, Scorer, Wanted, annotators
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, Scorer, Wanted, annotators, listed, unlisted
 
 __all__ = [
     "Annotator",
@@ -9,4 +9,6 @@ __all__ = [
     "Scorer",
     "Wanted",
     "annotators",
+    "listed",
+    "unlisted",
 ]

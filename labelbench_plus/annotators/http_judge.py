@@ -20,6 +20,7 @@ from annotated_types import Ge, Gt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from labelbench_plus.annotators import Asked, Wanted, annotators
+from labelbench_plus.answering.class_names import one, several
 from labelbench_plus.answering.judging import Asking, PaidAnnotator, Reply
 from labelbench_plus.answering.questions import spoken
 from labelbench_plus.answering.rubric import Rubric
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 MESSAGE_TOKENS = 64
 """More than any chat template puts around a request's messages."""
 SLACK_SECONDS = 60.0
-KINDS: Mapping[Wanted, AnswerKind] = {"answer": TEXT, "score": SCORE, "pair": PREFERENCE}
+KINDS: Mapping[Wanted, AnswerKind] = {"answer": TEXT, "labels": TEXT, "score": SCORE, "pair": PREFERENCE}
 VERDICTS: Mapping[Wanted, str] = {
     "answer": r"(?s)\A\s*(.+?)\s*\Z",
+    "labels": r"(?m)Labels:[ \t]*(.*?)[ \t]*$",
     "score": r"Score:\s*([-+]?\d+(?:\.\d+)?)",
     "pair": r"(?i)Verdict:\s*(A|B|tie)\b",
 }
@@ -56,10 +58,11 @@ class HttpJudge(PaidAnnotator):
     model: as the endpoint calls it.
     rubric: a text file with the places {prompt} and {response}, or {prompt}, {a} and {b}, or {prompt} alone. What
         stands before a line `---` is the system's message.
-    label: what is asked for: the score of a response, the better of a pair, or the answer to a prompt.
+    label: what is asked for: the score of a response, the better of a pair, the answer to a prompt, or all "labels"
+        that are true of it.
     verdict: a regular expression whose first group is the verdict; its last match in a reply counts. A number for
-        scores; A, B or tie for pairs; a class's name where there are classes. If empty: "Score: 4", "Verdict: A", and
-        all of an answer.
+        scores; A, B or tie for pairs; a class's name where there are classes; names with commas between for labels, or
+        none. If empty: "Score: 4", "Verdict: A", "Labels: cat, dog", "Labels: none", and all of an answer.
     max_tokens: that a reply may have.
     tokens_field: what the endpoint calls that limit.
     both_orders: show each pair a second time, the other way round; where the two verdicts differ, it is a tie.
@@ -81,7 +84,7 @@ class HttpJudge(PaidAnnotator):
     rubric: Annotated[Path, Infra(), Outside("files")]
     price_in: Annotated[NonNegativeFloat, Infra()]
     price_out: Annotated[NonNegativeFloat, Infra()]
-    label: Literal["answer", "score", "pair"] = "score"
+    label: Literal["answer", "labels", "score", "pair"] = "score"
     verdict: str = ""
     max_tokens: PositiveInt = 256
     tokens_field: Annotated[Literal["max_tokens", "max_completion_tokens"], Infra()] = "max_tokens"
@@ -215,8 +218,10 @@ class HttpJudge(PaidAnnotator):
         found = [*re.finditer(self.verdict or VERDICTS[self.label], said.text or "")]
         if not found or not (text := found[-1][1]):
             return None
-        if self.label == "answer" and question.classes:
-            return next((name for name in question.classes if name.lower() == text.strip().lower()), None)
+        if question.classes and self.label in ("answer", "labels"):
+            with contextlib.suppress(ValueError):
+                return (several if question.several else one)(question.classes, text)
+            return None
         if self.label == "answer":
             return text if TEXT.is_one(text) else None  # half of a surrogate pair is none
         if self.label == "pair":

@@ -15,7 +15,7 @@ from labelbench_plus.answers import PREFERENCE, SCORE, TEXT, AnswerKind
 from labelbench_plus.oracle import AnswersPending
 from labelbench_plus.shown import counted, say
 
-KINDS: Mapping[Wanted, AnswerKind] = {"answer": TEXT, "score": SCORE, "pair": PREFERENCE}
+KINDS: Mapping[Wanted, AnswerKind] = {"answer": TEXT, "labels": TEXT, "score": SCORE, "pair": PREFERENCE}
 
 
 @annotators.register("queue")
@@ -25,13 +25,13 @@ class Queue(Annotator):
 
     A run that needs an answer waits: it is given back, and goes on when it is called again and the answers are there.
     Each question costs one of the budget, however many people answer it. Of several people's scores the mean counts, of
-    their other answers what more than half of them said; a pair on which they differ is a tie, and any other question
-    has no answer then.
+    labels each that more than half of them named, of their other answers what more than half of them said; a pair on
+    which they differ is a tie, and any other question has no answer then.
 
     Parameters
     ----------
-    label: what is asked for: the answer to a prompt or the class of an item, the score of a response, or the better of
-        a pair.
+    label: what is asked for: the answer to a prompt or the class of an item, all "labels" that are true of it, the
+        score of a response, or the better of a pair.
     people: how many different people answer each question.
     instructions: what they are told.
     lowest, highest: of scores.
@@ -41,7 +41,7 @@ class Queue(Annotator):
     in_labels = frozenset({"label", "people"})
     paid: ClassVar[bool] = True
 
-    label: Literal["answer", "score", "pair"] = "answer"
+    label: Literal["answer", "labels", "score", "pair"] = "answer"
     people: Annotated[int, Ge(1)] = 1
     instructions: str = ""
     lowest: float = 0.0

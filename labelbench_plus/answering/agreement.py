@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
+
+from labelbench_plus.contracts.annotators import unlisted
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,20 @@ class Agreement:
     questions: int
     same: float
     kappa: float | None
+
+
+def by_class(said: Iterable[tuple[Sequence[str], Mapping[str, Any]]]) -> list[dict[str, bool]]:
+    """Answers by person, of each class by itself: whether it was named. Who could not tell is left out.
+
+    Parameters
+    ----------
+    said: the classes of each question, and which of them each person named (`contracts.annotators.listed`).
+    """
+    return [
+        {who: name in unlisted(answer) for who, answer in answers.items() if answer is not None}
+        for classes, answers in said
+        for name in classes
+    ]
 
 
 def agreements(said: Iterable[Mapping[str, Any]], *, ordered: bool = False) -> list[Agreement]:

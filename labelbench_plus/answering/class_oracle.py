@@ -1,4 +1,4 @@
-"""The oracle behind which an annotator says of which class an item is."""
+"""The oracle behind which an annotator says of which class an item is, or which are true of it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from labelbench_plus.answers import CLASS
+from labelbench_plus.answers import CLASS, LABELS, AnswerKind
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, check_asked
+from labelbench_plus.contracts.annotators import Annotator, Asked, Desk, Wanted, check_asked, listed, unlisted
 from labelbench_plus.oracle import ItemOracle
 
 
 class AskedClasses(ItemOracle):
-    """Sells what an annotator says of the items of a pool: one of the classes, or nothing.
+    """Sells what an annotator says of the items of a pool: one of the classes, or all that are true; or nothing.
 
     Parameters
     ----------
     prices: (N,) of what an answer takes of the budget, see `ItemOracle`.
     annotator, desk: who is asked, and where.
-    classes: their names, of which an answer is one.
+    classes: their names.
     question: what is asked about an item.
-    references: (N,) classes as the data say, for annotators that stand in for somebody; -1 and below where they say
-        nothing. Held here alone.
+    references: (N,) classes as the data say, or (N, K) 0 or 1 where any number may be true, for annotators that stand
+        in for somebody; -1 and below where they say nothing. Held here alone.
     given: (m,) items whose classes everybody was handed: nobody can buy them.
     """
 
-    kind = CLASS
+    kind: AnswerKind
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class AskedClasses(ItemOracle):
         given: np.ndarray,
     ) -> None:
         super().__init__(prices)
-        check_asked(annotator, "answer")
+        self._several = references.ndim == 2
+        check_asked(annotator, asked_for(several=self._several))
+        self.kind = LABELS if self._several else CLASS
         self.paid = annotator.paid
         self._annotator, self._desk, self._question, self._given = annotator, desk, question, given
         self._classes, self.__references = tuple(classes), references
@@ -57,13 +59,27 @@ class AskedClasses(ItemOracle):
         desk = None if self._desk is None else replace(self._desk, notes={})
         said = self._annotator.ask([self._asked(item) for item in items.tolist()], desk)
         self.notes = {"asked": float(len(said)), **desk.notes} if desk is not None and self.paid else {}
+        return self.kind.held([None if answer is None else self._understood(answer) for answer in said])
+
+    def _understood(self, answer: str) -> int | tuple[int, ...] | None:
+        """The number of a class, or of those that are true; None of what names none."""
         number = {name: number for number, name in enumerate(self._classes)}
-        return self.kind.held([None if name is None else number.get(name) for name in said])
+        if not self._several:
+            return number.get(answer)
+        names = set(unlisted(answer))
+        return tuple(sorted(number[name] for name in names)) if names <= number.keys() else None
 
     def _asked(self, item: int) -> Asked:
-        label = self.__references[item]
-        known = self._classes[label] if label >= 0 and not self.paid else None
-        return replace(self._question(item), reference=known, classes=self._classes)
+        label, known = self.__references[item], None
+        if not self.paid and (label >= 0).all():
+            names = [self._classes[each] for each in np.flatnonzero(label)] if self._several else []
+            known = listed(self._classes, names) if self._several else self._classes[label]
+        return replace(self._question(item), reference=known, classes=self._classes, several=self._several)
+
+
+def asked_for(*, several: bool) -> Wanted:
+    """What an annotator is asked for about an item of which one class is true, or `several`."""
+    return "labels" if several else "answer"
 
 
 def question_about(inputs: object, item: int) -> Asked:

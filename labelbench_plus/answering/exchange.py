@@ -6,7 +6,8 @@ label_studio  a JSON list of tasks, to import into a project whose labelling con
 argilla       a line a record: `id` and fields, for `dataset.records.log`; back come the records' `to_dict`, flat or not
 
 Answers in other programs are texts as people type them (`replies.understood`): of a pair "a", "b" or "t", where a is
-what the file shows first.
+what the file shows first. Labels that are true of an item may be a list of names; an annotation of
+Label Studio without a result says that none is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Literal
 from xml.sax.saxutils import quoteattr
 
 from labelbench_plus.answering.people import People, Waiting
-from labelbench_plus.answering.replies import shown, understood
+from labelbench_plus.answering.replies import checked, shown, typed
 
 Form = Literal["plain", "label_studio", "argilla"]
 ANSWER = "answer"
@@ -63,7 +64,8 @@ def labelling(questions: Iterable[Waiting]) -> str:
     target = "image" if first.image else "prompt"
     if first.classes or first.wants == "pair":
         choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in first.classes or PAIR)
-        control = f'  <Choices name="{ANSWER}" toName="{target}" choice="single">{choices}</Choices>'
+        choice = "multiple" if first.several else "single"
+        control = f'  <Choices name="{ANSWER}" toName="{target}" choice="{choice}">{choices}</Choices>'
     elif first.wants == "score":
         control = f'  <Number name="{ANSWER}" toName="{target}"/>'
     else:
@@ -87,8 +89,10 @@ def imported(people: People, text: str, form: Form, scale: tuple[float, float]) 
         except FileNotFoundError:
             faults.append(f"{place}: nobody asked the question {key[:80]!r}")
             continue
+        if said == [] and not question.several:  # nothing was chosen
+            continue
         try:
-            value = said if form == "plain" else None if said is None else understood(question, str(said), scale)
+            value = checked(question, said, scale) if form == "plain" else typed(question, said, scale)
         except ValueError as error:
             faults.append(f"{place}: {str(said)[:80]!r}: {error}")
             continue
@@ -141,15 +145,16 @@ def _label_studio(text: str) -> Said:
                 continue
             by = annotation.get("completed_by")
             who = str(by.get("email") or by.get("id")) if isinstance(by, dict) else str(by)
-            for result in annotation.get("result") or []:
-                if result.get("from_name") == ANSWER:
-                    yield place, key, who, _value(result.get("value") or {})
+            found = [each for each in annotation.get("result") or [] if each.get("from_name") == ANSWER]
+            for result in found:
+                yield place, key, who, _value(result.get("value") or {})
+            if not found:
+                yield place, key, who, []
 
 
 def _value(value: dict[str, Any]) -> Any:
-    """What a result of Label Studio says: a choice, a number, or a text."""
-    found = next((value[name] for name in ("choices", "number", "rating", "text") if name in value), None)
-    return (found[0] if found else None) if isinstance(found, list) else found
+    """What a result of Label Studio says: choices, a number, or a text."""
+    return next((value[name] for name in ("choices", "number", "rating", "text") if name in value), None)
 
 
 def _argilla(text: str) -> Said:

@@ -2,21 +2,37 @@
 const at = (id) => document.getElementById(id);
 let now = null;
 let keys = {};
+const chosen = new Set();
 
-function choice(label, key, text) {
+function choice(label, key, act) {
   const button = document.createElement("button");
   button.append(label + " ");
   const mark = document.createElement("kbd");
   mark.textContent = key;
   if (key) button.append(mark);
-  button.onclick = () => send("answer", text);
-  if (key) keys[key] = text;
+  button.onclick = act;
+  if (key) keys[key] = act;
   at("choices").append(button);
+  return button;
+}
+
+function toggle(name, key) {
+  const button = choice(name, key, () => {
+    chosen.delete(name) || chosen.add(name);
+    button.setAttribute("aria-pressed", chosen.has(name));
+  });
+  button.setAttribute("aria-pressed", false);
+}
+
+function named() {
+  const lower = now.classes.map((name) => name.toLowerCase());
+  return [...chosen].join(",") || ["none", "0"].find((word) => !lower.includes(word));
 }
 
 function show(state) {
   now = state.question;
   keys = {};
+  chosen.clear();
   at("choices").replaceChildren();
   at("responses").replaceChildren();
   at("told").textContent = state.told;
@@ -35,10 +51,13 @@ function show(state) {
     block.textContent = (now.wants === "pair" ? "AB"[place] + ": " : "") + text;
     at("responses").append(block);
   });
-  if (now.classes.length) {
-    now.classes.forEach((name, place) => choice(name, place < 9 ? String(place + 1) : "", name));
+  if (now.several) {
+    now.classes.forEach((name, place) => toggle(name, place < 9 ? String(place + 1) : ""));
+    choice("Keep", "Enter", () => send("answer", named()));
+  } else if (now.classes.length) {
+    now.classes.forEach((name, place) => choice(name, place < 9 ? String(place + 1) : "", () => send("answer", name)));
   } else if (now.wants === "pair") {
-    [["A is better", "a"], ["B is better", "b"], ["A tie", "t"]].forEach(([label, key]) => choice(label, key, key));
+    [["A is better", "a"], ["B is better", "b"], ["A tie", "t"]].forEach(([label, key]) => choice(label, key, () => send("answer", key)));
   } else {
     at("form").hidden = false;
     at("text").value = "";
@@ -59,7 +78,8 @@ at("text").onkeydown = (event) => {
 };
 document.onkeydown = (event) => {
   if (event.target === at("text") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key in keys) send("answer", keys[event.key]);
+  if (event.key === "Enter" && event.target.tagName === "BUTTON" && !event.target.ariaPressed) return;
+  if (event.key in keys) { event.preventDefault(); keys[event.key](); }
   else if (event.key === "u") send("undo");
   else if (now && event.key === "s") send("skip");
   else if (now && event.key === "n") send("nothing");

@@ -130,6 +130,7 @@ class Page:
             "prompt": question.prompt,
             "responses": shown(question),
             "classes": question.classes,
+            "several": question.several,
             "image": question.image is not None,
             "hint": hint(question, self._sitting.scale),
         }

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from labelbench_plus.answering.judging import ABOUT, ANSWERS, answers_in
 from labelbench_plus.answering.kept_answers import Kept
 from labelbench_plus.answering.questions import as_json
-from labelbench_plus.contracts.annotators import Annotator, Asked
+from labelbench_plus.contracts.annotators import Annotator, Asked, listed, unlisted
 from labelbench_plus.plugins import describe
 from labelbench_plus.store.atomic import publish
 
@@ -33,8 +33,9 @@ class Waiting:
 
     Attributes
     ----------
-    key: of it. prompt, responses: what is asked about. wants: "answer", "score" or "pair".
-    classes: one of which is the answer; any text is where there are none.
+    key: of it. prompt, responses: what is asked about. wants: "answer", "labels", "score" or "pair".
+    classes: one of which is the answer, or all of which that are true where labels are wanted; any text is where there
+        are none.
     image: the file of the image that it is about, if it is about one.
     order: by which questions are asked.
     """
@@ -46,6 +47,11 @@ class Waiting:
     classes: tuple[str, ...]
     image: Path | None
     order: tuple[float, int]
+
+    @property
+    def several(self) -> bool:
+        """Whether any number of the classes may be true."""
+        return self.wants == "labels"
 
 
 class Asker(Protocol):
@@ -149,7 +155,8 @@ class People:
         said = [*self.said(key).values()][: self.needed]
         if len(said) < self.needed:
             return None, False
-        found = agreed([kept.answer for kept in said], self.question(key).wants)
+        question = self.question(key)
+        found = agreed([kept.answer for kept in said], question.wants, question.classes)
         publish(path, json.dumps({"answer": found, "by": [kept.about["who"] for kept in said]}).encode())
         return json.loads(path.read_bytes())["answer"], True  # the first to settle it says what it is
 
@@ -160,14 +167,18 @@ class People:
         return self.folder / IMAGES / f"{key}.png"
 
 
-def agreed(answers: list[Any], wants: str) -> Any:
+def agreed(answers: list[Any], wants: str, classes: Sequence[str] = ()) -> Any:
     """What several people said, as one answer: the mean of scores, else what more than half of them said.
 
-    Where they do not agree, a pair is a tie, and all else has no answer.
+    Where they do not agree, a pair is a tie, and all else has no answer. Of labels each is looked at by itself: it is
+    true where more than half of those who could tell named it.
     """
+    given = [answer for answer in answers if answer is not None]
     if wants == "score":
-        given = [answer for answer in answers if answer is not None]
         return sum(given) / len(given) if given else None
+    if wants == "labels":
+        named = Counter(name for answer in given for name in unlisted(answer))
+        return listed(classes, {name for name in named if 2 * named[name] > len(given)}) if given else None
     value, count = Counter(answers).most_common(1)[0]
     if 2 * count > len(answers):
         return value

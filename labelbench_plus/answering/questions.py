@@ -31,6 +31,8 @@ def as_json(question: Asked) -> dict[str, Any]:
         said["responses"] = list(question.responses)
     if question.classes:
         said["classes"] = list(question.classes)
+    if question.several:
+        said["several"] = True
     if question.picture is not None:
         said["image"] = question.picture.digest
     return said

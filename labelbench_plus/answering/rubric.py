@@ -14,6 +14,7 @@ BREAK = "\n---\n"
 PLACE = re.compile(r"\{(prompt|response|a|b|classes)\}")
 PLACES: Mapping[Wanted, frozenset[str]] = {
     "answer": frozenset({"prompt"}),
+    "labels": frozenset({"prompt"}),
     "score": frozenset({"prompt", "response"}),
     "pair": frozenset({"prompt", "a", "b"}),
 }
@@ -23,7 +24,7 @@ PLACES: Mapping[Wanted, frozenset[str]] = {
 class Rubric:
     """A text with places: what stands before a line `---` is the system's, what follows the user's.
 
-    Of an answer, {classes} may be one: the names of those that there are.
+    Of an answer and of labels, {classes} may be one: the names of those that there are.
 
     Raises
     ------
@@ -37,7 +38,7 @@ class Rubric:
 
     def __post_init__(self) -> None:
         there, due = set(PLACE.findall(self.user)), PLACES[self.wanted]
-        if self.wanted == "answer":
+        if self.wanted in ("answer", "labels"):
             due = due | (there & {"classes"})
         if there != due or PLACE.search(self.system):
             places = ", ".join(f"{{{name}}}" for name in sorted(due))

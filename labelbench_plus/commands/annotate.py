@@ -120,13 +120,20 @@ def _import(
 
 
 def _status(people: People, queue: Asker) -> None:
-    from labelbench_plus.answering.agreement import agreements
+    from labelbench_plus.answering.agreement import agreements, by_class
 
-    said = [{who: kept.answer for who, kept in answers.items()} for _, answers in people.everything()]
+    every = [
+        (question, {who: kept.answer for who, kept in answers.items()}) for question, answers in people.everything()
+    ]
+    said = [answers for _, answers in every]
     say(f"{counted(len(said), 'question')}, {len(people.waiting())} of them need answers of {queue.people} people each")
     for who in sorted({name for each in said for name in each}):
         say(f"  {who}: {counted(sum(who in each for each in said), 'answer')}")
-    for found in agreements(said, ordered=queue.label == "score"):
+    several = queue.label == "labels"
+    compared = by_class((question.classes, answers) for question, answers in every) if several else said
+    for found in agreements(compared, ordered=queue.label == "score"):
         kappa = "undefined, as one of them always says the same" if found.kappa is None else f"{found.kappa:.2f}"
-        both = f"{counted(found.questions, 'question')} answered by both, {found.same:.0%} alike"
+        both = (
+            f"{counted(found.questions, 'label' if several else 'question')} answered by both, {found.same:.0%} alike"
+        )
         say(f"  {found.people[0]} and {found.people[1]}: {both}, Cohen's kappa {kappa}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from labelbench_plus.answers import PREFERENCE, SCORE, TEXT, AnswerKind
 from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.plugins import Plugin, Registry
 
-Wanted = Literal["answer", "score", "pair"]
-"""What is asked for: an answer to a prompt, how good a response is, or which of two is better."""
+Wanted = Literal["answer", "labels", "score", "pair"]
+"""What is asked for: an answer to a prompt, which of some classes are true of it, how good a response is, or which of
+two is better."""
 
 
 class Picture:
@@ -57,11 +58,13 @@ class Asked:
     responses: to be judged: none where an answer is wanted, one for its score, two to be compared.
     classes: one of which, by name, is the answer; any text is where there are none.
     picture: what the prompt is about, if it is an image.
+    several: whether any number of the classes may be true. The answer, and the reference, are then their names in the
+        order of the classes, as `listed` writes them.
 
     Raises
     ------
     ValueError
-        More than two responses.
+        More than two responses, or several of no classes, or of such with a comma in their names.
     """
 
     prompt: Conversation
@@ -69,16 +72,31 @@ class Asked:
     responses: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     picture: Picture | None = None
+    several: bool = False
 
     def __post_init__(self) -> None:
         if len(self.responses) > 2:
             raise ValueError(f"one response has a score and two are compared, got {len(self.responses)}")
+        if self.several and (self.responses or not self.classes):
+            raise ValueError("several: of classes, and of no responses")
+        if self.several and (wrong := [name for name in self.classes if "," in name]):
+            raise ValueError(f"several: names of classes are listed with commas between, so {wrong[0]!r} cannot be one")
 
     @property
     def wants(self) -> Wanted:
         """What is asked for."""
         wanted: tuple[Wanted, ...] = ("answer", "score", "pair")
-        return wanted[len(self.responses)]
+        return "labels" if self.several else wanted[len(self.responses)]
+
+
+def listed(classes: Sequence[str], names: Collection[str]) -> str:
+    """The classes with these names as an answer: in the order of the classes, with commas between; empty for none."""
+    return ", ".join(name for name in classes if name in names)
+
+
+def unlisted(answer: str) -> tuple[str, ...]:
+    """The names that `listed` wrote."""
+    return tuple(answer.split(", ")) if answer else ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,7 @@ def check_asked(annotator: Annotator, wanted: Wanted) -> AnswerKind:
 
 IN_WORDS: Mapping[Wanted, str] = {
     "answer": "an answer to a prompt",
+    "labels": "which classes are true of something",
     "score": "the score of a response",
     "pair": "the better of two responses",
 }

@@ -36,8 +36,8 @@ class Split:
         `ImageFiles`, images of any size that are decoded when asked for;
         `Texts`, strings;
         `Questions` about images, with options.
-    labels: (n,) int64 in 0..K-1, in the pool also `UNKNOWN`; of a multi-label data set (n, K) 0 or 1; real values (n,)
-        of a float type, finite.
+    labels: (n,) int64 in 0..K-1; of a multi-label data set (n, K) 0 or 1; in the pool also `UNKNOWN`, of all of an
+        item's labels or of none; real values (n,) of a float type, finite.
     groups: (n,) int64, for scores of groups (WILDS), or None.
     kinds: (n,) int64, of which of the data's `kind_names` each example is, or None. Scores by kind are details.
     """

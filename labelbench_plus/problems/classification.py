@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from labelbench_plus.answering.class_oracle import AskedClasses, question_about
 from labelbench_plus.budget import Ledger
-from labelbench_plus.contracts.annotators import Annotator, annotators, check_asked
+from labelbench_plus.contracts.annotators import Annotator, annotators
 from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting, drawn, lasting
-from labelbench_plus.contracts.datasets import UNKNOWN, Dataset, Split
+from labelbench_plus.contracts.datasets import Dataset, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.contracts.scores import Scored
@@ -25,7 +23,7 @@ from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import ItemOracle, PoolOracle
 from labelbench_plus.plugins import From, Since, label
 from labelbench_plus.problems import Place, problems
-from labelbench_plus.problems._of_dataset import OfDataset
+from labelbench_plus.problems._asked import OfAskedDataset, given, unlabelled
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -76,7 +74,7 @@ class ClassificationData:
 
 @problems.register("classification")
 @dataclass(frozen=True)
-class Classification(OfDataset):
+class Classification(OfAskedDataset):
     """Learn to tell K classes apart. A label costs one unit unless the data or a condition prices items.
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
@@ -114,26 +112,9 @@ class Classification(OfDataset):
         scored = frozenset({"option scores"}) if self.encoder.scores_options else frozenset()
         return scored | (frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset())
 
-    @property
-    def asks_data(self) -> bool:
-        """Whether labels are those of the data."""
-        return self.annotator == annotators.build("stored")
-
-    def fingerprint(self) -> str:
-        told = self.annotator.fingerprint()
-        return (
-            hashlib.sha256(f"{super().fingerprint()}\n{told}".encode()).hexdigest() if told else super().fingerprint()
-        )
-
-    def is_scored(self) -> bool:
-        return len(load(self.dataset).test.labels) > 0
-
-    def facets(self) -> dict[str, str]:
-        return super().facets() if self.asks_data else {**super().facets(), "expert": label(self.annotator)}
-
     def capacity(self) -> float:
         setting = _lasting(self, self.dataset.state())
-        return float(np.delete(setting.prices, _given(setting)).sum())
+        return float(np.delete(setting.prices, given(setting.answers)).sum())
 
     def dearest(self) -> float:
         return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
@@ -158,16 +139,7 @@ class Classification(OfDataset):
         if self.asks_data:
             oracle: ItemOracle = PoolOracle(setting.answers, setting.prices)
         else:
-            inputs, rows = load(self.dataset).pool.inputs, setting.pool.rows
-            oracle = AskedClasses(
-                setting.prices,
-                self.annotator,
-                place.desk(),
-                setting.class_names,
-                lambda item: question_about(inputs, int(rows[item])),
-                setting.answers,
-                _given(setting),
-            )
+            oracle = self.asking(place, setting.prices, setting.class_names, setting.answers, setting.pool.rows)
         return ClassificationInstance(setting, store, self.metrics, place.device, oracle)
 
 
@@ -186,7 +158,7 @@ class ClassificationInstance:
 
         from labelbench_plus.features.training_inputs import FeatureRows, TrainerInputs
 
-        self.oracle, self._given = oracle, _given(setting)
+        self.oracle, self._given = oracle, given(setting.answers)
         self._setting, self._store, self._device = setting, store, device
         self._features = {part: FeatureRows(store, part, device) for part in PARTS}
         self._prices, self._metrics = setting.prices, scores
@@ -299,11 +271,6 @@ class ClassificationInstance:
         return self._features[part]
 
 
-def _given(setting: Setting) -> np.ndarray:
-    """(m,) int64, the pool's items whose labels everybody is handed: where some have none, all those that have."""
-    return np.flatnonzero(setting.answers != UNKNOWN) if (setting.answers == UNKNOWN).any() else np.empty(0, np.int64)
-
-
 def by_kind(right: np.ndarray, kinds: np.ndarray, names: tuple[str, ...]) -> dict[str, list[Any]]:
     """A table of accuracy by kind of example: what each is called, how many there are, and the share that is right.
 
@@ -364,14 +331,7 @@ def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     )
     found = lasting(setting, problem.conditions, problem.task)
     problem.check_encoder()
-    if not problem.asks_data:
-        check_asked(problem.annotator, "answer")
-        question_about(data.pool.inputs, 0)
-    elif missing := int((data.pool.labels == UNKNOWN).sum()):
-        raise ValueError(
-            f"data set {label(problem.dataset)!r} has no labels for {missing} of its items: name who is asked for "
-            "them, e.g. annotator: queue"
-        )
-    if (data.pool.labels == UNKNOWN).any() and problem.conditions:
+    problem.check_annotator()
+    if unlabelled(data.pool.labels).any() and problem.conditions:
         raise ValueError("conditions: they need the labels of all items, and some have none yet")
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from labelbench_plus.answers import PREFERENCE, PREFERENCE_PROBABILITY, SCORE, TEXT, AnswerKind
-from labelbench_plus.contracts.annotators import Annotator, Asked, Wanted
+from labelbench_plus.contracts.annotators import Annotator, Asked, Wanted, listed, unlisted
 from labelbench_plus.testing.checks import Checks
 from labelbench_plus.testing.common_checks import add_common
 from labelbench_plus.testing.report import Failure, Skip
@@ -17,9 +17,11 @@ from labelbench_plus.testing.witness import watched
 
 FITTING: dict[Wanted, tuple[AnswerKind, ...]] = {
     "answer": (TEXT,),
+    "labels": (TEXT,),
     "score": (SCORE,),
     "pair": (PREFERENCE, PREFERENCE_PROBABILITY),
 }
+CLASSES = ("cat", "dog", "Great Dane", "none of these", "cow")
 RESPONSES = ("Four legs.", "It has 4 legs, and a tail too.", "No idea!", "", "A wonderful, lovely cat.", "I hate it.")
 
 
@@ -36,11 +38,21 @@ class Consulting:
 
     def questions(self, wanted: Wanted) -> list[Asked]:
         """Six questions."""
+        if wanted == "labels":
+            told = [CLASSES[:place] for place in range(len(CLASSES) + 1)]
+            return [self._about(listed(CLASSES, names), place, several=True) for place, names in enumerate(told)]
         count = {"answer": 0, "score": 1, "pair": 2}[wanted]
         shifted = [RESPONSES[place:] + RESPONSES[:place] for place in range(len(RESPONSES))]
         return [
             Asked(f"What has a cat? ({place})", "4 legs", tuple(each[:count])) for place, each in enumerate(shifted)
         ]
+
+    def of_classes(self) -> list[Asked]:
+        """One question for each of the classes."""
+        return [self._about(name, place, several=False) for place, name in enumerate(CLASSES)]
+
+    def _about(self, reference: str, place: int, *, several: bool) -> Asked:
+        return Asked(f"What lives in house {place}?", reference, (), CLASSES, None, several)
 
     def ask(self, questions: Sequence[Asked]) -> list[Any]:
         """Its answers, held to what every answer must be; of one that is paid, none."""
@@ -67,7 +79,7 @@ CHECKS: Checks[Consulting] = Checks(Consulting)
 @CHECKS.add(
     "declaration",
     "it is a registered frozen dataclass with a docstring, and says what it can be asked for",
-    "`kinds` has an answer kind for each of 'answer', 'score' and 'pair' that it can be asked for, one at least",
+    "`kinds` has an answer kind for each of 'answer', 'labels', 'score', 'pair' that it can be asked for, one at least",
     essential=True,
 )
 def _declaration(consulting: Consulting) -> str:
@@ -80,6 +92,29 @@ def _declaration(consulting: Consulting) -> str:
             names = " or ".join(each.name for each in FITTING[wanted])
             raise Failure("declaration", f"kinds: answers to {wanted!r} are of kind {names}, not {kind!r}")
     return ", ".join(kinds)
+
+
+@CHECKS.add(
+    "classes",
+    "asked about classes it says one of them, or all that are true, by their names; or None",
+    "answer with a name in `question.classes`; where `question.several`, with `annotators.listed(classes, names)`",
+)
+def _classes(consulting: Consulting) -> str:
+    asked = []
+    if "answer" in consulting.wanted:
+        asked += consulting.of_classes()
+    if "labels" in consulting.wanted:
+        asked += consulting.questions("labels")
+    if not asked:
+        raise Skip("it judges responses, and is asked about no classes")
+    for question in asked:
+        (said,) = consulting.ask([question])
+        names = set(unlisted(said)) if question.several and said is not None else {said}
+        if said is not None and not names <= set(question.classes):
+            raise Failure("classes", f"asked for some of {', '.join(question.classes)} it said {said!r}")
+        if question.several and said is not None and said != (due := listed(question.classes, names)):
+            raise Failure("classes", f"expected {due!r}, each once and in order, got {said!r}")
+    return f"{len(asked)} questions"
 
 
 @CHECKS.add(

@@ -97,8 +97,8 @@ def _splits(loaded: Loaded) -> None:
         raise Failure("splits", "its parts have inputs or labels of different forms")
     for name in PARTS:
         split = getattr(data, name)
-        if name == "pool" and split.labels.ndim == 1:  # those that somebody is to be asked for are no fault
-            split = replace(split, labels=np.where(split.labels == UNKNOWN, 0, split.labels))
+        if name == "pool":  # those that somebody is to be asked for are no fault
+            split = replace(split, labels=_known(split.labels))
         if wrong := _fault(split, len(data.class_names)):
             raise Failure("splits", f"{name}: {wrong}")
     if not len(data.pool.labels) or not (len(data.test.labels) or (data.pool.labels == UNKNOWN).any()):
@@ -108,6 +108,14 @@ def _splits(loaded: Loaded) -> None:
         prices.shape != (len(data.pool.labels),) or not np.isfinite(prices).all() or (prices <= 0).any()
     ):
         raise Failure("splits", f"pool_prices must be one positive number an item, got {prices.shape}")
+
+
+def _known(labels: np.ndarray) -> np.ndarray:
+    """Labels with any in place of those that nobody knows."""
+    unknown = labels == UNKNOWN
+    if labels.ndim == 2 and (unknown.any(axis=1) != unknown.all(axis=1)).any():
+        raise Failure("splits", "pool: of an item all labels are known, or none")
+    return np.where(unknown, 0, labels)
 
 
 def _fault(split: Split, classes: int) -> str:

@@ -17,14 +17,16 @@ import torch
 
 from labelbench_plus import questions
 from labelbench_plus.budget import Ledger
+from labelbench_plus.contracts.annotators import Annotator
 from labelbench_plus.contracts.capabilities import Needs, offered_by_problem, offered_by_trainer
 from labelbench_plus.contracts.problems import Place, Problem
 from labelbench_plus.contracts.scores import Scored, UnusableScore
 from labelbench_plus.contracts.trainers import Trainer
-from labelbench_plus.oracle import ItemOracle, QueryError, is_paid
+from labelbench_plus.oracle import AnswersPending, ItemOracle, QueryError, is_paid
 from labelbench_plus.seeding import Streams
 from labelbench_plus.spec import RunSpec
 from labelbench_plus.testing.checks import Checks
+from labelbench_plus.testing.nobody import Nobody, asking_nobody
 from labelbench_plus.testing.report import Failure, Skip
 from labelbench_plus.testing.resume import check_resumes
 from labelbench_plus.testing.shown import check_shown, check_undeclared
@@ -185,6 +187,36 @@ def _refuses(opened: Opened) -> None:
         except QueryError:
             return
         raise Failure("refuses", "the same items were sold twice")
+
+
+@CHECKS.add(
+    "annotator",
+    "who is paid is asked about what is bought alone, told nothing of the answers, and charged for when they are there",
+    "let the oracle say `paid`; fill in `Asked.reference` for others only; charge once the annotator has returned",
+)
+def _annotator(opened: Opened) -> str:
+    if not isinstance(getattr(opened.problem, "annotator", None), Annotator):
+        raise Skip("nobody but the data is asked")
+    instance = opened.open(problem=asking_nobody(fresh(opened.problem)))
+    oracle, ledger = instance.oracle, Ledger()
+    if not is_paid(oracle):
+        raise Failure("annotator", "somebody is paid, and its oracle does not say so: replays and checks would ask")
+    query = opened.query(instance, ledger)
+    if Nobody.asked:
+        raise Failure("annotator", f"{len(Nobody.asked)} questions were asked before anything was bought")
+    try:
+        oracle.answer(query, opened.money, ledger)
+    except AnswersPending:
+        pass
+    else:
+        raise Failure("annotator", "it sold answers that nobody has given yet: AnswersPending must come through")
+    if ledger.purchases:
+        raise Failure("annotator", f"{ledger.spent:g} was charged for answers that nobody has given yet")
+    if len(Nobody.asked) != len(query):
+        raise Failure("annotator", f"{len(query)} items were to be bought, {len(Nobody.asked)} questions were asked")
+    if told := [each for each in Nobody.asked if each.reference is not None]:
+        raise Failure("annotator", f"somebody who is paid is told what the data say, e.g. {told[0].reference!r}")
+    return f"{len(Nobody.asked)} questions"
 
 
 @CHECKS.add(

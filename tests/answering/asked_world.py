@@ -1,4 +1,4 @@
-"""A plugin file: twenty prompts whose answers an annotator gives; their trainer; an encoder."""
+"""A plugin file: twenty prompts whose answers an annotator gives; their trainer; encoders; somebody who is not paid."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from labelbench_plus.annotators import Annotator, annotators
+from labelbench_plus.answers import TEXT
 from labelbench_plus.encoders import Encoder, encoders
 from labelbench_plus.language.annotated import AnnotatedOracle
 from labelbench_plus.plugins import From
@@ -83,3 +84,33 @@ class MeanPixel(Encoder):
 
     def fit(self, pool_inputs):
         return lambda inputs: np.array([[inputs.decode(i).mean() / 255, 1.0] for i in range(len(inputs))], np.float32)
+
+
+@encoders.register("halves")
+@dataclass(frozen=True)
+class Halves(Encoder):
+    """How bright the left and the right half of an image in a file are."""
+
+    takes = frozenset({"images in files", "images"})
+
+    def fit(self, pool_inputs):
+        def halves(pixels):
+            half = pixels.shape[1] // 2
+            return [pixels[:, :half].mean() / 255, pixels[:, half:].mean() / 255]
+
+        def encode(inputs):
+            every = inputs if isinstance(inputs, np.ndarray) else [inputs.decode(i) for i in range(len(inputs))]
+            return np.array([halves(pixels) for pixels in every], np.float32)
+
+        return encode
+
+
+@annotators.register("repeats")
+@dataclass(frozen=True)
+class Repeats(Annotator):
+    """Says what the data say, as somebody else than the data."""
+
+    kinds = {"answer": TEXT, "labels": TEXT}  # noqa: RUF012
+
+    def ask(self, questions, desk):
+        return [question.reference for question in questions]

@@ -1,10 +1,12 @@
 """People who answer: on a terminal, on a page, in other programs; half of it, or next week."""
 
+import contextlib
 import json
 import os
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -250,11 +252,12 @@ def test_a_page_shows_answers_skips_and_undoes(served):
     assert all(not said for _, said in people.everything())
 
 
-def test_a_browser_shows_it_and_keys_answer(served):
+@contextlib.contextmanager
+def browser(page):
+    """A tab that shows a page, and what its console says."""
     api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip(f"needs {CHROMIUM}")
-    page, people = served
     with api.sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
@@ -263,18 +266,51 @@ def test_a_browser_shows_it_and_keys_answer(served):
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.goto(page.url)
         tab.wait_for_selector("#choices button")
+        yield tab
+        chromium.close()
+    assert not [line for line in wrong if "404" not in line], wrong  # but for the favicon
+
+
+def until(tab, head):
+    tab.wait_for_function("text => at('head').textContent.endsWith(text)", arg=head)
+
+
+def test_a_browser_shows_it_and_keys_answer(served):
+    page, people = served
+    with browser(page) as tab:
         assert tab.inner_text("#instructions") == "<b>Look</b> closely."  # shown, never obeyed
         assert tab.evaluate("at('image').naturalWidth") == 4
         for key, head in (("2", "1 answered, 2 left"), ("u", "0 answered, 3 left"), ("s", "0 answered, 3 left")):
             tab.keyboard.press(key)
-            tab.wait_for_function("text => at('head').textContent.endsWith(text)", arg=head)
+            until(tab, head)
         for left in (2, 1, 0):
             tab.click("text=cat")
-            tab.wait_for_function("text => at('head').textContent.endsWith(text)", arg=f"{left} left")
+            until(tab, f"{left} left")
         assert "Thank you" in tab.inner_text("#prompt")
-        chromium.close()
-    assert not [line for line in wrong if "404" not in line], wrong  # but for the favicon
     assert [said["ada"].answer for _, said in people.everything()] == ["cat"] * 3
+
+
+def test_a_browser_keeps_all_that_was_chosen(desk):
+    several = [replace(question, several=True, classes=("cat", "dog", "none")) for question in ANIMALS]
+    mine = queue(label="labels")
+    people = asked(mine, several, desk)
+    page = Page(Sitting(people, "ada", SCALE), "")
+    threading.Thread(target=page.serve, daemon=True).start()
+    with browser(page) as tab:
+        tab.keyboard.press("2")
+        tab.click("text=cat")
+        assert tab.locator("button[aria-pressed=true]").count() == 2
+        tab.keyboard.press("Enter")  # while the button that was clicked has the focus
+        until(tab, "2 left")
+        tab.keyboard.press("1")
+        tab.keyboard.press("1")
+        tab.click("text=Keep")
+        until(tab, "1 left")
+        tab.click("text=none")
+        tab.click("text=Keep")
+        until(tab, "0 left")
+    page.close()
+    assert mine.ask(several, desk) == ["cat, dog", "", "none"]
 
 
 def test_a_page_answers_nobody_else(served):

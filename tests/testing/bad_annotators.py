@@ -123,3 +123,40 @@ class GetsTired(Counting):
     def ask(self, questions, desk):
         CALLS.extend(questions[:1] if len(questions) > 1 else ())
         return [each + len(CALLS) for each in super().ask(questions, desk)]
+
+
+class Telling(Annotator):
+    """Says what the data say, where that is said; a subclass spoils something."""
+
+    kinds: ClassVar = {"answer": TEXT, "labels": TEXT}
+
+    def ask(self, questions, desk):
+        return [self.said(each) for each in questions]
+
+    def said(self, question):
+        return question.reference
+
+
+@bad("classes")
+class SaysNumbers(Telling):
+    """Says which of the classes it is by number."""
+
+    def said(self, question):
+        one_of_them = question.classes and not question.several
+        return str(question.classes.index(question.reference)) if one_of_them else question.reference
+
+
+@bad("classes")
+class ListsBackwards(Telling):
+    """Names labels in an order of its own."""
+
+    def said(self, question):
+        return ", ".join(reversed(question.reference.split(", "))) if question.several else question.reference
+
+
+@bad("classes")
+class InventsLabels(Telling):
+    """Names a label that there is not."""
+
+    def said(self, question):
+        return f"{question.reference}, horse" if question.several else question.reference

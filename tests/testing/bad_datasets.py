@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from labelbench_plus.contracts.datasets import UNKNOWN
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
 from tests.testing.bad import bad_of, usual_faults
 
@@ -76,6 +77,20 @@ class WholeNumbers(Spread):
     def load(self):
         data = super().load()
         return replace(data, test=Split(np.zeros((20, 8, 8), dtype=np.int64), data.test.labels))
+
+
+@bad("splits")
+class HalfOfASetIsKnown(Spread):
+    """Has items of which some labels are known and others are not."""
+
+    def load(self):
+        data = super().load()
+        parts = {
+            name: replace(part, labels=np.stack([part.labels, 1 - part.labels], axis=1))
+            for name, part in (("pool", data.pool), ("validation", data.validation), ("test", data.test))
+        }
+        parts["pool"].labels[0, 0] = UNKNOWN
+        return replace(data, **parts)
 
 
 @bad("apart")

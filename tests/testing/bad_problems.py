@@ -1,14 +1,18 @@
 """Problems that are wrong on purpose, each in one way. `caught_by` is the check that must find it, and no other."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 
+from labelbench_plus.annotators import Annotator, Asked, annotators
+from labelbench_plus.answers import CLASS
 from labelbench_plus.budget import Purchase
 from labelbench_plus.contracts.capabilities import Capability, providers_of_model
-from labelbench_plus.oracle import PoolOracle, as_items, check_items
+from labelbench_plus.oracle import AnswersPending, ItemOracle, PoolOracle, as_items, check_items
+from labelbench_plus.plugins import From
 from labelbench_plus.problems import Guard, Problem, ShownScore, problems
 from labelbench_plus.problems.classification import ClassificationData, Examples
 from labelbench_plus.view import PoolView
@@ -220,3 +224,95 @@ class CountsItsRounds(Plane):
 
     def made(self, points, labels):
         return CountingInstance(points, labels)
+
+
+# -- somebody else is asked -------------------------------------------------------------------------------------------
+
+
+class AskingOracle(ItemOracle):
+    """Sells what an annotator says; charges for it when that is there, and tells those who are paid nothing."""
+
+    kind = CLASS
+
+    def __init__(self, labels, annotator):
+        super().__init__(np.ones(SIZE))
+        self.paid, self._annotator, self._labels = annotator.paid, annotator, labels
+
+    def reveal(self, items):
+        said = self._annotator.ask([self.asked(item) for item in items], None)
+        return np.array([int(each) for each in said]), None
+
+    def asked(self, item):
+        return Asked(f"{item}?", None if self.paid else str(self._labels[item]), (), ("0", "1"))
+
+
+@dataclass(frozen=True)
+class AskingPlane(Plane):
+    """The same points, about which an annotator is asked; a subclass spoils something."""
+
+    oracle: ClassVar[type] = AskingOracle
+
+    annotator: Annotated[Annotator, From("annotators")] = field(default_factory=partial(annotators.build, "stored"))
+
+    def made(self, points, labels):
+        made = super().made(points, labels)
+        made.oracle = self.oracle(labels[:SIZE], self.annotator)
+        return made
+
+
+class OracleInSecret(AskingOracle):
+    def __init__(self, labels, annotator):
+        super().__init__(labels, annotator)
+        self.paid = False
+
+    def asked(self, item):
+        return replace(super().asked(item), reference=None if self._annotator.paid else str(self._labels[item]))
+
+
+@bad("annotator")
+class DoesNotSayThatSomebodyIsPaid(AskingPlane):
+    """Has an oracle that replays would ask."""
+
+    oracle = OracleInSecret
+
+
+class TellingOracle(AskingOracle):
+    def asked(self, item):
+        return replace(super().asked(item), reference=str(self._labels[item]))
+
+
+@bad("annotator")
+class TellsThePaid(AskingPlane):
+    """Tells a judge what the data say."""
+
+    oracle = TellingOracle
+
+
+class HastyOracle(AskingOracle):
+    def answer(self, query, allowance, ledger):
+        try:
+            super().answer(query, allowance, ledger)
+        except AnswersPending:
+            items, prices = self.sells(query, allowance, ledger)
+            ledger.record(Purchase(items, prices, np.zeros(len(items), dtype=np.int64)))
+            raise
+
+
+@bad("annotator")
+class ChargesAtOnce(AskingPlane):
+    """Charges for answers that nobody has given yet."""
+
+    oracle = HastyOracle
+
+
+class CuriousOracle(AskingOracle):
+    def reveal(self, items):
+        self._annotator.ask([self.asked(item) for item in range(SIZE)], None)
+        return super().reveal(items)
+
+
+@bad("annotator")
+class AsksForAll(AskingPlane):
+    """Asks about the whole pool where a few items are bought."""
+
+    oracle = CuriousOracle

@@ -12,7 +12,7 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.testing.kit import check_plugin, checks_of
 
 # Checks that are older than the bad plugins of their kind.
-WITH_ONE = {"problems": {"resume", "capabilities", "evaluates"}, "trainers": {"constant_labels", "learns"}}
+WITH_ONE = {"problems": {"annotator", "resume", "capabilities", "evaluates"}, "trainers": {"constant_labels", "learns"}}
 WITHOUT_ONE = {kind: {check.id for check in checks_of(kind).all} - found for kind, found in WITH_ONE.items()}
 
 
