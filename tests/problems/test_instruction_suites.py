@@ -20,7 +20,15 @@ MISSING += [] if USUAL.is_dir() else ["bsdgames"]
 
 
 NAMED = ["language_tiny", "instruction_quiz", "instruction_quiz_full", "instruction_flan"]
-NAMED += ["nomad_tiny", "nomad_sizes", "nomad_trivia", "nomad_trivia_full", "nomad_quiz", "nomad_gsm8k"]
+NAMED += [
+    "nomad_tiny",
+    "nomad_sizes",
+    "nomad_selectors",
+    "nomad_trivia",
+    "nomad_trivia_full",
+    "nomad_quiz",
+    "nomad_gsm8k",
+]
 
 
 @pytest.mark.parametrize("name", NAMED)
