@@ -323,7 +323,7 @@ PREFERENCE = AnswerKind("preference", "-1, 0 or 1", _is_preference, WHOLE, NO_AN
 PREFERENCE_PROBABILITY = AnswerKind(
     "preference_probability", "a probability in 0..1", _is_probability, FLOATS[:1], math.nan
 )
-TEXT = AnswerKind("text", "text that UTF-8 can hold", _is_text)
+TEXT = AnswerKind("text", "text that UTF-8 can encode", _is_text)
 MASK = AnswerKind("mask", "a mask in base64", _is_base64, named=False)
 DIGEST = AnswerKind("digest", "hexadecimal digits", _is_hexadecimal, named=False)
 _UNNAMED_TEXT = AnswerKind("", "only whole numbers, only floats or only text where no kind is named", _is_text)

@@ -104,7 +104,7 @@ class Purchase:
                 text.encode()
             except (AttributeError, UnicodeEncodeError) as error:
                 raise AnswerError(
-                    f"asked: item {item}: expected text that UTF-8 can hold, got {shown(text)}"
+                    f"asked: item {item}: expected text that UTF-8 can encode, got {shown(text)}"
                 ) from error
         if self.kind is None:
             check_unnamed(self.answers, self.answered, items)

@@ -130,7 +130,7 @@ class Oracle:
 class StratifiedDraw:
     """A query that leaves the choice to the oracle: as many items of each class as can be, drawn with `rng`.
 
-    It uses labels nobody paid for, so only a first round may ask it, and results say so.
+    It uses labels that were not bought, so only a first round may ask it, and results say so.
     """
 
     rng: Generator

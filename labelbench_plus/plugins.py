@@ -204,7 +204,7 @@ class Registry(Generic[P]):
             known = f"; it is {' and '.join(named)}" if named else f"; known: {', '.join(self.entries())}"
             raise PluginError(f"unknown {self.kind} {name!r}{did_you_mean(name, self.entries(), n=3) or known}")
         if not entry.target:
-            raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of them")
+            raise PluginError(f"{self.kind} {name!r} is defined twice: by {entry.origin}; uninstall one of the two")
         module, _, attribute = entry.target.partition(":")
         try:
             found = importlib.import_module(module)
@@ -250,7 +250,7 @@ class Registry(Generic[P]):
             raise PydanticCustomError("plugin", "{what}", {"what": str(error)}) from error
         version = params.get("version", cls.version)
         if version != cls.version:
-            what = f"{self.kind} {cls.name!r}: version {version} was asked for, version {cls.version} is installed"
+            what = f"{self.kind} {cls.name!r}: version {version} was requested, version {cls.version} is installed"
             raise PydanticCustomError("plugin", "{what}", {"what": what})
         fields = {key: item for key, item in params.items() if key not in RESERVED_FIELDS}
         hints = _hints(cls)  # type: ignore[arg-type]

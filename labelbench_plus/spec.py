@@ -165,11 +165,11 @@ def _lines(plugins: Iterable[Plugin]) -> dict[str, int]:
             for name, count in said.items():
                 if not isinstance(name, str) or not LINE.fullmatch(name) or name == VALIDATION:
                     raise ValueError(
-                        f"{part.name!r} names a line beside the budget {name!r}: letters and spaces are due"
+                        f"{part.name!r} declares a line beside the budget {name!r}: expected letters and spaces"
                     )
                 if not isinstance(count, int) or isinstance(count, bool) or count < 0:
                     raise ValueError(
-                        f"{part.name!r} uses {count!r} of {name!r} beside the budget: a whole number is due"
+                        f"{part.name!r} uses {count!r} of {name!r} beside the budget: expected a whole number"
                     )
                 if name in lines:
                     raise ValueError(f"{part.name!r} and another plugin both use {name!r} beside the budget")
@@ -247,7 +247,7 @@ def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list
         )
     if (told := hidden_needs(chooser, problem)) and not (chooser.knows_truth and is_built_in(chooser)):
         reasons.append(
-            f"strategy {chooser.name!r} needs {_listed(told)}, which nobody paid for: only bounds that come with the "
+            f"strategy {chooser.name!r} needs {_listed(told)}, which were not bought: only bounds that come with the "
             "package may (`knows_truth`)"
         )
     return reasons

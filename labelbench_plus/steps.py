@@ -121,15 +121,15 @@ class Steps:
     def _check_form(self, query: Any, chooser: Strategy, number: int) -> None:
         """Refuse a draw that uses hidden labels where the suite, which is public, does not name one.
 
-        A strategy's word that it is honest counts for nothing here: a built-in one that says it uses labels nobody
-        paid for, as `initial`, in the first round. Every board that has such a round says so.
+        A strategy's word that it is honest counts for nothing here: a built-in one that says it uses labels that were
+        not bought, as `initial`, in the first round. Every board that has such a round says so.
         """
         first = number == 0 and chooser is self.spec.initial
         if not questions.of(self.spec.problem.query).uses_hidden_labels(query):
             return
         if not (first and chooser.uses_hidden_labels and is_built_in(chooser)):
             raise QueryError(
-                "expected a choice of its own, got a draw by classes, which uses labels nobody paid for: only "
+                "expected a choice of its own, got a draw by classes, which uses labels that were not bought: only "
                 "'stratified' as 'initial' makes one, in the first round"
             )
 

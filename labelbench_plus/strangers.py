@@ -109,7 +109,7 @@ def objections(config: Mapping[str, Any], allowed: Allowed) -> list[Objection]:
 def _of_plugin(kind: str, value: Any, where: str, allowed: Allowed) -> Iterator[Objection]:
     given = {"name": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        yield Objection(where, "not a plugin: expected a name, or a mapping with a name", wrong=True)
+        yield Objection(where, "expected a plugin: a name, or a mapping with a name", wrong=True)
         return
     known, name = registry(kind), given["name"]
     if (fault := _of_name(kind, name, where, allowed)) is not None:
@@ -144,8 +144,8 @@ def _of_name(kind: str, name: str, where: str, allowed: Allowed) -> Objection | 
     entries = known.entries()
     if (entry := entries.get(name)) is None:
         if like := [each for each in entries if _skeleton(each) == _skeleton(name)]:
-            return Objection(where, f"{name!r} is no {known.kind}, and looks like {like[0]!r}", wrong=True)
-        return Objection(where, f"unknown {known.kind} {name!r}: its plugin is not here")
+            return Objection(where, f"{name!r} is no {known.kind}, but looks like {like[0]!r}", wrong=True)
+        return Objection(where, f"unknown {known.kind} {name!r}: its plugin is not installed")
     if not _ours(entry) and not entry.origin.startswith("local") and _package(entry) not in allowed.packages:
         return Objection(where, f"{known.kind} {name!r} is code of {entry.origin}", _package(entry))
     try:

@@ -54,7 +54,7 @@ def _seeds(value: Any) -> Any:
     """Read `0..4` (both ends included) and `0, 1, 5..9` as the lists they stand for."""
     if isinstance(value, int) and not isinstance(value, bool):
         many = f", or 0..{value - 1}" if value > 0 else ""
-        raise PydanticCustomError("seeds", "one seed or so many? Write [{n}]{many}", {"n": value, "many": many})
+        raise PydanticCustomError("seeds", "one seed or that many? Write [{n}]{many}", {"n": value, "many": many})
     if isinstance(value, str) and SEEDS.fullmatch(value):
         ends = [[int(end) for end in part.split("..")] for part in value.split(",")]
         if any(first > last for first, last in ((part[0], part[-1]) for part in ends)):
@@ -159,7 +159,9 @@ class Nobody:
         return kind == "strategies" and entry is not None and entry.origin != BUILT_IN
 
     def report(self, kind: str, value: Mapping[str, Any]) -> Plugin:
-        what = f"'{value['name']}' is a stranger's and the suite isolates it: `labelbench_plus.load_suite` can read it"
+        what = (
+            f"'{value['name']}' is third-party and the suite isolates it: use `labelbench_plus.load_suite` to read it"
+        )
         raise PydanticCustomError("plugin", "{what}", {"what": what})
 
 
@@ -335,7 +337,7 @@ def _lacking(run: RunSpec) -> list[str]:
 def _not_isolated(run: RunSpec) -> Iterator[str]:
     for chooser in dict.fromkeys((run.chooser(0), run.strategy)):
         if told := hidden_needs(chooser, run.problem):
-            yield f"strategy {chooser.name!r} needs {', '.join(told)} and cannot be isolated; leave out `isolate`"
+            yield f"strategy {chooser.name!r} needs {', '.join(told)} and cannot be isolated; remove `isolate`"
 
 
 def _read(said: Path | str, overrides: Sequence[str]) -> Source:

@@ -156,8 +156,8 @@ def test_what_generated_items_were_is_kept():
 
 
 UNSPEAKABLE = {
-    "a lone surrogate": (["fine", "half \ud83d"], r"answers: item 1: expected text that UTF-8 can hold, got 'half"),
-    "bytes": ([b"ab", b"cd"], r"answers: item 0: expected text that UTF-8 can hold, got b'ab' \(bytes\)"),
+    "a lone surrogate": (["fine", "half \ud83d"], r"answers: item 1: expected text that UTF-8 can encode, got 'half"),
+    "bytes": ([b"ab", b"cd"], r"answers: item 0: expected text that UTF-8 can encode, got b'ab' \(bytes\)"),
     "bytes in numpy": (np.array([b"ab"]), r"answers: item 0: .* got b'ab' \(bytes\)"),
     "NaN": (np.array([1.0, np.nan]), r"answers: item 1: expected a finite number, got nan \(float\)"),
     "infinity": (np.array([1.0, -np.inf], dtype=np.float32), r"answers: item 1: expected a finite number, got -inf"),
@@ -167,10 +167,10 @@ UNSPEAKABLE = {
     "complex numbers": (np.array([1j]), r"answers: item 0: expected a whole number, got 1j \(complex\)"),
     "more bits than a float has": (np.array([1.0], dtype=np.longdouble), r"answers: item 0: expected a finite number"),
     "text among numbers": ([1, 2, "three"], r"answers: item 2: expected a whole number, got 'three' \(str\)"),
-    "numbers among texts": (["one", 2], r"answers: item 1: expected text that UTF-8 can hold, got 2 \(int\)"),
+    "numbers among texts": (["one", 2], r"answers: item 1: expected text that UTF-8 can encode, got 2 \(int\)"),
     "a set of no numbers": ([(0,), ("a",)], r"answers: item 1: expected different label numbers .* got \('a',\)"),
     "a set out of order": ([(0,), (2, 1)], r"answers: item 1: expected different label numbers .* got \(2, 1\)"),
-    "a mapping": ([{"a": 1}], r"answers: item 0: expected text that UTF-8 can hold, got {'a': 1} \(dict\)"),
+    "a mapping": ([{"a": 1}], r"answers: item 0: expected text that UTF-8 can encode, got {'a': 1} \(dict\)"),
 }
 
 
@@ -191,7 +191,7 @@ def test_what_cannot_be_written_down_is_refused_when_it_is_answered(case):
         ("label_set", [0, -1], "item 1: expected the number of a label set, got -1"),
         ("preference", [0, 2], "item 1: expected -1, 0 or 1, got 2"),
         ("preference_probability", [0.5, 1.01], "item 1: expected a probability in 0..1, got 1.01"),
-        ("text", [3], "item 0: expected text that UTF-8 can hold, got 3"),
+        ("text", [3], "item 0: expected text that UTF-8 can encode, got 3"),
         ("mask", ["AAA"], "item 0: expected a mask in base64, got 'AAA'"),
         ("digest", ["xyz"], "item 0: expected hexadecimal digits, got 'xyz'"),
         ("score", [[1.0], [2.0]], r"item 0: expected a finite number, got \[1.0\]"),
@@ -224,7 +224,7 @@ class Own(Oracle):
         ({"prices": np.array([1.0, -2.0])}, "prices: item 8: expected at least 0, got -2.0"),
         ({"items": np.array([[0.5], [np.inf]])}, r"items: expected .* finite descriptors, got \[inf\]"),
         ({"items": np.array(["a", "b"])}, "items: expected whole numbers .* got 'a'"),
-        ({"asked": ("a", "\ud800")}, "asked: item 8: expected text that UTF-8 can hold"),
+        ({"asked": ("a", "\ud800")}, "asked: item 8: expected text that UTF-8 can encode"),
     ],
 )
 def test_a_strangers_oracle_is_held_to_the_same(purchase, says):

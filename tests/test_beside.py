@@ -84,7 +84,7 @@ def test_two_plugins_may_not_mean_different_things_by_one_name():
 
     for trainer, says in (
         (Clashing(), "both use 'seed texts' beside the budget"),
-        (Validating(), "names a line beside the budget 'validation'"),
+        (Validating(), "declares a line beside the budget 'validation'"),
         (Half(), "uses 0.5 of 'views'"),
     ):
         wrong = spec(Answered(seed_texts=3), trainer)

@@ -129,7 +129,7 @@ def test_the_truth_is_for_bounds_that_come_with_the_package(monkeypatch):
     spec = spec_of("wants_truth", initial=None)
     monkeypatch.setattr(type(spec.problem), "provides", frozenset({"features", "truth"}))
     (reason,) = incompatibilities(spec)
-    assert "needs truth, which nobody paid for: only bounds that come with the package may" in reason
+    assert "needs truth, which were not bought: only bounds that come with the package may" in reason
     entry = replace(registry("strategies").entries()["wants_truth"], origin="built in")
     monkeypatch.setitem(registry("strategies")._local, "wants_truth", entry)
     assert incompatibilities(spec) == []
@@ -146,7 +146,7 @@ def test_a_suite_that_isolates_one_that_is_told_the_truth_is_refused(suite_file,
     monkeypatch.setattr(registry("strategies").load("margin"), "knows_truth", True)
     monkeypatch.setattr(registry("problems").load("classification"), "provides", frozenset({"features", "truth"}))
     load_suite(suite_file())
-    with pytest.raises(SuiteError, match=r"strategy 'margin' needs truth and cannot be isolated; leave out `isolate`"):
+    with pytest.raises(SuiteError, match=r"strategy 'margin' needs truth and cannot be isolated; remove `isolate`"):
         load_suite(suite_file(("suite: small", "suite: small\nisolate: process")))
 
 

@@ -132,7 +132,7 @@ def test_stopped_in_the_middle_and_called_again(suite_file, tmp_path, kill):
         os.killpg(process.pid, kill)  # as a terminal does: parent and workers alike
         stdout, stderr = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert "The same command goes on from here." in stdout
+        assert "The same command resumes from here." in stdout
         assert "Traceback" not in stderr
     else:
         process.kill()  # the parent alone: its workers must not go on for ever

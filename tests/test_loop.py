@@ -58,8 +58,8 @@ def carry(suite_file, tmp_path):
         ("positions", "return torch.linspace(0, 1, n)", "integer pool indices"),
         ("peeks", "return view.probabilities", "view.probabilities was read"),
         ("writes", "view.features.mul_(2); return view.candidates[:n]", "features was written to"),
-        ("draws", f"{FORMS}; return StratifiedDraw(rng)", "a draw by classes, which uses labels nobody paid for"),
-        ("disguises", f"{FORMS}; return type('Own', (StratifiedDraw,), {{}})(rng)", "labels nobody paid for"),
+        ("draws", f"{FORMS}; return StratifiedDraw(rng)", "a draw by classes, which uses labels that were not bought"),
+        ("disguises", f"{FORMS}; return type('Own', (StratifiedDraw,), {{}})(rng)", "labels that were not bought"),
         (
             "guesses",
             f"{FORMS}; return Again(Purchase(view.candidates.numpy(), *torch.ones(2, n).numpy()))",

@@ -207,7 +207,7 @@ def test_whole_numbers_have_an_end(scratch):
 
 
 def test_a_result_of_another_version_is_not_taken_for_this_one():
-    with pytest.raises(Exception, match="version 99 was asked for, version 1 is installed"):
+    with pytest.raises(Exception, match="version 99 was requested, version 1 is installed"):
         strategies.build({"name": "margin", "version": 99})
 
 

@@ -235,8 +235,8 @@ def _forward_backward(pool: _Pool, factors: Tensor, n: int, ridge: float, chunk_
         return _selected(pool, factors, n, ridge, chunk_bytes)
     except torch.linalg.LinAlgError as error:
         raise ValueError(
-            f"ridge={ridge:g} is too small beside the Fisher information of these embeddings to be told from "
-            f"rounding: raise it, or scale the embeddings down"
+            f"ridge={ridge:g} is lost in rounding beside the Fisher information of these embeddings: "
+            f"raise it, or scale the embeddings down"
         ) from error
 
 

@@ -277,7 +277,7 @@ def _check_weights(features: Tensor, weights: Tensor | None) -> Tensor:
     if weights is None:
         return torch.ones(features.shape[0], dtype=torch.float64, device=features.device)
     if weights.shape != features.shape[:1]:
-        raise ValueError(f"weights must be one a row, ({features.shape[0]},), got shape {tuple(weights.shape)}")
+        raise ValueError(f"weights must be one per row, ({features.shape[0]},), got shape {tuple(weights.shape)}")
     check_finite(weights, "weights")
     if bool((weights < 0).any()):
         raise ValueError(f"weights must not be negative, but row {int((weights < 0).nonzero()[0])} is")

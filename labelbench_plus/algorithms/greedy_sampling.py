@@ -225,7 +225,7 @@ def _predicted(features: Tensor, values: Tensor, name: str, values_name: str) ->
     points = FeaturePoints.of(features, name)
     values = _vector(values, values_name)
     if len(values) != len(points):
-        raise ValueError(f"{values_name} must be {len(points)} numbers, one a row of {name}, got {len(values)}")
+        raise ValueError(f"{values_name} must be {len(points)} numbers, one per row of {name}, got {len(values)}")
     return PredictedPoints(points.features, points.squared_norms, points.dtype, values.detach().to(torch.float64))
 
 

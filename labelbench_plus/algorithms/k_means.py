@@ -79,7 +79,7 @@ def k_means(
     weight = torch.ones(total, dtype=torch.float64, device=features.device)
     if weights is not None:
         if weights.shape != features.shape[:1]:
-            raise ValueError(f"weights must be one a row, ({total},), got shape {tuple(weights.shape)}")
+            raise ValueError(f"weights must be one per row, ({total},), got shape {tuple(weights.shape)}")
         weight = check_finite(weights, "weights").to(device=features.device, dtype=torch.float64)
         if bool((weight < 0).any()) or not bool((weight > 0).any()):
             raise ValueError("weights must not be negative, and one at least must be positive")

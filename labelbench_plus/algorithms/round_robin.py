@@ -33,7 +33,7 @@ def round_robin(groups: Tensor, scores: Tensor, n: int, *, taken: Tensor | None 
     """
     if groups.dim() != 1 or groups.is_floating_point() or groups.shape != scores.shape:
         raise ValueError(
-            f"groups must be integers, one a score, got {tuple(groups.shape)} of {groups.dtype} and "
+            f"groups must be integers, one per score, got {tuple(groups.shape)} of {groups.dtype} and "
             f"{tuple(scores.shape)} scores"
         )
     check_finite(scores, "scores")

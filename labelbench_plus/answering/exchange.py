@@ -87,7 +87,7 @@ def imported(people: People, text: str, form: Form, scale: tuple[float, float]) 
         try:
             question = people.question(key)
         except FileNotFoundError:
-            faults.append(f"{place}: nobody asked the question {key[:80]!r}")
+            faults.append(f"{place}: unknown question {key[:80]!r}")
             continue
         if said == [] and not question.several:  # nothing was chosen
             continue

@@ -12,7 +12,7 @@ from labelbench_plus.answering.replies import hint, shown
 from labelbench_plus.answering.sitting import Sitting
 from labelbench_plus.shown import counted, say
 
-COMMANDS = ":s skip, :u undo, :n nobody can say, :q quit"
+COMMANDS = ":s skip, :u undo, :n cannot be answered, :q quit"
 
 
 def answer_here(sitting: Sitting, instructions: str, read: Callable[[str], str] = input) -> None:
@@ -31,7 +31,7 @@ def answer_here(sitting: Sitting, instructions: str, read: Callable[[str], str] 
         if text == ":s":
             sitting.skip(question.key)
         elif text == ":u":
-            told = "" if sitting.undo() else "there is nothing to take back"
+            told = "" if sitting.undo() else "there is nothing to undo"
         elif text == ":n":
             sitting.nothing(question.key)
         else:

@@ -118,7 +118,7 @@ def _weightings(text: str, names: list[str]) -> list[list[float]]:
                     stop(f"--weights {text}: expected the columns {', '.join(names)}, got {table.fieldnames}")
                 return [[_number(row[name], f"{text}: line {table.line_num}") for name in names] for row in table]
         except FileNotFoundError:
-            stop(f"--weights {text}: there is no such file")
+            stop(f"--weights {text}: no such file")
     found = [_number(each, repr(text)) for each in text.split(",")]
     if len(found) != len(names):
         stop(f"--weights {text!r}: expected {len(names)} numbers, for {', '.join(names)}, got {len(found)}")
@@ -139,7 +139,7 @@ def _prompts(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        stop(f"--prompts {path}: there is no such file")
+        stop(f"--prompts {path}: no such file")
     found = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -154,7 +154,7 @@ def _prompts(path: Path) -> list[str]:
         if not isinstance(found[-1], str):
             stop(f"--prompts {path}: line {number}: expected a text as prompt, got {found[-1]!r}")
     if not found:
-        stop(f"--prompts {path}: there is no prompt in it")
+        stop(f"--prompts {path}: it contains no prompts")
     return found
 
 

@@ -75,7 +75,7 @@ def select(
                 on_done=lambda done, total: progress.update(bar, completed=done, total=total),
             )
     except WorkerError as error:
-        say(f"{error}\nwhat was done is kept; the same command goes on from there", file=sys.stderr)
+        say(f"{error}\nfinished work is kept; the same command resumes from there", file=sys.stderr)
         raise typer.Exit(FAILED) from None
     found = write_report(workspace)
     say(f"{found['kept']:,} of {found['rows']:,} pairs: {workspace.kept}\nreport: {folder / 'report.md'}")

@@ -43,7 +43,7 @@ def purse_for(runs: Sequence[RunSpec], where: Where, pay: float | None) -> Purse
         show_bill(runs, where)
         stop("nothing was done: say how much may be paid at most, e.g. --pay 5; 0 makes do with the answers there are")
     if pay is not None and runs and not takers:
-        stop("--pay: nobody takes money in what is left to do; leave it out")
+        stop("--pay: no paid annotator is left to ask; leave it out")
     return None if pay is None else Purse(uuid.uuid4().hex, pay)
 
 
@@ -53,7 +53,7 @@ def show_bill(runs: Sequence[RunSpec], where: Where) -> None:
 
     asked = list(_asked(runs))
     if not asked:
-        say("nobody is paid for an answer")
+        say("no annotator is paid")
     for annotator in asked:
         try:
             found = bill(annotator, _questions(runs, annotator, where), where.answers)

@@ -75,7 +75,7 @@ def replay(
         with progress:
             run_local(work, 1, progress.event, on_ready=progress.show, said=progress.said)
     except KeyboardInterrupt:
-        say("\nstopped; every committed round is kept. The same command goes on from here.")
+        say("\nstopped; every committed round is kept. The same command resumes from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
     store = RunStore(root, spec.id)
@@ -136,6 +136,6 @@ def _check(spec: RunSpec) -> None:
     from labelbench_plus.spec import incompatibilities
 
     if spec.trainer == spec.proxy:
-        stop(f"run {spec.selection.id} has this very trainer: there is nothing to train again")
+        stop(f"run {spec.selection.id} already has this trainer: there is nothing to retrain")
     if reasons := incompatibilities(spec):
         stop("\n".join(reasons))

@@ -87,8 +87,8 @@ def run(
     say(f"{loaded.suite}: {len(runs)} runs, {done} done, {len(work)} to do, in {out}")
     for name, count in changed_since(runs, out, where.plugin_files).items():
         say(
-            f"note: {counted(count, 'finished run')} had another content of {name} and will not be computed again; its "
-            "plugin's `version`, raised, makes new ones"
+            f"note: {counted(count, 'finished run')} used an earlier {name} and will not be recomputed; raise its "
+            "plugin's `version` to get new ones"
         )
     progress = Progress(len(work), len(loaded.budget.amounts()))
     try:
@@ -96,11 +96,11 @@ def run(
             run_local(work, jobs, progress.event, on_ready=progress.show, said=progress.said)
     except KeyboardInterrupt:
         say(f"\nstopped; {progress.ended} of {len(work)} runs ended, and every committed round is kept.")
-        say("The same command goes on from here.")
+        say("The same command resumes from here.")
         raise typer.Exit(INTERRUPTED) from None
     progress.report()
     if left:
-        say(f"{counted(len(left), 'run')} left by --limit {limit}; the same command without it goes on from here")
+        say(f"{counted(len(left), 'run')} left by --limit {limit}; the same command without it does the rest")
     show_board(loaded, runs, out, suite)
     if progress.left:
         raise typer.Exit(FAILED if progress.failed else LEFT)

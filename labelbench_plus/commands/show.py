@@ -119,7 +119,7 @@ def _show_details(store: RunStore, number: int) -> None:
         tables = run_details(store.id, store.folder.parent.parent, number)
     except (LookupError, StoreError, OSError) as error:
         stop(str(error))
-    say(_beginnings(tables) or f"run {store.id}: its evaluation said no more than its scores")
+    say(_beginnings(tables) or f"run {store.id}: its evaluation reported only scores")
 
 
 def _beginnings(tables: Mapping[str, pd.DataFrame]) -> str:

@@ -154,7 +154,7 @@ def replay_command(
     from labelbench_plus.submission.sample import draw
 
     if record and seed is not None:
-        stop("--record with --seed: a badge needs a sample that nobody could know before; leave --seed out")
+        stop("--record with --seed: a badge needs a sample that could not be known in advance; leave --seed out")
     checked = _checked(bundle, against, plugin, allow, seconds, megabytes)
     if checked.problems:
         _tell(bundle, checked.problems, checked.warnings, "not replayed: it does not pass the check", as_json)

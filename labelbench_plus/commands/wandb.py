@@ -72,7 +72,7 @@ def push(
             found = push_all(where, runs, lambda done, of: progress.update(bar, completed=done, total=of))
         ended = "finished"
     except KeyboardInterrupt:
-        say("stopped; the same command goes on from here", file=sys.stderr)
+        say("stopped; the same command resumes from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         lease.release(ended)

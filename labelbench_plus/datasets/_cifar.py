@@ -96,5 +96,5 @@ def _dictionary(file: Path, expected: Mapping[str, type]) -> dict[str, Any]:
     if isinstance(content, dict):
         content = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}
     if not isinstance(content, dict) or not all(isinstance(content.get(key), kind) for key, kind in expected.items()):
-        raise ValueError(f"{file} is not a file of CIFAR: it must hold {' and '.join(map(repr, expected))}")
+        raise ValueError(f"{file} is not a CIFAR file: it must hold {' and '.join(map(repr, expected))}")
     return content

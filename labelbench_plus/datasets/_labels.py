@@ -29,12 +29,12 @@ def as_text(column: np.ndarray, where: str) -> np.ndarray:
     found = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in column.tolist()]
     kinds = {type(value).__name__ for value in found}
     if kinds - {"str"}:
-        raise ValueError(f"{where} holds labels of several types ({', '.join(sorted(kinds))}): make them one")
+        raise ValueError(f"{where} mixes labels of several types ({', '.join(sorted(kinds))}): make them one")
     seen: dict[str, str] = {}
     for value in dict.fromkeys(found):
         alike = seen.setdefault(unicodedata.normalize("NFC", " ".join(value.split())), value)
         if alike != value:
-            raise ValueError(f"{where} has {alike!r} and {value!r}, which look the same: write them alike")
+            raise ValueError(f"{where} has {alike!r} and {value!r}, which look the same: write them the same way")
     return np.array(found, dtype=object)
 
 

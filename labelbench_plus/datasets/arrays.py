@@ -163,7 +163,7 @@ def _problems_of_prices(content: dict[str, np.ndarray]) -> list[str]:
     if prices is None or labels is None:
         return []
     if prices.shape != labels.shape or prices.dtype.kind not in "iuf":
-        return [f"pool_prices must be numbers {labels.shape}, one a pool item, got {prices.dtype} {prices.shape}"]
+        return [f"pool_prices must be numbers {labels.shape}, one per pool item, got {prices.dtype} {prices.shape}"]
     wrong = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
     return [f"pool_prices must be positive, item {wrong[0]} costs {prices[wrong[0]]}"] if len(wrong) else []
 

@@ -130,11 +130,11 @@ def _read(name: str, file: Path) -> np.ndarray:
     try:
         raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{file} is damaged ({error}); get it again") from error
+        raise ValueError(f"{file} is damaged ({error}); download it again") from error
     if hashlib.sha256(raw).hexdigest() != CONTENT[name]:
         raise ValueError(
-            f"{file} does not hold what Fashion-MNIST's {name} holds: it is damaged, or of another data set "
-            f"(MNIST's files have the same names); get it again"
+            f"{file} does not hold what Fashion-MNIST's {name} holds: it is damaged, or from another data set "
+            f"(MNIST's files have the same names); download it again"
         )
     axes = raw[3]
     shape = np.frombuffer(raw, dtype=">u4", count=axes, offset=4)

@@ -70,7 +70,7 @@ def read_adapter(folder: Path, model: Any) -> Adapter:
         if half.keys() != {"A", "B"} or half["A"].ndim != 2 or half["B"].ndim != 2:
             raise ValueError(f"{folder}: layer {name!r} lacks one of its two matrices")
         if name not in parts:
-            raise ValueError(f"{folder}: the model has no layer {name!r}; the adapter is of another one")
+            raise ValueError(f"{folder}: the model has no layer {name!r}; the adapter belongs to another one")
         shape, wanted = (half["B"].shape[0], half["A"].shape[1]), _shape(parts[name])
         if half["A"].shape[0] != half["B"].shape[1] or shape != wanted:
             raise ValueError(f"{folder}: layer {name!r}: expected an adapter for weights {wanted}, got {shape}")
@@ -102,7 +102,7 @@ def _check_plain(config: Mapping[str, Any], folder: Path) -> None:
     if config.get("peft_type") != "LORA":
         raise ValueError(f"{folder}: expected a LoRA adapter, got {config.get('peft_type')!r}")
     if config.get("bias", "none") != "none":
-        raise ValueError(f"{folder}: bias: {config['bias']!r} changes the model beside the adapter; train with 'none'")
+        raise ValueError(f"{folder}: bias: {config['bias']!r} changes the model outside the adapter; train with 'none'")
     for key in ("use_dora", "modules_to_save", "layer_replication", "alora_invocation_tokens", "lora_bias"):
         if config.get(key):
             raise ValueError(f"{folder}: {key} is more than plain LoRA, which alone can be combined exactly")

@@ -82,7 +82,7 @@ class FusedPolicies(LivePolicies):
         parts, head = dict(base.named_modules()), base.get_output_embeddings()
         names = sorted(set().union(*(adapter.layers for adapter in adapters)))
         if unknown := [name for name in names if name not in parts]:
-            raise ValueError(f"the model has no layer {unknown[0]!r}; the adapter is of another one")
+            raise ValueError(f"the model has no layer {unknown[0]!r}; the adapter belongs to another one")
         place, layers = _layers(base)
         self.first = min((_layer(name, place, head is parts[name], len(layers)) for name in names), default=0)
         self.mixes = mix and not _caps(base.config) and not any(parts[name] is head for name in names)

@@ -79,7 +79,7 @@ def read_bank(content: bytes) -> Bank:
         raise BankError(f"expected at most {MOST_BYTES:,} bytes when unpacked")
     lines = [_object(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if len(lines) < 2:
-        raise BankError("expected a line about the bank and a line for each prompt")
+        raise BankError("expected a line about the bank and one for each prompt")
     objectives, beta = _header(lines[0])
     per_prompt = len(lines[1].get("responses") or [])
     rows = [_prompt(number, line, len(objectives), per_prompt) for number, line in enumerate(lines[1:], start=2)]

@@ -95,7 +95,7 @@ def checked_weights(weights: Sequence[float], policies: int) -> tuple[float, ...
     if policies < 1:
         raise ValueError("policies: expected one or more, got none")
     if len(weights) != policies:
-        raise ValueError(f"weights: expected {policies}, one a policy, got {len(weights)}")
+        raise ValueError(f"weights: expected {policies}, one per policy, got {len(weights)}")
     found = tuple(float(weight) for weight in weights)
     if not all(map(math.isfinite, found)):
         raise ValueError(f"weights: expected finite numbers, got {', '.join(f'{weight:g}' for weight in found)}")

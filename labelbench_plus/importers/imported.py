@@ -98,7 +98,7 @@ def as_results(
     """
     runs = sorted(_without_doubles(runs), key=lambda run: (run.problem, run.trainer, run.strategy, run.seed, run.id))
     if not runs:
-        raise ImportRefused("there is no run to import")
+        raise ImportRefused("there are no runs to import")
     known = sorted({name for run in runs for name in run.scores})
     if metric not in known:
         hint = did_you_mean(metric, known)

@@ -118,7 +118,7 @@ def _look_at(value: Any, halves: bool) -> None:
             raise JsonRefused("not a finite number", "a finite number", str(value))
     elif isinstance(value, str):
         if halves and not _whole(value):
-            raise JsonRefused("half a character", "text that UTF-8 can hold", ascii(value))
+            raise JsonRefused("half a character", "text that UTF-8 can encode", ascii(value))
     elif isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise JsonRefused("a number of more than 64 bits", actual=f"{value.bit_length()} bits")
 

@@ -167,7 +167,7 @@ class Cell:
             )
         if told := sorted(strategy.needs & HIDDEN):
             raise IsolationError(
-                f"strategy {strategy.name!r} is told {', '.join(told)} and cannot be isolated; leave out `isolate`"
+                f"strategy {strategy.name!r} is told {', '.join(told)} and cannot be isolated; remove `isolate`"
             )
         state = {name: value for name, value in vars(view).items() if name not in GATE}
         if kept := sorted(name for name in state if name.startswith("_")):

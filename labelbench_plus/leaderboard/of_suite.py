@@ -76,7 +76,7 @@ def meta_of_runs(runs: Sequence[RunSpec], title: str, baseline: str) -> BoardMet
 def _what_is_told(runs: Sequence[RunSpec]) -> tuple[str, ...]:
     """Notes of runs that know more than what was paid for."""
     notes = [
-        f"the first round was chosen by {initial}, which uses labels nobody paid for"
+        f"the first round was chosen by {initial}, which uses labels that were not bought"
         for initial in dict.fromkeys(
             label(run.initial) for run in runs if run.initial is not None and run.initial.uses_hidden_labels
         )

@@ -157,7 +157,7 @@ def _from_hub(model: str, small: tuple[str, ...], ways: str) -> Path:
             path = Path(snapshot_download(model, allow_patterns=[*small, weights]))
         except Exception as error:  # the hub's client lets all kinds of network errors through
             raise FileNotFoundError(
-                f"transformers: the files of {model!r} could not be had ({type(error).__name__}: {error}). {ways}"
+                f"transformers: the files of {model!r} could not be obtained ({type(error).__name__}: {error}). {ways}"
             ) from error
         if any(path.glob(weights)):
             return path

@@ -192,7 +192,7 @@ def _shards(pool: DataComp, state: tuple[object, ...]) -> tuple[Shard, ...]:
         )
     for has, lacks in ((".parquet", ".npz"), (".npz", ".parquet")):
         if alone := sorted(stems[has] - stems[lacks]):
-            raise ValueError(f"{folder}: {len(alone)} files have no {lacks} beside them, first {alone[0]}{has}")
+            raise ValueError(f"{folder}: {len(alone)} files lack a matching {lacks}, first {alone[0]}{has}")
     shards, width = [], None
     for stem in sorted(stems[".parquet"]):
         if not re.fullmatch(r"[0-9a-f]{32}", stem):

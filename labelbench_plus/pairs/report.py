@@ -117,7 +117,7 @@ def _text(found: dict[str, Any]) -> str:
         if stage["threshold"] is not None:
             lines += [
                 "",
-                f"Cut at {stage['threshold']:.6g}; {stage['equal_to_threshold']:,} rows have that very score.",
+                f"Cut at {stage['threshold']:.6g}; {stage['equal_to_threshold']:,} rows have exactly that score.",
             ]
         if stage["edges"]:
             ends = f"from {stage['edges'][0]:.4g} to {stage['edges'][-1]:.4g}"

@@ -146,7 +146,7 @@ def _fill(
         found = found[uid_order(found)]
         if not repetitions and (twice := found[1:] == found[:-1]).any():
             name = uids_to_hex(found[1:][twice][:1])[0]
-            raise ValueError(f"uid {name} is listed more than once; allow repetitions if it is to be repeated")
+            raise ValueError(f"uid {name} is listed more than once; allow repetitions if that is intended")
         mapped[start:end] = found
     mapped.flush()
 

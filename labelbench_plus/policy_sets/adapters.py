@@ -99,10 +99,10 @@ class Adapters(PolicySet):
         if len(set(names)) < len(names):
             raise ValueError(f"rewards: expected different ones, got {list(names)}")
         if self.folders and len(self.folders) != len(names):
-            raise ValueError(f"folders: expected {len(names)}, one a reward, got {len(self.folders)}")
+            raise ValueError(f"folders: expected {len(names)}, one per reward, got {len(self.folders)}")
         if self.reward_folders and len(self.reward_folders) != len(self.reward_models):
             raise ValueError(
-                f"reward_folders: expected {len(self.reward_models)}, one a model, got {len(self.reward_folders)}"
+                f"reward_folders: expected {len(self.reward_models)}, one per model, got {len(self.reward_folders)}"
             )
         if bad := [name for name in self.reward_models if not NAMED.fullmatch(name)]:
             raise ValueError(
@@ -114,7 +114,7 @@ class Adapters(PolicySet):
             raise ValueError("prompts: expected either texts or a source, got both")
         if self.greedy and self.samples != 1:
             raise ValueError(
-                f"greedy: the likeliest response is one a prompt, so samples must be 1, got {self.samples}"
+                f"greedy: there is one likeliest response per prompt, so samples must be 1, got {self.samples}"
             )
 
     def objectives(self) -> tuple[str, ...]:

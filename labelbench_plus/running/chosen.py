@@ -69,8 +69,8 @@ class Chosen:
         chosen = [record.purchase for record in self.records[: len(bought)]]
         if begun != self.provenance or [each.as_json() for each in bought] != [each.as_json() for each in chosen]:
             raise StoreError(
-                f"{store.folder}: begun with the labels of {begun}, but there is now {self.provenance}: "
-                "the run that chose them was computed again and came out differently; remove one of the two folders"
+                f"{store.folder}: started with the labels of {begun}, but there is now {self.provenance}: "
+                "the run that chose them was recomputed and came out differently; remove one of the two folders"
             )
 
     def select(self, start: int) -> Select:

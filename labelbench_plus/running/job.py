@@ -154,7 +154,7 @@ def why_no_models(runs: Iterable[RunSpec]) -> str:
     if not unable:
         return ""
     names = f"trainer{'s' * (len(unable) > 1)} {', '.join(map(repr, unable))}"
-    return f"no model of {names} can be kept: there is no save_model; leave --keep-models out, or choose another"
+    return f"models of {names} cannot be kept: there is no save_model; leave --keep-models out, or choose another"
 
 
 def sharing(workers: int, device: str, cores: int) -> int:

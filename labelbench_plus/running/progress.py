@@ -120,7 +120,8 @@ class Progress:
             groups[_fingerprint(event)].append(event)
         for events in groups.values():
             first = events[0]
-            say(f"{len(events)} of {self._runs} runs failed alike, e.g. {first.job.run_id} ({first.job.title}):")
+            example = f"{first.job.run_id} ({first.job.title})"
+            say(f"{len(events)} of {self._runs} runs failed in the same way, e.g. {example}:")
             say("  " + (first.detail.strip() or first.message).replace("\n", "\n  "))
             if advice := suggestion(first.message):
                 say(f"  suggestion: {advice}")

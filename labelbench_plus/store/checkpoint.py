@@ -103,7 +103,9 @@ class CheckpointFile:
             self._folder.mkdir(exist_ok=True)
             yield before
         except OSError as error:
-            logger.warning("%s: the state of training cannot be kept (%s); it goes on without", self._folder, error)
+            logger.warning(
+                "%s: the training state cannot be saved (%s); training continues without", self._folder, error
+            )
         self._last = time.monotonic()
         self._pause = max(EVERY_SECONDS, (self._last - before) / WRITING_SHARE)
 

@@ -51,9 +51,9 @@ def read(folder: Path, number: int, expected: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: not a whole gzip file: {error}; the round stands without it") from error
+        raise ValueError(f"{path}: not a whole gzip file: {error}; the round is valid without it") from error
     if (found := hashlib.sha256(content).hexdigest()) != expected:
-        words = f"its hash is {found}, but the round was committed with {expected}; it stands without the file"
+        words = f"its hash is {found}, but the round was committed with {expected}; it is valid without the file"
         raise ValueError(f"{path}: {words}")
     details: dict[str, Any] = json.loads(content)
     return details

@@ -97,8 +97,8 @@ def check_others_code(begun: Mapping[str, Any], now: Mapping[str, Any], folder: 
     """
     if different := changed(begun.get("others_code", {}), now.get("others_code", {})):
         raise CodeDiffers(
-            f"{folder}: begun with another content of {', '.join(different)}: its rounds would be of two methods under "
-            "one name; put it back, or raise its plugin's `version` (or remove the folder) to begin anew"
+            f"{folder}: started with an earlier {', '.join(different)}: its rounds would mix two methods under "
+            "one name; restore it, or raise its plugin's `version` (or remove the folder) to start over"
         )
 
 

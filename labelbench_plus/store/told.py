@@ -14,4 +14,4 @@ def once(path: Path, why: object) -> None:
     """Warn that a file is passed over, unless this process did."""
     if path not in _told:
         _told.add(path)
-        logger.warning("%s is passed over: %s", path, why)
+        logger.warning("%s is skipped: %s", path, why)

@@ -72,7 +72,7 @@ def check_selections(runs: Sequence[Mapping[str, Any]], reference: Sequence[Mapp
         if (chosen := by_id.get(said["run"])) is None:
             continue
         if said["head"] != chosen["result"]["head"]:
-            what = f"run {said['run']}, which chose its labels, ends otherwise"
+            what = f"run {said['run']}, which chose its labels, ends differently"
             yield Finding(ARCHIVE, what, run["run"], "manifest.selection.head", chosen["result"]["head"], said["head"])
         for record, other in zip(run["rounds"], chosen["rounds"], strict=False):
             if record["purchase"] != other["purchase"]:

@@ -62,7 +62,7 @@ def check_within(
                 stage = answer["stage"]
                 findings += (Finding(**found) for found in answer["found"])
     except Exceeded as error:
-        what = f"could not be checked within {error}: ended while {stage}; what was found until then is told"
+        what = f"could not be checked within {error}: ended while {stage}; findings up to then are reported"
         findings.append(Finding("", what, expected="less, or --seconds and --megabytes to allow it more"))
     except Died as error:
         findings.append(Finding("", f"could not be checked, ended while {stage}: {error}"))

@@ -127,7 +127,7 @@ def _withhold(done: Replayed, groups: Mapping[str, str]) -> None:
         done.findings.append(Finding(ARCHIVE, what, "", group, warning=True))
     elsewhere = {each.run for each in done.differences}
     if elsewhere and len({(each.run, each.round) for each in done.differences}) < FEWEST:
-        what = "too few cells were trained again to tell whether their differences have a direction"
+        what = "too few cells were retrained to tell whether their differences have a direction"
         found = str(len(done.differences))
         done.findings.append(Finding(ARCHIVE, what, "", "", f"at least {FEWEST}", found, warning=True))
         withheld |= elsewhere

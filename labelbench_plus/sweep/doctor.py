@@ -77,7 +77,7 @@ def check_files(out: Path) -> list[Finding]:
         first, second = publish(folder / "once", b"1"), publish(folder / "once", b"2")
         well = first and not second and (folder / "once").read_bytes() == b"1"
         words = (
-            "a name that is taken is refused" if well else "a name was overwritten: no two writers can be told apart"
+            "a name that is taken is refused" if well else "a name was overwritten: two writers cannot be distinguished"
         )
         found.append(("publish", well, words))
         found.append(_links(folder))

@@ -96,7 +96,7 @@ def failing_alike(statuses: Sequence[RunStatus], percent: float) -> str:
     if finished < ENOUGH_FINISHED or not causes or 100 * len(causes[0].runs) <= percent * finished:
         return ""
     what = causes[0].what.splitlines()[0] + (f" in {causes[0].where}" if causes[0].where else "")
-    return f"{len(causes[0].runs)} of {finished} finished runs failed alike: {what}"
+    return f"{len(causes[0].runs)} of {finished} finished runs failed in the same way: {what}"
 
 
 def plan(
@@ -186,7 +186,7 @@ def heal(sweep: Sweep) -> list[str]:
         job = (listing.jobs.get(each.id) if listing else None) or _job_of_reports(sweep, each)
         if job:
             sweep.note(event="ack", batch=each.id, job=job, adopted=True)
-            words.append(f"job {job} had been submitted as {each.id} though nobody said so; it is counted again")
+            words.append(f"job {job} had been submitted as {each.id} without confirmation; it is counted again")
         elif not each.void:
             sweep.note(event="void", batch=each.id, error="never reached the scheduler")
             words.append(f"{each.id} never reached the scheduler; its {sum(map(len, each.tasks))} runs are free again")

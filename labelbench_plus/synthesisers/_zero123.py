@@ -188,5 +188,5 @@ def _from_hub(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=[f"{name}/*" for name in FOLDERS]))
     except Exception as error:  # the hub's client lets all kinds of network errors through
         raise FileNotFoundError(
-            f"zero123: the files of {model!r} could not be had ({type(error).__name__}: {error}). {WAYS}"
+            f"zero123: the files of {model!r} could not be obtained ({type(error).__name__}: {error}). {WAYS}"
         ) from error

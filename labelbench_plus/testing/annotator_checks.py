@@ -136,7 +136,7 @@ def _price(consulting: Consulting) -> None:
 
 @CHECKS.add(
     "asks_nobody",
-    "where nobody may be asked, one that is paid asks nobody",
+    "where asking is not allowed, a paid annotator asks nothing",
     "where `desk` is None, raise; checks and replays have no other way to be sure",
 )
 def _asks_nobody(consulting: Consulting) -> None:

@@ -112,7 +112,7 @@ def _each_by_itself(changing: Changing) -> None:
     for strength in STRENGTHS:
         first, again = (changing.change(strength, each)[: BATCH // 2] for each in (inputs, other))
         if not torch.equal(first, again):
-            raise Failure("each_by_itself", f"{strength}: with other inputs beside it, an input becomes another")
+            raise Failure("each_by_itself", f"{strength}: an input's result depends on the other inputs")
 
 
 @CHECKS.add(

@@ -186,7 +186,7 @@ def _order(answering: Answering) -> None:
 
 @CHECKS.add(
     "equal_policies",
-    "of policies that are all alike it answers as one of them does",
+    "if all policies are identical, it answers like one of them",
     "a weighted mean of the same is the same; check that weights are used as they are",
 )
 def _equal_policies(answering: Answering) -> None:
@@ -214,7 +214,7 @@ def _impossible(answering: Answering) -> None:
                 raise
             raise Failure("impossible", f"weights {weights}: {failure}") from failure
         if np.abs(np.exp(found[:, 0]) - np.exp(found[:, 1])).max() > CLOSE:
-            raise Failure("impossible", f"weights {weights}: two responses that are alike have unlike probabilities")
+            raise Failure("impossible", f"weights {weights}: two identical responses have different probabilities")
 
 
 @CHECKS.add(
@@ -233,12 +233,12 @@ def _weights(answering: Answering) -> None:
             pass
         except Exception as error:
             raise Failure("weights", f"{wrong} of two policies gives {type(error).__name__}: {error}") from error
-        raise Failure("weights", f"{wrong} of two policies is taken without a word")
+        raise Failure("weights", f"{wrong} of two policies is accepted silently")
 
 
 def _need_own(answering: Answering) -> None:
     if not answering.plugin.keeps_one:
-        raise Skip("it says that it answers otherwise than the one policy does")
+        raise Skip("it claims to answer differently than the one policy does")
 
 
 add_common(CHECKS, "combiners")

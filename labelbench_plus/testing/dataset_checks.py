@@ -42,7 +42,7 @@ class Loaded:
                 return fresh(self.plugin).load()
         except FileNotFoundError as error:
             if not str(error):
-                raise Failure("loads", "FileNotFoundError without a word: list every way to get the data") from error
+                raise Failure("loads", "FileNotFoundError without a message: list every way to get the data") from error
             raise Skip(f"not on this machine: {error}") from error
 
     @cached_property
@@ -182,7 +182,7 @@ def _fingerprint(loaded: Loaded) -> None:
 
 @CHECKS.add(
     "own_arrays",
-    "who writes to what was loaded changes nobody else's data",
+    "writing to what was loaded does not change other data",
     "hand out copies of what you keep, or arrays that cannot be written to",
 )
 def _own_arrays(loaded: Loaded) -> None:

@@ -67,7 +67,7 @@ def parametrize_checks(
     cls = subject if isinstance(subject, type) else type(subject)
     kind = next((kind for kind in CHECKED if issubclass(cls, registry(kind).base)), None)
     if kind is None:
-        raise TypeError(f"{cls.__name__} is of none of the kinds {', '.join(CHECKED)}: there are no checks of it")
+        raise TypeError(f"{cls.__name__} is none of the kinds {', '.join(CHECKED)}: there are no checks for it")
     expected = dict(expected_failures or {})
     source = _Lazily(lambda: check_plugin(kind, subject, expected_failures=expected, quick=quick))
     ids = [check.id for check in checks_of(kind).chosen(quick=quick)]

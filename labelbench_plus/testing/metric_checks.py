@@ -108,7 +108,7 @@ class Scoring:
 
     def need_sample_of_ours(self) -> None:
         if self.sample is not None:
-            raise Skip("nobody but you knows what is right in a sample of yours")
+            raise Skip("only you know the right scores of your own sample")
 
     def score(self, of: Predicted) -> float:
         metric, arguments = fresh(self.plugin), [of.predictions.clone(), of.labels.clone()]
@@ -194,7 +194,7 @@ def _order(scoring: Scoring) -> None:
         raise Failure("order", f"{found} becomes {moved} when the examples change places")
 
 
-@CHECKS.add("dtypes", "it scores predictions in double precision alike", "convert what you compute with: .double()")
+@CHECKS.add("dtypes", "it scores predictions in double precision the same", "convert what you compute with: .double()")
 def _dtypes(scoring: Scoring) -> None:
     double = Predicted(scoring.predicted.predictions.double(), scoring.predicted.labels, scoring.predicted.groups)
     try:
@@ -209,7 +209,7 @@ def _dtypes(scoring: Scoring) -> None:
 
 @CHECKS.add(
     "small",
-    "it scores a single example, and predictions that are all alike",
+    "it scores a single example, and identical predictions",
     "beware of dividing by a count or a spread that can be zero",
 )
 def _small(scoring: Scoring) -> None:
@@ -240,7 +240,7 @@ def _groups(scoring: Scoring) -> None:
     other[usual.groups < 0] = other[usual.groups < 0].flip(0).roll(1, dims=1)
     found, changed = scoring.ordinary(), scoring.score(Predicted(other, usual.labels, usual.groups))
     if abs(found - changed) > ROUNDING:
-        raise Failure("groups", f"{found} becomes {changed} where only those in no group are predicted otherwise")
+        raise Failure("groups", f"{found} becomes {changed} where only predictions for those in no group change")
 
 
 @CHECKS.add(

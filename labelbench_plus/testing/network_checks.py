@@ -41,7 +41,7 @@ class Built:
                 return fresh(self.plugin).build(task, torch.Generator().manual_seed(seed))
         except FileNotFoundError as error:
             if not str(error):
-                raise Failure("builds", "FileNotFoundError without a word: list every way to get it") from error
+                raise Failure("builds", "FileNotFoundError without a message: list every way to get it") from error
             raise Skip(f"its weights are not on this machine: {error}") from error
 
     @property
@@ -170,7 +170,7 @@ def _refuses(built: Built) -> None:
         return
     except Exception as error:
         raise Failure("refuses", f"inputs {other} give {type(error).__name__}, not ValueError: {error}") from error
-    raise Failure("refuses", f"it reads {built.plugin.reads}, but is built for inputs {other} without a word")
+    raise Failure("refuses", f"it reads {built.plugin.reads}, but is silently built for inputs {other}")
 
 
 @CHECKS.add(

@@ -146,7 +146,7 @@ def _numbers(opened: Opened) -> None:
 
 @CHECKS.add(
     "sells",
-    "its oracle sells what it says it sells, at most for the money, and records it",
+    "its oracle sells what it declares, within the budget, and records it",
     "ask_for(allowance) is what answer(query, allowance) will take; see labelbench_plus.oracle.PoolOracle",
 )
 def _sells(opened: Opened) -> str:
@@ -221,7 +221,7 @@ def _annotator(opened: Opened) -> str:
 
 @CHECKS.add(
     "gate",
-    "its views show what `provides` names, to those who declare it, and to nobody else",
+    "its views show what `provides` names, only to those who declare it",
     "build views on labelbench_plus.view.View",
 )
 def _gate(opened: Opened) -> None:
@@ -242,7 +242,7 @@ def _gate(opened: Opened) -> None:
 
 @CHECKS.add(
     "capabilities",
-    "its views show all that it and its trainers declare, in the shapes declared, and nothing that nobody declares",
+    "its views show everything that it and its trainers declare, in the declared shapes, and nothing else",
     "name in `provides` what views show; what trainers offer of a model `capabilities.providers_of_model` shows",
 )
 def _capabilities(opened: Opened) -> str:
@@ -260,7 +260,7 @@ def _capabilities(opened: Opened) -> str:
 
 @CHECKS.add(
     "sealed",
-    "nothing a view holds leads to the oracle: not its attributes, closures or containers",
+    "nothing in a view leads to the oracle: not its attributes, closures or containers",
     "build providers in a free function that is handed tensors, as pool_providers does, not in a method",
 )
 def _sealed(opened: Opened) -> None:
@@ -331,7 +331,7 @@ def _evaluates(opened: Opened) -> str:
     if scored.scores != again.scores:
         raise Failure("evaluates", f"first {scored.scores}, then {again.scores}")
     if scored.details != again.details:
-        raise Failure("evaluates", "its details come out otherwise when asked again")
+        raise Failure("evaluates", "its details differ when asked again")
     return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
@@ -346,12 +346,12 @@ def _repeatable(opened: Opened) -> None:
     if ledger.purchases[0].as_json() != opened.ledger.purchases[0].as_json():
         raise Failure("repeatable", "the same query to another instance of the same seed bought something else")
     if Scored.of(again.evaluate(opened.model)).scores != Scored.of(opened.instance.evaluate(opened.model)).scores:
-        raise Failure("repeatable", "another instance of the same seed scores the same model otherwise")
+        raise Failure("repeatable", "another instance of the same seed scores the same model differently")
 
 
 @CHECKS.add(
     "resume",
-    "a run that is cut after every round and goes on from its files commits the same bytes as one that is not",
+    "a run that is interrupted after every round and resumes from its files commits the same bytes as one that is not",
     "let the streams and the ledger alone decide: no generator, counter or list that lives from round to round",
 )
 def _resume(opened: Opened) -> str:

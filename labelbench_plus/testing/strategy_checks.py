@@ -180,7 +180,7 @@ def _too_many(trial: Trial) -> None:
         chosen = fresh(trial.strategy).select(view, 49, np.random.default_rng(0))
     except Exception:  # any error does: it is never asked in a run
         return
-    raise Failure("too_many", f"asked for 49 of 48, it gave {len(chosen)} without a word")
+    raise Failure("too_many", f"asked for 49 of 48, it returned {len(chosen)} silently")
 
 
 @CHECKS.add(
@@ -230,7 +230,7 @@ def _files(trial: Trial) -> None:
 
 @CHECKS.add(
     "blind",
-    "its choice does not change with labels nobody paid for, however they lie about",
+    "its choice does not change with labels that were not bought, wherever they might be found",
     "use nothing but the view's public attributes",
 )
 def _blind(trial: Trial) -> None:
@@ -325,8 +325,8 @@ def _other_global_random() -> Iterator[None]:
 
 @CHECKS.add(
     "pool_order",
-    "numbering the pool's items otherwise changes nothing, as long as no random number is drawn",
-    "decide by what the view says of items, not by where they stand; if the order is meant to matter, announce it",
+    "renumbering the pool's items changes nothing, as long as no random number is drawn",
+    "decide by what the view says about items, not by their position; if the order is meant to matter, announce it",
 )
 def _pool_order(trial: Trial) -> None:
     trial.need_pool()
@@ -396,7 +396,7 @@ def _rounds(trial: Trial) -> None:
 def _pickles(trial: Trial) -> None:
     again = check_pickles(trial.strategy)
     if trial.ordinary(draw=5, strategy=again).items != _need_repeatable(trial).items:
-        raise Failure("pickles", "after pickling it chooses otherwise")
+        raise Failure("pickles", "after pickling it chooses differently")
 
 
 @CHECKS.add(
@@ -437,7 +437,7 @@ TIES: dict[str, dict[str, Any]] = {
 
 @CHECKS.add(
     "ties",
-    "it chooses where all items are alike: constant or zero features, constant or certain probabilities",
+    "it can choose when all items are identical: constant or zero features, constant or certain probabilities",
     "beware of dividing by a norm, a variance or an entropy that can be zero, and of log 0",
 )
 def _ties(trial: Trial) -> None:
@@ -497,7 +497,7 @@ def _one_feature(trial: Trial) -> None:
     _survives(trial, "one_feature", "one feature", width=1)
 
 
-@CHECKS.add("prices", "it chooses where labels have different prices", "n is already what the money can buy")
+@CHECKS.add("prices", "it chooses where labels have different prices", "n is already what the budget can buy")
 def _prices(trial: Trial) -> None:
     trial.need_pool()
     _survives(trial, "prices", "prices of 1 to 9", prices=torch.linspace(1, 9, 60, dtype=torch.float64))

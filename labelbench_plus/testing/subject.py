@@ -102,7 +102,7 @@ def check_hyperparameters(plugin: Plugin, kind: str) -> str:
         found.build({**described, "no_such_hyperparameter": 1})
     except (ValidationError, PydanticCustomError):
         return label(plugin)
-    raise Failure("hyperparameters", "an unknown hyperparameter is taken without a word")
+    raise Failure("hyperparameters", "an unknown hyperparameter is accepted silently")
 
 
 def check_pickles(plugin: Plugin) -> Any:

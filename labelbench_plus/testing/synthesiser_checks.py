@@ -54,7 +54,7 @@ class Making:
                 found = fresh(self.plugin).views(shown, wanted.copy(), angles)
         except FileNotFoundError as error:
             if not str(error):
-                raise Failure("makes", "FileNotFoundError without a word: list every way to get it") from error
+                raise Failure("makes", "FileNotFoundError without a message: list every way to get it") from error
             raise Skip(f"not on this machine: {error}") from error
         if not np.array_equal(before, shown.images):
             raise Failure("mutation", "the photographs it was shown are not what they were")
@@ -114,8 +114,8 @@ def _mutation(making: Making) -> None:
 
 @CHECKS.add(
     "scenes",
-    "a generator is told nothing of a scene",
-    "needs_scenes = False; what is told the scene has the source 'oracle' or 'noisy oracle', and is a bound",
+    "a generator never sees the scene",
+    "needs_scenes = False; synthesisers that see the scene have the source 'oracle' or 'noisy oracle', and are bounds",
 )
 def _scenes(making: Making) -> None:
     if making.plugin.source in ("generator", "none") and making.plugin.needs_scenes:

@@ -244,7 +244,7 @@ def _mutation(fits: Fits) -> None:
 
 @CHECKS.add(
     "independent_runs",
-    "nothing is carried from one fit into the next, unless handed over as `previous`",
+    "nothing carries over from one fit to the next, unless passed as `previous`",
     "keep no state in the class, the module or a cache",
 )
 def _independent_runs(fits: Fits) -> None:
@@ -261,7 +261,7 @@ def _independent_runs(fits: Fits) -> None:
 
 @CHECKS.add(
     "continues",
-    "if it goes on from the previous model, it takes its own model as `previous`",
+    "if it continues from the previous model, it accepts its own model as `previous`",
     "declare continues = True only if fit(data, streams, previous) uses it",
 )
 def _continues(fits: Fits) -> None:
@@ -305,7 +305,9 @@ def _two_classes(fits: Fits) -> None:
     _check_fitted(fits, "two_classes", fits.odd(labels=fits.data.labelled.labels % 2, num_classes=2))
 
 
-@CHECKS.add("constant", "it trains where all features are alike", "beware of dividing by a standard deviation of zero")
+@CHECKS.add(
+    "constant", "it trains when all features are identical", "beware of dividing by a standard deviation of zero"
+)
 def _constant(fits: Fits) -> None:
     fits.need_classes()
     _check_fitted(fits, "constant", fits.odd(features=torch.ones_like(fits.data.labelled.features)))
@@ -340,7 +342,7 @@ def _constant_labels(fits: Fits) -> str:
 
 @CHECKS.add(
     "learns",
-    "it learns what is plain: classes that nobody confuses, or values that follow one feature",
+    "it learns the obvious: well separated classes, or values that follow one feature",
     "something does not train",
 )
 def _learns(fits: Fits) -> str:

@@ -157,7 +157,7 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
         raise Failure("files", f"while choosing it {'opened ' if kind == 'file' else 'called '}{what}")
     by_labels = questions.of(strategy.query).uses_hidden_labels(chosen)
     if by_labels and not (strategy.uses_hidden_labels and is_built_in(strategy)):
-        raise Failure("blind", "it leaves the choice to a draw by classes, which uses labels nobody paid for")
+        raise Failure("blind", "it leaves the choice to a draw by classes, which uses labels that were not bought")
     if written := _written(view, twin):
         raise Failure("mutation", f"it changed {', '.join(f'view.{name}' for name in written)}")
     return Answer(judge(view, chosen, n), str(rng.bit_generator.state) != stream)

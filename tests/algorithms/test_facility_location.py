@@ -160,7 +160,7 @@ def test_edges(pick: Callable[..., Tensor]) -> None:
         with pytest.raises(ValueError, match=message):
             pick(*arguments)
     for keywords, message in (
-        ({"weights": torch.ones(19)}, "weights must be one a row"),
+        ({"weights": torch.ones(19)}, "weights must be one per row"),
         ({"weights": -torch.ones(20)}, "row 0 is"),
         ({"weights": torch.full((20,), torch.inf)}, "weights must be finite"),
         ({"centers": x[:, :2]}, "columns"),

@@ -154,7 +154,7 @@ def test_refusals() -> None:
         igs(x, f, 6)
     with pytest.raises(ValueError, match="together or not at all"):
         igs(x, f, 1, labelled=x)
-    with pytest.raises(ValueError, match="predictions must be 5 numbers, one a row of features, got 4"):
+    with pytest.raises(ValueError, match="predictions must be 5 numbers, one per row of features, got 4"):
         igs(x, f[:4], 1)
     with pytest.raises(ValueError, match="3 columns of features, got 2"):
         igs(x, f, 1, labelled=x[:, :2], labels=f)

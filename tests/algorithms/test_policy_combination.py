@@ -224,7 +224,7 @@ def test_a_soup_of_parameters_is_not_the_mixture_where_signs_are_free():
 @pytest.mark.parametrize(
     ("weights", "name", "changes", "says"),
     [
-        ([0.5], "reverse_kl", {}, "weights: expected 2, one a policy, got 1"),
+        ([0.5], "reverse_kl", {}, "weights: expected 2, one per policy, got 1"),
         ([0.5, math.nan], "reverse_kl", {}, "finite numbers"),
         ([0.0, 0.0], "reverse_kl", {}, "a sum of weights of 0 needs the policy"),
         ([0.5, 1.0], "reverse_kl", {}, "a sum of weights of 1.5 needs the policy"),

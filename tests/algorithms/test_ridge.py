@@ -170,9 +170,9 @@ def test_refusals() -> None:
         ridge_regression(x[:0], y[:0])
     with pytest.raises(ValueError, match="l2 must be positive and finite, got 0"):
         ridge_regression(x, y, l2=0.0)
-    with pytest.raises(ValueError, match="labels must be 5 floating-point numbers, one a row of features"):
+    with pytest.raises(ValueError, match="labels must be 5 floating-point numbers, one per row of features"):
         bayesian_linear_regression(x, y[:4])
-    with pytest.raises(ValueError, match=r"one a row of features, got torch\.int64"):
+    with pytest.raises(ValueError, match=r"one per row of features, got torch\.int64"):
         ridge_regression(x, y.long())
     with pytest.raises(ValueError, match="at least two examples"):
         leave_one_out(x[:1], y[:1], l2=1.0)

@@ -30,7 +30,7 @@ def test_it_takes_turns_as_one_would_by_hand(seed):
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="integers, one a score"):
+    with pytest.raises(ValueError, match="integers, one per score"):
         round_robin(torch.zeros(3), torch.zeros(3), 1)
     with pytest.raises(ValueError, match="finite"):
         round_robin(torch.zeros(2, dtype=torch.long), torch.tensor([0.0, torch.nan]), 1)

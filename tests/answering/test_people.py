@@ -113,7 +113,7 @@ def test_a_terminal_asks_one_question_a_screen(desk, capsys):
     said = {question.prompt: answers["ada"].answer for question, answers in people.everything() if "ada" in answers}
     assert said == {"question 0?": "again", "question 2?": "third", "question 3?": None}
     shown = capsys.readouterr().out
-    assert "Be short." in shown and "there is nothing to take back" in shown and "expected the answer" in shown
+    assert "Be short." in shown and "there is nothing to undo" in shown and "expected the answer" in shown
     assert "3 answers kept; 1 question left" in shown
 
 
@@ -207,7 +207,7 @@ def test_questions_go_to_other_programs_and_answers_come_back_once(desk, form):
     stranger = {"plain": {"key": "no", "who": "x", "answer": "dog"}, "argilla": {"id": "no", "answer.responses": ["x"]}}
     stranger["label_studio"] = {"data": {"key": "no"}, "annotations": [{"completed_by": 1, "result": [
         {"from_name": "answer", "value": {"choices": ["x"]}}]}]}  # fmt: skip
-    assert "nobody asked the question 'no'" in imported(people, json.dumps(stranger[form]), form, SCALE).faults[0]
+    assert "unknown question 'no'" in imported(people, json.dumps(stranger[form]), form, SCALE).faults[0]
 
 
 def test_a_wrong_answer_from_another_program_is_named(desk, tmp_path):

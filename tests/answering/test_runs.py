@@ -72,7 +72,7 @@ def test_nobody_is_paid_before_somebody_says_how_much(suite, loopback, tmp_path)
         assert loopback.url in done.output and '"content": "question 0"' in done.output
     assert "--pay" in run(suite, tmp_path / "out").output
     assert not loopback.seen and not (tmp_path / "out").exists() and not (tmp_path / "answers").exists()
-    assert "nobody takes money" in run(suite, tmp_path / "out", "problems=[asked]", "--pay", "1").output
+    assert "no paid annotator is left to ask" in run(suite, tmp_path / "out", "problems=[asked]", "--pay", "1").output
 
 
 def carried_out(spec, root, pay=1.0, answers=None):

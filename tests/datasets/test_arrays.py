@@ -144,7 +144,7 @@ def test_prices_and_token_statistics_come_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pool_prices": np.ones(8)}, r"pool_prices must be numbers \(9,\), one a pool item, got float64 \(8,\)"),
+        ({"pool_prices": np.ones(8)}, r"pool_prices must be numbers \(9,\), one per pool item, got float64 \(8,\)"),
         ({"pool_prices": np.arange(9)}, "pool_prices must be positive, item 0 costs 0"),
         ({"pool_token_first": np.ones(9)}, "pool_token_first: needs pool_token_lengths, pool_token_entropy, pool_"),
         ({**TOKENS, "pool_token_lengths": np.ones(9, int)}, "lengths sum to 9, but there are statistics of 10 tokens"),

@@ -91,7 +91,7 @@ def test_cifar10_insists_on_the_published_files(bare_machine):
     other = datasets.build({"name": "cifar10", "official": False})
     for content, message in (
         (b"cposix\nsystem\n(S'true'\ntR.", r"test_batch is not a file of CIFAR.*posix\.system"),
-        (b"\x80\x02]q\x00.", r"test_batch is not a file of CIFAR: it must hold 'data' and 'labels'"),
+        (b"\x80\x02]q\x00.", r"test_batch is not a CIFAR file: it must hold 'data' and 'labels'"),
         (
             b"\x80\x02" + python2({"labels": [1], "data": planes(2, 0)}) + b".",
             r"test_batch: expected uint8 \(1, 3072\)",

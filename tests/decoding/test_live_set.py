@@ -356,7 +356,7 @@ def test_greedy_responses_are_the_likeliest(opened, adapters):
     [
         ({"rewards": ["plain"]}, "expected two or more together, got ['plain']"),
         ({"reward_models": ["a/plain"]}, "expected different ones"),
-        ({"reward_models": ["kind"], "reward_folders": ["a", "b"]}, "reward_folders: expected 1, one a model, got 2"),
+        ({"reward_models": ["kind"], "reward_folders": ["a", "b"]}, "reward_folders: expected 1, one per model, got 2"),
         ({"reward_models": ["a:b"]}, "expected a name of letters"),
         ({"longest": 4}, "leaves out prompts of a source"),
         ({"source": {"name": "json_lines", "path": "unused"}}, "either texts or a source, got both"),

@@ -50,7 +50,7 @@ def lines_with(number, change):
     ("content", "says"),
     [
         (b"not packed", "compressed with gzip"),
-        (gzip.compress(b"{}", mtime=0), "a line for each prompt"),
+        (gzip.compress(b"{}", mtime=0), "one for each prompt"),
         (gzip.compress(b"{}\nnothing", mtime=0), "line 2"),
         (lines_with(0, lambda line: line.pop("beta")), "line 1: expected the fields"),
         (lines_with(0, lambda line: line.update(bank=2)), "line 1: expected the fields .* 'bank' 1"),

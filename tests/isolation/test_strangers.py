@@ -115,7 +115,7 @@ def test_what_is_wrong_is_told_at_its_place(suite_file):
     says = "suite.yaml:6:22: strategies.1: unknown strategy 'stranger_margn'; did you mean 'stranger_margin' or"
     assert unknown.startswith(says)
     (version,) = faults(suite_file(("[random, margin]", "[random, {name: stranger_margin, version: 2}]"), ISOLATED))
-    assert "version 2 was asked for, version 3 is installed" in version
+    assert "version 2 was requested, version 3 is installed" in version
     assert nothing_imported()
 
 
@@ -137,7 +137,7 @@ def test_a_plugin_file_is_read_for_strategies_alone(suite_file, tmp_path):
 
 def test_nobody_answers_for_strangers_unless_somebody_is_asked(suite_file, imported_here):
     path = suite_file(("[random, margin]", "[random, stranger_margin]"), ISOLATED)
-    with pytest.raises(SuiteError, match="is a stranger's and the suite isolates it"):
+    with pytest.raises(SuiteError, match="is third-party and the suite isolates it"):
         load_plain_suite(path)
 
 

@@ -58,7 +58,7 @@ def test_a_damaged_run_is_named_and_left_out(carried, tmp_path):
 
 def test_a_first_round_chosen_by_hidden_labels_is_declared(carried, tmp_path):
     suite, runs = carried(("budget:", "initial: stratified\nbudget:"))
-    assert "chosen by stratified, which uses labels nobody paid for" in show_suite(suite, runs, tmp_path).text
+    assert "chosen by stratified, which uses labels that were not bought" in show_suite(suite, runs, tmp_path).text
 
 
 def test_a_strategy_that_is_told_the_truth_is_shown_and_not_ranked(carried, tmp_path, monkeypatch):

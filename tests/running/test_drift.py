@@ -37,12 +37,12 @@ def test_finished_runs_of_another_content_are_told(tmp_path: Path) -> None:
     plugin.write_text(PLUGIN)
     command = ["run", str(suite), "--plugin", str(plugin), "--out", str(out), "--jobs", "1"]
     first = CliRunner().invoke(app, command)
-    assert first.exit_code == 0 and "another content" not in first.output
+    assert first.exit_code == 0 and "an earlier plugin" not in first.output
     runs = load_suite(suite).runs()
     assert changed_since(runs, out, [plugin]) == {}
     plugin.write_text(PLUGIN.replace("[:n]", "[-n:]"))
     assert changed_since(runs, out, [plugin]) == {"plugin first_or_last.py": 1}
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 0 and "2 done, 0 to do" in again.output
-    assert "note: 1 finished run had another content of plugin first_or_last.py" in " ".join(again.output.split())
+    assert "note: 1 finished run used an earlier plugin first_or_last.py" in " ".join(again.output.split())
     assert changed_since(load_suite(suite, ["strategies=[random]"]).runs(), out, [plugin]) == {}

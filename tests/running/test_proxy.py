@@ -198,7 +198,7 @@ def test_lost_costs_and_a_lost_manifest_stop_neither_run_and_other_labels_still_
     for number, name in ((1, "0001.json"), (2, "0002.json")):  # a chain that holds, of other labels
         path = first.folder / "rounds" / name
         path.write_bytes(canonical({**json.loads(path.read_bytes()), "previous": first._hash_before(number)}) + b"\n")
-    with pytest.raises(StoreError, match="the run that chose them was computed again and came out differently"):
+    with pytest.raises(StoreError, match="the run that chose them was recomputed and came out differently"):
         carry([spec], tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_labels_that_were_chosen_again_otherwise_are_refused(suite_file, tmp_pat
     last = first.folder / "rounds" / "0002.json"
     honest = last.read_bytes()
     last.write_bytes(honest.replace(b'"scores":{"accuracy":0.', b'"scores":{"accuracy":1.'))
-    with pytest.raises(StoreError, match=r"begun with the labels of .* came out differently"):
+    with pytest.raises(StoreError, match=r"started with the labels of .* came out differently"):
         carry([spec], tmp_path)
     assert attempts(second.folder / "attempts")[-1]["ended"] == "failed"
     last.write_bytes(honest)
@@ -330,7 +330,7 @@ def test_replay_says_why_it_cannot(suite_file, tmp_path):
     for run, trainer, why in (
         ("feed", SMALL, "no run in .* begins so"),
         (spec.id, "contrastive", "solves contrastive, but problem 'classification' is classification"),
-        (spec.id, "logistic_regression", "has this very trainer"),
+        (spec.id, "logistic_regression", "already has this trainer"),
         (spec.id, "{name: mlp, stps: 3}", "did you mean 'steps'"),
         (spec.id, "mpl", "unknown trainer 'mpl'"),
         (spec.id, "{name: ", "not valid YAML"),

@@ -153,7 +153,7 @@ def test_a_full_disk_takes_no_checkpoint_and_training_goes_on(tmp_path, caplog):
     with failing(Fault(tmp_path, 0, errno.ENOSPC, "from then on")):
         CheckpointFile(tmp_path, 3, Held()).save(b"state")
         CheckpointFile(tmp_path, 3, Held()).save_folder(write("state"))
-    assert caplog.text.count("the state of training cannot be kept") == 2
+    assert caplog.text.count("the training state cannot be saved") == 2
     again = CheckpointFile(tmp_path, 3, Held())
     assert again.load() is None and again.load_folder() is None
 

@@ -220,7 +220,7 @@ def test_copies_that_other_programs_make_are_passed_over_and_named(spec, undistu
             (folder / part / name).write_bytes(b"not ours")
     assert carry(spec, tmp_path / "out") == "finished"
     for copy in ("attempts/0001 (conflicted copy).json", "rounds/0000 (conflicted copy).json", "rounds/00001.json"):
-        assert f"{folder / copy} is passed over" in caplog.text
+        assert f"{folder / copy} is skipped" in caplog.text
     found = result_of(spec, tmp_path / "out")
     assert {name: found[name] for name in undisturbed} == undisturbed
     assert len(RunStore(tmp_path / "out", spec.id).rounds()) == 2
@@ -232,7 +232,7 @@ def test_damaged_details_are_named_and_the_round_stands(spec, undisturbed, tmp_p
     path = store.folder / "details" / "0001.json.gz"
     for damage in (b"", path.read_bytes()[:30], path.read_bytes()[:12] + bytes(20), b"no gzip at all"):
         path.write_bytes(damage)
-        with pytest.raises(StoreError, match=r"details/0001.json.gz: .*stands without"):
+        with pytest.raises(StoreError, match=r"details/0001.json.gz: .*valid without"):
             store.details(1)
         assert [record.number for record in store.rounds()] == [0, 1]
     path.unlink()

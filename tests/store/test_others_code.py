@@ -47,9 +47,7 @@ def test_a_plugin_file_is_known_by_its_content(tmp_path: Path) -> None:
     file.write_text(PLUGIN.replace("[:n]", "[-n:]"))
     assert changed(of_sweep, code_of_sweep([file, other], [])) == ["plugin mine_of_others.py"]
     now = code_of_run([mine], [file])
-    with pytest.raises(
-        CodeDiffers, match=r"another content of plugin mine_of_others\.py.*raise its plugin's `version`"
-    ):
+    with pytest.raises(CodeDiffers, match=r"an earlier plugin mine_of_others\.py.*raise its plugin's `version`"):
         check_others_code({"others_code": begun}, {"others_code": now}, tmp_path)
     check_others_code({}, {"others_code": now}, tmp_path)  # a run of an earlier version does not say
 

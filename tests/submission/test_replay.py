@@ -143,7 +143,7 @@ def test_the_command_records_what_was_done(bundle):
 def test_nobody_chooses_the_sample_that_earns_a_badge(bundle, monkeypatch):
     command = ["submission", "replay", str(bundle), "--cells", "2"]
     done = CliRunner().invoke(app, [*command, "--seed", "5", "--record"])
-    assert done.exit_code == 2 and "a sample that nobody could know before" in done.stderr
+    assert done.exit_code == 2 and "a sample that could not be known in advance" in done.stderr
     assert not (bundle / "badges.json").exists()
     told = [CliRunner().invoke(app, command).stdout.splitlines()[-1].partition(": ")[2] for _ in range(2)]
     assert told[0].startswith("seed ") and told[0].partition(":")[0] != told[1].partition(":")[0]
@@ -156,7 +156,7 @@ def test_too_few_cells_earn_nothing_on_another_machine(bundle, place, alike):
     few = draw(checked.specs, 4, 0, np.random.default_rng(0))
     done = replay(checked.runs, checked.specs, few, place)
     assert not done.replayed and all(finding.warning for finding in done.findings)
-    assert "too few cells were trained again" in str(done.findings[0]) and done.findings[0].expected == "at least 8"
+    assert "too few cells were retrained" in str(done.findings[0]) and done.findings[0].expected == "at least 8"
     enough = draw(checked.specs, 8, 0, np.random.default_rng(0))
     done = replay(checked.runs, checked.specs, enough, place)
     assert not done.findings and set(done.replayed) == {run for run, _ in enough.cells}

@@ -85,4 +85,4 @@ def test_an_edited_plugin_is_refused_with_a_copy_too_and_the_help_says_so(bench,
     )
     assert bench.lbp("resume", "edited", "--allow-code-drift", "--dry-run").returncode == 0
     said = " ".join(bench.lbp("resume", "--help").stdout.replace("│", " ").split())
-    assert "another content than the sweep was begun with is refused" in said
+    assert "whose content changed since the sweep began is rejected" in said

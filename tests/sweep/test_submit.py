@@ -212,7 +212,10 @@ def test_what_fails_alike_is_not_submitted_any_further(bench, shim, monkeypatch)
         bench.fail(run, f"ValueError: {number}", batch=batches[number // 5])
     stopped = bench.submit(suite, *SLURM)
     assert stopped.returncode == 1
-    assert "nothing submitted: 6 of 10 finished runs failed alike: ZeroDivisionError: 0 in some.py:7" in stopped.stderr
+    assert (
+        "nothing submitted: 6 of 10 finished runs failed in the same way: ZeroDivisionError: 0 in some.py:7"
+        in stopped.stderr
+    )
     assert "--fail-fast 100" in stopped.stderr
     assert bench.submit(suite, *SLURM, "--dry-run").returncode == 1
     assert bench.submit(suite, "seeds=0..16", *SLURM, "--fail-fast", 60).returncode == 0

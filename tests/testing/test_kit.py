@@ -134,5 +134,5 @@ def test_the_decorator_makes_one_test_a_check(plugin):
     ).pytestmark
     with pytest.raises(pytest.xfail.Exception, match="on purpose"):
         next(check for check in announced.args[1] if check.id == "pool_order")()
-    with pytest.raises(TypeError, match="there are no checks of it"):
+    with pytest.raises(TypeError, match="there are no checks for it"):
         parametrize_checks(int)

@@ -56,7 +56,7 @@ def knapsack_greedy(objective: Objective, prices: Tensor, budget: float) -> Bask
     3); Khuller, Moss and Naor (1999) for the budgeted maximum coverage problem.
     """
     if prices.shape != (objective.rows,):
-        raise ValueError(f"prices must be one a row, ({objective.rows},), got shape {tuple(prices.shape)}")
+        raise ValueError(f"prices must be one per row, ({objective.rows},), got shape {tuple(prices.shape)}")
     check_finite(prices, "prices")
     if bool((prices <= 0).any()):
         raise ValueError(f"prices must be positive, but row {int((prices <= 0).nonzero()[0])} costs {prices.min()}")

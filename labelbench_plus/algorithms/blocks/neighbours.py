@@ -106,7 +106,7 @@ def nearest_of_other_label(features: Tensor, labels: Tensor, *, chunk_bytes: int
     """
     check_matrix(features, "features")
     if labels.shape != features.shape[:1]:
-        raise ValueError(f"labels must be one a row, ({features.shape[0]},), got shape {tuple(labels.shape)}")
+        raise ValueError(f"labels must be one per row, ({features.shape[0]},), got shape {tuple(labels.shape)}")
     squared = torch.full((features.shape[0],), torch.inf, dtype=torch.float64, device=features.device)
     if features.shape[0] == 0 or bool((labels == labels[0]).all()):
         return squared

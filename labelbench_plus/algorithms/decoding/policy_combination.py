@@ -165,7 +165,7 @@ def _kept(log_policies: Tensor, weights: Sequence[float]) -> list[int]:
     if log_policies.ndim < 2 or not log_policies.is_floating_point():
         raise ValueError(f"log_policies: expected (k, ..., V) floating point, got {tuple(log_policies.shape)}")
     if len(weights) != len(log_policies):
-        raise ValueError(f"weights: expected {len(log_policies)}, one a policy, got {len(weights)}")
+        raise ValueError(f"weights: expected {len(log_policies)}, one per policy, got {len(weights)}")
     if not all(math.isfinite(weight) for weight in weights):
         raise ValueError(f"weights: expected finite numbers, got {_shown(weights)}")
     return [index for index, weight in enumerate(weights) if weight]

@@ -236,7 +236,7 @@ def _check(features: Tensor, labels: Tensor, num_classes: int, l2: float, start:
     check_matrix(features, "features")
     if labels.shape != features.shape[:1] or labels.is_floating_point():
         raise ValueError(
-            f"labels must be {features.shape[0]} integers, one a row of features, got {labels.dtype} "
+            f"labels must be {features.shape[0]} integers, one per row of features, got {labels.dtype} "
             f"{tuple(labels.shape)}"
         )
     if len(labels) == 0:

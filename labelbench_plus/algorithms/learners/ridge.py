@@ -224,7 +224,7 @@ class CentredData:
         check_matrix(features, "features")
         if labels.shape != features.shape[:1] or not labels.is_floating_point():
             raise ValueError(
-                f"labels must be {len(features)} floating-point numbers, one a row of features, got {labels.dtype} "
+                f"labels must be {len(features)} floating-point numbers, one per row of features, got {labels.dtype} "
                 f"{tuple(labels.shape)}"
             )
         check_finite(labels, "labels")

@@ -185,7 +185,7 @@ def _report(order: Order, done: Submitted) -> None:
         say("\n".join(lines), file=sys.stderr)
         raise typer.Exit(FAILED)
     if done.interrupted:
-        say(f"interrupted after {done.runs} runs; the same command goes on from here", file=sys.stderr)
+        say(f"interrupted after {done.runs} runs; the same command resumes from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
     out = f" --out {where.root}" if where.root != DEFAULT_OUT else ""
     if not order.as_json:
@@ -227,7 +227,7 @@ def _ask(planned: Plan, max_hours: float | None, yes: bool) -> None:
         return
     if too_dear and not sys.stdin.isatty():
         words = f"{hours:.3g}" if hours is not None else "an unknown number of"
-        stop(f"--max-gpu-hours {max_hours:g}: {words} hours are expected; --yes submits all the same")
+        stop(f"--max-gpu-hours {max_hours:g}: {words} hours are expected; --yes submits anyway")
     if sys.stdin.isatty() and not typer.confirm(f"submit {len(planned.runs)} runs?"):
         raise typer.Exit(FAILED)
 
