@@ -13,7 +13,7 @@ from labelbench_plus.suite import load_suite
 from tests.trainers.language.test_sft import no_network  # noqa: F401
 
 SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
-NAMED = ["preference_tiny", "preference_bound", "preference_reviews", "preference_superni"]
+NAMED = ["preference_tiny", "preference_bound", "preference_body", "preference_reviews", "preference_superni"]
 
 
 @pytest.mark.parametrize("name", NAMED)
