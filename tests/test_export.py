@@ -152,6 +152,7 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     trainer = registry("trainers").load("nomad").example()
     more = {"prompt_tokens": 40, "generator_steps": 40, "tune": "full", "learning_rate": 0.01, "synthetic": 12}
+    more["generator_share"] = [0.5, 1]
     run = spec(example("instruction_tuning"), {"name": "nomad", **trainer, **more})
     store = RunStore(folder / "out", run.id)
     carry_on(run, store, folder, until=None)
@@ -175,6 +176,8 @@ def test_what_a_model_wrote_leaves_with_where_it_is_from(written, tmp_path):
     for what in (f"`{written.id}`, round 1, seed 0", '"generator_steps": 40', "5 demonstrations of origin `bought`"):
         assert what in page
     assert "2 demonstrations of origin `seed`" in page and "Nobody has read these" in page
+    chosen = written.costs()[1]["trainer.generator_share"]
+    assert chosen in (0.5, 1) and f"* **generator_share**: {chosen:g}\n" in page and "**worth_0.5**" in page
     for fate in set(table["fate"]):
         assert f"**{fate}**: {table['fate'].count(fate)}" in page
 

@@ -25,6 +25,7 @@ def data_card(
     config: Mapping[str, Any],
     round_number: int,
     scores: Mapping[str, float],
+    notes: Mapping[str, float | None],
     manifest: Mapping[str, Any],
     run: str,
 ) -> str:
@@ -35,7 +36,7 @@ def data_card(
     content: of the file that it is about.
     kept: records in it. fates: what became of everything that was written.
     counts: how many demonstrations a model was taught on before it wrote, by where they are from.
-    config, manifest: of the run. scores: of the round, those that are about what was written.
+    config, manifest: of the run. scores: of the round, those that are about what was written. notes: of its training.
     """
     versions = {name: manifest[name] for name in ("git", "packages") if name in manifest}
     sections = {
@@ -50,6 +51,9 @@ def data_card(
         ),
         "What became of what was written": _listed({fate: str(count) for fate, count in Counter(fates).most_common()}),
         "Scores of the round": _listed({name: f"{value:.4g}" for name, value in sorted(scores.items())}),
+        "Notes of its training": _listed(
+            {name: f"{value:.4g}" for name, value in sorted(notes.items()) if value is not None}
+        ),
         "Versions": _listed({name: _code(value) for name, value in versions.items()}),
         "Not checked": NOT_CHECKED,
     }

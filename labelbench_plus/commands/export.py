@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from labelbench_plus.store.run_store import RunStore
 
 
+NOTES = "trainer."  # what names of notes of a training begin with, among costs
+
+
 def export(
     run: Annotated[str, typer.Argument(help="A run's id, its first characters, or its folder")],
     sft: Annotated[
@@ -122,7 +125,11 @@ def _written(store: RunStore, instance: Any, counts: Mapping[str, int]) -> tuple
     found = [{**record, "run": store.id} for record in records(table)]
     content = _lines(found)
     scores = {name: value for name, value in last.scores.items() if name.startswith("synthetic_")}
-    page = data_card(content, len(found), table["fate"], dict(counts), config, last.number, scores, manifest, store.id)
+    costs = store.costs()[-1]
+    notes = {name.removeprefix(NOTES): value for name, value in costs.items() if name.startswith(NOTES)}
+    page = data_card(
+        content, len(found), table["fate"], dict(counts), config, last.number, scores, notes, manifest, store.id
+    )
     return content, page, len(found)
 
 
