@@ -23,7 +23,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing), reason=f"not i
 
 
 def test_only_a_generator_that_learned_questions_asks_some(tmp_path):
-    """Of 64 trivia questions, as `nomad_trivia` has it; half as many prompts, and students that nobody looks at."""
+    """Of 64 trivia questions, as `nomad_trivia` has it; half as many prompts, and students that nobody looks at.
+
+    Measured: 0.80 against 0.00 here, 0.89 against 0.01 in the suite's seed 0: two draws, so the bounds are wide.
+    """
     suite = load_suite(SUITE)
     (problem,) = suite.problems
     instance, ledger = problem.open(Place(tmp_path), Streams(0)), Ledger()
