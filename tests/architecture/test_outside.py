@@ -33,6 +33,7 @@ HARMLESS = {
     "datasets.feature_table.split": COLUMN,
     "datasets.feature_table.price": COLUMN,
     "datasets.feature_table.group": COLUMN,
+    "datasets.keel.table": "is looked up among the files of the folder",
     "datasets.hugging_face.config": "is read with `hub` or `folder` alone",
     "datasets.hugging_face.revision": "is read with `hub` alone",
     "datasets.hugging_face.pool": COLUMN,
