@@ -1,7 +1,7 @@
 # make demo   install, run the default suite, print where the leaderboard page is
 # make test   install with the test tools, run the tests
 # make slow   the tests that train a real language model, and others that take long
-# make check  lint and type-check
+# make check  lint code and prose, and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/
 # make pages  both, side by side in outputs/pages, as a forge publishes them
@@ -28,9 +28,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	git ls-files -z -- ':!results' | xargs -0 $(BIN)/codespell
+	git ls-files -z -- '*.md' ':!results' ':!benchmarks/speed' | xargs -0 $(BIN)/proselint --config .proselintrc.json check
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo outputs/docs/index.html
 
 site: $(VENV)/.installed

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labelbench_plus.suite import Suite
 
 FAILED, USAGE, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
-"""Exit codes, the same for every command: something failed, it cannot be called so, another process holds what is
+"""Exit codes, the same for every command: something failed, invalid call, another process holds what is
 needed, a scheduler does not answer, Ctrl-C."""
 DEFAULT_OUT = Path("outputs")
 DEFAULT_JOBS = os.cpu_count() or 1

@@ -150,7 +150,7 @@ class Launcher(Plugin):
     Parameters
     ----------
     pack: how many runs share a job (`runs_per_job`) and how many of those are computed at a time (`concurrent`).
-    max_parallel: at most so many jobs at a time.
+    max_parallel: at most this many jobs at a time.
     device: where models are trained.
     idle_attempts: a run that was cut off so often in a row without committing a round is given up.
     python: the interpreter that jobs are run by.

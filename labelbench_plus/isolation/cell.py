@@ -287,7 +287,7 @@ class Cell:
             said = self._heard(longest)
             if said.keys() == {"read"} and view is not None:
                 if not isinstance(said["read"], str) or said["read"] not in unread:
-                    raise Malformed("a wish to read what is not there, or was read before")
+                    raise Malformed("a request for something missing, or read before")
                 unread.remove(said["read"])
                 self._say(_read(view, said["read"]))
             elif said.keys() == {"error", "message"}:

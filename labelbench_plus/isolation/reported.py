@@ -180,7 +180,7 @@ def check_kind(kind: str, name: str, files: Sequence[Path]) -> None:
     except PluginError as error:
         what = str(error)
     else:
-        what = f"{name!r} has a stranger's strategy inside, which may not run beside labels"
+        what = f"{name!r} contains a third-party strategy, which may not run beside labels"
     if files:
         names = ", ".join(file.name for file in files)
         what += (

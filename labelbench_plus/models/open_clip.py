@@ -67,7 +67,7 @@ class OpenClipModel(ImageModel):
                 if path is not None:
                     raise ValueError(f"open_clip: {path} is damaged or of another model: {error}") from error
                 raise FileNotFoundError(
-                    f"open_clip: {self.model!r} with weights {self.tag!r} could not be had "
+                    f"open_clip: {self.model!r} with weights {self.tag!r} could not be obtained "
                     f"({type(error).__name__}: {error}). {self.ways}"
                 ) from error
         if self.weights == PLUMBING_TEST:

@@ -21,7 +21,7 @@ class RewardModel(ModelFiles):
 
     ways: ClassVar[str] = (
         "Ways to get a reward model: (1) with a network, its name on the hub (it stays in the hub's cache, which can "
-        "be copied to a machine without one; there set HF_HUB_OFFLINE=1); (2) reward_folders, one a model: what "
+        "be copied to a machine without one; there set HF_HUB_OFFLINE=1); (2) reward_folders, one per model: what "
         "save_pretrained wrote of a sequence classifier with one label, and of its tokenizer"
     )
     package: ClassVar[str] = ""

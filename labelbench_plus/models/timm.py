@@ -98,7 +98,7 @@ class TimmModel(ImageModel):
             return timm.create_model(self.model, pretrained=True, **arguments)
         except Exception as error:  # the hub's client lets all kinds of network errors through
             raise FileNotFoundError(
-                f"timm: the pretrained weights of {self.model!r} could not be had "
+                f"timm: the pretrained weights of {self.model!r} could not be obtained "
                 f"({type(error).__name__}: {error}). {self.ways}"
             ) from error
 

@@ -86,7 +86,7 @@ class TorchvisionModel(ImageModel):
             return models.get_model(self.model, weights=recipe)
         except Exception as error:  # a download can fail in all kinds of ways
             raise FileNotFoundError(
-                f"torchvision: the weights {recipe.name} of {self.model!r} could not be had "
+                f"torchvision: the weights {recipe.name} of {self.model!r} could not be obtained "
                 f"({type(error).__name__}: {error}). {self.ways}"
             ) from error
 

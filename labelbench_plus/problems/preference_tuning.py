@@ -138,7 +138,7 @@ class PreferenceTuning(Problem):
         if (self.others == "instruction") != (self.instruction is not None):
             raise ValueError("others: instruction goes with an `instruction`, and nothing else does")
         if self.others == "answers" and self.label == "pair":
-            raise ValueError("others: answers are one a prompt, and label: pair compares two")
+            raise ValueError("others: there is one answer per prompt, and label: pair compares two")
         if self.refresh and self.others != "none":
             raise ValueError("refresh: true has every round's candidates drawn by its policy: leave others at none")
         if self.annotator.paid and (self.seed_pairs or self.tells_all):

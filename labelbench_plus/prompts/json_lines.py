@@ -70,7 +70,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with open(path, "rb") as file:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such file; name one with a JSON object a line: path: FILE") from error
+        raise FileNotFoundError(f"{path}: no such file; name one with one JSON object per line: path: FILE") from error
 
 
 def _question(value: Any) -> Question:

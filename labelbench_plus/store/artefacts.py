@@ -371,7 +371,7 @@ def _turn(lock_file: Path, appeared: Callable[[], bool], changed: Callable[[], f
                 logger.warning("cache: %s has been locked for hours; making it here too", lock_file)
                 break
         except (OSError, NotImplementedError) as error:
-            logger.warning("cache: %s cannot be locked (%s); going on without", lock_file, error)
+            logger.warning("cache: %s cannot be locked (%s); continuing without", lock_file, error)
             break
     try:
         yield

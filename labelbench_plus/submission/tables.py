@@ -24,7 +24,7 @@ MOST = 20
 MOST_SHOWN = 200  # characters of a line in a message
 LAST_DIGITS = 1e-9  # relative: what another version of a library may change in a statistic
 PER_PROBLEM = (
-    ("slack", "not what the dearest label leaves unspent"),
+    ("slack", "not what the highest price leaves unspent"),
     ("problems", "not what its runs' problem declares"),
     ("defects", "not what makes runs defective: leave out what is not to count"),
 )

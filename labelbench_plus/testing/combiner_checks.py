@@ -130,7 +130,7 @@ def _responds(answering: Answering) -> None:
 @CHECKS.add(
     "needs",
     "it reads of policies only what it declares",
-    "policies.distributions() is to be had by needs = frozenset({'distributions'}), and so on",
+    "policies.distributions() requires needs = frozenset({'distributions'}), and so on",
 )
 def _needs(answering: Answering) -> None:
     answering.ordinary()

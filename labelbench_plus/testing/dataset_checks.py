@@ -107,7 +107,7 @@ def _splits(loaded: Loaded) -> None:
     if prices is not None and (
         prices.shape != (len(data.pool.labels),) or not np.isfinite(prices).all() or (prices <= 0).any()
     ):
-        raise Failure("splits", f"pool_prices must be one positive number an item, got {prices.shape}")
+        raise Failure("splits", f"pool_prices must be one positive number per item, got {prices.shape}")
 
 
 def _known(labels: np.ndarray) -> np.ndarray:

@@ -121,7 +121,7 @@ def _hyperparameters(opened: Opened) -> str:
 
 @CHECKS.add(
     "numbers",
-    "capacity, dearest price, validation labels, data set, facets and fingerprint are what they should be",
+    "capacity, highest price, validation labels, data set, facets and fingerprint are what they should be",
     "see the docstrings of Problem; a fingerprint is the same whenever it is asked for",
 )
 def _numbers(opened: Opened) -> None:
@@ -157,7 +157,7 @@ def _sells(opened: Opened) -> str:
     if not 0 <= ledger.spent <= money * (1 + 1e-9) or not (settled or ledger.spent):
         raise Failure("sells", f"for an allowance of {money:g} it charged {ledger.spent:g}")
     if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9) and not settled:
-        raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its dearest label")
+        raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its most expensive label")
     return f"{ledger.purchases[0].labels} {opened.problem.unit} for {ledger.spent:g}"
 
 

@@ -39,7 +39,7 @@ def test_a_suite_is_as_large_as_it_says_and_has_the_reference(name, runs, monkey
 def test_what_the_front_at_scale_wants_is_said_file_by_file(tmp_path, monkeypatch, no_network):
     monkeypatch.chdir(tmp_path)
     suite = SUITES / "front_hh_llama.yaml"
-    with pytest.raises(Exception, match=r"hh/prompts\.jsonl: no such file; name one with a JSON object a line"):
+    with pytest.raises(Exception, match=r"hh/prompts\.jsonl: no such file; name one with one JSON object per line"):
         load_suite(suite)
     (tmp_path / "hh").mkdir()
     lines = (json.dumps({"prompt": f"Question {number}", "answer": "-"}) for number in range(2200))

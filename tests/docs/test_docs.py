@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks, missing, written
 
-mkdocs = pytest.importorskip("mkdocs", reason="the documentation needs mkdocs: pip install '.[dev]'")
+mkdocs = pytest.importorskip("material", reason="the documentation needs mkdocs-material: pip install '.[dev]'")
+CHROMIUM = "/usr/bin/chromium"
 
 
 def run(*arguments: object) -> None:
@@ -55,6 +57,24 @@ def test_the_site_asks_no_other_host_for_anything(site):
     found = [f"{page.name}: {match[0]}" for page in pages for match in asked.finditer(page.read_text(encoding="utf-8"))]
     found += [style.name for style in site.rglob("*.css") if imported.search(style.read_text(encoding="utf-8"))]
     assert not found
+
+
+def test_searching_works_from_the_folder_alone_and_asks_nobody(site):
+    api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
+    if not os.access(CHROMIUM, os.X_OK):
+        pytest.skip(f"needs {CHROMIUM}")
+    asked: list[str] = []
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "index.html").as_uri())
+        page.wait_for_function("typeof __index === 'object' && document.querySelector('iframe')")
+        page.locator(".md-search__input").click()
+        page.keyboard.type("ledger", delay=50)
+        page.wait_for_selector(".md-search-result__link[href*='glossary']", state="attached", timeout=60_000)
+        browser.close()
+    assert not [url for url in asked if not url.startswith(("file:", "about:", "data:"))]
 
 
 def test_the_catalogue_has_every_method_and_the_reference_every_command(site):

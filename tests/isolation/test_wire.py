@@ -199,7 +199,7 @@ def chosen(cell: Cell, how: str) -> object:
         ("garbage", "its process sent no JSON"),
         ("huge array", "where 1,048,832 are the most"),
         ("notes", "its process sent no notes"),
-        ("reads twice", "a wish to read what is not there, or was read before"),
+        ("reads twice", "a request for something missing, or read before"),
         ("no answer", "expected a vector of pool indices, got fields more"),
     ],
 )

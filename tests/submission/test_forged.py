@@ -352,7 +352,7 @@ DOCTORED = {
     "a start that is not shared": (board(shared_start=False), "shared_start: not how its runs begin"),
     "slack for rounds that spent less": (
         board(slack={"classification(digits, pixels)": 100.0}),
-        "not what the dearest label leaves unspent (expected nothing, got 100.0)",
+        "not what the highest price leaves unspent (expected nothing, got 100.0)",
     ),
     "a word that no board has": (board(verified=True), "not what `lbp publish` writes"),
     "slack of no form": (board(slack=[1]), "title, metric, baseline and badge are texts"),

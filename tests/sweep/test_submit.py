@@ -238,7 +238,7 @@ def test_a_submission_stops_half_way_when_its_first_runs_fail(bench, shim, monke
     (bench.folder / "shim" / "state").write_text("COMPLETED")
     done = bench.submit(suite, *SLURM)
     assert done.returncode == 1
-    assert "submitted no further: 11 of 11 finished runs failed alike" in done.stderr
+    assert "submitted no further: 11 of 11 finished runs failed in the same way" in done.stderr
     assert "22 runs were not submitted" in done.stderr
     assert bench.status("halfway")["counts"] == {"FAILED": 11, "NEW": 22}
 

@@ -38,7 +38,7 @@ class Order:
     described: what the sweep notes of itself (`sweep.json`).
     suite: the suite's text; None if the runs are the sweep's own, which must then still mean what they meant.
     max_hours: do not submit more GPU hours than that.
-    fail_fast: do not submit (more) once over so many percent of the finished runs failed alike.
+    fail_fast: do not submit (more) once over this percentage of the finished runs failed in the same way.
     """
 
     where: Sweep

@@ -31,7 +31,7 @@ def show_unresolved(
     Parameters
     ----------
     absent: what is missing and the ways to get it, a text a source.
-    filters: keys and values that a run must have. limit: at most so many runs.
+    filters: keys and values that a run must have. limit: at most this many runs.
     """
     from labelbench_plus.plugins import label
 
