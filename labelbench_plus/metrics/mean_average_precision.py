@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelbench_plus.metrics import Metric, metrics
+from labelbench_plus.metrics._orders import average_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,18 +32,5 @@ class MeanAveragePrecision(Metric):
         occurring = labels.any(dim=0).nonzero()[:, 0].tolist()
         if not occurring:
             raise ValueError("metric 'mean_average_precision': no example has any label")
-        found = [_average_precision(probabilities[:, k], labels[:, k]) for k in occurring]
+        found = [average_precision(probabilities[:, k], labels[:, k]) for k in occurring]
         return float(torch.stack(found).mean())
-
-
-def _average_precision(probabilities: Tensor, labels: Tensor) -> Tensor:
-    import torch
-
-    ordered, order = torch.sort(probabilities, descending=True, stable=True)
-    hits = labels[order].double().cumsum(0)
-    last = torch.cat([ordered[1:] != ordered[:-1], ordered.new_ones(1, dtype=torch.bool)])  # of equal probabilities
-    places = last.nonzero()[:, 0]
-    recall = hits[places] / hits[-1]
-    precision = hits[places] / (places + 1)
-    gained = torch.diff(recall, prepend=recall.new_zeros(1))
-    return (gained * precision).sum()

@@ -3,7 +3,14 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
 
 from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.metrics import check_metrics, metrics, score_all
@@ -31,6 +38,22 @@ def test_against_scikit_learn(predictions):
         assert score("balanced_accuracy", *predictions) == pytest.approx(balanced_accuracy_score(labels, predicted))
     assert score("macro_f1", *predictions) == pytest.approx(f1_score(labels, predicted, average="macro"))
     assert score("nll", *predictions) == pytest.approx(log_loss(labels, probabilities, labels=range(5)))
+
+
+@pytest.mark.parametrize("decimals", [1, 17])  # with rounding, many probabilities are equal
+def test_scores_of_an_order_against_scikit_learn(predictions, decimals):
+    probabilities, labels = predictions[0].round(decimals), predictions[1]
+    occurring = [labels == k for k in (0, 1, 2, 4)]
+    columns = [probabilities[:, k] for k in (0, 1, 2, 4)]
+    for name, theirs in (("roc_auc", roc_auc_score), ("average_precision", average_precision_score)):
+        each = [theirs(*pair) for pair in zip(occurring, columns, strict=True)]
+        assert score(name, probabilities, labels) == pytest.approx(np.mean(each))
+        rare = labels == 4
+        two = np.stack([1 - probabilities[:, 4], probabilities[:, 4]], axis=1)
+        assert score(name, two, rare.astype(int)) == pytest.approx(theirs(rare, two[:, 1]))
+        assert score(name, two[:, ::-1].copy(), 1 - rare) == pytest.approx(theirs(rare, two[:, 1]))
+        with pytest.raises(ValueError, match="two classes"):
+            score(name, two, np.zeros(300, dtype=int))
 
 
 def test_calibration_error_by_hand():
