@@ -168,7 +168,9 @@ def last_attempt(folder):
     return attempts(folder / "attempts")[-1]
 
 
-def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs(suite, loopback, tmp_path):
+def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs_and_no_key(suite, loopback, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_JUDGE", "sk-very-secret-0123456789")
+    suite.write_text(suite.read_text().replace("pause:", "key_from: MY_JUDGE, pause:"))
     answers = tmp_path / "kept"
     more = ["seeds=[0]", "-l", "local", "--out", tmp_path / "out", "--answers", answers]
     refused = lbp("sweep", "submit", suite, *more)
@@ -192,6 +194,9 @@ def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs(suite, loopback, t
     lbp_of_sweeps("resume", "asked", "--out", tmp_path / "out", "--pay", "0.5")
     assert eventually(lambda: [*tmp_path.glob("out/runs/*/result.json")])
     assert len(loopback.seen) == 10 and list(answers.glob(f"*/{ANSWERS}/*"))
+    assert set(loopback.keys) == {"Bearer sk-very-secret-0123456789"}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]  # runs, notes of the sweep, logs, answers
+    assert len(files) > 20 and not [path for path in files if b"very-secret" in path.read_bytes()]
 
 
 def lbp_of_sweeps(*arguments):
