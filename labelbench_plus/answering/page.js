@@ -40,6 +40,7 @@ function show(state) {
   at("instructions").textContent = state.instructions;
   at("image").hidden = !(now && now.image);
   at("form").hidden = true;
+  document.body.className = "";
   if (!now) {
     at("prompt").textContent = "Nothing is left to answer. Thank you.";
     return;
@@ -53,13 +54,16 @@ function show(state) {
   });
   if (now.several) {
     now.classes.forEach((name, place) => toggle(name, place < 9 ? String(place + 1) : ""));
-    choice("Keep", "Enter", () => send("answer", named()));
+    choice("Keep", "Enter", () => send("answer", named())).className = "keep";
   } else if (now.classes.length) {
     now.classes.forEach((name, place) => choice(name, place < 9 ? String(place + 1) : "", () => send("answer", name)));
   } else if (now.wants === "pair") {
-    [["A is better", "a"], ["B is better", "b"], ["A tie", "t"]].forEach(([label, key]) => choice(label, key, () => send("answer", key)));
+    [["A is better", "a"], ["B is better", "b"], ["Tie", "t"]].forEach(([label, key]) => choice(label, key, () => send("answer", key)));
   } else {
     at("form").hidden = false;
+    document.body.className = "typing"; // keys are letters of the answer
+    at("hint").textContent = now.wants === "score" ? now.hint : "Answer";
+    at("send").textContent = now.wants === "score" ? "Enter" : "Ctrl Enter";
     at("text").value = "";
     at("text").focus();
   }

@@ -265,7 +265,7 @@ def browser(page):
         tab.on("console", lambda message: wrong.append(message.text))
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.goto(page.url)
-        tab.wait_for_selector("#choices button")
+        tab.wait_for_function("() => at('head').textContent.endsWith('left')")
         yield tab
         chromium.close()
     assert not [line for line in wrong if "404" not in line], wrong  # but for the favicon
@@ -288,6 +288,25 @@ def test_a_browser_shows_it_and_keys_answer(served):
             until(tab, f"{left} left")
         assert "Thank you" in tab.inner_text("#prompt")
     assert [said["ada"].answer for _, said in people.everything()] == ["cat"] * 3
+
+
+def test_a_browser_asks_for_a_score_and_shows_no_image_where_there_is_none(desk):
+    mine = queue(label="score", highest=9.0)
+    people = asked(mine, [Asked("Be kind.", None, ("You are.",)), Asked("Be kind.", None, ("No.",))], desk)
+    page = Page(Sitting(people, "ada", (0.0, 9.0)), "")
+    threading.Thread(target=page.serve, daemon=True).start()
+    with browser(page) as tab:
+        assert not tab.is_visible("#image") and tab.inner_text("#hint") == "a number from 0 to 9"
+        assert tab.inner_text("#skip").strip() == "Skip"  # as letters are typed here
+        tab.keyboard.type("11\n")
+        tab.wait_for_function("() => at('told').textContent.includes('expected a number from 0 to 9')")
+        tab.fill("#text", "7")
+        tab.keyboard.press("Enter")
+        until(tab, "1 left")
+        tab.click("#nothing")
+        until(tab, "0 left")
+    page.close()
+    assert mine.ask([Asked("Be kind.", None, ("You are.",)), Asked("Be kind.", None, ("No.",))], desk) == [7.0, None]
 
 
 def test_a_browser_keeps_all_that_was_chosen(desk):
