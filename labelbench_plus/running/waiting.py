@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from labelbench_plus.oracle import AnswersPending, MoneyPending
+from labelbench_plus.shown import counted
 
 
 def noted(pending: AnswersPending) -> dict[str, Any]:
@@ -31,9 +32,13 @@ def in_words(waiting: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str
     """
     every = list(waiting)
     people = Counter(words for words, noted in every if not lacks_money(noted))
-    lines = [(f"{number} runs are {words}", "") for words, number in people.items()]
+    lines = [(f"{_runs(number)} {words}", "") for words, number in people.items()]
     for limit in sorted({noted["limit"] for _, noted in every if lacks_money(noted)}):
         alike = [noted for _, noted in every if noted.get("limit") == limit]
         count, money = (sum(noted[name] for noted in alike) for name in ("answers", "money"))
-        lines.append((f"{len(alike)} runs are {MoneyPending(count, money, limit)}", limit))
+        lines.append((f"{_runs(len(alike))} {MoneyPending(count, money, limit)}", limit))
     return lines
+
+
+def _runs(count: int) -> str:
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'}"

@@ -187,7 +187,7 @@ def test_a_sweep_carries_the_purse_and_the_folder_to_its_jobs_and_no_key(suite, 
 
     assert eventually(lambda: ended("waiting"))
     told = lbp_of_sweeps("status", "asked", "--out", tmp_path / "out")
-    assert "1 runs are waiting for money: " in told and "lbp sweep resume asked --pay MAX" in told
+    assert "1 run is waiting for money: " in told and "lbp sweep resume asked --pay MAX" in told
     assert "(resume --pay)" in lbp_of_sweeps(
         "submit", suite, *more, "--only", "seed=5", "--dry-run", "--plugin", PLUGIN
     )

@@ -443,7 +443,7 @@ def test_a_run_that_waits_for_answers_is_neither_tried_again_at_once_nor_failed(
     print_status(status := look(Sweep(bench.out, "described"), fresh=True), ("strategy",))
     print_failures(status, Sweep(bench.out, "described"), full=False)
     told = capsys.readouterr().out
-    assert "1 waiting" in told and "1 runs are waiting for 3 answers" in told and "lbp sweep resume described" in told
+    assert "1 waiting" in told and "1 run is waiting for 3 answers" in told and "lbp sweep resume described" in told
     assert task(suite, **settings).run() == 0
     (found,) = look(Sweep(bench.out, "described"), fresh=True).runs
     assert found.state is State.DONE
