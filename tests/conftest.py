@@ -34,7 +34,7 @@ seeds: 0..1
 # Tests that start many processes: those are started warm. What starts are like is tested by others.
 WARM = (
     *("isolation/test_strangers.py", "isolation/test_wire.py", "running/test_local.py", "store/test_crash.py"),
-    *("store/test_lease.py", "store/test_holder.py"),
+    *("store/test_lease.py", "store/test_holder.py", "submission/test_bounds.py"),
 )
 
 # Containers often forbid to keep compiled files: hundreds of processes that tests start would compile the package anew.
