@@ -33,8 +33,9 @@ seeds: 0..1
 
 # Tests that start many processes: those are started warm. What starts are like is tested by others.
 WARM = (
-    *("isolation/test_strangers.py", "isolation/test_wire.py", "running/test_local.py", "store/test_crash.py"),
-    *("store/test_lease.py", "store/test_holder.py", "submission/test_bounds.py"),
+    *("running/test_local.py", "running/test_job.py", "running/test_drift.py", "submission/test_bounds.py"),
+    *("store/test_crash.py", "store/test_lease.py", "store/test_holder.py", "features/test_encoded.py"),
+    *("isolation/test_strangers.py", "isolation/test_wire.py", "test_limited.py"),
 )
 
 # Containers often forbid to keep compiled files: hundreds of processes that tests start would compile the package anew.

@@ -15,14 +15,19 @@ SLURM = "tests/slurm/"
 # Longest first, since whatever begins last ends last, and others then wait for it.
 LONG: tuple[str, ...] = (
     "docs/test_docs.py",
-    "submission/test_bounds.py",
-    "submission/test_forged.py",
-    "running/test_local.py",
-    "store/test_crash.py",
-    "isolation/test_strangers.py",
-    "submission/test_executes_nothing.py",
     "testing/test_built_in.py",
+    "store/test_crash.py",
+    "strategies/test_determinism.py",
     "leaderboard/test_site_in_browser.py",
+    "submission/test_forged.py",
+    "submission/test_executes_nothing.py",
+    "submission/test_bounds.py",
+    "isolation/test_strangers.py",
+    "running/test_local.py",
+    "sweep/test_task.py",
+    "answering/test_runs.py",
+    "test_starter.py",
+    "algorithms/test_lcmd.py",
 )
 APART = {"docs/test_docs.py", "store/test_crash.py", "testing/test_built_in.py"}
 

@@ -205,7 +205,7 @@ def lbp_of_sweeps(*arguments):
     return done.output
 
 
-def eventually(found, seconds=240):
+def eventually(found, seconds=600):
     deadline = time.monotonic() + seconds
     while not found() and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -51,7 +51,7 @@ def together(specs: list[RunSpec], root: Path) -> dict[str, Any]:
         os.read(start, 1)  # until the other end is closed
         order = random.Random(number).sample(specs, len(specs))
         seen: collections.Counter[str] = collections.Counter()
-        deadline = time.monotonic() + 50
+        deadline = time.monotonic() + 500
         while order and time.monotonic() < deadline:
             try:
                 outcome = str(carry(order[0], root))

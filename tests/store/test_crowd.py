@@ -23,7 +23,7 @@ def report(tmp_path):
         suite = tmp_path / "told.yaml"
         suite.write_text(SUITE)
         command = [sys.executable, "-m", "tests.store.crowd", mode, str(suite), str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         if "skip" in found:

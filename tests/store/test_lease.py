@@ -67,7 +67,7 @@ def test_the_heart_beats_while_held(tmp_path, monkeypatch):
     monkeypatch.setattr(lease_module, "HEARTBEAT_SECONDS", 0.02)
     held = acquire(tmp_path)
     os.utime(tmp_path / "0001.json", (0, 0))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 600
     while os.stat(tmp_path / "0001.json").st_mtime == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert os.stat(tmp_path / "0001.json").st_mtime > 0
@@ -84,11 +84,14 @@ def test_a_holder_that_was_replaced_finds_out(tmp_path):
 
 
 def test_of_many_that_want_the_same_run_one_gets_it(tmp_path):
-    race = HOLD.replace("print(", "time.sleep(0.5)\nprint(").replace("time.sleep(60)", "time.sleep(3)")
+    race, pipe = HOLD.replace("time.sleep(60)", "sys.stdin.read()"), subprocess.PIPE
     racers = [
-        subprocess.Popen([sys.executable, "-c", race, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", race, str(tmp_path)], stdin=pipe, stdout=pipe, stderr=pipe)
         for _ in range(6)
     ]
+    deadline = time.monotonic() + 600
+    while sum(racer.poll() is None for racer in racers) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)  # the holder holds until all others have asked
     outputs = [racer.communicate() for racer in racers]
     assert sum(out == b"held\n" for out, _ in outputs) == 1
     assert sum(b"RunBusy" in err for _, err in outputs) == 5
