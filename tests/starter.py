@@ -18,6 +18,7 @@ import ctypes
 import gc
 import importlib
 import importlib.machinery
+import io
 import json
 import os
 import runpy
@@ -259,10 +260,14 @@ def _become(request: dict[str, Any], path: list[str]) -> None:
     sys.orig_argv = [sys.executable, *([kind] if kind else []), what, *request["arguments"]]
     sys.dont_write_bytecode = "-B" in request["flags"] or bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     if "-u" in request["flags"] or os.environ.get("PYTHONUNBUFFERED"):
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+        sys.stdout, sys.stderr = _unbuffered(sys.stdout), _unbuffered(sys.stderr)
     tempfile.tempdir = None
     sys.modules["numpy"].random.seed()  # drawn from the system at every start
+
+
+def _unbuffered(stream: Any) -> io.TextIOWrapper:
+    raw = open(stream.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 it lasts as long as the process
+    return io.TextIOWrapper(raw, stream.encoding, stream.errors, newline="\n", write_through=True)  # type: ignore
 
 
 def _run(request: dict[str, Any]) -> None:

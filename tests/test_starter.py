@@ -20,7 +20,8 @@ print(json.dumps({
     "modules": sorted(name for name in sys.modules if name.partition(".")[0] in
         ("torch", "numpy", "scipy", "sklearn", "pandas", "pydantic", "labelbench_plus", "tests")),
     "interrupted": str(signal.getsignal(signal.SIGINT)), "stdin": sys.stdin.read(),
-    "unbuffered": sys.stdout.write_through,
+    "streams": [[each.write_through, each.errors, each.encoding, type(each.buffer).__name__]
+        for each in (sys.stdout, sys.stderr)],
 }))
 print("said", file=sys.stderr)
 sys.exit(3)
