@@ -20,6 +20,7 @@ from labelbench_plus.leaderboard.statistics import (
     ranking_over_datasets,
     rounds_to_test,
     seeds_to_separate,
+    t_interval,
     total_penalty,
 )
 from labelbench_plus.leaderboard.statistics.aggregates import trimmed_half_width
@@ -40,6 +41,10 @@ class TestAggregates:
         found = mean_over_datasets(list(values), rng())
         low, high = stats.t.interval(0.95, 3, values.mean(axis=1).mean(), stats.sem(values.mean(axis=1)))
         assert (found.low, found.high) == pytest.approx((low, high))
+
+    def test_a_gain_has_one_interval_on_all_pages(self) -> None:
+        values = rng().normal(size=12)
+        assert mean_over_datasets([values], rng()) == t_interval(values)
 
     def test_many_units_are_resampled_the_same_each_time(self) -> None:
         values = list(rng().normal(size=(12, 5)))

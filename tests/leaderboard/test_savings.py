@@ -159,3 +159,16 @@ def test_on_labelbenchs_curves_censoring_is_common_and_said() -> None:
     assert all(saving.value < 1 for saving in savings) and all(s.interval != "t" for s in open_at_a_seed)
     moved = [abs(s.raw - s.value) for s in savings if np.isfinite(s.raw) and not s.censored]
     assert 0 < float(np.median(moved)) < 0.2  # the curve treatment alone moves a saving
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_saving_lies_within_its_own_interval(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 0.05, (2, 6, 5))
+    curves = np.linspace(0.3, 0.8, 5) + noise
+    saving = label_saving((10.0, 20.0, 30.0, 40.0, 50.0), curves[0], curves[1], 0.6, True, rng)
+    assert saving is not None
+    if saving.interval == "t":
+        assert saving.low <= saving.value <= saving.high
+    points = saving_curve((10.0, 20.0, 30.0, 40.0, 50.0), curves[0], curves[1], True)
+    assert all(p.low <= p.value <= p.high for p in points if p.low == p.low)

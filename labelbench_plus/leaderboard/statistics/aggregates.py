@@ -2,9 +2,10 @@
 
 Settings of one data set are averaged first, seed by seed. The mean is the mean over data sets of their means over
 seeds. The interquartile mean (IQM) is the mean of the middle half of all (data set, seed) values: less swayed by one
-odd run than the mean; under twenty values it means little and is not shown. Intervals: hierarchical bootstrap from
-ten data sets on (or ten seeds of a single one); below that a t-interval over the data sets (or the seeds of a
-single one), for the IQM with Yuen's variance of a trimmed mean. Sources: Agarwal et al., "Deep Reinforcement Learning
+odd run than the mean; under twenty values it means little and is not shown. Intervals of means: of a single data set
+the t-interval over its seeds, as on the page of its setting; of several a t-interval over the data sets, and from ten
+data sets on the hierarchical bootstrap. Of the IQM: the bootstrap from ten data sets on (or ten seeds of a single one);
+below that a t-interval with Yuen's variance of a trimmed mean. Sources: Agarwal et al., "Deep Reinforcement Learning
 at the Edge of the Statistical Precipice" (NeurIPS 2021); Yuen, "The two-sample trimmed t for unequal population
 variances", Biometrika 61 (1974).
 """
@@ -36,7 +37,7 @@ def mean_over_datasets(values: Sequence[NDArray[np.float64]], rng: Generator) ->
     `values`: for each data set its (n,) values over seeds, at least one each.
     """
     means = np.array([of_dataset.mean() for of_dataset in values])
-    if units_of(values) >= FEWEST_UNITS:
+    if len(values) >= FEWEST_UNITS:
         return _resampled(float(means.mean()), hierarchical_samples(values, rng).mean(axis=(1, 2)), units_of(values))
     return t_interval(means) if len(values) > 1 else t_interval(values[0])
 
