@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labelbench_plus.faults import did_you_mean
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.formatting import format_cells
 from labelbench_plus.leaderboard.setting import BoardSetting
-from labelbench_plus.leaderboard.statistics import Estimate, paired_differences, t_interval
+from labelbench_plus.leaderboard.statistics import Estimate, holm, paired_differences, paired_t_test, t_interval
 from labelbench_plus.leaderboard.table import Column, Table
 from labelbench_plus.shown import printable
 
@@ -28,7 +31,8 @@ class Combination:
     `over_neither`: over the reference trainer with the baseline. `over_choosing`: over the reference trainer with the
     same strategy, what training adds to choosing. `over_training`: over the same trainer with the baseline, what
     choosing adds to training. `beyond_sum`: how much more both together bring than the sum of what each brings alone;
-    below zero they gain the same ground. None where there is nothing to compare with.
+    below zero they gain the same ground. None where there is nothing to compare with. `p_over_neither` and `p_beyond`:
+    of the paired t-tests of these two, each adjusted by Holm over all pairs of the problem; NaN where there is no test.
     """
 
     trainer: str
@@ -38,6 +42,8 @@ class Combination:
     over_choosing: Estimate | None
     over_training: Estimate | None
     beyond_sum: Estimate | None
+    p_over_neither: float = math.nan
+    p_beyond: float = math.nan
 
 
 def combinations(settings: Sequence[BoardSetting], reference: str, baseline: str) -> tuple[Combination, ...]:
@@ -51,19 +57,24 @@ def combinations(settings: Sequence[BoardSetting], reference: str, baseline: str
     areas = {(setting.trainer, name): of for setting in settings for name, of in setting.areas.items()}
     sign = 1 if settings[0].higher_is_better else -1
 
-    def gain(over: tuple[str, str], pair: tuple[str, str]) -> Estimate | None:
-        if over == pair or over not in areas:
-            return None
-        return t_interval(sign * paired_differences(areas[pair], areas[over]))
+    def gains(over: tuple[str, str], pair: tuple[str, str]) -> NDArray[np.float64] | None:
+        return None if over == pair or over not in areas else sign * paired_differences(areas[pair], areas[over])
 
-    def beyond(trainer: str, strategy: str) -> Estimate | None:
+    def gain(over: tuple[str, str], pair: tuple[str, str]) -> Estimate | None:
+        return _estimate(gains(over, pair))
+
+    def beyond(trainer: str, strategy: str) -> NDArray[np.float64] | None:
         corners = [(trainer, strategy), (reference, baseline), (trainer, baseline), (reference, strategy)]
         if len(set(corners)) < 4 or not all(corner in areas for corner in corners):
             return None
         both, neither, training, choosing = (areas[corner] for corner in corners)
         seeds = sorted(both.keys() & neither.keys() & training.keys() & choosing.keys())
-        return t_interval([sign * (both[s] - training[s] - choosing[s] + neither[s]) for s in seeds])
+        return np.array([sign * (both[s] - training[s] - choosing[s] + neither[s]) for s in seeds])
 
+    pairs = list(areas)
+    of_sums = [beyond(*pair) for pair in pairs]
+    p_beyond = _adjusted(of_sums)
+    p_over_neither = _adjusted([gains((reference, baseline), pair) for pair in pairs])
     found = [
         Combination(
             trainer,
@@ -72,11 +83,25 @@ def combinations(settings: Sequence[BoardSetting], reference: str, baseline: str
             gain((reference, baseline), (trainer, strategy)),
             gain((reference, strategy), (trainer, strategy)),
             gain((trainer, baseline), (trainer, strategy)),
-            beyond(trainer, strategy),
+            _estimate(of_sums[i]),
+            p_over_neither[i],
+            p_beyond[i],
         )
-        for (trainer, strategy), of in areas.items()
+        for i, ((trainer, strategy), of) in enumerate(areas.items())
     ]
     return tuple(sorted(found, key=lambda one: (-sign * one.area.mean, one.trainer, one.strategy)))
+
+
+def _estimate(differences: NDArray[np.float64] | None) -> Estimate | None:
+    return None if differences is None else t_interval(differences)
+
+
+def _adjusted(of_pairs: Sequence[NDArray[np.float64] | None]) -> list[float]:
+    """p-values of paired t-tests, Holm-adjusted over all pairs that have one; NaN for the others."""
+    asked = [i for i, differences in enumerate(of_pairs) if differences is not None]
+    adjusted = holm([paired_t_test(differences) for differences in of_pairs if differences is not None])
+    found = dict(zip(asked, adjusted.tolist(), strict=True))
+    return [found.get(i, math.nan) for i in range(len(of_pairs))]
 
 
 COLUMNS = (
@@ -98,9 +123,13 @@ class Group:
     settings: tuple[BoardSetting, ...]
     reference: str
 
+    def pairs(self, baseline: str) -> tuple[Combination, ...]:
+        """All pairs, best first."""
+        return combinations(self.settings, self.reference, baseline)
+
     def table(self, baseline: str) -> Table:
         """All pairs, best first, under `COLUMNS`."""
-        found = combinations(self.settings, self.reference, baseline)
+        found = self.pairs(baseline)
         return Table(COLUMNS, tuple(tuple(getattr(one, column.key) for column in COLUMNS) for one in found))
 
 

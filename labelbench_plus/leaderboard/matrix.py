@@ -63,9 +63,7 @@ class MatrixColumn:
 
     def level(self, gain: float) -> int:
         """How strong the colour of a gain is: 0 for none, up to ± `LEVELS`."""
-        if not self.strongest or gain == 0:
-            return 0
-        return int(math.copysign(min(LEVELS, math.ceil(LEVELS * abs(gain) / self.strongest)), gain))
+        return level_of(gain, self.strongest)
 
     @property
     def decade(self) -> float:
@@ -147,7 +145,7 @@ def _matrix(
     columns: dict[int, MatrixColumn] = {}
     for group in groups:
         gains = [cells[key].estimate for key in cells if key[1] in set(group)]
-        power, decimals, strongest = _scale(gains, own_units)
+        power, decimals, strongest = scale_of(gains, own_units)
         columns |= {i: MatrixColumn(*members[i], power, decimals, strongest) for i in group}
     standing = _standing([setting for _, setting in members], bounds)
     names = {name for name, _ in cells} | {baseline}
@@ -168,7 +166,14 @@ def _gains_of_bounds(board: Board, setting: BoardSetting) -> dict[str, Estimate]
     return {name: gain for name, gain in found.items() if isinstance(gain, Estimate)}
 
 
-def _scale(gains: Sequence[Estimate], own_units: bool) -> tuple[int, int, float]:
+def level_of(gain: float, strongest: float) -> int:
+    """How strong the colour of a gain is where `strongest` has the strongest: 0 for none, up to ± `LEVELS`."""
+    if not strongest or gain == 0:
+        return 0
+    return int(math.copysign(min(LEVELS, math.ceil(LEVELS * abs(gain) / strongest)), gain))
+
+
+def scale_of(gains: Sequence[Estimate], own_units: bool = False) -> tuple[int, int, float]:
     """Power of ten, decimals and the gain of the strongest colour, of gains in one unit; no power in the data's own."""
     sizes = [abs(gain.mean) for gain in gains if gain.mean != 0]
     if not sizes:

@@ -5,8 +5,9 @@ from typer.testing import CliRunner
 from labelbench_plus.cli import app
 from labelbench_plus.leaderboard.board import build_board
 from labelbench_plus.leaderboard.combinations import combinations, groups, report
-from labelbench_plus.leaderboard.site.combinations_page import combinations_page
-from labelbench_plus.leaderboard.statistics import t_interval
+from labelbench_plus.leaderboard.formatting import number
+from labelbench_plus.leaderboard.site.combinations_page import best_pair, combinations_page, heats
+from labelbench_plus.leaderboard.statistics import holm, paired_t_test, t_interval
 from tests.leaderboard.synthetic import meta, synthetic_curves
 
 
@@ -66,7 +67,7 @@ def test_the_quickest_trainer_stands_for_neither(board):
 
 def test_the_site_has_a_page_of_them_where_there_are_any(board):
     content = combinations_page([board])["combinations.html"].decode()
-    assert content.count("<tr>") == 5  # a head and four pairs
+    assert content.count('<th scope="row"') == 3 + 2 + 4  # gains with their mean, what is beyond the sum, all pairs
     assert "beyond the sum" in content
     assert combinations_page([build_board(synthetic_curves(trainers=("plain",)), meta())]) == {}
 
@@ -75,3 +76,62 @@ def test_a_folder_without_a_second_trainer_is_a_clear_error():
     result = CliRunner().invoke(app, ["leaderboard", "combine", "results/digits"])
     assert result.exit_code != 0
     assert "two trainers" in result.output
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_said_of_pairs_is_true_of_them(seed):
+    rng = np.random.default_rng(seed)
+    lifts = {"random": 0.0} | {f"s{i}": gain for i, gain in enumerate(rng.normal(0, 0.02, 3))}
+    lower = bool(seed % 2)
+    curves = synthetic_curves(lifts, range(5), trainers=("plain", "b", "c"), budgets=(10.0, 20.0), generator_seed=seed)
+    curves = curves.assign(error=1 - curves["accuracy"])
+    metric = "error" if lower else "accuracy"
+    board = build_board(curves, meta(budgets=(10.0, 20.0), metric=metric, higher_is_better=not lower))
+    (group,) = groups(board, "plain")
+    pairs = group.pairs("random")
+    areas = {
+        (s.trainer, name): np.array([of[i] for i in range(5)]) for s in board.settings for name, of in s.areas.items()
+    }
+    sign = -1 if lower else 1
+
+    def gain(pair):
+        return sign * (areas[pair] - areas["plain", "random"])
+
+    def beyond(trainer, strategy):
+        parts = [
+            areas[trainer, strategy],
+            -areas[trainer, "random"],
+            -areas["plain", strategy],
+            areas["plain", "random"],
+        ]
+        return sign * sum(parts)
+
+    others = [pair for pair in areas if pair != ("plain", "random")]
+    adjusted = dict(zip(others, holm([paired_t_test(gain(pair)) for pair in others]), strict=True))
+    inner = [pair for pair in areas if pair[0] != "plain" and pair[1] != "random"]
+    of_sums = dict(zip(inner, holm([paired_t_test(beyond(*pair)) for pair in inner]), strict=True))
+    for pair in pairs:
+        key = (pair.trainer, pair.strategy)
+        assert pair.p_over_neither == pytest.approx(adjusted.get(key, np.nan), nan_ok=True)
+        assert pair.p_beyond == pytest.approx(of_sums.get(key, np.nan), nan_ok=True)
+
+    best = max(areas, key=lambda pair: sign * areas[pair].mean())
+    said = best_pair(pairs, group, "random")
+    assert f"Best pair: {best[1]} with {best[0]}" in said
+    if best in adjusted:
+        assert number(gain(best).mean(), 4, signed=True) in said
+        assert ("not significantly after" in said) == (adjusted[best] > 0.05)
+    if best in of_sums:
+        assert f"beyond their sum the pair gains {number(beyond(*best).mean(), 4, signed=True)}" in said
+        assert said.endswith(", not significantly.") == (of_sums[best] > 0.05)
+
+    gains, interaction = heats(pairs, group, "random")
+    assert len(gains.rows) == 5 and gains.columns[-1] == "mean" and "plain" not in interaction.columns
+    scale = int(gains.heading.rpartition(" × ")[2].replace(",", "")) if ", × " in gains.heading else 1
+    for name, cells in gains.rows[:-1]:
+        for trainer, cell in zip(gains.columns[:-1], cells, strict=False):
+            value = float(cell.text.rstrip("*").replace("−", "-"))
+            assert value == pytest.approx(scale * gain((trainer, name)).mean(), abs=0.06)
+            assert cell.text.endswith("*") == (adjusted.get((trainer, name), 1.0) <= 0.05)
+        row = np.mean([gain((trainer, name)).mean() for trainer in gains.columns[:-1]])
+        assert float(cells[-1].text.replace("−", "-")) == pytest.approx(scale * row, abs=0.06)
