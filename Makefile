@@ -4,6 +4,7 @@
 # make check  lint code and prose, and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/
+# make pictures  draw the matrix and learning curves of the README anew
 # make pages  both, side by side in outputs/pages, as a forge publishes them
 # make dist   build the source distribution and the wheel into dist/, and look them over
 
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test slow check docs site pages dist
+.PHONY: demo test slow check docs site pictures pages dist
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
@@ -36,6 +37,11 @@ docs: $(VENV)/.installed-dev
 
 site: $(VENV)/.installed
 	$(BIN)/lbp leaderboard build --to site
+
+PICTURED := digits digits_all fashion_linear fashion_mlp
+
+pictures: $(VENV)/.installed
+	$(BIN)/lbp leaderboard draw $(addprefix results/,$(PICTURED)) --to docs/pictures
 
 pages: docs
 	$(BIN)/lbp leaderboard build --to outputs/pages/leaderboard

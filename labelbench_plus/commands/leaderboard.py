@@ -87,6 +87,30 @@ def build(
 
 
 @leaderboard.command()
+def draw(
+    to: Annotated[Path, typer.Option("--to", help="The folder to write the drawings to")],
+    sources: Sources = None,
+    out: Out = DEFAULT_OUT,
+    plugin: Plugins = None,
+) -> None:
+    """Draw the matrix of some results, and learning curves, as two small SVG files.
+
+    Example: lbp leaderboard draw results/digits results/fashion_mlp --to pictures
+    """
+    from labelbench_plus.leaderboard.site.pictures import pictures
+    from labelbench_plus.store.atomic import replace
+
+    try:
+        drawn = pictures(_results(sources, out, plugin))
+    except ValueError as error:
+        stop(str(error))
+    to.mkdir(parents=True, exist_ok=True)
+    for name, content in drawn.items():
+        replace(to / name, content)
+        say(f"drawing: {to / name}")
+
+
+@leaderboard.command()
 def combine(
     sources: Sources = None,
     reference: Annotated[
