@@ -16,33 +16,30 @@ def over_classes(score: Score, probabilities: Tensor, labels: Tensor) -> float:
 
     Parameters
     ----------
-    score: of probabilities (n,) and of whether each example is of the class (n,) bool.
-
-    Raises
-    ------
-    ValueError
-        All examples are of one class.
+    score: of probabilities (n,) and of whether each example is of the class (n,) bool, of which there is one.
     """
     import torch
 
     counts = torch.bincount(labels, minlength=probabilities.shape[1])
     occurring = counts.nonzero()[:, 0].tolist()
-    if len(occurring) < 2:
-        raise ValueError("scores of an order need test examples of two classes")
-    if probabilities.shape[1] == 2:
+    if len(occurring) == probabilities.shape[1] == 2:
         occurring = [0 if counts[0] < counts[1] else 1]
     return float(torch.stack([score(probabilities[:, k], labels == k) for k in occurring]).mean())
 
 
 def area_under_roc(probabilities: Tensor, positive: Tensor) -> Tensor:
-    """How often a positive example has the larger probability; equal ones count half."""
+    """How often a positive example has a larger probability than another one; equal ones count half.
+
+    A half where there is nothing to compare with.
+    """
     import torch
 
     _, place, count = torch.unique(probabilities, return_inverse=True, return_counts=True)
     ranks = (count.cumsum(0) - (count - 1) / 2.0).double()[place]  # the mean rank of equal ones, from 1
     members = int(positive.sum())
     above = ranks[positive].sum() - members * (members + 1) / 2
-    return above / (members * (len(positive) - members))
+    pairs = members * (len(positive) - members)
+    return above / pairs if pairs else torch.full_like(above, 0.5)
 
 
 def average_precision(probabilities: Tensor, positive: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ class AveragePrecision(Metric):
     """Precision among the likeliest examples of a class, averaged over recall: Σ (R_i - R_{i-1}) P_i over thresholds.
 
     The mean over the classes that occur; of two classes that of the rarer one, the second if they are equally many.
-    As in scikit-learn. Raises ValueError where all examples are of one class.
+    As in scikit-learn. One where all examples are of one class.
     """
 
     title = "Average precision"

@@ -18,7 +18,7 @@ class RocAuc(Metric):
     """How often an example of a class is given a larger probability of it than one of another class.
 
     The mean over the classes that occur; of two classes that of the rarer one, the second if they are equally many.
-    As in scikit-learn. Raises ValueError where all examples are of one class.
+    As in scikit-learn. A half where all examples are of one class.
     """
 
     title = "ROC AUC"
