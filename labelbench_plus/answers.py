@@ -9,7 +9,7 @@ preference  (n,) int64: -1 the first is better, 0 a tie, 1 the second is better
 preference_probability  (n,) float64 in 0..1: that the first is better
 text        (n,) object array of str
 mask        (n,) object array of str: a base64 bit mask
-digest      (n,) object array of str: hexadecimal digits by which what was got is known again
+digest      (n,) object array of str: hexadecimal digits that identify an answer
 
 Texts lie in object arrays, never in numpy's own: that pads each to the longest and loses NUL at the end.
 

@@ -39,7 +39,7 @@ def run_suite(
 
     Parameters
     ----------
-    out: where runs are kept. A run that is there is never done again; one that was interrupted is gone on with.
+    out: folder for runs. Finished runs are never recomputed; interrupted ones are resumed.
     workers: processes, of one thread each. What comes out does not depend on their number.
     plugin_files: Python files that register plugins the suite names. Runs are carried out by other processes, which
         know nothing of a class that a notebook has defined.

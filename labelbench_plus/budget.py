@@ -33,7 +33,7 @@ class Purchase:
     items: what was asked: (n,) pool indices in the order chosen; of an allocation, (n,) ids of sources or (n, d)
         descriptors of them.
     prices: (n,) money paid for each.
-    answers: (n, ...) what was got for each: a label, or of a source what its oracle leaves to recognise the labels by.
+    answers: (n, ...) the answer for each: a label or, for a source, what its oracle returns to identify its labels.
     counts: (n,) labels got from each source; None where each item is one label.
     asked: of a generated pool, what each item was (canonical JSON): its number means nothing where the text is not.
     kind: of the answers, which decides how they are held and written (`labelbench_plus.answers`); None of those that
@@ -270,6 +270,6 @@ def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
 def allowance(amounts: tuple[float, ...], round_number: int, ledger: Ledger) -> float:
     """Money available in a round: what the schedule has released so far, less what was spent.
 
-    What a round could not spend (items dearer than its rest) is kept for the next one.
+    Unspent budget (items more expensive than what is left) carries over to the next round.
     """
     return sum(amounts[: round_number + 1]) - ledger.spent

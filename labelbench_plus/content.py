@@ -1,4 +1,4 @@
-"""What files hold, told by hashes that are computed once: identity is content, and reading terabytes is dear.
+"""The content of files as hashes that are computed once: identity is content, and reading terabytes is expensive.
 
 A hash is kept in the cache folder under where the file lies, its size, its inode and when it and its inode were last
 changed, to the nanosecond. A file that was changed in the last seconds is not kept: clocks of file systems are coarse,

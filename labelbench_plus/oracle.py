@@ -205,7 +205,7 @@ class ItemOracle(Oracle):
         candidates = self.candidates(ledger)
         if isinstance(query, StratifiedDraw):
             query = self._stratified(query.rng, candidates)[: self.ask_for(allowance, ledger)]
-        if isinstance(query, Again):  # of dear items, fewer were bought than had been asked for
+        if isinstance(query, Again):  # fewer expensive items were bought than requested
             items, expected = query.purchase.items, len(query.purchase.items)
         else:
             items, expected = as_items(query), self.ask_for(allowance, ledger)

@@ -402,7 +402,7 @@ def label(plugin: Plugin) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Path):
-        return printable(value.stem)  # where a file lies is nobody's business on a leaderboard
+        return printable(value.stem)  # a leaderboard should not show where a file is
     if isinstance(value, tuple | list):
         return f"[{', '.join(label(item) if isinstance(item, Plugin) else _shown(item) for item in value)}]"
     if dataclasses.is_dataclass(value):

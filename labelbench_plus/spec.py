@@ -223,7 +223,10 @@ def _contradictions(spec: RunSpec) -> list[str]:
 
 
 def hidden_needs(strategy: Strategy, problem: Problem) -> list[str]:
-    """What a problem would tell a strategy that nobody paid for: who needs any is a bound, never isolated or ranked."""
+    """What a problem would show a strategy without its being bought.
+
+    Strategies that need any are bounds, never isolated or ranked.
+    """
     ours = offered_by_problem(problem)
     return sorted(name for name in strategy.needs if name in ours and ours[name].hidden)
 

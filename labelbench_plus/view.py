@@ -127,7 +127,7 @@ class ItemView(View):
     candidates: (n,) long, pool indices that can be bought, ascending. Row i of every (n, ...) value is about
         `candidates[i]`; a strategy returns entries of `candidates`.
     labelled: (m,) long, pool indices bought so far, in order of purchase.
-    answers: (m, ...) what was got for `labelled`: a tensor of classes or numbers, an array of texts.
+    answers: (m, ...) the answers for `labelled`: a tensor of classes or numbers, an array of texts.
     prices: (n,) float64, the most that each candidate's answer costs. All ones unless the problem prices its items.
     money: what may be spent in this round.
     purchases: the items (k,) long bought in each earlier round; None where the problem does not say.

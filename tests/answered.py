@@ -85,12 +85,12 @@ class Answered(Problem):
         return "made from the form"
 
     def capacity(self) -> float:
-        return math.inf if self.terms == "again" else self.dearest() * self.size
+        return math.inf if self.terms == "again" else self.max_price() * self.size
 
     def beside(self) -> dict[str, int]:
         return {"seed texts": self.seed_texts}
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return 2.0 if self.terms == "settled" else 1.0
 
     def validation_labels(self) -> int:
@@ -131,7 +131,7 @@ class AnsweredInstance:
         if problem.silent:
             answers = [None if k % problem.silent == 0 else answer for k, answer in enumerate(list(answers))]
         kind = KINDS[KIND_OF[problem.form]]
-        prices = np.full(problem.size, problem.dearest())
+        prices = np.full(problem.size, problem.max_price())
         self.oracle = ORACLES[problem.terms](
             answers, prices, kind=kind, settle=settle if problem.terms == "settled" else None
         )

@@ -38,7 +38,7 @@ def paid_annotators(problem: Plugin) -> tuple[Annotator, ...]:
 
 
 def bill(annotator: Annotator, runs: Iterable[tuple[Sequence[Asked] | None, int]], folder: Path) -> Bill:
-    """What runs may cost: each pays for its dearest questions, and nobody for the same one twice.
+    """What runs may cost: each pays for its most expensive questions, and the same one is never paid twice.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def bill(annotator: Annotator, runs: Iterable[tuple[Sequence[Asked] | None, int]
             }
             open_money |= priced[id(questions)]
             example = example or next(iter(questions), None)
-        dearest = sorted(priced[id(questions)].values(), reverse=True)[:number]
-        apart, most = apart + sum(dearest), most + len(dearest)
+        highest = sorted(priced[id(questions)].values(), reverse=True)[:number]
+        apart, most = apart + sum(highest), most + len(highest)
     if known:
         apart, most = min(apart, sum(open_money.values())), min(most, len(open_money))
     return Bill(annotator, count, most, len(answered), apart if known else None, example)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from labelbench_plus.contracts.annotators import listed
 
 NONE = ("none", "0")
-"""What is written where no class is true, unless a class is called so."""
+"""What is written where no class is true, unless a class has that name."""
 
 
 def one(classes: Sequence[str], text: str, *, numbered: bool = False) -> str:

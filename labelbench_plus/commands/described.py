@@ -33,7 +33,7 @@ COMMON = {
     "floor": "labels that every source gets whatever its relevance.",
     "retrieval_among": "among how many pairs a partner has to be found.",
 }
-"""What fields mean that are called so, where a docstring does not say it."""
+"""The meaning of fields with these names, where a docstring does not give one."""
 INSIDE = {
     "problems": "problems:\n  - {}",
     "trainers": "trainers: [{}]",

@@ -22,7 +22,7 @@ class RandomPrices(Condition):
 
     Parameters
     ----------
-    highest: the dearest price possible.
+    highest: the highest possible price.
     """
 
     title = "Random prices"

@@ -23,7 +23,7 @@ class Capability:
     asked_with: what the method of a trainer's model that is called as the capability is given: what the problem has
         its models read, of some items, or nothing.
     attributes: of the view; if left out, `name`, and what is asked with items has `labelled_NAME` of what was bought.
-    hidden: whether it is what nobody paid for: for bounds that come with the package (`knows_truth`), never for others.
+    hidden: whether it was not bought: only for bounds that come with the package (`knows_truth`).
     """
 
     name: str

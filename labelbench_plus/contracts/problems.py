@@ -118,7 +118,7 @@ class Problem(Plugin):
         """The most money that can be spent on it (the price of the whole pool)."""
         raise NotImplementedError
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         """The highest price of anything it sells: less than this may be left unspent."""
         return 1.0
 

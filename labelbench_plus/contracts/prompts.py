@@ -140,8 +140,8 @@ class PromptSource(Plugin):
         """What all answers of the pool cost. A source whose hyperparameters say it loads nothing for it."""
         return float(loaded(self).prices.sum())
 
-    def dearest(self) -> float:
-        """What the dearest answer costs; as `capacity`."""
+    def max_price(self) -> float:
+        """The price of the most expensive answer; as `capacity`."""
         return float(loaded(self).prices.max())
 
     def validation_labels(self) -> int:

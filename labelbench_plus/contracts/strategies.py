@@ -36,8 +36,8 @@ class Strategy(Plugin):
     query: the kind of question it asks ("pool": indices of a pool; "sources": an allocation over sources). A problem
         answers one kind.
     needs: the capabilities it reads from its view; reading anything else is refused.
-    uses_hidden_labels: whether its choice depends on labels nobody paid for. Such a strategy may only make the first
-        round, and results say so.
+    uses_hidden_labels: whether its choice depends on labels that were not bought. Such a strategy may only make the
+        first round, and results say so.
     knows_truth: whether it reads what no learner can know, such as the true heads of a synthetic problem. It is a
         bound and no method, and results say so.
     cost: what a choice takes at most; `lbp check` holds the strategy to it.

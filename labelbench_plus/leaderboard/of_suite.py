@@ -107,13 +107,13 @@ def _lacking_controls(runs: Sequence[RunSpec]) -> Iterator[str]:
 
 
 def unspent(problem: Problem, budget: float) -> float:
-    """How much of its budget a round may leave: less than the dearest item where some are dearer than a unit.
+    """How much of its budget a round may leave unspent: less than the highest price, where that exceeds a unit.
 
     Where what is charged is settled by the answers, all of it.
     """
     if problem.settles_prices:
         return budget
-    return problem.dearest() if problem.dearest() > 1 else 0.0
+    return problem.max_price() if problem.max_price() > 1 else 0.0
 
 
 def show_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> SuiteBoard:

@@ -104,7 +104,7 @@ class BoardMeta:
     `problems`: what each problem declares; one that does not is a data set of its own, priced in labels.
     `badge`: one of `BADGES`, for all runs that `badges` (by run id) does not name.
     `defects`: by run id, why a run may not stand on a board although its curve could (a damaged import, say).
-    `bounds`: strategies that are told what nobody paid for: shown for what they reach, in no rank and no test.
+    `bounds`: strategies that see what was not bought: shown for comparison, in no ranking and no test.
     """
 
     title: str

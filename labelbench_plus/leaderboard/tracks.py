@@ -56,7 +56,7 @@ class Track:
 
     @property
     def name(self) -> str:
-        """The conditions as a heading, unless it is called something else."""
+        """The conditions as a heading, unless it has another name."""
         if self.heading:
             return self.heading
         facets = [f"{name} {value}" for name, value in self.facets]

@@ -192,7 +192,7 @@ class _Words:
         return self._numbers(texts)
 
     def of_classes(self, classes: tuple[int, ...]) -> np.ndarray:
-        """A caption for each class, without a word on looks."""
+        """A caption for each class, saying nothing about looks."""
         return self._numbers([(*LEADS[0], *self._names[label]) for label in classes])
 
     def _numbers(self, texts: list[tuple[str, ...]]) -> np.ndarray:

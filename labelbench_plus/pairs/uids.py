@@ -2,7 +2,7 @@
 
 A uid is 32 hexadecimal digits, kept as two 64-bit numbers (numpy "u8,u8"). A file is a one-dimensional `.npy` of them
 in ascending order; DataComp's resharder looks each sample up by binary search and writes it as often as it is listed.
-An unsorted file would drop data without a word.
+An unsorted file would silently drop data.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class Classification(OfAskedDataset):
         setting = _lasting(self, self.dataset.state())
         return float(np.delete(setting.prices, given(setting.answers)).sum())
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
 
     def validation_labels(self) -> int:

@@ -141,8 +141,8 @@ class InstructionTuning(Problem):
     def capacity(self) -> float:
         return self.prompts.capacity()
 
-    def dearest(self) -> float:
-        return self.prompts.dearest()
+    def max_price(self) -> float:
+        return self.prompts.max_price()
 
     def validation_labels(self) -> int:
         return self.prompts.validation_labels()

@@ -97,7 +97,7 @@ class Multilabel(OfAskedDataset):
         truth = _truth(self, self.dataset.state())
         return float(np.delete(truth.prices, given(truth.pool)).sum())
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return float(_truth(self, self.dataset.state()).prices.max())
 
     def validation_labels(self) -> int:

@@ -37,7 +37,7 @@ class NeuralFly(SourceProblem):
     task on its training part, as labels are. Trainers see `features` random cosine features of them and a constant.
     Each run draws the order in which a source's rows are sold.
 
-    The logs are nobody's to ship: they are for personal and educational use. Put them into a folder of your own.
+    We may not redistribute the logs: they are for personal and educational use. Put them into a folder of your own.
 
     Parameters
     ----------

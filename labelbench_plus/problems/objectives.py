@@ -118,7 +118,7 @@ class Objectives(Problem):
     def capacity(self) -> float:
         return math.inf
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         count = len(self.policies.objectives())
         return float(np.max(np.array(self.prices or [1.0] * count) + np.array(self.opening or [0.0] * count)))
 

@@ -113,7 +113,7 @@ class Regression(OfDataset):
     def capacity(self) -> float:
         return float(_lasting(self, self.dataset.state()).prices.sum())
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return float(_lasting(self, self.dataset.state()).prices.max(initial=0.0))
 
     def validation_labels(self) -> int:

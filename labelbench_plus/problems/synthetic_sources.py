@@ -78,7 +78,7 @@ class SyntheticSources(SourceProblem):
     def fingerprint(self) -> str:
         return f"synthetic sources {GENERATOR_VERSION}"
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return self.prices[1] + self.opening[1]
 
     def open(self, place: Place, streams: Streams) -> SourceInstance:

@@ -77,7 +77,7 @@ class Divided(PromptSource):
     def capacity(self) -> float:
         return super().capacity() if self.pool is None else float(self.pool)
 
-    def dearest(self) -> float:
+    def max_price(self) -> float:
         return 1.0  # these sources have no prices
 
     def validation_labels(self) -> int:

@@ -34,7 +34,7 @@ class Question:
     problem: the registered problem that shows it best; None if there is none.
     first: the registered strategy that makes a first round of it without a model; None if there is none.
     first_money, money: what the first round of an example spends, and each later one.
-    hand_made: whether the conformance kit can make its views by hand: odd pools, labels nobody paid for.
+    hand_made: whether the conformance kit can make its views by hand: odd pools, labels that were not bought.
     """
 
     title: ClassVar[str] = ""
@@ -63,7 +63,7 @@ class Question:
         return query
 
     def uses_hidden_labels(self, query: Any) -> bool:
-        """Whether a query leaves the choice to labels that nobody paid for."""
+        """Whether a query leaves the choice to labels that were not bought."""
         return False
 
     def to_wire(self, query: Any) -> dict[str, Any]:

@@ -158,9 +158,9 @@ class SourceOracle(Oracle):
             raise QueryError(f"expected to spend at most {allowance:g}, got labels for {cost:g}")
         prices, opening, remaining = self.terms(ledger)
         left = allowance - cost
-        dearest = float((prices + opening)[remaining > 0].max(initial=0.0))
-        if left >= dearest * (1 + ROUNDING) and count < remaining.sum():
-            raise QueryError(f"expected less than {dearest:g} of {allowance:g} to be left unspent, but {left:g} is")
+        highest = float((prices + opening)[remaining > 0].max(initial=0.0))
+        if left >= highest * (1 + ROUNDING) and count < remaining.sum():
+            raise QueryError(f"expected less than {highest:g} of {allowance:g} to be left unspent, but {left:g} is")
 
     def _stream(self, source: Any, count: int) -> Samples:
         """The first `count` examples of a source's stream."""

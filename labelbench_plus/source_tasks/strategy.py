@@ -22,7 +22,7 @@ class SourceStrategy(Strategy):
         """Return an allocation of exactly `n` labels.
 
         Where labels have prices (`view.unpriced` is false), `n` is only the most that the money could buy: the
-        allocation may cost up to `view.money` and must leave less than the dearest label's price.
+        allocation may cost up to `view.money` and must leave less than the highest price.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Files that are told apart by a number, and stand in its order: `0000.json`, `0001.json` … `10000.json`.
 
-Other names are nobody's: a copy that a program for synchronising folders made, say, is no round and no attempt.
+Other names are ignored: a copy made by a program that synchronises folders, say, is neither a round nor an attempt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything that is checked of a submission, in one go: all that is wrong is told at once."""
+"""All checks of a submission, in one go: all problems are reported together."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def _on_sale(run: dict[str, Any], oracle: ItemOracle) -> Iterator[Finding]:
 
 
 def _against_pool(run: dict[str, Any], spec: RunSpec, truth: Purchase) -> Iterator[Finding]:
-    size, left = len(truth.items), spec.problem.dearest()
+    size, left = len(truth.items), spec.problem.max_price()
     spent = 0.0
     for number, record in enumerate(run["rounds"]):
         said, place = Purchase.from_json(record["purchase"]), f"rounds.{number}.purchase"

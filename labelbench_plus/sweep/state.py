@@ -199,7 +199,7 @@ def _judge(
 
 
 def _with_accounting(sweep: Sweep, statuses: list[RunStatus], submissions: Sequence[Submission]) -> list[RunStatus]:
-    """Of runs that are lost without a word from the scheduler, what its accounting says, where there is one."""
+    """What the scheduler's accounting, if any, says about runs that were lost without notice."""
     mute = {each.submission for each in statuses if each.state is State.LOST and not each.note.startswith(SAYS)}
     by_launcher: defaultdict[str, list[Submission]] = defaultdict(list)
     for each in submissions:

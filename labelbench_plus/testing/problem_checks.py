@@ -57,7 +57,7 @@ class Opened:
     @property
     def money(self) -> float:
         capacity = self.problem.capacity()
-        return max(math.ceil(SHARE * capacity), self.problem.dearest()) if math.isfinite(capacity) else MONEY
+        return max(math.ceil(SHARE * capacity), self.problem.max_price()) if math.isfinite(capacity) else MONEY
 
     def query(self, instance: Any, ledger: Ledger, seed: int = 0) -> Any:
         """What a baseline that needs no model asks for."""
@@ -128,7 +128,7 @@ def _numbers(opened: Opened) -> None:
     problem = opened.problem
     demands = {
         "capacity() must be positive": problem.capacity() > 0,
-        "dearest() must be positive and finite": 0 < problem.dearest() < math.inf,
+        "max_price() must be positive and finite": 0 < problem.max_price() < math.inf,
         "validation_labels() must be a whole number": isinstance(problem.validation_labels(), int),
         "beside() must map names to whole numbers": all(
             isinstance(name, str) and isinstance(count, int) for name, count in problem.beside().items()
@@ -156,7 +156,7 @@ def _sells(opened: Opened) -> str:
     settled = opened.problem.settles_prices
     if not 0 <= ledger.spent <= money * (1 + 1e-9) or not (settled or ledger.spent):
         raise Failure("sells", f"for an allowance of {money:g} it charged {ledger.spent:g}")
-    if money - ledger.spent >= opened.problem.dearest() * (1 + 1e-9) and not settled:
+    if money - ledger.spent >= opened.problem.max_price() * (1 + 1e-9) and not settled:
         raise Failure("sells", f"it left {money - ledger.spent:g}, enough for its most expensive label")
     return f"{ledger.purchases[0].labels} {opened.problem.unit} for {ledger.spent:g}"
 

@@ -120,7 +120,7 @@ def money_for(problem: Problem, *, first: bool) -> float:
     """What a round of an example spends: what its kind of question says, or a share of a pool that is small."""
     question, capacity = questions.of(problem.query), problem.capacity()
     money = question.first_money if first else question.money
-    return max(min(money, math.ceil(SHARE * capacity)), problem.dearest()) if math.isfinite(capacity) else money
+    return max(min(money, math.ceil(SHARE * capacity)), problem.max_price()) if math.isfinite(capacity) else money
 
 
 def game_for(strategy: Strategy, seed: int = 0) -> Game:

@@ -287,7 +287,7 @@ def _one_label(fits: Fits) -> None:
     game, ledger = fits.game, Ledger()
     if not questions.of(game.problem.query).hand_made:
         raise Skip(f"for trainers that learn from items; this one learns from {game.problem.unit}")
-    money = game.problem.dearest()
+    money = game.problem.max_price()
     game.instance.oracle.answer(first_query(game, money), money, ledger)
     try:
         scores = fits.scores(fits.fit(fits.shown(ledger)))

@@ -28,7 +28,7 @@ class Training:
 
     Parameters
     ----------
-    trainer, data, streams: as of the fit.
+    trainer, data, streams: those of the fit.
     keeper: where it is kept.
     parts: other modules whose buffers change in training (a method's running statistics).
     network: to go on with; built if None.

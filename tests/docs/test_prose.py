@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, written
 PHRASES = {
     r"(gone|going) on with\b": "resumed, continued",
     r"is never done again|not done again": "never recomputed",
-    r"\bdear(er|est)?\b(?!\(\))": "expensive, the most expensive",
+    r"\bdear(er|est)?\b": "expensive, the most expensive",
     r"\bso many (seconds|jobs|runs|percent)\b": "this many seconds; --probe SECONDS",
     r"another one each time": "default: random",
     r"what was got|was got for|could not be had|(is|are|was) to be had": "what was bought; obtained; available",

@@ -39,7 +39,7 @@ def test_a_suite_fits_together_whatever_is_on_this_machine(name, monkeypatch, no
         monkeypatch.setattr(each, "fingerprint", lambda self: "whatever it is")
     suite = load_suite(SUITES / f"{name}.yaml")
     (problem,) = suite.problems
-    assert problem.capacity() >= sum(suite.budget.amounts()) and problem.dearest() == 1
+    assert problem.capacity() >= sum(suite.budget.amounts()) and problem.max_price() == 1
     assert problem.beside() == {} and problem.unit == "responses"
     if name.startswith("nomad"):
         described = [describe(trainer) for trainer in suite.trainers if trainer.name == "nomad"]

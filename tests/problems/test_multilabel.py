@@ -93,7 +93,7 @@ def test_a_unit_buys_an_items_whole_label_set(tmp_path):
 
 def test_prices_are_those_of_the_data(tmp_path):
     problem, ledger = made(prices=True), Ledger()
-    assert (problem.capacity(), problem.dearest()) == (225.0, 2.0)
+    assert (problem.capacity(), problem.max_price()) == (225.0, 2.0)
     problem.open(Place(tmp_path), Streams(0)).oracle.answer(np.array([1, 0]), 2.5, ledger)
     assert ledger.items.tolist() == [1]
 

@@ -71,7 +71,7 @@ class TestBits:
         instance.oracle.answer(Allocation.of_counts(np.array([10, 5])), 40.0, ledger)
         assert ledger.spent == 40.0
         problem = build("problems", {"name": "objectives", "policies": SMALL, "prices": [1.0, 4.0], "opening": [0, 10]})
-        assert problem.dearest() == 14.0
+        assert problem.max_price() == 14.0
         with pytest.raises(ValueError, match="prices: expected none or 2, one an objective, got 3"):
             build("problems", {"name": "objectives", "policies": SMALL, "prices": [1.0, 2.0, 3.0]})
 

@@ -298,7 +298,7 @@ def _drop_and_exchange(
     selection = _select(problem, inside, moment, trace, level)
     surplus = len(inside) - problem.n
     while surplus:
-        # As rows go, the others only become dearer (nearly so for traces): the cheapest few settle several drops.
+        # As rows go, the others only cost more (nearly so for traces): the cheapest few settle several drops.
         reverse, floor, _ = contenders(-selection.costs().flip(0), _CONTENDERS)
         cheap = len(inside) - 1 - reverse.flip(0)  # of ties the highest
         part = selection.part(cheap)

@@ -39,7 +39,7 @@ class Tuning:
     Parameters
     ----------
     trainer: whose hyperparameters are used.
-    base, template, streams: as of the fit.
+    base, template, streams: those of the fit.
     keeper: where it is kept.
     steps: that will be taken in all.
     beside: what is learned with the model and is none of its weights, such as a head.

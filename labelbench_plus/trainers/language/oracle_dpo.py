@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class OracleDpo(PreferenceTrainer):
     """DPO on the best against the worst of every prompt's candidates by the expert's own scores. A bound, no method.
 
-    It reads what nobody paid for, so it goes with problems that tell it (`tells_all`), whose results rank nowhere.
+    It reads what was not bought, so it only works with problems that reveal it (`tells_all`), whose results are not
+    ranked.
     """
 
     title = "DPO on all labels (a bound)"
