@@ -41,11 +41,11 @@ def run_suite(
     ----------
     out: folder for runs. Finished runs are never recomputed; interrupted ones are resumed.
     workers: processes, of one thread each. What comes out does not depend on their number.
-    plugin_files: Python files that register plugins the suite names. Runs are carried out by other processes, which
-        know nothing of a class that a notebook has defined.
+    plugin_files: Python files that register plugins the suite names. Runs are computed by other processes, which do not
+        know classes defined in a notebook.
     keep_models: leave each run's last model in its folder, for `load_model`.
     answers: the folder of answers that somebody gave; `answers` beside `out` if left out.
-    pay: money that this call may pay annotators in all; None where nobody takes any.
+    pay: the most that this call may pay annotators, in total; None if none are paid.
 
     Raises
     ------

@@ -264,7 +264,7 @@ def load_suite(
     reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
     absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
         get it, is added here, a text a source. The runs then have no ids yet.
-    as_read: whether that check is left out, so that neither data nor weights are looked for.
+    as_read: skip that check, so that neither data nor weights are needed.
 
     Raises
     ------

@@ -23,7 +23,7 @@ KINDS: Mapping[Wanted, AnswerKind] = {"answer": TEXT, "labels": TEXT, "score": S
 class Queue(Annotator):
     """Questions are written down, and people answer them with `lbp annotate`: in a terminal, or on a page in a browser.
 
-    A run that needs an answer waits: it is given back, and goes on when it is called again and the answers are there.
+    A run that needs answers waits: it is released, and resumes when it is run again once the answers are there.
     Each question costs one of the budget, however many people answer it. Of several people's scores the mean counts, of
     labels each that more than half of them named, of their other answers what more than half of them said; a pair on
     which they differ is a tie, and any other question has no answer then.
@@ -33,7 +33,7 @@ class Queue(Annotator):
     label: what is asked for: the answer to a prompt or the class of an item, all "labels" that are true of it, the
         score of a response, or the better of a pair.
     people: how many different people answer each question.
-    instructions: what they are told.
+    instructions: shown to the people who answer.
     lowest, highest: of scores.
     """
 

@@ -59,7 +59,7 @@ class Asker(Protocol):
 
     Attributes
     ----------
-    label: what is asked for. people: how many answer each question. instructions: what they are told.
+    label: what is asked for. people: how many answer each question. instructions: shown to the people who answer.
     lowest, highest: of scores.
     """
 

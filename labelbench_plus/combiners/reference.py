@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @combiners.register("reference")
 @dataclass(frozen=True)
 class ReferencePolicy(Combiner):
-    """Answers as the untuned reference does, whatever the weighting: the floor that every chart shows."""
+    """Answers like the untuned reference, for any weighting: the floor that every chart shows."""
 
     title = "Reference"
     needs = frozenset({"reference"})

@@ -24,7 +24,7 @@ class Strength(Combiner):
     Parameters
     ----------
     strength: λ. One is multi-objective decoding as it is.
-    scope: as of `mod`.
+    scope: as in `mod`.
     """
 
     title = "Decoding at another strength"

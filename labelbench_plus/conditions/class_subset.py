@@ -16,7 +16,7 @@ from labelbench_plus.conditions import Condition, Part, Setting, conditions, kee
 @conditions.register("class_subset")
 @dataclass(frozen=True)
 class ClassSubset(Condition):
-    """Keep the examples of the first `classes` classes, in every split, and no others.
+    """Keep only the examples of the first `classes` classes, in every split.
 
     What LabelBench's `_imb_K` sets are named after is `one_vs_rest`, which folds the other classes into the last one.
 

@@ -21,7 +21,7 @@ class CovariateShift(Condition):
 
     An example is drawn with a weight of exp(`strength` · z), where z is where it lies along a direction between two of
     the pool's items, drawn for each run, in standard deviations of the pool. Pool and validation part stay. This is the
-    setting of Shimodaira (2000): inputs are distributed otherwise, what labels follow from is not.
+    setting of Shimodaira (2000): the inputs' distribution changes, the labels' dependence on them does not.
 
     Parameters
     ----------

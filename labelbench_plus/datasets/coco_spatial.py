@@ -20,11 +20,11 @@ FILES = ("coco_qa_one_obj.json", "coco_qa_two_obj.json")
 @datasets.register("coco_spatial")
 @dataclass(frozen=True)
 class COCOSpatial(Dataset):
-    """A right and a wrong caption, in an order of its own: the class is the place of the right one.
+    """A right and a wrong caption, in random order: the class is the position of the right one.
 
     The photographs are COCO's. There are no published parts: they are divided at random, the same way for every run.
     Files: the JSON lists `coco_qa_one_obj.json` and `coco_qa_two_obj.json`, and the folder `val2017`, in
-    `$LBP_DATA/coco_spatial` or the cache folder. A row that cannot be used is told by its number.
+    `$LBP_DATA/coco_spatial` or the cache folder. Unusable rows are reported by number.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class FeatureTable(Dataset):
     ----------
     path: the file. What counts for a run's identity is its content, not where it lies.
     label: the column with the labels.
-    features: the columns with features; all that have no other use if left out.
+    features: the columns with features; default: all columns without another use.
     split: a column with "pool" (or "train"), "validation" (or "val", "valid") and "test".
     price: a column with what the label of an example of the pool costs.
     group: a column with integers, for scores of the worst group.

@@ -20,11 +20,11 @@ FILES = ("vg_qa_one_obj.json", "vg_qa_two_obj.json")
 @datasets.register("gqa_spatial")
 @dataclass(frozen=True)
 class GQASpatial(Dataset):
-    """A right and a wrong caption, in an order of its own: the class is the place of the right one.
+    """A right and a wrong caption, in random order: the class is the position of the right one.
 
     The photographs are GQA's. There are no published parts: they are divided at random, the same way for every run.
     Files: the JSON lists `vg_qa_one_obj.json` and `vg_qa_two_obj.json`, and the folder `vg_images`, in
-    `$LBP_DATA/gqa_spatial` or the cache folder. A row that cannot be used is told by its number.
+    `$LBP_DATA/gqa_spatial` or the cache folder. Unusable rows are reported by number.
 
     Parameters
     ----------

@@ -20,8 +20,8 @@ from labelbench_plus.datasets._generated import generated
 class HeteroscedasticSine(Dataset):
     """sin(2π `periods` x) with x uniform in 0..1 and normal noise whose standard deviation grows with x.
 
-    It is `quiet` at 0 and `loud` at 1, linear in between: who chases errors or variance buys noise. Drawn once, the
-    same for every run.
+    It is `quiet` at 0 and `loud` at 1, linear in between: strategies that chase errors or variance buy noise. Drawn
+    once, the same for every run.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class Unlabelled(Dataset):
 
     Images: every image below the folder `pool`. Those in a folder of it that is called like a class have that class.
     Images or texts: a file `pool` of JSON lines, each with `text`, or `image`, a path below the file's folder; and
-    `label` where it is known. What has a label already is handed to every trainer, and counts beside the budget.
+    `label` where it is known. Every trainer gets the items that are labelled already, and they count beside the budget.
 
     Where any number of the classes may be true of an item, which is for problem `multilabel`, a line has `labels`, a
     list, and what folders are called says nothing.
@@ -37,7 +37,7 @@ class Unlabelled(Dataset):
 
     Parameters
     ----------
-    pool: the folder, or the file. Where it lies does not count, but names and content do.
+    pool: the folder or file. Its path is not part of a run's identity, but names and content are.
     classes: of which each item is one.
     test: labelled examples that are scored on: a folder with a folder a class, or a file of JSON lines with labels.
     several: whether any number of the classes may be true of an item.

@@ -22,7 +22,7 @@ class VSR(Dataset):
     """Two classes: "no" and "yes". Pool, validation and test are the published train, dev and test.
 
     Files: `SPLIT/train.jsonl`, `dev.jsonl` and `test.jsonl`, and the photographs, which are COCO's, in `images`, in
-    `$LBP_DATA/vsr` or the cache folder. A row that cannot be used is told by its line, and nothing is left out. Scores
+    `$LBP_DATA/vsr` or the cache folder. Unusable rows are reported by line, and nothing is dropped. Scores
     by relation are details of a run.
 
     Parameters

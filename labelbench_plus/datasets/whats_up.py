@@ -28,7 +28,7 @@ class WhatsUp(Dataset):
     four. There are no published parts: photographs are divided at random, the same way for every run.
 
     Files: the JSON lists `controlled_images_dataset.json` (A) and `controlled_clevr_dataset.json` (B), and the
-    photographs they name, in `$LBP_DATA/whats_up` or the cache folder. A row that cannot be used is told by its number.
+    photographs they name, in `$LBP_DATA/whats_up` or the cache folder. Unusable rows are reported by number.
 
     Parameters
     ----------

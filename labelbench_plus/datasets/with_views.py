@@ -37,15 +37,15 @@ ROLES: Mapping[str, FacetRole] = {
 @datasets.register("with_views")
 @dataclass(frozen=True)
 class WithViews(Dataset):
-    """Each photograph with views that somebody made of it, as one picture.
+    """Each photograph with synthesised views of it, as one picture.
 
-    Labels, split and everything else are those of the other data set; whoever makes the views never sees a label. Views
+    Labels, split and everything else are those of the other data set; synthesisers never see a label. Views
     are drawn from what is in the photographs, the same for every run.
 
     Parameters
     ----------
     dataset: whose photographs: squares of one size, in memory; or questions about photographs in files.
-    synthesiser: who makes the views.
+    synthesiser: makes the views.
     angles: azimuths in degrees, the photograph's own being 0.
     layout: "strip" puts the photograph and its views side by side, for the encoder and the network `per_view`; "grid"
         into the quarters of one square of the photograph's size, each with half the resolution.

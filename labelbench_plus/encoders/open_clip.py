@@ -27,7 +27,7 @@ class OpenClip(PretrainedEncoder):
     Parameters
     ----------
     model: its name in open_clip, such as "ViT-B-32-quickgelu", or "hf-hub:OWNER/NAME".
-    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+    weights: their source; there is no default, and never a fallback to untrained ones.
         "pretrained": those called `tag`, downloaded or from the hub's cache.
         "file": `file`, a checkpoint of open_clip's.
         "random-plumbing-test": untrained. A test of the plumbing; scores from it mean nothing.

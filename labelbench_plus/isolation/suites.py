@@ -39,12 +39,12 @@ def load_suite(
     hidden: folders with results, which a confined process must not read.
     absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
         get it, is added here, a text a source. The runs then have no ids yet.
-    as_read: whether that check is left out, so that neither data nor weights are looked for.
+    as_read: skip that check, so that neither data nor weights are needed.
 
     Raises
     ------
     SuiteError
-        Everything that is wrong, up to twenty faults at once; or a plugin file that cannot be loaded.
+        All problems, up to twenty together; or a plugin file that cannot be loaded.
     """
 
     @contextmanager

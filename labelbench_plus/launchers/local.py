@@ -24,7 +24,7 @@ ALL_RUNS = 1_000_000
 @launchers.register("local")
 @dataclass(frozen=True, kw_only=True)
 class Local(Launcher):
-    """One process in the background that carries out all runs with `processes` workers, and outlives the terminal.
+    """One background process that computes all runs with `processes` workers, and outlives the terminal.
 
     A job's name is the host, the process's number and when it started, by ticks since the boot where there are any, so
     that a later process with the same number is not taken for it, whatever clocks are set to.

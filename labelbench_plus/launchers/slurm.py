@@ -72,8 +72,8 @@ class Slurm(Launcher):
 
     Parameters
     ----------
-    time: how long a job may last. Choose it for a few rounds, not for a whole run: a job that is cut off goes on where
-        it was.
+    time: a job's time limit. Choose it for a few rounds, not for a whole run: a job that is cut off resumes where it
+        was.
     warning: how long before that SLURM tells the job, which then puts itself back in the queue.
     partition, account, qos, constraint, exclude: as for `sbatch`; several partitions or nodes as a list. SLURM takes
         the partition that starts the job first.

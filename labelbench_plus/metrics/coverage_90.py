@@ -20,7 +20,7 @@ QUANTILE = 1.6448536269514722  # of the standard normal distribution, 95 %
 class Coverage90(Metric):
     """Share of labels within the central 90 % of a normal distribution with the model's value and variance.
 
-    0.9 is right. More is not better, though less is worse: read it beside the likelihood, and rank by neither.
+    0.9 is right. More is not better, though less is worse: read it together with the likelihood, and rank by neither.
     """
 
     title = "Coverage of 90 % intervals"

@@ -43,7 +43,7 @@ class OpenClip(PretrainedNetwork):
     Parameters
     ----------
     model: its name in open_clip, such as "ViT-B-32-quickgelu", or "hf-hub:OWNER/NAME".
-    weights: where they come from; there is no default, and nothing ever falls back on others.
+    weights: their source; there is no default, and never a fallback to others.
         "pretrained": those called `tag`, downloaded or from the hub's cache.
         "file": `file`, a checkpoint of open_clip's.
         "scratch": drawn at random, as open_clip does, from the run's seed.

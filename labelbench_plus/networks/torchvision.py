@@ -26,7 +26,7 @@ class Torchvision(PretrainedNetwork):
     Parameters
     ----------
     model: its name in torchvision, such as "resnet50" or "vit_b_16".
-    weights: where they come from; there is no default, and nothing ever falls back on others.
+    weights: their source; there is no default, and never a fallback to others.
         "pretrained": those that torchvision downloads for this model, or has downloaded before.
         "file": `file`, a state dict with torchvision's names.
         "scratch": drawn at random, as torchvision does, from the run's seed.

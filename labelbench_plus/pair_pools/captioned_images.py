@@ -39,7 +39,7 @@ class CaptionedImages(PairPool):
     """Images of a labelled data set with captions such as "a photo of bright slim trouser".
 
     The words for brightness and extent are read off the image (terciles over the data set), the last ones are the name
-    of its class. A model is to tell the `wanted` classes apart; what a good selection must drop is known:
+    of its class. A model must distinguish the `wanted` classes; what a good selection must drop is known:
 
     * images of other classes (`off_target`), with true captions;
     * captions of an image of another class (`swapped`);
@@ -53,7 +53,7 @@ class CaptionedImages(PairPool):
     Parameters
     ----------
     dataset: of grey or colour images.
-    wanted: the classes to tell apart, by number.
+    wanted: the classes to distinguish, by number.
     pairs: size of the pool.
     off_target, swapped, blurred, duplicate: shares of the pool.
     blur: standard deviation of the blur in pixels.

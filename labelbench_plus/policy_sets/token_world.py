@@ -37,7 +37,7 @@ class TokenWorld(PolicySet):
     hidden: units of a network.
     beta: what a nat of divergence costs, in units of reward.
     spread: standard deviation of each reward under the reference.
-    divergence, alpha: as of `table`.
+    divergence, alpha: as in `table`.
     """
 
     title = "World of token sequences"

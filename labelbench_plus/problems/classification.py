@@ -75,7 +75,7 @@ class ClassificationData:
 @problems.register("classification")
 @dataclass(frozen=True)
 class Classification(OfAskedDataset):
-    """Learn to tell K classes apart. A label costs one unit unless the data or a condition prices items.
+    """Learn to tell K classes apart. A label costs one unit unless the data or a condition sets prices.
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
     that penalties mean the same for every encoder while angles and ratios of distances stay as the encoder made them.
@@ -86,8 +86,8 @@ class Classification(OfAskedDataset):
     conditions: what makes it harder, applied in order: first what shapes the pool, then noise. The encoder is fitted,
         and features are scaled, on the data set's whole pool.
     metrics: scores on the test set; the first one ranks.
-    annotator: who is asked for labels; the data by default. Another one may be asked about images and texts, and has to
-        be about items that the data have no label for. Without labelled examples to test on, nothing is scored.
+    annotator: who is asked for labels; the data by default. Others can be asked about images and texts, and are
+        required for items without labels in the data. Without labelled test examples, nothing is scored.
     """
 
     title = "Classification"

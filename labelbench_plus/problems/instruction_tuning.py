@@ -91,8 +91,8 @@ class InstructionTuning(Problem):
 
     Parameters
     ----------
-    prompts: where prompts with their answers come from. Its seed demonstrations are handed to every trainer, and stand
-        beside the budget.
+    prompts: the source of prompts and their answers. Every trainer gets its seed demonstrations, which are shown beside
+        the budget.
     base: the language model that is tuned.
     template: what is put around prompts and answers.
     decoding: how answers to the test set are written, and the base's own to the pool; greedily.

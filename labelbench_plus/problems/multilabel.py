@@ -69,8 +69,8 @@ class Multilabel(OfAskedDataset):
     ----------
     dataset, encoder: where the items come from, and how they become features.
     metrics: scores on the test set; the first one ranks.
-    annotator: who is asked for labels; the data by default. Another one may be asked about images and texts, and has to
-        be about items that the data have no labels for. Without labelled examples to test on, nothing is scored.
+    annotator: who is asked for labels; the data by default. Others can be asked about images and texts, and are
+        required for items without labels in the data. Without labelled test examples, nothing is scored.
     """
 
     title = "Multi-label classification"

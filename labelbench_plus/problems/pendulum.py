@@ -36,7 +36,7 @@ class Pendulum(SourceProblem):
 
     A label is the force measured, with noise, at one time step of a trajectory under that task. Trainers see random
     cosine features of the state and a constant. The force is linear in 13 products of w (ψ) and has rank 9, exactly.
-    The learner is not told the target's w; it has `target_labels` steps under it.
+    The learner does not know the target's w; it has `target_labels` steps under it.
 
     Trajectories start from rest and last five seconds; the authors take one long one.
 

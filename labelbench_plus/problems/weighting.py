@@ -82,7 +82,7 @@ class WeightingModel(Protocol):
 @problems.register("weighting")
 @dataclass(frozen=True)
 class Weighting(Problem):
-    """A user weighs objectives in a way that nobody knows, and is asked which of two responses they prefer.
+    """A user weighs objectives in an unknown way, and is asked which of two responses they prefer.
 
     The user prefers response a to b with probability σ(Σ w_i (R_i(a) − R_i(b)) / τ), R true rewards, w drawn anew for
     every seed from a uniform distribution. Policies for single objectives are given. A question's features are the
@@ -97,8 +97,8 @@ class Weighting(Problem):
     policies: the world. It is the same for every seed, so that seeds are users.
     pairs: how many questions there are.
     temperature: τ, how firm preferences are.
-    told: the τ that learners are told; the true one if left out.
-    unknown: share of the user's weights that is on an objective nobody has a policy for. Scores leave it out.
+    told: the τ that learners assume; default: the true one.
+    unknown: share of the user's weights on an objective without a policy. Scores ignore it.
     world_seed: of the world and its questions.
     """
 

@@ -37,7 +37,7 @@ class Divided(PromptSource):
     ----------
     pool: how many prompts the pool has; all that are left if left out.
     test: questions of a task that are held out at most.
-    demonstrations: how many are handed to everybody with their answers, beside the budget.
+    demonstrations: how many every run gets with their answers, beside the budget.
     validation: how many are for trainers that declare validation labels.
     longest: how many characters a question's reference answer may have; any number if left out.
 

@@ -50,7 +50,7 @@ class Skills(PromptSource):
     pool: how many prompts it has.
     skew: the k-th skill is asked for in proportion to k to the minus this.
     test: prompts of each skill that are held out.
-    demonstrations: how many are handed to everybody with their answers, beside the budget.
+    demonstrations: how many every run gets with their answers, beside the budget.
     validation: how many, asked for as the pool's are, are for trainers that declare validation labels.
     """
 

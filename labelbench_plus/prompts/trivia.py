@@ -23,14 +23,14 @@ PICTURE = "http"
 class Trivia(Divided):
     """Trivia questions with accepted answers, from the package red-trivia: 8,514 in 28 categories of 55 to 1,003.
 
-    Questions about pictures are left out. The package is found, never imported. Its licence is the GPL.
+    Questions about pictures are left out. The package's files are read; it is never imported. Its licence is the GPL.
 
     Parameters
     ----------
     pool: how many prompts the pool has, drawn the same way for every run; all that are left if left out.
     test: questions of a category that are held out at most, and no more than a third of them; categories of fewer than
         twelve are left out.
-    demonstrations: how many are handed to everybody with their answers, beside the budget.
+    demonstrations: how many every run gets with their answers, beside the budget.
     validation: how many are for trainers that declare validation labels.
     longest: how many characters a question's reference answer may have; any number if left out.
     categories: names of files ("general"); all if left out.

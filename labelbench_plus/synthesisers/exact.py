@@ -15,7 +15,7 @@ from labelbench_plus.synthesisers._known import rendered, scenes_of
 class Exact(Synthesiser):
     """The scene itself, photographed from the other angles: what a perfect generator could show at best.
 
-    It knows the scene, which a photograph does not tell: a bound, and no method.
+    It knows the scene, which a photograph does not show: a bound, not a method.
     """
 
     title = "Exact views"

@@ -14,13 +14,13 @@ from labelbench_plus.synthesisers import Photographs, Synthesiser, synthesisers
 @synthesisers.register("wrong_scene")
 @dataclass(frozen=True)
 class WrongScene(Synthesiser):
-    """Views of another photograph of the same part, never of its own.
+    """Views of another photograph from the same part.
 
     The views are as good as they can be, and say nothing of the photograph: what this gains, no view of it does.
 
     Parameters
     ----------
-    synthesiser: who makes the views.
+    synthesiser: makes the views.
     """
 
     title = "Views of another scene"

@@ -1,4 +1,4 @@
-"""The conformance kit: what guarantees that a plugin behaves, for built-in ones and a stranger's alike.
+"""The conformance kit: it verifies that a plugin keeps its contract, whether built in or third-party.
 
 `check_strategy`, `check_trainer`, `check_problem`, `check_encoder`, `check_dataset`, `check_metric`, `check_condition`,
 `check_network`, `check_augmentation`, `check_combiner`, `check_base`, `check_synthesiser` and `check_annotator` return

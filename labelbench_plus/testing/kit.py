@@ -68,7 +68,7 @@ def check_strategy(
     subject: a registered name, a class whose hyperparameters all have defaults or that declares an `example`, or an
         instance.
     expected_failures: id of a check -> why it is right that it fails. Strict: it must fail.
-    quick: leave out what takes seconds: the cost on 50,000 × 512, measured in a process of its own, and the toy curve.
+    quick: skip the slow checks: the cost on 50,000 × 512, measured in a separate process, and the toy curve.
     raise_on_fail: raise ConformanceError, with the report as its message.
     """
     return check_plugin(

@@ -24,7 +24,7 @@ class Contrastive(Trainer):
     """Two towers with one hidden layer each, trained with CLIP's loss for a fixed number of steps.
 
     The image tower reads pixels or vectors; the text tower the mean of its words' vectors, or vectors. As in DataComp,
-    as many samples are seen whatever the size of the selection.
+    the number of samples seen does not depend on the size of the selection.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class TrlSft(ByTrl):
 
     Parameters
     ----------
-    epochs, supervised: as of `sft`.
+    epochs, supervised: as in `sft`.
     packing: whether examples are put together to `max_tokens`, which wastes nothing on padding. It needs an attention
         that keeps them apart (flash attention), and reads another number of examples a step.
     """

@@ -56,7 +56,7 @@ class GaussianProcess(SavesState):
 
     Parameters
     ----------
-    ensemble: how many members there are, at most one a label: each lacks one that is drawn, and has the same
+    ensemble: the number of members, at most one per label: each lacks one drawn label, and all have the same
         hyperparameters.
     """
 

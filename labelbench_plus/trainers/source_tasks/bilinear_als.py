@@ -26,7 +26,7 @@ class BilinearALS(Trainer):
 
     Parameters
     ----------
-    ridge: as of `joint_linear`; features that are nearly dependent need some.
+    ridge: as in `joint_linear`; features that are nearly dependent need some.
 
     Source: the bilinear model of Chen, Huang, Du, Jamieson, Shi, "Active representation learning for general task
     space" (NeurIPS 2023), which fits it by Adam.

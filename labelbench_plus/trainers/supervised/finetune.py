@@ -30,8 +30,8 @@ class Finetune(NetworkTrainer):
     Parameters
     ----------
     label_smoothing: share of the target that is spread over all classes (Szegedy et al., 2016).
-    patience: stop after so many looks at the validation set without a lower loss there, and go back to the best look;
-        0 trains all steps and reads no validation label. Validation labels are shown beside the budget.
+    patience: stop after this many evaluations on the validation set without a lower loss, and return to the best
+        weights; 0 trains all steps and reads no validation label. Validation labels are shown beside the budget.
     look_every: steps between two looks.
     """
 
