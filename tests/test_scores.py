@@ -205,7 +205,7 @@ def test_a_model_that_diverged_is_a_failed_run(suite_file, tmp_path, metrics):
     assert shown.exit_code == 1
     names = ", ".join(f"'{name}'" for name in metrics)
     words = " ".join(shown.output.split())
-    assert "1 of 1 runs failed alike" in words and "Traceback" not in words
+    assert "1 of 1 runs failed in the same way" in words and "Traceback" not in words
     assert re.search(rf"round 0: scores? {names}: the predictions for (\d+) of \1 test items are not finite", words)
 
 

@@ -274,7 +274,7 @@ def test_adapters_that_come_with_it(opened, adapters, tmp_path):
     expected = [opened.beta * each for each in learner.differences(adapters, [pairs] * 2, of="policies")]
     np.testing.assert_allclose(again.implicit_rewards(pairs), expected, atol=1e-6)
     assert len(again.given.policies(NEEDS).distributions()) == 2
-    with pytest.raises(ValueError, match="expected 2, one a reward"):
+    with pytest.raises(ValueError, match="expected 2, one per reward"):
         policy_sets.build(SETTINGS | {"folders": folders[:1]})
 
 
@@ -371,7 +371,7 @@ def test_settings_that_do_not_fit_are_refused(changes, message):
 def test_what_is_no_reward_model_is_refused(tmp_path):
     here = Place(tmp_path)
     settings = SETTINGS | {"reward_models": ["kind"], "reward_folders": [str(tmp_path / "none")]}
-    with pytest.raises(FileNotFoundError, match=r"no model in .*none.*reward_folders, one a model"):
+    with pytest.raises(FileNotFoundError, match=r"no model in .*none.*reward_folders, one per model"):
         policy_sets.build(settings).fingerprint()
     reward_model(tmp_path / "none", labels=3)
     with pytest.raises(ValueError, match="'kind': expected one label, got 3"):

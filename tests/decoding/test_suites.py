@@ -45,5 +45,5 @@ def test_what_the_front_at_scale_wants_is_said_file_by_file(tmp_path, monkeypatc
     lines = (json.dumps({"prompt": f"Question {number}", "answer": "-"}) for number in range(2200))
     (tmp_path / "hh" / "prompts.jsonl").write_text("\n".join(lines))
     loaded.cache_clear()
-    with pytest.raises(Exception, match=r"no model in .*hh/helpful .*reward_folders, one a model"):
+    with pytest.raises(Exception, match=r"no model in .*hh/helpful .*reward_folders, one per model"):
         load_suite(suite)

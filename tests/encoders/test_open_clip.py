@@ -148,4 +148,4 @@ def test_a_model_of_the_hub_without_its_weights_is_refused(
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", download)  # open_clip itself only warns
-    refused(theirs, images, FileNotFoundError, "could not be had .*Ways to get weights")
+    refused(theirs, images, FileNotFoundError, "could not be obtained .*Ways to get weights")

@@ -89,7 +89,7 @@ def test_datacomp_that_does_not_fit_is_refused(tmp_path):
         DataComp(tmp_path).size()
     write_shard(tmp_path, 1)
     (tmp_path / f"{7:032x}.npz").write_bytes((tmp_path / f"{1:032x}.npz").read_bytes())
-    with pytest.raises(ValueError, match=r"1 files have no \.parquet beside them"):
+    with pytest.raises(ValueError, match=r"1 files lack a matching \.parquet"):
         DataComp(tmp_path).size()
     (tmp_path / f"{7:032x}.npz").unlink()
     write_shard(tmp_path, 2, l14_img=np.zeros((49, 8), dtype=np.float16))

@@ -121,7 +121,7 @@ def test_a_trainer_without_is_refused_before_any_work(suite_file, tmp_path):
         arguments = [*command, str(suite), "--plugin", str(plugin), "--out", str(out), "--keep-models"]
         refused = CliRunner().invoke(app, arguments)
         assert refused.exit_code == 2
-        assert "no model of trainer 'no_saving' can be kept" in refused.stderr
+        assert "models of trainer 'no_saving' cannot be kept" in refused.stderr
         assert not out.exists()
     with pytest.raises(ValueError, match="'no_saving'"):
         labelbench_plus.run_suite(load_suite(suite), out, plugin_files=[plugin], keep_models=True)
