@@ -22,6 +22,8 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from labelbench_plus.shown import say
 from labelbench_plus.start_up import ONE_THREAD
 
@@ -40,7 +42,14 @@ COMMANDS = {
     "`lbp show` of one run": "show {run} --out {out}",
     "`lbp run`, 40 digits runs, two processes": f"run {FORTY}",
     "the same 40, everything done": f"run {FORTY}",
+    "`lbp pairs select`, VAS of 100,000 pairs": "pairs select {selection} --out {pairs} --jobs 1",
+    "the same selection, everything done": "pairs select {selection} --out {pairs} --jobs 1",
 }
+SELECTION = """\
+pool: {{name: pair_arrays, images: {folder}/pairs.npy, texts: {folder}/pairs.npy, targets: [{folder}/targets.npy]}}
+strategy: vas
+fraction: 0.3
+"""
 
 
 def cpu_seconds(command: list[str]) -> float:
@@ -55,11 +64,22 @@ def once() -> dict[str, float]:
     """CPU seconds of each command, the first of them `import torch`."""
     found = {"`import torch`": cpu_seconds([sys.executable, "-c", "import torch"])}
     with tempfile.TemporaryDirectory() as folder:
-        known = {"out": f"{folder}/out", "many": f"{folder}/many", "run": ""}
+        known = {"out": f"{folder}/out", "many": f"{folder}/many", "run": "", "pairs": f"{folder}/pairs"}
+        known["selection"] = write_selection(folder)
         for name, command in COMMANDS.items():
             known["run"] = next((path.name for path in Path(folder).glob("out/runs/*")), "")
             found[name] = cpu_seconds([*LBP, *shlex.split(command.format_map(known))])
     return found
+
+
+def write_selection(folder: str) -> str:
+    """A selection of 100,000 pairs of 512 columns by 5,000 targets, of unit norm: its file."""
+    rng = np.random.default_rng(0)
+    for name, rows in (("pairs", 100_000), ("targets", 5_000)):
+        drawn = rng.standard_normal((rows, 512), dtype=np.float32)
+        np.save(f"{folder}/{name}.npy", (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float16))
+    Path(folder, "selection.yaml").write_text(SELECTION.format(folder=folder))
+    return f"{folder}/selection.yaml"
 
 
 def table(repeats: list[dict[str, float]]) -> str:

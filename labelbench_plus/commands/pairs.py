@@ -11,6 +11,7 @@ import typer
 from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Jobs, Plugins, load_plugins, stop
 from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
+from labelbench_plus.start_up import one_thread
 
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
@@ -48,6 +49,8 @@ def select(
 
     Example: lbp pairs select datacomp_small --jobs 8
     """
+    if device == "cpu" and launcher is None:  # CUDA is of no use to a fork
+        one_thread()
     from rich.progress import Progress
 
     from labelbench_plus.pairs.report import write_report
@@ -65,14 +68,15 @@ def select(
         _submit(workspace, launcher, set_ or [], chunk)
         return
     try:
-        with Progress(disable=not sys.stderr.isatty()) as progress:
+        # Refreshed by us: a thread that did it would keep workers from being forked.
+        with Progress(disable=not sys.stderr.isatty(), auto_refresh=False) as progress:
             bar = progress.add_task("tasks")
             select_here(
                 workspace,
                 jobs,
                 chunk=chunk,
                 device=device,
-                on_done=lambda done, total: progress.update(bar, completed=done, total=total),
+                on_done=lambda done, total: progress.update(bar, completed=done, total=total, refresh=True),
             )
     except WorkerError as error:
         say(f"{error}\nfinished work is kept; the same command resumes from there", file=sys.stderr)
