@@ -15,8 +15,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     NonNegativeFloat,
     PositiveFloat,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -32,6 +34,8 @@ from labelbench_plus.plugins import BUILT_IN, STRANGERS, From, Plugin, Strangers
 from labelbench_plus.shipped import by_name, unknown
 from labelbench_plus.spec import RunSpec, canonical, hidden_needs, incompatibilities
 
+TITLED = ("problems", "trainers")
+LONGEST_TITLE = 100
 PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20
 MAX_RUNS = 100_000
@@ -83,6 +87,18 @@ def _name(value: Any) -> Any:
     if isinstance(value, str) and not SUITE_NAME.fullmatch(value):
         raise PydanticCustomError("name", "expected a name made of a-z, 0-9, '_', '.' and '-', e.g. my_suite")
     return value
+
+
+def _taken_off(entry: Any, where: tuple[str, int], told: list[tuple[str, int, str]]) -> Any:
+    """An entry without its `title`, which is added to `told`."""
+    if not isinstance(entry, Mapping) or "title" not in entry:
+        return entry
+    title = entry["title"]
+    if not isinstance(title, str) or not 0 < len(title.strip()) <= LONGEST_TITLE or len(title.splitlines()) > 1:
+        what = {"where": f"{where[0]}.{where[1]}.title", "most": LONGEST_TITLE}
+        raise PydanticCustomError("title", "{where}: expected a line of at most {most} letters, for people", what)
+    told.append((*where, title.strip()))
+    return {name: value for name, value in entry.items() if name != "title"}
 
 
 class Budget(BaseModel):
@@ -168,9 +184,9 @@ class Nobody:
 class Suite(BaseModel):
     """A product of runs: problems × trainers × strategies × seeds, all on one budget and one first round.
 
-    `suite`, `title` and `baseline` say how results are shown, `launch` how jobs are started (settings by launcher name,
-    for `lbp sweep`), `isolate: process` that strategies choose in a process which never receives a hidden label
-    (`isolation.cell`); everything else is part of the runs' identity.
+    `suite`, `title` (of the suite, and of each problem and trainer) and `baseline` say how results are shown, `launch`
+    how jobs are started (settings by launcher name, for `lbp sweep`), `isolate: process` that strategies choose in a
+    process which never receives a hidden label (`isolation.cell`); everything else is part of the runs' identity.
 
     With a `proxy`, labels are chosen under that trainer, once for all `trainers`, and these are trained on them
     (`RunSpec.proxy`). Where the proxy is one of the `trainers` too, its runs are those that choose.
@@ -192,6 +208,26 @@ class Suite(BaseModel):
     baseline: str = "random"
     launch: dict[str, dict[str, Any]] = Field(default_factory=dict)
     isolate: Isolation | None = None
+    _titles: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_titles(cls, data: Any, handler: ModelWrapValidatorHandler[Suite]) -> Suite:
+        """What a suite calls its problems and trainers is taken off before these are made: it is no part of them."""
+        told: list[tuple[str, int, str]] = []
+        if isinstance(data, Mapping):
+            data = dict(data)
+            for field in TITLED:
+                if isinstance(data.get(field), list):
+                    data[field] = [_taken_off(entry, (field, i), told) for i, entry in enumerate(data[field])]
+        suite = handler(data)
+        suite._titles = {label(getattr(suite, field)[i]): title for field, i, title in told}
+        return suite
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What it calls its problems and trainers, by label: those that it titles."""
+        return dict(self._titles)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Suite:

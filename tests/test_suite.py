@@ -1,5 +1,6 @@
 import pytest
 
+from labelbench_plus.plugins import label
 from labelbench_plus.suite import Suite, SuiteError, _distinct, load_suite
 
 
@@ -176,3 +177,19 @@ def test_weights_that_cannot_be_had_are_refused_before_any_work(suite_file, tmp_
     assert fault.startswith("suite.yaml: problem 'classification' with trainer 'lp_ft': ")
     assert "none.pth" in fault
     assert "Ways to get weights" in fault
+
+
+def test_problems_and_trainers_may_be_titled_and_nothing_else_changes(suite_file):
+    plain = load_suite(suite_file())
+    titled = load_suite(suite_file(), ["problems.0.title=Clothes, few labels", "trainers.0.title=A probe"])
+    assert titled.runs() == plain.runs()
+    assert plain.titles == {}
+    assert titled.titles == {label(plain.problems[0]): "Clothes, few labels", label(plain.trainers[0]): "A probe"}
+
+
+@pytest.mark.parametrize("title", ["3", '""', '"two\\nlines"', "x" * 101])
+def test_a_title_is_a_line_for_people(suite_file, title):
+    with pytest.raises(SuiteError, match=r"problems\.0\.title: expected a line of at most 100 letters"):
+        load_suite(suite_file(), [f"problems.0.title={title}"])
+    with pytest.raises(SuiteError, match="title"):
+        load_suite(suite_file(), ["strategies.0.title=Mine"])

@@ -42,7 +42,7 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
     damaged = [f"left out, its files are damaged: {reason}" for reason in found.invalid]
     missing = [f"{len(found.missing)} of {len(runs)} runs have no round yet"] if found.missing else []
     meta = meta_of_runs(runs, suite.title or suite.suite, suite.baseline)
-    meta = replace(meta, notes=(*damaged, *meta.notes, *missing))
+    meta = replace(meta, notes=(*damaged, *meta.notes, *missing), titles=suite.titles)
     ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
     records = {
         run: {

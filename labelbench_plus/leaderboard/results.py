@@ -143,8 +143,9 @@ def meta_as_json(meta: BoardMeta) -> bytes:
         for later in LATER:  # boards were published before there were any
             if not about[later]:
                 del about[later]
-    if not record["bounds"]:  # likewise
-        del record["bounds"]
+    for later in ("bounds", "titles"):  # likewise
+        if not record[later]:
+            del record[later]
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -163,6 +164,7 @@ def meta_from_json(content: bytes) -> BoardMeta:
     record["problems"] = {problem: _about(about) for problem, about in record.get("problems", {}).items()}
     for name in ("notes", "bounds"):
         record[name] = tuple(map(str, record.get(name, ())))
+    record["titles"] = {str(label): str(title) for label, title in record.get("titles", {}).items()}
     meta = BoardMeta(**record)
     words, tables = (meta.title, meta.metric, meta.baseline, meta.badge), (meta.slack, meta.badges, meta.defects)
     if not all(isinstance(each, str) for each in words) or not all(isinstance(each, dict) for each in tables):

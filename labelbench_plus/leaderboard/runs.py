@@ -105,6 +105,7 @@ class BoardMeta:
     `badge`: one of `BADGES`, for all runs that `badges` (by run id) does not name.
     `defects`: by run id, why a run may not stand on a board although its curve could (a damaged import, say).
     `bounds`: strategies that see what was not bought: shown for comparison, in no ranking and no test.
+    `titles`: what the suite calls its problems and trainers, by label; pages show them, nothing is compared by them.
     """
 
     title: str
@@ -120,6 +121,7 @@ class BoardMeta:
     badges: Mapping[str, str] = field(default_factory=dict)
     defects: Mapping[str, str] = field(default_factory=dict)
     bounds: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def about(self, problem: str) -> About:
         """What a problem declares of itself."""

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from labelbench_plus.leaderboard import build_board, build_site
+from labelbench_plus.leaderboard import Results, build_board, build_site
 from labelbench_plus.leaderboard.facets import compare_facets
+from labelbench_plus.leaderboard.results import meta_as_json, meta_from_json
 from labelbench_plus.leaderboard.site.setting_page import with_pairs
 from labelbench_plus.leaderboard.site.titled import called, titled, titled_facet
 from labelbench_plus.leaderboard.text import findings
@@ -84,3 +85,17 @@ def test_pages_are_found_under_titles_and_say_the_exact_configuration(tmp_path):
     assert "<h1>BADGE</h1>" in badge and "{ash2020," in badge and "<code>badge</code>" in badge
     again = build_site([dataclasses.replace(results), front_results(3)], tmp_path / "more").parent
     assert {page.name for page in (where / "problem").iterdir()} <= {p.name for p in (again / "problem").iterdir()}
+
+
+def test_a_suite_may_call_its_problems_and_trainers_what_it_likes(tmp_path):
+    results = Results(
+        synthetic_curves(), dataclasses.replace(meta(), titles={"digits": "Figures", "logistic": "Probe"})
+    )
+    written = meta_as_json(results.meta)
+    assert meta_from_json(written) == results.meta and b"titles" not in meta_as_json(meta())
+    (page,) = (build_site([results], tmp_path / "ours").parent / "problem").iterdir()
+    assert page.name == "synthetic-figures-probe.html" and "<h1>Figures × Probe</h1>" in page.read_text()
+    assert "<code>digits × logistic</code>" in page.read_text()
+    theirs = dataclasses.replace(results, sent_by="somebody")  # they may not rename what others sent
+    (page,) = (build_site([theirs], tmp_path / "theirs").parent / "problem").iterdir()
+    assert "<h1>digits × logistic</h1>" in page.read_text()

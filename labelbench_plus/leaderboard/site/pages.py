@@ -99,7 +99,9 @@ class TrackView:
 
 def make_site(results: Sequence[Results], boards: Sequence[Board], tracks: Sequence[TrackBoard]) -> Site:
     """Give everything its name and its place."""
-    names = called(boards, Titles())
+    # Whoever sends results may call them what they like, but not what others sent.
+    given = {label: title for each in results if not each.sent_by for label, title in each.meta.titles.items()}
+    names = called(boards, Titles(given))
     shown = [titled(board, names) for board in boards]
     of_source = [
         (board, setting, source)

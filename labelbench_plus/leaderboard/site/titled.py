@@ -60,6 +60,7 @@ def titled(board: Board, names: Called) -> Board:
         budgets=_keys(meta.budgets, names.problems),
         slack=_keys(meta.slack, names.problems),
         problems=_keys(meta.problems, names.problems),
+        titles={},
         bounds=tuple(names.strategies.get(name, name) for name in meta.bounds),
     )
     columns = {column.key: column for column in columns_of(renamed)}
