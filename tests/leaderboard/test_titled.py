@@ -99,3 +99,20 @@ def test_a_suite_may_call_its_problems_and_trainers_what_it_likes(tmp_path):
     theirs = dataclasses.replace(results, sent_by="somebody")  # they may not rename what others sent
     (page,) = (build_site([theirs], tmp_path / "theirs").parent / "problem").iterdir()
     assert "<h1>digits × logistic</h1>" in page.read_text()
+
+
+def test_what_is_too_long_for_a_heading_stands_below_it(tmp_path):
+    long = "classification(digits, pixels, conditions=[" + ", ".join(f"long_tail(ratio={i}.0)" for i in range(9)) + "])"
+    (page,) = (
+        build_site([Results(synthetic_curves(problems=[long]), meta([long]))], tmp_path).parent / "problem"
+    ).iterdir()
+    shown = page.read_text()
+    # One problem alone needs no details to be told apart; of two, each says what differs.
+    assert "<h1>Handwritten digits × logistic</h1>" in shown
+    other = long.replace("ratio=8.0", "ratio=80.0").replace("ratio=", "ratio=7")
+    both = Results(synthetic_curves(problems=[long, other]), meta([long, other]))
+    pages = list((build_site([both], tmp_path / "two").parent / "problem").iterdir())
+    assert len(pages) == 2
+    for each in pages:
+        shown = each.read_text()
+        assert "<h1>Handwritten digits × logistic</h1>" in shown and '<p class="quiet">Handwritten digits (' in shown

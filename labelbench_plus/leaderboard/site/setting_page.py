@@ -20,6 +20,8 @@ from labelbench_plus.leaderboard.statistics import ALPHA
 from labelbench_plus.leaderboard.table import Column, Table
 from labelbench_plus.leaderboard.text import conditions, findings
 
+LONGEST_HEADING = 90  # letters: what is longer stands below the titles of its halves
+
 
 def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
     """The page of a setting: path, content, figures."""
@@ -51,7 +53,11 @@ def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
     others = shown_scores(setting)
     savings = savings_table(setting)
     crumbs = (("index.html", "Overview"), ("", board.meta.title))
-    page = Page(member.href, f"{setting.name} · {TITLE}", setting.name, crumbs)
+    titles, source = site.names.titles, member.source
+    heading = setting.name
+    if len(heading) > LONGEST_HEADING:
+        heading = f"{titles.problem(source.problem).title} × {titles.trainer(source.trainer).title}"
+    page = Page(member.href, f"{heading} · {TITLE}", heading, crumbs)
     content = render(
         "problem",
         page,
