@@ -137,7 +137,7 @@ def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict
     details = store.details_of(record)
     if record.details is not None and details is None:
         raise FileNotFoundError(
-            f"{store.folder}: round {record.number} has details, but they are not here: the archive was written "
+            f"{store.folder}: round {record.number} has details, but they are missing: the archive was written "
             "without (lbp publish --details)"
         )
     return {name: pd.DataFrame(table) for name, table in (details or {}).items()}

@@ -129,7 +129,7 @@ class ItemView(View):
     labelled: (m,) long, pool indices bought so far, in order of purchase.
     answers: (m, ...) the answers for `labelled`: a tensor of classes or numbers, an array of texts.
     prices: (n,) float64, the most that each candidate's answer costs. All ones unless the problem prices its items.
-    money: what may be spent in this round.
+    money: the budget of this round.
     purchases: the items (k,) long bought in each earlier round; None where the problem does not say.
     round: the number of this round, from 0 on; None where the problem does not say.
     """
@@ -225,7 +225,7 @@ class PoolView(ItemView):
         purchases: Sequence[Tensor] | None = None,
     ) -> None:
         if money is None:
-            raise TypeError("PoolView() needs `money`: what may be spent in this round")
+            raise TypeError("PoolView() needs `money`: the budget of this round")
         own: dict[str, tuple[str, Callable[[], Any]]] = {"labels": ("labels", lambda: labels)}
         if num_classes is not None:
             own["num_classes"] = ("num_classes", lambda: num_classes)

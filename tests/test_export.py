@@ -188,7 +188,7 @@ def test_where_nothing_was_written_nothing_leaves(sold, written, tmp_path):
 
     path = tmp_path / "more.jsonl"
     refused = asked(sold[0], "--synthetic", path)
-    assert refused.exit_code == 2 and "holds nothing that a model wrote" in refused.output
+    assert refused.exit_code == 2 and "holds no generated training data" in refused.output
     assert "name the file to write" in asked(sold[0]).output
     both = asked(written.folder, "--synthetic", tmp_path / "none" / "more.jsonl", "--sft", path)
     assert both.exit_code == 2 and "there is no folder" in both.output and not path.exists()

@@ -41,7 +41,7 @@ def answers(
         undone = sum(not RunStore(where.root, spec.id).done for spec in runs)
     found = [*balances(where.answers, bought)]
     if not found:
-        say(f"{where.answers}: nobody was asked anything")
+        say(f"{where.answers}: no questions were asked")
     for each in found:
         model = f" ({each.about['model']})" if "model" in each.about else ""
         say(f"{each.folder}: {each.about.get('name', '?')}{model}")

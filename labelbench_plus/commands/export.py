@@ -118,7 +118,7 @@ def _written(store: RunStore, instance: Any, counts: Mapping[str, int]) -> tuple
     records = getattr(instance, "synthetic_records", None)
     if records is None or "synthetic" not in details:
         stop(
-            f"run {store.id}: round {last.number} holds nothing that a model wrote to be learned from: its trainer "
+            f"run {store.id}: round {last.number} holds no generated training data: its trainer "
             "writes nothing, or its details are not here (archives hold them only where asked to)"
         )
     table = details["synthetic"]

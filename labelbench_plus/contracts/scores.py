@@ -79,7 +79,7 @@ def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
         wrong = int((~finite).reshape(len(finite), -1).any(dim=1).sum())
         raise UnusableScore(
             f"{_named(scores)}: the predictions for {wrong} of {len(finite)} test items are not finite (NaN or "
-            "infinite), as of a training that diverged"
+            "infinite), as after training that diverged"
         )
 
 

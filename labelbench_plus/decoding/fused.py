@@ -150,7 +150,7 @@ class FusedPolicies(LivePolicies):
             down, up = self._stacks[1][name]
             if inputs[0].ndim != 3 or len(inputs[0]) != self._run.columns * self._run.rows:
                 raise ValueError(
-                    f"layer {name!r} is not handed rows of tokens, so that adapters on it cannot be told apart"
+                    f"layer {name!r} is not given rows of tokens, so adapters on it cannot be distinguished"
                 )
             grouped = inputs[0].reshape(len(down), -1, down.shape[1]).to(down.dtype)
             plain = output.view(len(down), -1, up.shape[2]).to(up.dtype)

@@ -71,7 +71,7 @@ def answer_tokens(tokenizer: Any, options: Sequence[str]) -> list[list[int]]:
             if shared := set(found[place]) & set(found[other]):
                 raise ValueError(
                     f"options {words[other]!r} and {words[place]!r} begin with the same token "
-                    f"({tokenizer.convert_ids_to_tokens(sorted(shared))}) of this model: it cannot tell them apart"
+                    f"({tokenizer.convert_ids_to_tokens(sorted(shared))}) of this model: it cannot distinguish them"
                 )
     return found
 

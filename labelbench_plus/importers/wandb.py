@@ -82,7 +82,7 @@ def connect() -> Api:
     try:
         api: Api = wandb.Api(timeout=SECONDS)
     except Exception as error:  # W&B raises errors of its own, of its helper process, and of the connection
-        raise ImportRefused(f"W&B is not to be had: {_first_line(error)}; `wandb login` first") from error
+        raise ImportRefused(f"W&B is unavailable: {_first_line(error)}; `wandb login` first") from error
     return api
 
 
@@ -142,7 +142,7 @@ def wandb_results(runs: Iterable[ImportedRun], project: str, metric: str | None)
     runs = tuple(runs)
     if runs and metric is None:
         metric = runs[0].config.get("ranked_by", "test_accuracy")
-    notes = [f"read from the W&B project {project}, where nobody checked them: W&B keeps what it is sent"]
+    notes = [f"read from the W&B project {project}, where they were not checked: W&B keeps whatever it is sent"]
     if any(run.validation_labels is None for run in runs):
         notes.append("some runs do not say how many validation labels were used beside the budget")
     name = re.sub(r"[^a-z0-9_.-]+", "-", project.lower())

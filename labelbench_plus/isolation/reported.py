@@ -184,7 +184,7 @@ def check_kind(kind: str, name: str, files: Sequence[Path]) -> None:
     if files:
         names = ", ".join(file.name for file in files)
         what += (
-            f"; where choices are isolated, --plugin {names} is read for strategies alone: whatever else runs beside "
+            f"; where choices are isolated, --plugin {names} is read for strategies only: whatever else runs beside "
             "the labels must be installed, or leave out `isolate`"
         )
     raise PydanticCustomError("plugin", "{what}", {"what": what})

@@ -78,7 +78,7 @@ def statement(terms: Isolation, held: dict[str, Any], runs: Iterable[RunSpec]) -
 def not_covered(runs: Iterable[RunSpec]) -> str:
     """What isolation does not cover, in a line for people."""
     others = sorted({each for run in runs for each in beside_labels(run)})
-    return f"beside the labels runs everything else, strangers' too: {', '.join(others) or 'none here'}"
+    return f"beside the labels runs everything else, including third-party plugins: {', '.join(others) or 'none here'}"
 
 
 def in_words(held: dict[str, Any]) -> str:

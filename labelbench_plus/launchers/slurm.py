@@ -138,7 +138,7 @@ class Slurm(Launcher):
             size = DEFAULT_ARRAY
             notes.append(f"MaxArraySize unknown, SLURM's default of {size} assumed")
         if "preempt_send_user_signal" not in settings.get("SlurmctldParameters", ""):
-            notes.append("a preempted job is not told so before it is killed: it repeats the round it was in")
+            notes.append("a preempted job gets no warning before it is killed: it repeats its current round")
         total = _submit_headroom()
         if total is not None:
             notes.append(f"room for {total} more jobs (MaxSubmitJobs)")
@@ -242,7 +242,7 @@ class Slurm(Launcher):
             ("JobRequeue", requeue, "on" if requeue else "off: a job on a node that dies is not started again")
         )
         told = "preempt_send_user_signal" in settings.get("SlurmctldParameters", "")
-        words = "on" if told else "off: a preempted job is not told so, and repeats the round it was in"
+        words = "on" if told else "off: a preempted job gets no warning, and repeats its current round"
         found.append(("preempt_send_user_signal", told or None, words))
         accounting = _ask("sacct", "-n", "-X", "-S", "now-1minutes", "-o", "JobID") is not None
         found.append(("sacct", accounting or None, "answers" if accounting else "no accounting; nothing here needs it"))

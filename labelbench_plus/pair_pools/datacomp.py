@@ -148,7 +148,7 @@ class _OpenDataComp(OpenPool):
             self._told = True  # a pool has thousands of shards, and one reason
             logger.warning(
                 "%s: row %d has a %s of %.3f, and vectors in %s with a cosine of %.3f (%d of the %d rows looked at "
-                "differ): are they of the same samples and teacher? No further shard is told",
+                "differ): are they of the same samples and teacher? Further shards are not reported",
                 *(beside, apart[0], column, said[apart[0]], path.name, cosine[apart[0]], len(apart), len(cosine)),
             )
 

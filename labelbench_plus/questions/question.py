@@ -41,7 +41,7 @@ class Question:
     strategy: ClassVar[type[Strategy]] = Strategy
     view: ClassVar[type[View]] = View
     forms: ClassVar[tuple[type, ...]] = ()
-    not_isolated: ClassVar[str] = "nobody here knows how its queries are sent"
+    not_isolated: ClassVar[str] = "its queries cannot be sent"
     streamed: ClassVar[bool] = False
     problem: ClassVar[str | None] = None
     first: ClassVar[str | None] = None

@@ -44,7 +44,7 @@ class SourceView(View):
     passive_sources: what a learner who knows nothing asks: all ids, or a fixed set of descriptors (m, d), the same in
         every round and for every strategy.
     rank: k.
-    money: what may be spent in this round.
+    money: the budget of this round.
     unpriced: whether every label costs one unit and opening costs nothing, so that n labels cost n.
     """
 

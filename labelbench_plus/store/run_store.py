@@ -184,7 +184,7 @@ class RunStore:
                 records.append(RoundRecord(record["round"], purchase, record["spent"], record["scores"], said))
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(
-                    f"{path}: not a round file: {error}; without it and those after it the run goes on from there"
+                    f"{path}: not a round file: {error}; remove it and the later ones, and the run resumes from there"
                 ) from error
             previous = hashlib.sha256(content).hexdigest()
         return records

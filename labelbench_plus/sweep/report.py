@@ -112,9 +112,7 @@ def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
     for why, number in Counter(each.note for each in lost).most_common(MOST_GROUPS):
         say(f"{number} lost: {why}")
     if lost:
-        say(
-            f"  goes on with: lbp sweep resume {found.name}; without a trace usually means out of memory or a dead node"
-        )
+        say(f"  resume with: lbp sweep resume {found.name}; without a trace usually means out of memory or a dead node")
 
 
 def _goes_on(name: str, limit: str) -> str:

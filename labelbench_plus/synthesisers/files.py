@@ -51,7 +51,7 @@ class Files(Synthesiser):
                     pixels = np.asarray(image.convert("RGB"))
                 if pixels.shape != (side, side, 3):
                     raise ValueError(
-                        f"{file}: expected {side} × {side} pixels, as of the photographs, got {pixels.shape}"
+                        f"{file}: expected {side} × {side} pixels, like the photographs, got {pixels.shape}"
                     )
                 found[place, number] = pixels
         return found

@@ -147,7 +147,7 @@ def _trains(built: Built) -> str:
 
 @CHECKS.add(
     "layers",
-    "each of the layers it tells has weights",
+    "each of the layers it names has weights",
     "`layers` are prefixes of the names of the backbone's parameters, from the input upwards",
 )
 def _layers(built: Built) -> str:

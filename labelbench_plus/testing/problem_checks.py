@@ -196,7 +196,7 @@ def _refuses(opened: Opened) -> None:
 )
 def _annotator(opened: Opened) -> str:
     if not isinstance(getattr(opened.problem, "annotator", None), Annotator):
-        raise Skip("nobody but the data is asked")
+        raise Skip("only the data are asked")
     instance = opened.open(problem=asking_nobody(fresh(opened.problem)))
     oracle, ledger = instance.oracle, Ledger()
     if not is_paid(oracle):

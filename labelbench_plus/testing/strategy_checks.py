@@ -121,7 +121,7 @@ def _hyperparameters(trial: Trial) -> str:
 @CHECKS.add(
     "count",
     "exactly n items: for n = 0, 1, 7, all but one and all of the pool, and of a pool of one",
-    "return n entries of view.candidates whatever the scores are; the loop stops a run that gets more or fewer",
+    "return n entries of view.candidates for any scores; the loop stops a run that gets more or fewer",
 )
 def _count(trial: Trial) -> None:
     trial.need_pool()
@@ -164,7 +164,7 @@ def _unlabelled(trial: Trial) -> None:
 )
 def _accepted(trial: Trial) -> None:
     if trial.by_hand:
-        raise Skip("told apart in count, integers, distinct and unlabelled")
+        raise Skip("reported by count, integers, distinct and unlabelled")
     trial.play()
 
 

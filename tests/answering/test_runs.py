@@ -100,7 +100,7 @@ def test_money_is_paid_once_and_labels_are_charged_in_every_run(suite, loopback,
 
 
 def test_orphans_and_what_was_paid_are_told(suite, loopback, tmp_path):
-    assert "nobody was asked anything" in lbp("answers", "--out", tmp_path / "out").output
+    assert "no questions were asked" in lbp("answers", "--out", tmp_path / "out").output
     first, second = load_suite(suite).runs()
     carried_out(first, tmp_path / "out")
     alone = len(loopback.seen)

@@ -131,7 +131,7 @@ def test_a_plugin_file_is_read_for_strategies_alone(suite_file, tmp_path):
     theirs = (STRANGERS.parents[1] / "sweep" / "plugins_under_test.py").read_text()
     (tmp_path / "theirs.py").write_text(theirs.replace('"centroids"', '"centroids_never_loaded"'))
     path = suite_file(("logistic_regression", "centroids_never_loaded"), ISOLATED)
-    with pytest.raises(SuiteError, match=r"unknown trainer 'centroids_never.* is read for strategies alone: whatever"):
+    with pytest.raises(SuiteError, match=r"unknown trainer 'centroids_never.* is read for strategies only: whatever"):
         load_suite(path, plugin_files=[tmp_path / "theirs.py"])
 
 
@@ -310,7 +310,7 @@ def test_no_command_imports_a_stranger_beside_labels(suite_file, tmp_path, monke
         said.append(done.stderr)
     assert mark.exists() is not isolate
     assert ("strategies choose where no label is sent" in said[1]) is isolate
-    assert ("beside the labels runs everything else, strangers' too: none here" in said[1]) is isolate
+    assert ("beside the labels runs everything else, including third-party plugins: none here" in said[1]) is isolate
 
 
 def test_an_installed_package_is_a_stranger_too(suite_file, tmp_path, monkeypatch):

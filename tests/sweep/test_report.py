@@ -69,4 +69,4 @@ def test_a_live_view_ends_when_there_is_nothing_to_wait_for(bench, shim):
     assert "seen  0/1 done" in text
     assert "every 1 s, Ctrl-C leaves" in text
     assert "? 1 lost" in text
-    assert "goes on with: lbp sweep resume seen" in text
+    assert "resume with: lbp sweep resume seen" in text

@@ -23,8 +23,8 @@ def check_divergence(name: str, alpha: float | None = None) -> None:
     """
     if name in NO_BARRIER:
         raise ValueError(
-            f"divergence {name!r} cannot combine policies: {NO_BARRIER[name]}, so that a policy gives up responses "
-            f"altogether and nothing tells how much another objective needs them; known: {', '.join(NAMES)}"
+            f"divergence {name!r} cannot combine policies: {NO_BARRIER[name]}, so a policy can drop responses "
+            f"entirely, and it is unknown how much another objective needs them; known: {', '.join(NAMES)}"
         )
     if name not in NAMES:
         raise ValueError(f"divergence: expected one of {', '.join(NAMES)}, got {name!r}")
