@@ -116,3 +116,13 @@ def test_what_is_too_long_for_a_heading_stands_below_it(tmp_path):
     for each in pages:
         shown = each.read_text()
         assert "<h1>Handwritten digits × logistic</h1>" in shown and '<p class="quiet">Handwritten digits (' in shown
+
+
+def test_bounds_are_marked_at_their_name_with_a_legend(tmp_path):
+    curves = synthetic_curves({"random": 0.0, "margin": 0.01, "oracle": 0.05})
+    results = Results(curves, dataclasses.replace(meta(), bounds=("oracle",)))
+    (page,) = (build_site([results], tmp_path).parent / "problem").iterdir()
+    shown = page.read_text()
+    assert "oracle</a> ‡</span>" in shown and shown.count(" ‡</span>") == 1 and "‡: told the truth" in shown
+    (plain,) = (build_site([Results(curves, meta())], tmp_path / "plain").parent / "problem").iterdir()
+    assert "‡" not in plain.read_text()

@@ -19,6 +19,7 @@ from labelbench_plus.leaderboard.site.tables import table_view
 from labelbench_plus.leaderboard.statistics import ALPHA
 from labelbench_plus.leaderboard.table import Column, Table
 from labelbench_plus.leaderboard.text import conditions, findings
+from labelbench_plus.leaderboard.titles import knows_truth
 
 LONGEST_HEADING = 90  # letters: what is longer stands below the titles of its halves
 
@@ -28,6 +29,7 @@ def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
     board, setting = member.board, member.setting
     baseline, stem = board.meta.baseline, stem_of(member.href)
     drawn = _styles(setting, baseline)
+    bounds = {*setting.runs.bounds, *(n for n in setting.table.names() if knows_truth(site.names.exact.get(n, n)))}
     view = table_view(
         with_pairs(setting),
         "ranking",
@@ -37,6 +39,7 @@ def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         details=True,
         href=site.strategy_href,
         labels=site.names.exact,
+        bounds=bounds,
         drawn=drawn,
     )
     lead, figures = of_setting(setting, board.meta, drawn, stem)
@@ -66,6 +69,7 @@ def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         lead=lead,
         figures=figures,
         exact=member.exact,
+        bounded=bool(bounds),
         legend=legend,
         facets=[
             (site.facet_anchor(one), one.title) for one in site.facets if setting in sum(one.settings.values(), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -49,6 +49,7 @@ class RowView:
     href: str
     anchor: str
     exact: str
+    bound: bool
     cells: tuple[CellView, ...]
 
 
@@ -75,12 +76,13 @@ def table_view(
     anchors: Sequence[str] = (),
     names: Sequence[str] = (),
     labels: Mapping[str, str] = NO_LABELS,
+    bounds: Collection[str] = (),
 ) -> TableView:
     """A table for the template.
 
     `href`: where the label of a row leads. `drawn`: how strategies look on this page, if they are drawn at all.
     `anchors`: an id for each row. `names`: what a row is about where that is not its label. `labels`: what archives
-    call a row, where that is something else.
+    call a row, where that is something else. `bounds`: rows that are marked as such.
     """
     filled = table.filled(details)
     cells = list(zip(*(_cells(column, values) for column, values in filled), strict=True)) if filled else []
@@ -94,6 +96,7 @@ def table_view(
             href=href(label_of_row),
             anchor=anchors[i] if anchors else "",
             exact=labels.get(label_of_row, ""),
+            bound=label_of_row in bounds,
             cells=cells[i],
         )
         for i, (label_of_row, of_row) in enumerate(zip(named, names or named, strict=True))
