@@ -14,7 +14,7 @@ from labelbench_plus.commands.annotate import annotate
 from labelbench_plus.commands.answers import answers
 from labelbench_plus.commands.cache import cache
 from labelbench_plus.commands.check import check
-from labelbench_plus.commands.common import USAGE
+from labelbench_plus.commands.common import USAGE, Group
 from labelbench_plus.commands.config import config
 from labelbench_plus.commands.data import data
 from labelbench_plus.commands.decode import decode
@@ -40,6 +40,7 @@ PLACES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, er
 """What is wrong with a file or folder of the user's; all else is a fault of this program, and ends in a traceback."""
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

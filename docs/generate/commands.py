@@ -41,8 +41,8 @@ def _walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _help(text: str) -> Iterator[str]:
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         lines = paragraph.splitlines()
-        if lines and lines[0].startswith(("Example: ", "Examples: ")):
-            first = lines[0].partition(": ")[2]
-            yield "\n".join(["```bash", first, *(line.strip() for line in lines[1:]), "```", ""])
+        if lines and lines[0] == "Examples:":
+            shown = "\n".join(line[2:] for line in lines[1:]).replace("\n  ", " \\\n    ")  # a line that goes on
+            yield "\n".join(["```bash", shown, "```", ""])
         else:
             yield f"{escaped(paragraph)}\n"

@@ -35,7 +35,9 @@ def annotate(
 
     Waiting runs resume when you run them again. You need not answer everything in one sitting.
 
-    Example: lbp annotate answers --who ada
+    Examples:
+      lbp annotate answers --who ada
+      lbp annotate answers --export waiting.json --form label_studio
     """
     from labelbench_plus.answering.sitting import Sitting
 

@@ -28,7 +28,9 @@ def answers(
     Orphans are answers that were paid for and not bought: of a round that was killed, and chose otherwise again, or
     whose candidates were written anew. What a run that is not done was answered is none yet: it may still be bought.
 
-    Example: lbp answers judged.yaml
+    Examples:
+      lbp answers judged.yaml
+      lbp answers --answers /shared/me/answers
     """
     from labelbench_plus.answering.balance import balances
     from labelbench_plus.running.job import Where

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelbench_plus.commands.common import Json, stop
+from labelbench_plus.commands.common import Group, Json, stop
 from labelbench_plus.shown import printable, say
 
 if TYPE_CHECKING:
     from labelbench_plus.store.prune import Entry
 
-cache = typer.Typer(help="Artefacts that are made once: features, texts, models.", no_args_is_help=True)
+cache = typer.Typer(cls=Group, help="Artefacts that are made once: features, texts, models.", no_args_is_help=True)
 
 Folder = Annotated[Path | None, typer.Option("--cache", help="The cache; default: $LBP_CACHE or ~/.cache")]
 
@@ -24,7 +24,9 @@ Folder = Annotated[Path | None, typer.Option("--cache", help="The cache; default
 def list_entries(folder: Folder = None, as_json: Json = False) -> None:
     """List the cache, most recently used last: kind, size, age, last use, contents.
 
-    Example: lbp cache list
+    Examples:
+      lbp cache list
+      lbp cache list --json
     """
     from labelbench_plus.store.prune import entries
 
@@ -50,7 +52,9 @@ def prune(
 ) -> None:
     """Remove the least recently used entries until the rest fits. Entries in use are always kept.
 
-    Example: lbp cache prune --to 100GB --older-than 30d --dry-run
+    Examples:
+      lbp cache prune --to 100GB --older-than 30d --dry-run
+      lbp cache prune --older-than 90d
     """
     from labelbench_plus.store.prune import BUDGET, age, budget, size
     from labelbench_plus.store.prune import prune as prune_cache

@@ -36,7 +36,9 @@ def check(
 ) -> None:
     """Test plugins against their contract. Exit code 1 if a check fails.
 
-    Example: lbp check my_strategy.py
+    Examples:
+      lbp check my_strategy.py
+      lbp check margin --quick --json
     """
     expected = _expected(expect or ())
     reports = [_report(kind, name, given, expected, quick) for kind, name in _found(plugins)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
@@ -23,6 +24,20 @@ FAILED, USAGE, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
 needed, a scheduler does not answer, Ctrl-C."""
 DEFAULT_OUT = Path("outputs")
 DEFAULT_JOBS = os.cpu_count() or 1
+
+
+class Group(TyperGroup):
+    """Commands whose help is shown as it is written: brackets in it are no markup."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command: Any = super().get_command(ctx, cmd_name)
+        for told in () if command is None else (command, *command.params):
+            if "[" in (getattr(told, "help", None) or "") and not hasattr(told, "as_written"):
+                from rich.markup import escape
+
+                told.as_written, told.help = told.help, escape(told.help)
+        return command
+
 
 SuiteArgument = Annotated[
     Path,

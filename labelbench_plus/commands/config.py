@@ -8,17 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Overrides, Plugins, SuiteArgument, load_runs, stop
+from labelbench_plus.commands.common import FAILED, Group, Overrides, Plugins, SuiteArgument, load_runs, stop
 from labelbench_plus.shown import say
 
-config = typer.Typer(help="Look at what a suite resolves to.", no_args_is_help=True)
+config = typer.Typer(cls=Group, help="Look at what a suite resolves to.", no_args_is_help=True)
 
 
 @config.command()
 def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
     """Print every run of a suite, fully resolved, as JSON.
 
-    Example: lbp config show digits seeds=0..0
+    Examples:
+      lbp config show digits seeds=0..0
+      lbp config show mine.yaml --plugin my_strategy.py
     """
     _, runs = load_runs(suite, overrides, plugin)
     say(json.dumps([{"id": spec.id, **spec.as_json()} for spec in runs], indent=2))
@@ -28,7 +30,9 @@ def show(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = No
 def ids(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = None) -> None:
     """Print the id and description of every run of a suite.
 
-    Example: lbp config hash digits
+    Examples:
+      lbp config hash digits
+      lbp config hash digits seeds=0..0 budget.rounds=2
     """
     _, runs = load_runs(suite, overrides, plugin)
     for spec in runs:
@@ -42,7 +46,9 @@ def diff(
 ) -> None:
     """Print the fields in which two runs differ; exit 1 if any.
 
-    Example: lbp config diff outputs/runs/3fa1* outputs/runs/77c0*
+    Examples:
+      lbp config diff outputs/runs/3fa1* outputs/runs/77c0*
+      lbp config diff outputs/runs/3fa1* again/runs/3fa1*/config.json
     """
     sides = []
     for path in (left, right):

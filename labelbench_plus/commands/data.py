@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Json, Overrides, Plugins, SuiteArgument, read_suite
+from labelbench_plus.commands.common import FAILED, Group, Json, Overrides, Plugins, SuiteArgument, read_suite
 from labelbench_plus.shown import counted, say
 
-data = typer.Typer(help="Look at the data that a suite names.", no_args_is_help=True)
+data = typer.Typer(cls=Group, help="Look at the data that a suite names.", no_args_is_help=True)
 
 
 @data.callback()
@@ -25,7 +25,9 @@ def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = N
 
     Models and their weights are not checked.
 
-    Example: lbp data check digits
+    Examples:
+      lbp data check digits
+      lbp data check mine.yaml --json
     """
     from rich.progress import Progress
 

@@ -62,7 +62,9 @@ def decode(
     Weights that sum to 1 trade the objectives off; other sums strengthen or weaken the overall effect, relative to the
     base model. Every prompt is processed once for all weightings.
 
-    Example: lbp decode --base models/mine --adapter kind=a --adapter short=b --prompts p.txt --weights 0.5,0.5
+    Examples:
+      lbp decode --base models/mine --adapter kind=a --adapter short=b --prompts p.txt --weights 0.5,0.5
+      lbp decode --base models/mine --adapter kind=a --adapter short=b --prompts p.txt --weights 1,0 --samples 4
     """
     load_plugins(plugin)
     folders = _folders(adapter)

@@ -24,7 +24,9 @@ SLURM_SECONDS = 5
 def env(as_json: Json = False) -> None:
     """Print versions, devices, SLURM, paths and third-party plugins: paste it into a bug report.
 
-    Example: lbp env --json
+    Examples:
+      lbp env --json
+      lbp env
     """
     found = _found()
     if as_json:

@@ -43,7 +43,9 @@ def export(
     --synthetic writes the generated data that the last round's model was also trained on, with the run and row of each,
     and a page FILE.md that says what generated it, how much was dropped, and what was not checked.
 
-    Example: lbp export 3fa1 --sft bought.jsonl --synthetic written.jsonl
+    Examples:
+      lbp export 3fa1 --sft bought.jsonl --synthetic written.jsonl
+      lbp export 3fa1 --sft bought.jsonl --plugin my_prompts.py
     """
     from labelbench_plus.budget import Ledger
     from labelbench_plus.contracts.problems import Place

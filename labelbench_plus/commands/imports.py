@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Json, stop
+from labelbench_plus.commands.common import FAILED, Group, Json, stop
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
     from labelbench_plus.importers.imported import Reading
     from labelbench_plus.leaderboard.results import Results
 
-imports = typer.Typer(help="Bring results that were computed elsewhere onto the leaderboard.", no_args_is_help=True)
+imports = typer.Typer(
+    cls=Group, help="Bring results that were computed elsewhere onto the leaderboard.", no_args_is_help=True
+)
 
 To = Annotated[Path, typer.Option("--to", help="The folder of results to write")]
 Metric = Annotated[str, typer.Option(help="The score that ranks")]
@@ -34,7 +36,9 @@ def labelbench(
 
     Nothing in the files is executed. Exit code 1 if a file could not be read; the others are imported.
 
-    Example: lbp import labelbench ../LabelBench/results && lbp leaderboard build outputs/imported/labelbench --to site
+    Examples:
+      lbp import labelbench ../LabelBench/results && lbp leaderboard build outputs/imported/labelbench --to site
+      lbp import labelbench ../LabelBench/results --to outputs/imported/theirs
     """
     from rich.progress import Progress
 
@@ -64,7 +68,9 @@ def wandb(
     Importing again replaces the folder; if nothing changed on W&B, with the same bytes. Exit code 1 if a run could not
     be read.
 
-    Example: lbp import wandb me/labelbench-plus --to outputs/imported/mine
+    Examples:
+      lbp import wandb me/labelbench-plus --to outputs/imported/mine
+      lbp import wandb me/labelbench-plus --to outputs/imported/mine --json
     """
     from rich.progress import Progress
 
@@ -92,7 +98,15 @@ def labelbench_config(
     Comments in it explain the decisions where the two programs differ. What cannot be converted is rejected with the
     reason.
 
-    Example: lbp import labelbench-config ../LabelBench --to cifar.yaml -- mp_launcher.py --dataset cifar10 --metric ...
+    Examples:
+      lbp import labelbench-config ../LabelBench --to cifar10.yaml -- mp_launcher.py --dataset cifar10
+        --metric multi_class --batch_size 1000 --num_batch 10 --embed_model_config clip_ViTB32.json
+        --classifier_model_config linear.json --strategies random_sampling.json margin_sampling.json
+        --trainer_config cifar10/flexmatch/clip_ViTB32_linear.json
+      lbp import labelbench-config ../LabelBench -- main.py --dataset cifar10 --metric multi_class --seed 0
+        --batch_size 1000 --num_batch 10 --embed_model_config clip_ViTB32.json
+        --classifier_model_config linear.json --strategy_config margin_sampling.json
+        --trainer_config cifar10/flexmatch/clip_ViTB32_linear.json
     """
     from labelbench_plus.importers.imported import ImportRefused
     from labelbench_plus.importers.labelbench_config import suite_of

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from labelbench_plus.commands.common import (
     DEFAULT_OUT,
     FAILED,
+    Group,
     Out,
     Overrides,
     Plugins,
@@ -33,7 +33,7 @@ Sources = Annotated[
 ]
 
 
-class _ShowByDefault(TyperGroup):
+class _ShowByDefault(Group):
     """`lbp leaderboard SUITE` is short for `lbp leaderboard show SUITE`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -57,7 +57,9 @@ def show(
 ) -> None:
     """Rank a suite's strategies from its finished runs, and write its site.
 
-    Example: lbp leaderboard digits
+    Examples:
+      lbp leaderboard digits
+      lbp leaderboard show digits --markdown
     """
     loaded, runs = load_runs(suite, overrides, plugin, out)
     if not show_board(loaded, runs, out, suite, markdown):
@@ -73,7 +75,9 @@ def build(
 ) -> None:
     """Write one site over several results: pages that work offline, with all data to download.
 
-    Example: lbp leaderboard build results/digits results/fashion_linear --to site
+    Examples:
+      lbp leaderboard build results/digits results/fashion_linear --to site
+      lbp leaderboard build --to site
     """
     from labelbench_plus.leaderboard.reported import reported_among
     from labelbench_plus.leaderboard.results import ResultsError
@@ -95,7 +99,9 @@ def draw(
 ) -> None:
     """Draw the matrix of some results, and learning curves, as two small SVG files.
 
-    Example: lbp leaderboard draw results/digits results/fashion_mlp --to pictures
+    Examples:
+      lbp leaderboard draw results/digits results/fashion_mlp --to pictures
+      lbp leaderboard draw --to pictures
     """
     from labelbench_plus.leaderboard.site.pictures import pictures
     from labelbench_plus.store.atomic import replace
@@ -121,7 +127,9 @@ def combine(
 ) -> None:
     """Show what each strategy gains with each trainer, over either alone.
 
-    Example: lbp leaderboard combine results/fashion_semi_supervised --reference logistic_regression
+    Examples:
+      lbp leaderboard combine results/fashion_semi_supervised --reference logistic_regression
+      lbp leaderboard combine results/digits results/digits_all
     """
     from labelbench_plus.leaderboard.combinations import report
 
@@ -141,7 +149,9 @@ def compare(
 ) -> None:
     """Is strategy A better than B, by how much, and how sure is that?
 
-    Example: lbp compare margin badge results/digits_all
+    Examples:
+      lbp compare margin badge results/digits_all
+      lbp compare margin random results/digits --out /shared/me/outputs
     """
     from labelbench_plus.leaderboard.compare import report
     from labelbench_plus.leaderboard.tracks import gather

@@ -29,7 +29,9 @@ def new(
 ) -> None:
     """Write a working plugin for you to change: one file or, with --package, a project that passes its own tests.
 
-    Example: lbp new strategy my_margin --package
+    Examples:
+      lbp new strategy my_margin --package
+      lbp new problem my_problem --task regression
     """
     from labelbench_plus.scaffold.create import ScaffoldError, new_file, new_package
 

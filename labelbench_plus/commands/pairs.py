@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Jobs, Plugins, load_plugins, stop
+from labelbench_plus.commands.common import DEFAULT_JOBS, FAILED, Group, Jobs, Plugins, load_plugins, stop
 from labelbench_plus.shipped import by_name
 from labelbench_plus.shown import say
 from labelbench_plus.start_up import one_thread
@@ -16,7 +16,7 @@ from labelbench_plus.start_up import one_thread
 if TYPE_CHECKING:
     from labelbench_plus.pairs.workspace import Workspace
 
-pairs = typer.Typer(help="Choose image-text pairs from pools of any size.", no_args_is_help=True)
+pairs = typer.Typer(cls=Group, help="Choose image-text pairs from pools of any size.", no_args_is_help=True)
 
 SelectionFile = Annotated[
     Path,
@@ -47,7 +47,9 @@ def select(
 
     Finished work is not repeated: after an interruption, the same command resumes.
 
-    Example: lbp pairs select datacomp_small --jobs 8
+    Examples:
+      lbp pairs select datacomp_small --jobs 8
+      lbp pairs select mine.yaml -l slurm/gpu_cluster.yaml --set time=2h
     """
     if device == "cpu" and launcher is None:  # CUDA is of no use to a fork
         one_thread()
@@ -92,7 +94,9 @@ def report(
 ) -> None:
     """Describe a finished selection, compared with others.
 
-    Example: lbp pairs report outputs/selections/3fa1c2d4e5f60718 --with dfn.npy
+    Examples:
+      lbp pairs report outputs/selections/3fa1c2d4e5f60718 --with dfn.npy
+      lbp pairs report outputs/selections/3fa1c2d4e5f60718
     """
     from labelbench_plus.pairs.report import write_report
     from labelbench_plus.pairs.workspace import Workspace
@@ -115,7 +119,9 @@ def combine(
 ) -> None:
     """Combine uid files: keep uids that are in any, in all, or only in the first.
 
-    Example: lbp pairs combine union ours.npy dfn.npy --out both.npy
+    Examples:
+      lbp pairs combine union ours.npy dfn.npy --out both.npy
+      lbp pairs combine intersection ours.npy dfn.npy --out both.npy
     """
     from functools import reduce
 

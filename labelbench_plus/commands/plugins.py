@@ -26,7 +26,9 @@ def list_plugins(
 ) -> None:
     """List the plugins that a suite can name, or describe one; for a shipped suite, print its file.
 
-    Example: lbp list strategies badge
+    Examples:
+      lbp list strategies badge
+      lbp list suites
     """
     if kind is not None and kind not in KINDS:
         stop(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)} (one of {', '.join(KINDS)})")

@@ -25,7 +25,9 @@ def publish(
 ) -> None:
     """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
-    Example: lbp publish digits results/digits
+    Examples:
+      lbp publish digits results/digits
+      lbp publish mine.yaml results/mine --plugin my_strategy.py
     """
     from labelbench_plus.leaderboard.of_suite import publish_suite
     from labelbench_plus.store.archive import write_archive
@@ -49,7 +51,9 @@ def restore(
     Nothing is unpacked from an archive with a run that contradicts itself or leads outside the benchmark, because other
     commands would build it.
 
-    Example: lbp restore results/digits/runs.jsonl.gz
+    Examples:
+      lbp restore results/digits/runs.jsonl.gz
+      lbp restore results/digits/runs.jsonl.gz --out again
     """
     from labelbench_plus.store.archive import restore_archive
     from labelbench_plus.store.run_store import StoreError

@@ -48,7 +48,9 @@ def replay(
     It is the same run as in a suite with `proxy:`. An unfinished run is finished first. If interrupted, the same
     command resumes it.
 
-    Example: lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
+    Examples:
+      lbp replay 3fa1 --trainer '{name: mlp, steps: 300}'
+      lbp replay 3fa1 --trainer logistic_regression --out /shared/me/outputs
     """
     if device == "cpu":
         one_thread()

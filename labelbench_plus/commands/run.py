@@ -58,7 +58,9 @@ def run(
     If a suite's annotators are paid, --pay sets the limit; --dry-run shows the bill, and what would be sent to them.
     Exit code 1 if a run failed, 75 if one is unfinished for another reason, e.g. it waits for answers or for money.
 
-    Example: lbp run digits seeds=0..9 --jobs 4
+    Examples:
+      lbp run digits seeds=0..9 --jobs 4
+      lbp run digits 'strategies=[random, margin]' --dry-run
     """
     if device == "cpu":  # CUDA is of no use to a fork
         one_thread()

@@ -38,7 +38,9 @@ def show(
 ) -> None:
     """Show one run: what it is, what it bought, how it scored, what it cost, where it was computed.
 
-    Example: lbp show 3fa1 --details
+    Examples:
+      lbp show 3fa1 --details
+      lbp show 3fa1 --round 2 --out /shared/me/outputs
     """
     if plugin is not None:
         tell(run, plugin) if run in KINDS else stop(f"unknown kind {run!r}{did_you_mean(run, KINDS)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Allow, Json, Plugins, load_plugins, load_runs, stop
+from labelbench_plus.commands.common import FAILED, Allow, Group, Json, Plugins, load_plugins, load_runs, stop
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from labelbench_plus.submission.limited_check import Told
 
 submission = typer.Typer(
-    help="Send results in: pack runs, check a submission, replay parts of it.", no_args_is_help=True
+    cls=Group, help="Send results in: pack runs, check a submission, replay parts of it.", no_args_is_help=True
 )
 
 Bundle = Annotated[Path, typer.Argument(help="A submission's folder, e.g. results/mine")]
@@ -56,7 +56,9 @@ def pack_command(
 ) -> None:
     """Pack finished runs of a suite into a folder to submit by pull request.
 
-    Example: lbp submission pack digits.yaml --out results/mine --who "A. Name" --contact a@b.org --what "margin, again"
+    Examples:
+      lbp submission pack digits.yaml --out results/mine --who "A. Name" --contact a@b.org --what "margin, again"
+      lbp submission pack digits --out results/mine --who "A. Name" --contact a@b.org --what "margin" --runs outputs
     """
     from pydantic import ValidationError
 
@@ -106,7 +108,9 @@ def check_command(
     Exit code 0: fine; warnings are unusual, not wrong, or could not be checked here. 1: something is wrong, or it
         exceeded its time or memory limit. 2: invalid call.
 
-    Example: lbp submission check results/mine --against results/digits
+    Examples:
+      lbp submission check results/mine --against results/digits
+      lbp submission check results/mine --json
     """
     checked = _checked(bundle, against, plugin, allow, seconds, megabytes)
     if record and checked.sound:
@@ -140,7 +144,9 @@ def replay_command(
     tolerance (absolute for scores up to 1, relative above), but must not favour the submitter more often than chance
     allows, and most choices must agree.
 
-    Example: lbp submission replay results/mine --cells 40 --whole 1 --record
+    Examples:
+      lbp submission replay results/mine --cells 40 --whole 1 --record
+      lbp submission replay results/mine --seed 3
     """
     import secrets
 
@@ -189,7 +195,9 @@ def replay_command(
 def schema_command() -> None:
     """Print the JSON schema of submission.json and of the archive's lines.
 
-    Example: lbp submission schema > submission.schema.json
+    Examples:
+      lbp submission schema > submission.schema.json
+      lbp submission schema
     """
     from labelbench_plus.submission.schema import json_schema
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from labelbench_plus.commands.common import Group
 from labelbench_plus.commands.plugins import print_shipped
 
-suites = typer.Typer(help="Look at the suites that come with the package.", no_args_is_help=True)
+suites = typer.Typer(cls=Group, help="Look at the suites that come with the package.", no_args_is_help=True)
 
 
 @suites.callback()
@@ -20,6 +21,8 @@ def group() -> None:
 def show(name: Annotated[str, typer.Argument(help="One of `lbp list suites`")]) -> None:
     """Print a shipped suite, as a start for your own.
 
-    Example: lbp suites show digits > mine.yaml
+    Examples:
+      lbp suites show digits > mine.yaml
+      lbp suites show fashion_linear
     """
     print_shipped("suites", name)

@@ -14,6 +14,7 @@ from labelbench_plus.commands.common import (
     FAILED,
     HELD,
     INTERRUPTED,
+    Group,
     Json,
     Overrides,
     Plugins,
@@ -23,7 +24,7 @@ from labelbench_plus.commands.common import (
 from labelbench_plus.commands.sweep.common import Out, open_sweep
 from labelbench_plus.shown import say
 
-wandb = typer.Typer(help="Mirror runs to Weights & Biases after the fact.", no_args_is_help=True)
+wandb = typer.Typer(cls=Group, help="Mirror runs to Weights & Biases after the fact.", no_args_is_help=True)
 
 
 @wandb.callback()
@@ -43,7 +44,9 @@ def push(
 
     Sending again sends what is missing. Exit code 1 if a run could not be sent.
 
-    Example: lbp wandb push digits --out /shared/me/outputs
+    Examples:
+      lbp wandb push digits --out /shared/me/outputs
+      lbp wandb push mine.yaml seeds=0..4 --plugin my_strategy.py
     """
     from rich.progress import Progress
 

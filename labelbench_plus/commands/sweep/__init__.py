@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from labelbench_plus.commands.common import Group
 from labelbench_plus.commands.sweep.cancel import cancel
 from labelbench_plus.commands.sweep.collect import collect
 from labelbench_plus.commands.sweep.doctor import doctor
@@ -14,6 +15,7 @@ from labelbench_plus.commands.sweep.status import status
 from labelbench_plus.commands.sweep.submit import submit
 
 sweep = typer.Typer(
+    cls=Group,
     help="Hand a suite's runs to a cluster or to this machine's background, and see what becomes of them.",
     no_args_is_help=True,
 )

@@ -32,7 +32,9 @@ def cancel(
 ) -> None:
     """Cancel a sweep, or some of its runs. Committed rounds are kept.
 
-    Example: lbp sweep cancel digits --only strategy=badge
+    Examples:
+      lbp sweep cancel digits --only strategy=badge
+      lbp sweep cancel digits --dry-run
     """
     from labelbench_plus.contracts.launchers import SchedulerError
     from labelbench_plus.sweep.state import State, launcher_of, look

@@ -28,7 +28,9 @@ def collect(
     The same rounds give the same bytes, in whatever order they were computed. Hyperparameters are columns such as
     `trainer.l2`.
 
-    Example: lbp sweep collect digits --partial --to digits.parquet
+    Examples:
+      lbp sweep collect digits --partial --to digits.parquet
+      lbp sweep collect digits fashion_linear --to both.csv
     """
     if to.suffix not in FORMATS:
         stop(

@@ -25,7 +25,9 @@ def doctor(
 ) -> None:
     """Check that sweeps can be submitted from here: tools, limits, and how the file system behaves.
 
-    Example: lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
+    Examples:
+      lbp sweep doctor -l slurm/gpu_cluster.yaml --out /shared/me/outputs --probe 600
+      lbp sweep doctor -l local
     """
     from labelbench_plus.store.artefacts import default_cache_dir
     from labelbench_plus.sweep.doctor import check_files, check_wandb

@@ -26,7 +26,9 @@ def logs(
 ) -> None:
     """Print what a run printed.
 
-    Example: lbp sweep logs 3fa1 -f
+    Examples:
+      lbp sweep logs 3fa1 -f
+      lbp sweep logs 3fa1 --tail 100
     """
     from labelbench_plus.store.layout import run_folder
     from labelbench_plus.store.lease import attempts

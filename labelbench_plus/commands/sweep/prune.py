@@ -15,7 +15,9 @@ def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
 
     Unfinished runs keep everything; committed rounds are never touched.
 
-    Example: lbp sweep prune digits
+    Examples:
+      lbp sweep prune digits
+      lbp sweep prune digits --dry-run
     """
     from labelbench_plus.store.layout import run_folder
     from labelbench_plus.sweep.state import State, look

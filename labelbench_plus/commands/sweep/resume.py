@@ -56,7 +56,9 @@ def resume(
     began is rejected, with or without a copy, since its runs would mix two methods under one name: --allow-code-drift
     continues anyway. With --pay, jobs may pay annotators that much more; without it, what is left.
 
-    Example: lbp sweep resume digits --retry-failed --set time=8h
+    Examples:
+      lbp sweep resume digits --retry-failed --set time=8h
+      lbp sweep resume judged --pay 2
     """
     from labelbench_plus.contracts.annotators import Purse
     from labelbench_plus.plugins import PluginError, registry

@@ -26,7 +26,9 @@ def status(
 ) -> None:
     """Report the state of every run. Exit code 1 if one failed.
 
-    Example: lbp sweep status digits --watch 60
+    Examples:
+      lbp sweep status digits --watch 60
+      lbp sweep status digits --failed
     """
     from labelbench_plus.sweep.folder import SweepError
     from labelbench_plus.sweep.report import as_plain, print_failures, print_runs, print_status, watch_status

@@ -73,7 +73,9 @@ def submit(
     With `--dry-run`, data and weights need not be on this machine: it says what is missing, and how to get it. If
     annotators are paid, --pay sets the limit over all jobs.
 
-    Example: lbp sweep submit digits -l slurm/gpu_cluster.yaml --set time=2h
+    Examples:
+      lbp sweep submit digits -l slurm/gpu_cluster.yaml --set time=2h
+      lbp sweep submit judged.yaml --pay 5 --only strategy=margin --dry-run
     """
     from labelbench_plus.isolation.suites import not_covered
     from labelbench_plus.running.job import Where
