@@ -41,6 +41,7 @@ LOADED = (
 )
 OURS = "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"  # heeded here
 READ_AT_START = "PYTHON", "OMP_", "MKL_", "OPENBLAS_NUM", "LD_", "MALLOC_", "CUDA_", "LANG", "LC_"  # otherwise
+COERCED = "LC_CTYPE", "C.UTF-8"  # which Python sets itself where no locale is set
 LONGEST = 100_000
 BECOMES_PARENT = 36  # PR_SET_CHILD_SUBREAPER
 
@@ -148,7 +149,11 @@ def environment_list(environment: dict[str, str]) -> list[bytes]:
 
 def _of_start(environment: dict[str, str]) -> dict[str, str]:
     """What is read of an environment when Python or a library starts."""
-    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START) and name not in OURS}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(READ_AT_START) and name not in OURS and (name, value) != COERCED
+    }
 
 
 def _asked(words: list[str]) -> dict[str, Any] | None:
@@ -251,6 +256,8 @@ def _become(request: dict[str, Any], path: list[str]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if not os.environ.keys() & {"LC_ALL", "LC_CTYPE", "LANG"}:
+        os.environ.update([COERCED])
     kind, what = request["kind"], request["what"]
     first = {"-c": "", "-m": os.getcwd(), "": str(Path(what).parent)}[kind]
     named = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
