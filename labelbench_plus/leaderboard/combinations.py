@@ -115,6 +115,11 @@ COLUMNS = (
 )
 
 
+def table_of(pairs: Sequence[Combination]) -> Table:
+    """Pairs as they come, under `COLUMNS`."""
+    return Table(COLUMNS, tuple(tuple(getattr(one, column.key) for column in COLUMNS) for one in pairs))
+
+
 @dataclass(frozen=True)
 class Group:
     """The settings of one problem and budget that have trainers to compare, and which of these is the reference."""
@@ -129,8 +134,7 @@ class Group:
 
     def table(self, baseline: str) -> Table:
         """All pairs, best first, under `COLUMNS`."""
-        found = self.pairs(baseline)
-        return Table(COLUMNS, tuple(tuple(getattr(one, column.key) for column in COLUMNS) for one in found))
+        return table_of(self.pairs(baseline))
 
 
 def groups(board: Board, reference: str | None = None) -> tuple[Group, ...]:

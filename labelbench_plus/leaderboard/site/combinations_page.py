@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelbench_plus.leaderboard.board import Board
-from labelbench_plus.leaderboard.combinations import Combination, Group, groups
+from labelbench_plus.leaderboard.combinations import Combination, Group, groups, table_of
 from labelbench_plus.leaderboard.formatting import number
 from labelbench_plus.leaderboard.matrix import level_of, scale_of
 from labelbench_plus.leaderboard.site.pages import TITLE
@@ -54,9 +54,7 @@ def combinations_page(boards: Sequence[Board], trainers: Mapping[str, str] = NO_
         group = _shortened(whole, trainers)
         anchor, heading = f"combination-{len(parts) + 1}", f"{meta.title}: {group.problem}"
         pairs = group.pairs(meta.baseline)
-        view = table_view(
-            group.table(meta.baseline), f"{anchor}-table", heading, meta.higher_is_better, "", details=True
-        )
+        view = table_view(table_of(pairs), f"{anchor}-table", heading, meta.higher_is_better, "", details=True)
         parts.append(
             {
                 "anchor": anchor,
