@@ -335,7 +335,7 @@ def test_a_board_says_that_less_is_better_and_in_which_unit(odd, tmp_path):
     (setting,) = results.board().settings
     assert (results.meta.metric, results.meta.higher_is_better, setting.unit) == ("rmse", False, "labels")
     page = html.unescape(build_site([results], tmp_path / "site").read_text())
-    assert "ranked by rmse, lower is better" in page and "scores in the label's unit" in page
+    assert "ranked by rmse, lower is better" in page and "scores: in the label's unit" in page
     write_results(results, tmp_path / "published")
     about = read_results(tmp_path / "published").meta.about(setting.problem)
     assert about.averaged == "rmse_per_sd"
