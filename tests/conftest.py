@@ -36,7 +36,8 @@ WARM = (
     *("running/test_local.py", "running/test_job.py", "running/test_drift.py", "submission/test_bounds.py"),
     *("store/test_crash.py", "store/test_lease.py", "store/test_holder.py", "features/test_encoded.py"),
     *("isolation/test_strangers.py", "isolation/test_wire.py", "test_limited.py", "sweep/", "answering/test_runs.py"),
-    *("running/test_proxy.py", "store/test_artefacts.py", "store/test_prune.py"),
+    *("running/test_proxy.py", "store/test_artefacts.py", "store/test_prune.py", "test_loop.py", "test_scores.py"),
+    *("pairs/test_workspace.py", "problems/test_regression.py", "test_cli.py"),
 )
 
 # Containers often forbid to keep compiled files: hundreds of processes that tests start would compile the package anew.

@@ -15,7 +15,11 @@ def test_a_files_tests_go_together_and_all_on_slurm_do():
 
 
 def test_what_waits_begins_first_and_then_what_is_long():
-    begin = ["tests/slurm/test_a.py::test_b", *(f"tests/{file}::test_a" for file in LONG), "tests/test_cli.py::test_a"]
+    begin = [
+        "tests/slurm/test_a.py::test_b",
+        *(f"tests/{file}::test_a" for file in LONG),
+        "tests/test_spec.py::test_a",
+    ]
     assert [place(nodeid) for nodeid in begin] == [*range(-1, len(LONG)), len(LONG)]
 
 
