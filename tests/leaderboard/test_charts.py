@@ -33,7 +33,8 @@ def setting_of(**changes: object) -> BoardSetting:
 
 def figures_of(setting: BoardSetting) -> dict[str, Figure]:
     drawn = styles([curve.strategy for curve in setting.curves], "random")
-    return {figure.file.split("/s-")[1]: figure for figure in of_setting(setting, meta(), drawn, "s")}
+    lead, others = of_setting(setting, meta(), drawn, "s")
+    return {figure.file.split("/s-")[1]: figure for figure in (*lead, *others)}
 
 
 def parse(shown: str) -> ElementTree.Element:
