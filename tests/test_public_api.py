@@ -46,7 +46,7 @@ CONTRACTS = {
         *("Guard", "Instance", "Place", "Problem", "Scored"),
         *("Series", "SeriesColumn", "ShownScore", "point", "problems"),
     },
-    "annotators": {"Annotator", "Asked", "Desk", "Scorer", "Wanted", "annotators"},
+    "annotators": {"Annotator", "Asked", "Desk", "Scorer", "Wanted", "annotators", "listed", "unlisted"},
     "evaluations": {"Evaluation", "Sitting", "evaluations"},
     "prompts": {"SEED_LINE", "Demonstration", "Prompt", "PromptData", "PromptSource", "TestItem", "Turn", "prompts"},
     "strategies": {"Cost", "PoolStrategy", "SourceStrategy", "Strategy", "strategies"},
