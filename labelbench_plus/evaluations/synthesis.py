@@ -59,7 +59,7 @@ class Synthesis(Evaluation):
         return "synthetic_domain", True
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
-        diagnosis = "for diagnosis: no trainer sees the right answers"
+        diagnosis = "for diagnosis: no trainer is told what is right"
         return (
             *(ShownScore(f"synthetic_{name}", True) for name in ("domain", "form", "parsed", "kept")),
             *(ShownScore(f"synthetic_{name}", True) for name in ("relevance", "novelty", "distinct_2")),

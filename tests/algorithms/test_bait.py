@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused() -> None:
         bait(p, torch.full_like(h, math.nan), 1)
     with pytest.raises(ValueError, match="classes must be between 1 and 3"):
         bait_top_classes(p, h, 1, classes=4)
-    with pytest.raises(ValueError, match="ridge=1e-300 is too small"):
+    with pytest.raises(ValueError, match="ridge=1e-300 is lost in rounding"):
         bait(p, h, 1, ridge=1e-300)
 
 

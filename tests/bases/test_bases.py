@@ -31,7 +31,7 @@ def test_tiny_weights_are_a_function_of_the_seed():
 
 def test_a_folder_is_the_model_that_was_saved(tmp_path, no_network):
     plugin = bases.build(TINY)
-    mine = of_folder(shutil.copytree(plugin.path(), tmp_path / "copy"))
+    mine = of_folder(shutil.copytree(plugin.path(), tmp_path / "copy"), arithmetic="float32")
     said = [
         LanguageModel(OpenBase(each, "cpu"), Template(chat="plain")).log_probabilities(["Hi"], ["Hello"])
         for each in (plugin, mine)

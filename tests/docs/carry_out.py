@@ -34,6 +34,9 @@ def main(pages: list[Path]) -> int:
 
     labelbench_plus._torchvision_compat.install()  # pages import peft, also where torchvision's extension cannot load
     torch.set_num_threads(1)
+    # A fork makes torch's pool of threads anew at its first use. Two threads at once would trip over that, and
+    # transformers reads weights with several.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
     spawned, forked = multiprocessing.get_context, multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda method=None: forked if method == "spawn" else spawned(method)  # type: ignore
     failed = 0

@@ -187,7 +187,7 @@ def test_weights_that_are_not_whole_are_refused(bert: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     hub = {"name": "transformers", "model": "nobody/nothing", "weights": "pretrained"}
-    refused(hub, FileNotFoundError, r"'nobody/nothing' could not be had.*no route to host.*folder: PATH")
+    refused(hub, FileNotFoundError, r"'nobody/nothing' could not be obtained.*no route to host.*folder: PATH")
 
     def downloaded(*_: Any, **__: Any) -> str:
         return str(bert)

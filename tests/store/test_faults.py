@@ -199,7 +199,7 @@ def test_the_attempt_of_a_run_that_a_damaged_record_may_hold_is_waited_for_as_lo
 def test_a_damaged_round_is_named_with_what_to_do(spec, undisturbed, tmp_path, damage):
     folder = stopped(spec, tmp_path / "out")
     (folder / "rounds" / "0000.json").write_bytes(DAMAGE[damage])
-    with pytest.raises(StoreError, match=r"rounds/0000.json: not a round file: .*without it .* goes on from there"):
+    with pytest.raises(StoreError, match=r"rounds/0000.json: not a round file: .*remove it .* resumes from there"):
         carry(spec, tmp_path / "out")
     (folder / "rounds" / "0000.json").unlink()
     assert carry(spec, tmp_path / "out") == "finished"
