@@ -140,3 +140,9 @@ def test_balls_that_hold_one_row_each_are_told(caplog):
     assert probcover(x, 2, 0.5).tolist() == [0, 1] and "rows are picked in their order" in caplog.text
     caplog.clear()
     assert probcover(x, 2, 1.5).tolist() == [1, 4] and not caplog.messages
+
+
+def test_the_old_name_still_works() -> None:
+    from labelbench_plus.algorithms import prob_cover as old
+
+    assert (old.prob_cover, old.Coverage, old.purity_delta) == (probcover, Coverage, purity_delta)
