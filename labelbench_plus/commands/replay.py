@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,9 +129,12 @@ def _imported(run: str, out: Path) -> bool:
     if Path(run).suffix == ".pkl" or (Path(run) / "board.json").is_file():
         return True
     for archive in sorted((out / "imported").glob("*/runs.jsonl.gz")):
-        with gzip.open(archive, "rb") as lines:
-            if any(json.loads(line)["run"].startswith(run) for line in lines):
-                return True
+        try:
+            with gzip.open(archive, "rb") as lines:
+                if any(json.loads(line)["run"].startswith(run) for line in lines):
+                    return True
+        except (OSError, EOFError, zlib.error) as error:
+            stop(f"{archive} is damaged or cut short: {error}; import it again")
     return False
 
 

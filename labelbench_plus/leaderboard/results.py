@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,7 @@ def read_results(folder: Path) -> Results:
             meta = _as_theirs(meta, results.curves, who)
         records = _records(archive) if archive.is_file() else {}
         return Results(results.curves, meta, records, read_rounds(folder), who)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 
 

@@ -6,7 +6,8 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,25 +68,32 @@ def restore_archive(path: Path, root: Path) -> int:
     Raises
     ------
     StoreError
-        A run below `root` differs from the archive's, a line's id is none, a line was imported and has no rounds, or
-        details are not those that a round was committed with.
+        The archive is damaged, a run below `root` differs from its own, a line's id is none, a line was imported and
+        has no rounds, or details are not those that a round was committed with.
     """
     count = 0
     sweep_temporaries(root / "runs")
-    with gzip.open(path, "rb") as lines:
-        for text in lines:
-            line = json.loads(text)
-            if not re.fullmatch("[0-9a-f]{16}", str(line["run"])):  # it becomes a folder's name
-                raise StoreError(f"{path}: {line['run']!r} is no run's id: expected sixteen hexadecimal digits")
-            if "rounds" not in line:
-                raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
-            _lay_out(_files(line), RunStore(root, line["run"]).folder, path)
-            store = RunStore(root, line["run"])
-            for record, details in zip(store.rounds(), line.get("details", []), strict=False):
-                if details is not None:
-                    store.restore_details(record, details)
-            count += 1
+    for text in _lines(path):
+        line = json.loads(text)
+        if not re.fullmatch("[0-9a-f]{16}", str(line["run"])):  # it becomes a folder's name
+            raise StoreError(f"{path}: {line['run']!r} is no run's id: expected sixteen hexadecimal digits")
+        if "rounds" not in line:
+            raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
+        _lay_out(_files(line), RunStore(root, line["run"]).folder, path)
+        store = RunStore(root, line["run"])
+        for record, details in zip(store.rounds(), line.get("details", []), strict=False):
+            if details is not None:
+                store.restore_details(record, details)
+        count += 1
     return count
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(path, "rb") as lines:
+            yield from lines
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise StoreError(f"{path} is damaged or cut short: {error}; get it again") from error
 
 
 def _files(line: Mapping[str, Any]) -> dict[str, bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
+import random
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,8 @@ import pytest
 
 from labelbench_plus.leaderboard import About, Results, read_results, write_results
 from labelbench_plus.leaderboard.results import ResultsError
+from labelbench_plus.store.archive import restore_archive
+from labelbench_plus.store.run_store import StoreError
 
 from .synthetic import STRATEGIES, meta, synthetic_curves
 
@@ -63,6 +67,17 @@ def test_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     (tmp_path / "curves.csv").unlink()
     with pytest.raises(ResultsError, match=r"no curves\.csv"):
         read_results(tmp_path)
+
+
+def test_an_archive_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    write_results(Results(synthetic_curves(seeds=range(2)), meta()), tmp_path)
+    whole = gzip.compress(b'{"run": "%s"}\n' % random.Random(0).randbytes(5000).hex().encode())
+    for damaged in (whole[:-20], b"no archive", whole[:20] + bytes(20) + whole[40:]):
+        (tmp_path / "runs.jsonl.gz").write_bytes(damaged)
+        with pytest.raises(ResultsError, match=str(tmp_path)):
+            read_results(tmp_path)
+        with pytest.raises(StoreError, match=r"runs\.jsonl\.gz is damaged or cut short"):
+            restore_archive(tmp_path / "runs.jsonl.gz", tmp_path / "out")
 
 
 def test_a_failure_leaves_the_old_files_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
