@@ -1,4 +1,4 @@
-"""What a committee says about real-valued labels: its variance, and how far its members would move the model."""
+"""What a committee says: the variance of numbers, how far its members would move the model, the spread of votes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from labelbench_plus.algorithms.blocks.checks import check_matrix
 from labelbench_plus.algorithms.blocks.detached import detached
 from labelbench_plus.algorithms.blocks.pairwise import row_chunks, squared_norms
+from labelbench_plus.algorithms.uncertainty import shannon_entropy
 
 CHUNK_BYTES = 16 * 2**20
 
@@ -92,6 +93,45 @@ def expected_model_change(
         block = member_predictions[:, chunk].to(torch.float64)
         out[chunk] = sum((own - member).abs_() for member in block) / members
     return out.mul_(norms)
+
+
+@detached
+def vote_entropy(votes: Tensor, num_classes: int, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
+    """Entropy of the members' votes for every row, in nats: query by committee asks where they are split most evenly.
+
+    Parameters
+    ----------
+    votes: (M, N) integers in 0..num_classes-1, M >= 1: the class that each member says each row is of.
+    chunk_bytes: bound on temporary memory. It does not change the result.
+
+    Returns
+    -------
+    (N,) float64: 0 where all agree.
+
+    Raises
+    ------
+    ValueError
+        No member, not a matrix of integers, or a vote for no class.
+
+    Notes
+    -----
+    O(N (M + K log K)) time. Ties: equal splits score equally, and few votes can be split in few ways. Source: Lu, Li
+    and Lin (2023, arXiv 2306.08954), where it is called QBC.
+    """
+    if votes.dim() != 2 or len(votes) == 0 or votes.is_floating_point() or votes.is_complex():
+        raise ValueError(f"votes must be (members, rows) integers, at least one member, got {tuple(votes.shape)}")
+    if votes.numel() and not 0 <= int(votes.min()) <= int(votes.max()) < num_classes:
+        raise ValueError(f"votes must lie in 0..{num_classes - 1}, got {int(votes.min())}..{int(votes.max())}")
+    members, rows = votes.shape
+    out = torch.empty(rows, dtype=torch.float64, device=votes.device)
+    for chunk in row_chunks(rows, 16 * num_classes, chunk_bytes):
+        block = votes[:, chunk].long()
+        counts = torch.zeros(block.shape[1], num_classes, dtype=torch.float64, device=votes.device)
+        for member in block:
+            counts.scatter_add_(1, member[:, None], torch.ones_like(member, dtype=torch.float64)[:, None])
+        # In order of size, so that equal splits score equally, whichever classes they are between.
+        out[chunk] = shannon_entropy(counts.sort(dim=1, descending=True).values / members)
+    return out
 
 
 def _check_members(values: Tensor) -> None:

@@ -27,7 +27,10 @@ DERIVED = (  # what KEEL made tables with two classes of; a table belongs to the
     *("led7digit", "lymphography", "new-thyroid", "page-blocks", "pima", "poker", "segment", "shuttle", "vehicle"),
     *("vowel", "winequality", "wisconsin", "yeast", "zoo"),
 )
-SAME = {"heart": "cleveland"}  # Statlog's heart data are 270 of Cleveland's patients
+SAME = {
+    "heart": "cleveland",  # Statlog's heart data are 270 of Cleveland's patients
+    "crx": "australian",  # Statlog's Australian data are those of crx, with missing values filled in
+}
 
 
 @datasets.register("keel")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from labelbench_plus.contracts.augmentations import Augmentation
 from labelbench_plus.contracts.datasets import Dataset
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.features.decoded import decoded
+from labelbench_plus.features.divided import divided
 from labelbench_plus.features.encoded import Features, encoded, encoded_copies, load
 from labelbench_plus.inputs.image_files import ImageFiles, has_images
 from labelbench_plus.plugins import describe, label
@@ -75,6 +76,10 @@ class Store:
         """Of the whole data set: computed or read now, if they have not been."""
         return encoded(self.dataset, self.encoder, self.folder)
 
+    def reader(self, part: str) -> Callable[[], np.ndarray]:
+        """What reads a part's features (n, d) float32. It leads to no label or other part."""
+        return partial(_features_of, self.dataset, self.encoder, self.folder, part, self.rows[part])
+
     def images(self, part: str, size: int | None) -> Images:
         """A part's images.
 
@@ -127,6 +132,26 @@ class Store:
         return copies
 
 
+@dataclass(frozen=True)
+class DividedStore(Store):
+    """That of vectors which the run's seed divided anew: `rows` are of all the data set's examples in one line.
+
+    Attributes
+    ----------
+    pool: (N,) of them, by which features are encoded and standardised.
+    """
+
+    pool: np.ndarray
+
+    def reader(self, part: str) -> Callable[[], np.ndarray]:
+        return partial(divided, self.dataset, self.encoder, self.pool, self.rows[part])
+
+
+def _features_of(dataset: Dataset, encoder: Encoder, folder: Path, part: str, rows: np.ndarray) -> np.ndarray:
+    features = encoded(dataset, encoder, folder).parts[part]
+    return features if np.array_equal(rows, np.arange(len(features))) else features[rows]
+
+
 @lru_cache(maxsize=4)
 def _squares(dataset: Dataset, part: str, size: int, folder: Path, state: tuple[int, ...]) -> np.ndarray:
     """A part's images, decoded. Finding out which files they are would take too long at every look at them."""
@@ -167,14 +192,11 @@ class FeatureRows:
     """A part's features (n, d) on a device, read when they are first asked for. It leads to no label or other part."""
 
     def __init__(self, store: Store, part: str, device: str) -> None:
-        self._source = (store.dataset, store.encoder, store.folder)
-        self._rows, self._part, self._device = store.rows[part], part, device
+        self._read, self._device = store.reader(part), device
 
     @cached_property
     def tensor(self) -> Tensor:
-        features = encoded(*self._source).parts[self._part]
-        every = np.array_equal(self._rows, np.arange(len(features)))
-        return torch.as_tensor(features if every else features[self._rows], device=self._device)
+        return torch.as_tensor(self._read(), device=self._device)
 
     def at(self, places: Tensor) -> Tensor:
         """The features at these places."""

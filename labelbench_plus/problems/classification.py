@@ -13,17 +13,19 @@ from labelbench_plus.budget import Ledger
 from labelbench_plus.contracts.annotators import Annotator, annotators
 from labelbench_plus.contracts.capabilities import providers_of_model
 from labelbench_plus.contracts.conditions import OUTLIER, Condition, Part, Setting, drawn, lasting
-from labelbench_plus.contracts.datasets import Dataset, Split
+from labelbench_plus.contracts.datasets import Dataset, LabelledData, Split
 from labelbench_plus.contracts.encoders import Encoder
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.contracts.scores import Scored
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
+from labelbench_plus.features.divided import divided
 from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.inputs.image_files import has_images
 from labelbench_plus.oracle import ItemOracle, PoolOracle
 from labelbench_plus.plugins import From, Since, label
 from labelbench_plus.problems import Place, problems
 from labelbench_plus.problems._asked import OfAskedDataset, given, unlabelled
+from labelbench_plus.problems._redrawn import check_redrawn, redrawn
 from labelbench_plus.seeding import Streams
 from labelbench_plus.view import PoolView, Providers
 
@@ -88,6 +90,9 @@ class Classification(OfAskedDataset):
     metrics: scores on the test set; the first one ranks.
     annotator: who is asked for labels; the data by default. Others can be asked about images and texts, and are
         required for items without labels in the data. Without labelled test examples, nothing is scored.
+    resplit: whether each seed divides all examples anew, by class, into pool, validation and test part of the same
+        sizes, as is usual for small tables; for data sets of vectors. If so, the encoder is fitted on that seed's pool,
+        and each feature is standardised on it. If not, all seeds have the data set's own parts.
     """
 
     title = "Classification"
@@ -103,6 +108,7 @@ class Classification(OfAskedDataset):
     annotator: Annotated[Annotator, From("annotators"), Since("0.1")] = field(
         default_factory=partial(annotators.build, "stored")
     )
+    resplit: Annotated[bool, Since("0.1")] = False
 
     @classmethod
     def example(cls) -> Mapping[str, Any]:
@@ -128,14 +134,21 @@ class Classification(OfAskedDataset):
         return instance
 
     def open_to_check(self, place: Place, streams: Streams) -> ClassificationInstance:
-        from labelbench_plus.features.training_inputs import Store
+        from labelbench_plus.features.training_inputs import DividedStore, Store
+
+        checked = _lasting(self, self.dataset.state())
+        before = lasting(redrawn(load(self.dataset), streams), self.conditions, self.task) if self.resplit else checked
 
         def read(part: str, rows: np.ndarray) -> np.ndarray:
+            if self.resplit:
+                return divided(self.dataset, self.encoder, before.pool.rows, rows)
             return encoded(self.dataset, self.encoder, place.cache).parts[part][rows]
 
-        setting = drawn(_lasting(self, self.dataset.state()), self.conditions, read, streams)
+        setting = drawn(before, self.conditions, read, streams)
         parts = {part: getattr(setting, part).rows for part in PARTS}
         store = Store(self.dataset, self.encoder, place.cache, parts)
+        if self.resplit:
+            store = DividedStore(self.dataset, self.encoder, place.cache, parts, before.pool.rows)
         if self.asks_data:
             oracle: ItemOracle = PoolOracle(setting.answers, setting.prices)
         else:
@@ -312,6 +325,17 @@ def pool_providers(
     }
 
 
+def _as_it_is(data: LabelledData) -> Setting:
+    """The problem without conditions, with the data set's own parts."""
+
+    def part(split: Split) -> Part:
+        return Part(np.arange(len(split.labels)), split.labels)
+
+    prices = np.ones(len(data.pool.labels)) if data.pool_prices is None else data.pool_prices
+    parts = (part(data.validation), part(data.test))
+    return Setting(part(data.pool), data.pool.labels, prices, *parts, data.class_names)
+
+
 @lru_cache(maxsize=4)
 def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
     """The problem under the conditions that are the same for every run."""
@@ -322,13 +346,13 @@ def _lasting(problem: Classification, state: tuple[int, ...]) -> Setting:
         raise ValueError(f"data set {label(problem.dataset)!r} has real values; it is for the problem 'regression'")
     check_metrics(problem.metrics, problem.task, data.test.groups is not None)
 
-    def part(split: Split) -> Part:
-        return Part(np.arange(len(split.labels)), split.labels)
-
-    prices = np.ones(len(data.pool.labels)) if data.pool_prices is None else data.pool_prices
-    setting = Setting(
-        part(data.pool), data.pool.labels, prices, part(data.validation), part(data.test), data.class_names
-    )
+    if problem.resplit:
+        check_redrawn(data, label(problem.dataset))
+        if not problem.asks_data:
+            raise ValueError("resplit: it is for labels of the data; leave it out where an annotator is asked")
+        setting = redrawn(data, Streams(0))  # every seed has as many of each class
+    else:
+        setting = _as_it_is(data)
     found = lasting(setting, problem.conditions, problem.task)
     problem.check_encoder()
     problem.check_annotator()

@@ -19,6 +19,7 @@ from labelbench_plus.contracts.encoders import Encoder, encoders
 from labelbench_plus.contracts.metrics import Metric, check_metrics, metrics, score_all
 from labelbench_plus.contracts.scores import UnusableScore
 from labelbench_plus.features.columns import Columns, column_providers, columns_of
+from labelbench_plus.features.divided import moments
 from labelbench_plus.features.encoded import PARTS, encoded, load
 from labelbench_plus.oracle import PoolOracle
 from labelbench_plus.plugins import From, label
@@ -35,7 +36,6 @@ METRICS = (
     *("gaussian_nll", "coverage_90"),
 )
 PER_SD = "_per_sd"
-CONSTANT = 1e-6  # a column that varies by less than this share of its values is float32's rounding
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,10 @@ class RegressionInstance:
         """(n, d) float32 of each part, standardised on the pool."""
         import torch
 
-        pool = self._rows.features[self._setting.pool.rows].astype(np.float64)
-        mean, deviation = pool.mean(axis=0), pool.std(axis=0)
-        deviation[deviation <= CONSTANT * np.abs(pool).max(axis=0)] = 1.0
+        mean, deviation = moments(self._rows.features[self._setting.pool.rows])
         found = {}
         for part in PARTS:
-            raw = pool if part == "pool" else self._rows.features[getattr(self._setting, part).rows]
+            raw = self._rows.features[getattr(self._setting, part).rows]
             found[part] = torch.as_tensor(((raw - mean) / deviation).astype(np.float32), device=self._device)
         return found
 

@@ -27,6 +27,7 @@ from labelbench_plus.oracle import QueryError, is_paid
 from labelbench_plus.plugins import is_built_in
 from labelbench_plus.testing.report import Failure
 from labelbench_plus.view import CapabilityError, View
+from labelbench_plus.warm_up import warm_up
 
 CODE_SUFFIXES = (".py", ".pyc", ".so", ".pth", ".zip", "METADATA", "entry_points.txt", "RECORD")
 SYSTEM = ("/proc/", "/sys/", "/dev/")
@@ -142,6 +143,7 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
         Under the id of the rule that was broken. What the strategy itself raises is passed on as it is.
     """
     stream = str(rng.bit_generator.state)
+    warm_up(strategy)  # as a run does: what is imported on first use is nothing that choosing does
     with contextlib.suppress(Exception):  # the strategy will hear of it
         for attribute, (capability, _) in twin._providers.items():
             if capability in strategy.needs:

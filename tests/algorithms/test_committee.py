@@ -1,11 +1,14 @@
-"""What a committee says about real-valued labels, beside the definitions row by row."""
+"""What a committee says, beside the definitions row by row."""
 
 from __future__ import annotations
+
+import math
+from collections import Counter
 
 import pytest
 import torch
 
-from labelbench_plus.algorithms.committee import committee_variance, expected_model_change
+from labelbench_plus.algorithms.committee import committee_variance, expected_model_change, vote_entropy
 from labelbench_plus.algorithms.learners.ridge import leave_one_out, ridge_regression
 from labelbench_plus.algorithms.uncertainty import top_scores
 from tests.algorithms.known_regression import FREE, KNOWN, LABELLED, WITH_CONSTANT, X, Y
@@ -71,3 +74,30 @@ def test_refusals() -> None:
     made[1, 0] = torch.inf
     with pytest.raises(ValueError, match="member_predictions must be finite, but row 1"):
         committee_variance(made)
+
+
+@pytest.mark.parametrize(("members", "classes"), [(1, 2), (2, 2), (4, 3), (4, 26), (50, 11)])
+def test_vote_entropy_counts_votes_row_by_row(members: int, classes: int) -> None:
+    votes = torch.randint(classes, (members, 60), generator=torch.Generator().manual_seed(members))
+    votes[:, 30:] = (votes[:, :30] + 1) % classes  # the same splits between other classes
+    scores = vote_entropy(votes, classes)
+    for row, column in enumerate(votes.T.tolist()):
+        shares = [count / members for count in Counter(column).values()]
+        assert float(scores[row]) == pytest.approx(-sum(share * math.log(share) for share in shares), abs=1e-12)
+    assert torch.equal(scores[30:], scores[:30])
+    assert torch.equal(vote_entropy(votes, classes, chunk_bytes=1), scores)
+
+
+@pytest.mark.parametrize(
+    ("votes", "says"),
+    [
+        (torch.zeros(0, 3, dtype=torch.long), "at least one member"),
+        (torch.zeros(3, dtype=torch.long), "members, rows"),
+        (torch.zeros(2, 3), "integers"),
+        (torch.full((2, 3), 4), r"0\.\.3, got 4\.\.4"),
+        (torch.full((2, 3), -1), r"0\.\.3, got -1\.\.-1"),
+    ],
+)
+def test_what_are_no_votes_is_refused(votes: torch.Tensor, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        vote_entropy(votes, 4)

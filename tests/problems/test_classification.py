@@ -119,3 +119,80 @@ def test_what_comes_with_the_data_reaches_the_view_of_those_that_ask(arrays, tmp
     first_token = np.concatenate([[0], lengths.cumsum()[:-1]])
     expected = [tokens["pool_token_entropy"][first_token[i] : first_token[i] + lengths[i]].max() for i in whose]
     assert view.token_uncertainty[:, 0].tolist() == pytest.approx(expected)
+
+
+def divided(path, conditions=(), encoder="identity"):
+    """The same problem, divided anew by each seed."""
+    dataset = {"name": "arrays", "path": str(path)}
+    problem = {"name": "classification", "dataset": dataset, "encoder": encoder, "resplit": True}
+    return registry("problems").build({**problem, "conditions": list(conditions)})
+
+
+def test_each_seed_divides_the_examples_anew_by_class(arrays, tmp_path):
+    path, content = arrays
+    labels = np.concatenate([content[f"{part}_labels"] for part in ("pool", "validation", "test")])
+    inputs = np.concatenate([content[f"{part}_inputs"] for part in ("pool", "validation", "test")]).astype(np.float64)
+    pools = []
+    for seed in (0, 1, 0):
+        instance = divided(path).open(Place(tmp_path / "cache"), Streams(seed))
+        parts = [getattr(instance._setting, part) for part in ("pool", "validation", "test")]
+        rows = np.concatenate([part.rows for part in parts])
+        assert sorted(rows) == list(range(70)) and [len(part.rows) for part in parts] == [40, 10, 20]
+        for part, share in zip(parts, (40, 10, 20), strict=True):
+            assert np.array_equal(part.labels, labels[part.rows])
+            assert np.abs(np.bincount(part.labels) - np.bincount(labels) * share / 70).max() < 1
+        raw = inputs[parts[0].rows]
+        spread = np.where(raw.std(axis=0) > 1e-5, raw.std(axis=0), 1)
+        for part, name in zip(parts, ("pool", "validation", "test"), strict=True):
+            expected = (inputs[part.rows] - raw.mean(axis=0)) / spread  # by the pool's rows alone
+            assert np.allclose(instance._features[name].tensor, expected, atol=1e-5)
+        pools.append(parts[0].rows)
+    assert np.array_equal(pools[0], pools[2]) and not np.array_equal(pools[0], pools[1])
+
+
+def test_rows_outside_the_pool_change_nothing_in_it(arrays, tmp_path):
+    """Neither the encoder's directions nor means and deviations are learned from test rows."""
+    path, content = arrays
+    for encoder in ("identity", {"name": "pca", "dimensions": 2}):
+        pools = []
+        for number, test_row in enumerate((0.0, 1000.0)):
+            instance = divided(path, encoder=encoder).open(Place(tmp_path / f"cache {number}"), Streams(3))
+            row = int(instance._setting.test.rows[0])
+            every = np.concatenate([content[f"{part}_inputs"] for part in ("pool", "validation", "test")])
+            every[row] = test_row
+            parts = zip(("pool", "validation", "test"), np.split(every, [40, 50]), strict=True)
+            changed = tmp_path / f"{number}.npz"
+            np.savez(changed, **{**content, **{f"{part}_inputs": of_part for part, of_part in parts}})
+            pools.append(divided(changed, encoder=encoder).open(Place(tmp_path / "cache"), Streams(3))._pool)
+        assert torch.equal(*pools)
+
+
+def test_conditions_meet_the_parts_of_the_seed(arrays, tmp_path):
+    path, _ = arrays
+    conditions = [{"name": "duplicates", "share": 0.5}, {"name": "instance_noise", "rate": 0.3}]
+    setting = divided(path, conditions).open(Place(tmp_path), Streams(3))._setting
+    assert len(np.unique(setting.pool.rows)) == 20
+    assert not set(setting.pool.rows) & {*setting.test.rows, *setting.validation.rows}
+    assert (setting.answers != setting.pool.labels).any()
+    cut = divided(path, [{"name": "subset", "size": 15}])
+    assert cut.capacity() == 15
+    assert cut.open(Place(tmp_path), Streams(0))._pool.std(dim=0, correction=0).tolist() == pytest.approx([1, 1, 0])
+
+
+def test_what_cannot_be_divided_anew_is_refused(arrays, tmp_path):
+    path, content = arrays
+    with pytest.raises(ValueError, match="resplit: it is for data sets of vectors, 'digits' has images in memory"):
+        registry("problems").build(
+            {"name": "classification", "dataset": "digits", "encoder": "pixels", "resplit": True}
+        ).capacity()
+    np.savez(path, **content, pool_column_first=np.arange(40.0))
+    with pytest.raises(ValueError, match=r"resplit: data set .* has first of its pool's examples alone"):
+        divided(path).capacity()
+
+
+def test_dividing_anew_is_part_of_the_identity_and_leaving_it_out_is_not(arrays):
+    path, _ = arrays
+    from labelbench_plus.plugins import describe, label
+
+    assert "resplit" not in describe(build(path)) and "resplit" not in label(build(path))
+    assert describe(divided(path))["resplit"] is True and "resplit" in label(divided(path))
