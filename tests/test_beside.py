@@ -138,7 +138,7 @@ def test_runs_that_disagree_are_not_quite_one_budget(bundle):
     curves.loc[curves["seed"] == 1, "beside_seed texts"] = 5
     board = dataclasses.replace(results, curves=curves).board()
     assert all(setting.beside["seed texts"] is None for setting in board.settings)
-    assert "seed texts differ or are not known" in render(board)
+    assert "seed texts unknown or not the same in all runs" in render(board)
     assert any("different numbers of seed texts (5, 1200)" in warning for warning in board.settings[0].warnings)
 
 

@@ -1,7 +1,7 @@
 """What the matrix says, in sentences: each with its effect, interval, seeds and data sets, and true of the cells.
 
-"Significantly" is, as in the cells: paired t-test over common seeds, Holm over the comparisons with the baseline in a
-setting. Settings are counted one by one: nothing is adjusted over them.
+"Significantly" means what it means in the cells: a paired t-test over common seeds, Holm-adjusted over the comparisons
+with the baseline in that setting. Settings are counted one by one, with no adjustment over them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pays_most(matrix: Matrix, names: Names) -> Claim | None:
     return Claim(
         matrix,
         _shown(matrix.columns[i], cells[best].estimate.mean),
-        f"in {names.metric} with {names.strategies[best]} over {names.strategies[matrix.baseline]}, "
+        f"in {names.metric} for {names.strategies[best]} over {names.strategies[matrix.baseline]} on "
         f"{names.settings[i]} ({_interval(matrix.columns[i], cells[best])}). "
         f"{len(better[i])} of {tested} strategies {beat} {names.strategies[matrix.baseline]} there.",
         (i,),
@@ -73,7 +73,7 @@ def nothing_gained(matrix: Matrix, names: Names) -> Claim | None:
         matrix,
         f"{len(without)} of {len(tested)}",
         f"settings of {names.part} have no strategy that is significantly better than "
-        f"{names.strategies[matrix.baseline]}, at {seeds} on {_datasets(matrix, without)}.",
+        f"{names.strategies[matrix.baseline]} ({_datasets(matrix, without)}, {seeds}).",
         tuple(without),
     )
 
@@ -105,7 +105,7 @@ def turns(matrix: Matrix, names: Names) -> Claim | None:
     return Claim(
         matrix,
         f"{_shown(matrix.columns[up], gain.estimate.mean)} or {_shown(matrix.columns[down], loss.estimate.mean)}",
-        f"in {names.metric}: {names.strategies[name]} gains on {names.strategies[matrix.baseline]} with "
+        f"in {names.metric}: {names.strategies[name]} gains over {names.strategies[matrix.baseline]} with "
         f"{names.settings[up]} ({_interval(matrix.columns[up], gain)}) and loses with {names.settings[down]} "
         f"({_interval(matrix.columns[down], loss)}).",
         (up, down),
@@ -150,9 +150,9 @@ def _counted(matrix: Matrix, names: Names, *, better: bool) -> Claim | None:
     return Claim(
         matrix,
         f"{len(counts[name])} of {len(ran)}",
-        f"settings of {names.part} have {names.strategies[name]} significantly {words[0]} than "
-        f"{names.strategies[matrix.baseline]} ({others or 'none'} {words[1]}), on {_datasets(matrix, ran)} at {seeds}; "
-        f"at {ends} {_shown(matrix.columns[most], cells[most].estimate.mean)} in {names.metric} "
+        f"settings of {names.part} show {names.strategies[name]} significantly {words[0]} than "
+        f"{names.strategies[matrix.baseline]} ({words[1]} in {others or 'none'}), on {_datasets(matrix, ran)} "
+        f"with {seeds}; at {ends} {_shown(matrix.columns[most], cells[most].estimate.mean)} in {names.metric} "
         f"({_interval(matrix.columns[most], cells[most], seeds=False)}).",
         (most, *(i for i in counts[name] if i != most)),
         name,

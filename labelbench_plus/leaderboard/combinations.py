@@ -1,7 +1,7 @@
-"""Which way of choosing labels with which way of training: what a pair gains over each of its halves alone.
+"""Which strategy with which trainer: what a pair gains over each of its halves alone.
 
-Runs of one problem and budget at one seed share the split, the first labels and the data order, whatever chose and
-whatever trained, so that all differences are taken seed by seed.
+Runs of one problem and budget at one seed share the split, the first labels and the data order, whatever the strategy
+and trainer, so all differences are taken seed by seed.
 """
 
 from __future__ import annotations
@@ -105,13 +105,15 @@ def _adjusted(of_pairs: Sequence[NDArray[np.float64] | None]) -> list[float]:
 
 
 COLUMNS = (
-    Column("trainer", "trainer", "text", "how a model was made of what was bought"),
+    Column("trainer", "trainer", "text", "how a model was trained on what was bought"),
     Column("strategy", "strategy", "label", "how labels were chosen"),
-    Column("area", "AUBC", "score", "area under the budget curve; mean over seeds ± half of the 95 % t-interval"),
+    Column(
+        "area", "AUBC", "score", "area under the budget curve; mean over seeds ± half the width of the 95 % t-interval"
+    ),
     Column("over_neither", "over neither", "gain", "gain over the quickest trainer with the baseline"),
     Column("over_choosing", "over choosing", "gain", "gain over the quickest trainer with the same strategy"),
     Column("over_training", "over training", "gain", "gain over the same trainer with the baseline"),
-    Column("beyond_sum", "beyond the sum", "gain", "how much more the pair gains than its halves' gains together"),
+    Column("beyond_sum", "beyond the sum", "gain", "how much more the pair gains than the sum of its halves' gains"),
 )
 
 
@@ -176,7 +178,7 @@ def report(board: Board, reference: str | None) -> str:
     found = groups(board, reference)
     known = sorted({setting.trainer for group in found for setting in group.settings})
     if not found:
-        raise ValueError("there is no problem with two trainers, so there is nothing to combine")
+        raise ValueError("no problem has two trainers, so there is nothing to combine")
     if reference is not None and reference not in known:
         hint = did_you_mean(reference, known)
         raise ValueError(f"no trainer is called {reference!r}; there are {', '.join(known)}{hint}")
@@ -204,6 +206,6 @@ def report(board: Board, reference: str | None) -> str:
     better = "higher" if meta.higher_is_better else "lower"
     head = (
         f"{printable(meta.title)}\nAUBC of {printable(meta.metric)}, {better} is better; gains above zero are better; "
-        "± is half of a 95 % t-interval over\ncommon seeds, one comparison at a time; * where it leaves out zero"
+        "± is half the width of a 95 %\nt-interval over common seeds, one comparison at a time; *: zero lies outside"
     )
     return "\n\n".join([head, *blocks]) + "\n"

@@ -101,7 +101,7 @@ def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric:
         seen = f"{area.n} common seed{'s' if area.n > 1 else ''} ({number(area.mean, 4, signed=True)} in AUBC"
         flat = area.n >= FEW_SEEDS
         why = ", the same at each: no variance, so no test)" if flat else f", a test takes {FEW_SEEDS})"
-        return f"{seen}{why}: nothing can be said of {a} against {b}."
+        return f"{seen}{why}: too little to compare {a} with {b}."
     decimals = decimals_for([area])
     by = f"{number(abs(area.mean), decimals)} {metric} averaged over the budget"
     low, high = sorted((abs(area.low), abs(area.high)))
@@ -119,10 +119,10 @@ def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric:
     seeds = (
         f"about {amount(seeds_needed)} seeds would show a difference of this size"
         if math.isfinite(seeds_needed)
-        else "no number of seeds that one could run would show it"
+        else "no feasible number of seeds would show it"
     )
     return (
-        f"Cannot be said: {a} − {b} is {number(area.mean, decimals, signed=True)} (95 %: {interval}; n = {area.n}, "
+        f"Not clear: {a} − {b} is {number(area.mean, decimals, signed=True)} (95 %: {interval}; n = {area.n}, "
         f"{p_equals(comparison.p)}); {seeds}."
     )
 

@@ -1,13 +1,13 @@
 """Comparison along one facet: what another encoder, base model or set of views gains, all else being equal.
 
-Settings are compared that agree in all but the value of one facet: the same problem otherwise, trainer, budgets and
-metric. Differences are taken at the same strategy and seed, from one value, the reference, at each budget and in the
-area under the budget curve; above zero is better. The reference is the value that the problem declares to be it, else
-the first by name that is neither a control nor a bound. p-values are of paired t-tests of the area, adjusted by Holm's
-method over all strategies and values of one comparison: that is its family of tests. Controls, which should gain
-nothing, and bounds, which know what no learner can know, are marked, and are in the family too. The label factor is how
-many times fewer labels reach 95 % of the reference's final value: what the reference needs over what this needs, with
-intervals as of savings; it is a lower bound where the level is reached at the first budget.
+Compared are settings that agree in everything but the value of one facet: the same problem otherwise, trainer, budgets
+and metric. Differences are taken from one value, the reference, at the same strategy and seed, at each budget and in
+the area under the budget curve; above zero is better. The reference is the value that the problem declares, otherwise
+the first by name that is neither a control nor a bound. p-values are those of paired t-tests of the area, Holm-adjusted
+over all strategies and values of one comparison: that is its family of tests. Controls, which should gain nothing, and
+bounds, which know what no learner can know, are marked, and belong to the family too. The label factor is how many
+times fewer labels reach 95 % of the reference's final value: the labels that the reference needs divided by those that
+this needs, with intervals as for savings; it is a lower bound where the level is reached at the first budget.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class FacetComparison:
         """Under what conditions."""
         first, last = amount(self.budgets[0]), amount(self.budgets[-1])
         spent = f"{last} {self.unit}" if len(self.budgets) == 1 else f"{first} to {last} {self.unit}"
-        chosen = "as the problem declares" if self.declared else "the first by name, as none is declared"
+        chosen = "declared by the problem" if self.declared else "first by name, as none is declared"
         return f"{self.metric} · {spent} · reference: {self.reference} ({chosen})"
 
     def named(self, value: str) -> str:
@@ -131,13 +131,13 @@ class FacetComparison:
                 )
                 if names
             ]
-            nothing = f"not told apart from {self.reference} with any of {len(of_value)} strategies"
+            nothing = f"not significantly different from {self.reference} with any of {len(of_value)} strategies"
             sentences.append(f"{self.named(value)}: {'; '.join(said) or nothing}.")
         return tuple(sentences)
 
     def table(self) -> Table:
         """A row for each value and strategy."""
-        family = f"paired t-test of the area over seeds, Holm-adjusted over the {len(self.gains)} rows of this table"
+        family = f"paired t-test of AUBC over seeds, Holm-adjusted over the {len(self.gains)} rows of this table"
         columns = (
             Column("strategy", "strategy", "label", "how labels were chosen, here and with the reference"),
             Column(
@@ -150,19 +150,21 @@ class FacetComparison:
                 "gain",
                 "gain (AUBC)",
                 "gain",
-                f"area under the budget curve of {self.metric} over that of {self.reference}, at the same strategy and "
-                "seed; above zero is better; ± half of the 95 % t-interval",
+                f"gain over {self.reference} in the area under the budget curve of {self.metric}, with the same "
+                "strategy and seed; above zero is better; ± half the width of the 95 % t-interval",
             ),
             Column("p", "p, Holm", "text", family),
             Column(
                 "labels",
                 "label factor",
                 "factor",
-                f"{self.unit} that {self.reference} needs for {HEADLINE_SHARE:.0%} of its final {self.metric}, over "
-                "what this needs; a lower bound where this is there at the first budget".replace("%", " %"),
+                f"{self.unit} that {self.reference} needs to reach {HEADLINE_SHARE:.0%} of its final {self.metric}, "
+                "divided by what this row needs; a lower bound where this row is there at the first budget".replace(
+                    "%", " %"
+                ),
             ),
             Column(
-                "final", "gain at the end", "gain", f"the same gain in {self.metric} when the whole budget is spent"
+                "final", "gain at the end", "gain", f"the same gain in {self.metric} once the whole budget is spent"
             ),
             Column("seeds", "seeds", "count", "seeds that both have"),
         )

@@ -1,8 +1,9 @@
-"""Collapses: a score that ranks gets better while one that guards it falls apart.
+"""Collapses: a score that ranks improves while one that guards it collapses.
 
-A run of a strategy collapses where, when its budget is spent, it scores better than the reference and has less of a
-guard than the share of the reference's that the problem declares: a reward that rises while answers are no longer
-valid. The reference is what the run itself says of one (an untuned policy), or the run of the baseline at its seed.
+A run of a strategy collapses if, once its budget is spent, it scores better than the reference but keeps less of a
+guard than the share of the reference's that the problem declares: for example, a reward that rises while answers stop
+being valid. The reference is the one that the run itself reports (such as an untuned policy), or the run of the
+baseline at its seed.
 """
 
 from __future__ import annotations

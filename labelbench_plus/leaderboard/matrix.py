@@ -1,13 +1,13 @@
 """The matrix: what every strategy gains over the baseline in every setting, by what the settings ask.
 
 A cell is the paired gain in AUBC with its t-interval, as on the page of its setting, and whether it differs from the
-baseline: paired t-test over common seeds, adjusted by Holm over all comparisons with the baseline in that setting.
-Settings stand in one part where task, metric, direction and baseline are the same and their boards ask the same: which
-way of choosing is best, with which training (a board with several trainers on one problem), or what one facet does (a
-board that varies one). Only parts have a unit in common, so only they share a scale of colours; where the metric is in
-a unit of the data's own, not even they do. Standing is a mean rank that gaps do not distort: the share of the other
-strategies of a setting that reach more, averaged over the settings of a data set, then over data sets; 0 is always
-first.
+baseline: a paired t-test over common seeds, Holm-adjusted over all comparisons with the baseline in that setting.
+Settings share a part where task, metric, direction and baseline are the same and their boards ask the same question:
+which strategy is best, with which trainer (a board with several trainers on one problem), or what one facet does (a
+board that varies one). Only the settings of a part have a common unit, so only they share a colour scale; where the
+metric is in a unit of the data's own, not even they do. Standing is a mean rank that gaps do not distort: the share of
+the other strategies of a setting that do better, averaged over the settings of a data set, then over data sets; 0 means
+always first.
 """
 
 from __future__ import annotations

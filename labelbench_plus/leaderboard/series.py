@@ -1,9 +1,10 @@
 """Series: scores of a round that belong on one curve, such as a front with a point for every weighting.
 
-A point is the mean over the seeds that have it, with a t-interval, when the budget is spent and at each budget before.
-What no seed has is a gap, never a zero. A line is a strategy of one setting; where a problem was run with several
-trainers there is a second chart, a line a trainer with the baseline. Beside them stand, where the problem says them,
-the points of a reference that has learned nothing and the best that can be reached. Nothing is ranked by a series.
+A point is the mean over the seeds that have it, with a t-interval, once the budget is spent and at each earlier budget.
+A point that no seed has is a gap, never a zero. A line is a strategy of one setting; where a problem was run with
+several trainers there is a second chart, with one line per trainer, all with the baseline. If the problem provides
+them, the points of a reference that has learned nothing and the best that can be reached are drawn beside the lines. A
+series ranks nothing.
 """
 
 from __future__ import annotations
@@ -43,20 +44,20 @@ class Gathered:
     @property
     def title(self) -> str:
         """What it shows, in a line."""
-        return f"{self.series.name}, one line a {self.of}"
+        return f"{self.series.name}, one line per {self.of}"
 
     def table(self) -> Table:
         """A row for each point of each line, then of what is given: the columns of the series with intervals."""
         columns = (
-            Column("line", self.of, "label", "whose points they are"),
-            Column("at", self.series.parameter, "text", "what tells the points apart"),
+            Column("line", self.of, "label", "the line that the point belongs to"),
+            Column("at", self.series.parameter, "text", "what varies along the line"),
             *(
                 Column(
                     column.name,
                     column.name,
                     "score",
-                    f"{'higher' if column.higher_is_better else 'lower'} is better; mean over seeds ± half of the 95 % "
-                    "t-interval",
+                    f"{'higher' if column.higher_is_better else 'lower'} is better; mean over seeds ± half the width "
+                    "of the 95 % t-interval",
                     higher_is_better=column.higher_is_better,
                 )
                 for column in self.series.columns

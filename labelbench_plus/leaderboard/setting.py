@@ -192,7 +192,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         about=about,
         higher_is_better=meta.higher_is_better,
         budgets=of.budgets,
-        unit=about.unit if items_are_budget else "units of money",
+        unit=about.unit if items_are_budget else "units of budget",
         validation_labels=validation.pop() if len(validation) == 1 else None,
         beside=lines_beside(of),
         runs=of,
@@ -261,24 +261,24 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             "rank",
             "rank",
             "rank",
-            "ranks that remain possible: from 1 + the number of strategies significantly better to the "
-            "number of strategies minus those significantly worse (paired t-tests of AUBC over seeds, all pairs, "
-            f"Holm-adjusted, α = {ALPHA:g}); two ranges may overlap although the two strategies differ",
+            "the ranks that the tests leave open: from 1 + the number of strategies that are significantly better to "
+            "the number of strategies minus those that are significantly worse (paired t-tests of AUBC over seeds, "
+            f"Holm-adjusted over all pairs, α = {ALPHA:g}); the ranges of two strategies that differ can still overlap",
         ),
         Column("strategy", "strategy", "label", "how labels were chosen"),
         Column(
             "aubc",
             "AUBC",
             "score",
-            f"area under the budget curve of {meta.metric}: trapezoid over the declared budgets divided by "
-            f"their range; {better} is better; mean over seeds ± half of the 95 % t-interval",
+            f"area under the curve of {meta.metric} against budget: trapezoid rule over the declared budgets, divided "
+            f"by their range; {better} is better; mean over seeds ± half the width of the 95 % t-interval",
         ),
         Column(
             "gain",
             f"gain over {meta.baseline}",
             "gain",
-            f"AUBC of {over} at the same seed, so that above zero is better; mean over the seeds both have ± "
-            "half of the 95 % t-interval (one comparison at a time, not adjusted)",
+            f"AUBC of {over} at the same seed, so above zero is better; mean over the seeds that both have ± "
+            "half the width of the 95 % t-interval (one comparison at a time, not adjusted)",
         ),
         Column(
             "saving",
@@ -286,37 +286,37 @@ def columns_of(meta: BoardMeta) -> tuple[Column, ...]:
             "saving",
             f"share of the budget saved in reaching {HEADLINE_SHARE:.0%} of the final {meta.metric} of "
             f"{meta.baseline}".replace("%", " %")
-            + ", with a 95 % interval where there is one; “> B” where the level is not reached within the budget B",
+            + ", with a 95 % interval where one is defined; “> B”: not reached within the budget B",
         ),
         Column(
             "final",
             f"final {meta.metric}",
             "score",
-            f"{meta.metric} when the whole budget is spent; mean over seeds ± half of the 95 % t-interval",
+            f"{meta.metric} once the whole budget is spent; mean over seeds ± half the width of the 95 % t-interval",
         ),
         Column(
             "collapsed",
             "collapsed",
             "text",
-            "seeds at which the metric is better than the reference’s, or the baseline’s where there is none, while a "
-            "score that guards it has fallen apart",
+            "seeds at which the metric beats the reference’s (the baseline’s where there is no reference) while a "
+            "score that guards it has collapsed",
             later=True,
         ),
         Column("seeds", "seeds", "count", "number of valid runs, each with its own seed"),
-        Column("select_seconds", "select (s)", "seconds", "seconds of selection in a whole run, mean over runs"),
-        Column("train_seconds", "train (s)", "seconds", "seconds of training in a whole run, mean over runs"),
+        Column("select_seconds", "select (s)", "seconds", "seconds spent on selection in a whole run, mean over runs"),
+        Column("train_seconds", "train (s)", "seconds", "seconds spent on training in a whole run, mean over runs"),
         Column(
             "evaluate_seconds",
             "evaluate (s)",
             "seconds",
-            "seconds of evaluation in a whole run, mean over runs",
+            "seconds spent on evaluation in a whole run, mean over runs",
             later=True,
         ),
         Column(
             "log_aubc",
             "log-budget AUBC",
             "score",
-            "AUBC with budgets on a logarithmic axis, so that each doubling of the budget counts alike",
+            "AUBC with budgets on a logarithmic axis, so each doubling of the budget counts the same",
             detail=True,
         ),
         Column(

@@ -1,4 +1,4 @@
-"""Scores that stand beside the one that ranks, when the whole budget is spent."""
+"""Scores shown beside the one that ranks, once the whole budget is spent."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def shown_scores(setting: BoardSetting) -> Table | None:
                 one.name,
                 one.name,
                 "score",
-                f"when the whole budget is spent; {'higher' if one.higher_is_better else 'lower'} is better; mean over "
-                "seeds ± half of the 95 % t-interval; nothing is ranked by it"
+                f"once the whole budget is spent; {'higher' if one.higher_is_better else 'lower'} is better; mean over "
+                "seeds ± half the width of the 95 % t-interval; it ranks nothing"
                 + (f"; {one.caveat}" if one.caveat else ""),
                 higher_is_better=one.higher_is_better,
             )

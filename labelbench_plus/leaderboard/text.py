@@ -26,7 +26,7 @@ def render(board: Board) -> str:
     direction = "higher" if meta.higher_is_better else "lower"
     blocks = [
         f"{printable(meta.title)}\n{printable(meta.metric)}, {direction} is better; "
-        "± is half of a 95 % t-interval over seeds"
+        "± is half the width of a 95 % t-interval over seeds"
     ]
     blocks += [f"note: {printable(note)}" for note in board.notes]
     blocks += [_setting(setting, meta.baseline) for setting in board.settings]
@@ -41,29 +41,31 @@ def render(board: Board) -> str:
 def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     """What the tests say, in sentences: who leads, and who beats the baseline."""
     if setting.about.knows_truth:
-        return ("A bound: the problem shows what no learner can know, so nothing is ranked.",)
+        return ("This is a bound: the problem reveals what no learner can know, so nothing is ranked.",)
     n = len(setting.tests.names)
     sentences = []
     if len(setting.leaders) == 1 < n:
         sentences.append(f"{setting.leaders[0]} is significantly better than every other strategy.")
     elif len(setting.leaders) == n > 1:
-        sentences.append(f"No two of the {n} strategies differ significantly, adjusted over all pairs.")
+        none = "The two strategies do not" if n == 2 else f"No two of the {n} strategies"
+        sentences.append(f"{none} differ significantly (adjusted over all pairs).")
     elif len(setting.leaders) > 1:
         differ = int((setting.tests.adjusted <= ALPHA).sum()) // 2  # each pair stands there twice
-        sentences.append(f"{differ} of {n * (n - 1) // 2} pairs differ significantly, adjusted over all of them.")
-        sentences.append(f"Leading group, tied as far as these runs can tell: {sentence_list(setting.leaders)}.")
+        sentences.append(f"{differ} of {n * (n - 1) // 2} pairs differ significantly (adjusted over all pairs).")
+        sentences.append(f"Leading group, in which no two differ significantly: {sentence_list(setting.leaders)}.")
     if len(setting.leaders) > 1 and math.isfinite(setting.seeds_needed):
         first, second = setting.tests.names[:2]
         sentences.append(
-            f"If {first} is as far from {second} as it looks, about {amount(setting.seeds_needed)} seeds would show it."
+            f"If the difference between {first} and {second} is what it looks like, it would take about "
+            f"{amount(setting.seeds_needed)} seeds to show it."
         )
     if baseline in setting.tests.names and n > 1:
         better = sentence_list(setting.beats_baseline) or "none"
         count = f"{len(setting.beats_baseline)} of {n - 1}"
-        sentences.append(f"Significantly better than {baseline} ({count}, adjusted over these): {better}.")
+        sentences.append(f"Significantly better than {baseline} ({count}, adjusted over these comparisons): {better}.")
     praised = {*(setting.leaders if len(setting.leaders) < n else ()), *setting.beats_baseline}
     if lost := sentence_list([one for one in dict.fromkeys(c.strategy for c in setting.collapses) if one in praised]):
-        sentences.append(f"Not to be taken at its word, as the warnings say: {lost} gives up what guards the metric.")
+        sentences.append(f"Read with caution, since what guards the metric collapsed (see the warnings): {lost}.")
     return tuple(sentences)
 
 
@@ -80,7 +82,7 @@ def conditions(setting: BoardSetting) -> str:
     parts = [spent]
     if scores := setting.about.facets.get("scores"):
         parts.append(f"scores {scores}")
-    parts += [f"{name} differ or are not known" for name, count in lines.items() if count is None]
+    parts += [f"{name} unknown or not the same in all runs" for name, count in lines.items() if count is None]
     parts += [f"{', '.join(known)} beside the budget"] if known else []
     return " · ".join([*parts, f"{setting.n_runs} runs"])
 
@@ -94,7 +96,7 @@ def _setting(setting: BoardSetting, baseline: str) -> str:
     for warning in setting.warnings[:MOST_WARNINGS]:
         lines += textwrap.wrap(f"! {printable(warning)}", WIDTH, subsequent_indent="  ")
     if more := len(setting.warnings[MOST_WARNINGS:]):
-        lines.append(f"! and {more} more warnings, all of them on the page")
+        lines.append(f"! and {more} more warnings; the page lists them all")
     return "\n".join(lines).rstrip("\n")
 
 

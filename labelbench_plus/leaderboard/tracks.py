@@ -163,10 +163,10 @@ def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column,
             "leads",
             "leads in",
             "count",
-            f"of {settings} settings, those in whose leading group it is: no strategy is significantly better there",
+            f"in how many of the {settings} settings it is in the leading group, with none significantly better",
         )
-    over = " over data sets, each of which counts once" if settings > 1 else ""
-    unit = f"; in {measure}, since the unit of {track.metric} is each data set’s own" if measure != track.metric else ""
+    over = " over data sets, each counted once" if settings > 1 else ""
+    unit = f"; in {measure}, since every data set has its own unit of {track.metric}" if measure != track.metric else ""
     return (
         rank,
         Column("strategy", "strategy", "label", "how labels were chosen"),
@@ -183,21 +183,23 @@ def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column,
             "saving",
             f"share of the budget saved in reaching {HEADLINE_SHARE:.0%} of the final {track.metric} of "
             f"{track.baseline}".replace("%", " %")
-            + ("; the (lower) median over settings" if settings > 1 else ", with a 95 % interval where there is one")
-            + "; “> B” where the level is not reached within the budget B",
+            + ("; the (lower) median over settings" if settings > 1 else ", with a 95 % interval where one is defined")
+            + "; “> B”: not reached within the budget B",
         ),
-        Column("worst", "worst gain", "gain", "the smallest of its mean gains over settings", detail=settings == 1),
-        Column("iqm", "IQM gain", "gain", "interquartile mean of gains; from twenty values on", detail=True),
+        Column("worst", "worst gain", "gain", "its smallest mean gain in any setting", detail=settings == 1),
+        Column("iqm", "IQM gain", "gain", "interquartile mean of gains, from twenty values on", detail=True),
         Column(
             "penalty",
             "penalty",
             "share",
-            "how often it is beaten: the column mean of the pairwise penalty matrix; lower is better",
+            "how often it is beaten (column mean of the pairwise penalty matrix); lower is better",
         ),
-        Column("select_seconds", "select (s)", "seconds", "seconds of selection in a whole run, mean over settings"),
-        Column("settings", "settings", "count", "settings it has valid runs in", detail=True),
+        Column(
+            "select_seconds", "select (s)", "seconds", "seconds spent on selection in a whole run, mean over settings"
+        ),
+        Column("settings", "settings", "count", "settings in which it has valid runs", detail=True),
         Column("seeds", "seeds", "count", "the fewest seeds it has in any setting"),
-        Column("badge", "trust", "text", f"the least of its runs’ badges: {', '.join(BADGES)}"),
+        Column("badge", "trust", "text", f"the lowest of its runs’ badges: {', '.join(BADGES)}"),
     )
 
 

@@ -140,7 +140,7 @@ def test_unit_of_the_budget() -> None:
     curves = synthetic_curves(seeds=range(3))
     assert only(curves).unit == "labels"
     curves["spent"] *= 2.5
-    assert only(curves, budgets=[2.5 * b for b in BUDGETS]).unit == "units of money"
+    assert only(curves, budgets=[2.5 * b for b in BUDGETS]).unit == "units of budget"
 
 
 def test_one_shot_selection_has_areas_equal_to_its_values() -> None:
@@ -217,8 +217,8 @@ class TestWarnings:
     def test_seeds_that_change_nothing(self) -> None:
         curves = tiny({"random": [[0.1, 0.2, 0.3]] * 3, "margin": [[0.1, 0.2, 0.4], [0.1, 0.3, 0.4], [0.1, 0.3, 0.5]]})
         warnings = only(curves, budgets=(10, 20, 40)).warnings
-        assert [w for w in warnings if "same curve for every seed" in w] == [
-            "random has the same curve for every seed: its seeds are not independent evidence"
+        assert [w for w in warnings if "same curve at every seed" in w] == [
+            "random has the same curve at every seed: its seeds are not independent evidence"
         ]
 
     def test_different_validation_labels(self) -> None:

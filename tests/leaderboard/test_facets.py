@@ -158,7 +158,7 @@ def test_what_findings_say_is_true_of_the_table(seed: int) -> None:
             worse = [gain for gain in rows if gain.adjusted <= 0.05 and gain.area.mean < 0]
             assert (f"better than {one.reference} with {len(better)} of {len(rows)}" in sentence) == bool(better)
             assert (f"worse than {one.reference} with {len(worse)} of {len(rows)}" in sentence) == bool(worse)
-            assert ("not told apart" in sentence) == (not better and not worse)
+            assert ("not significantly different" in sentence) == (not better and not worse)
 
 
 def test_errors_gain_by_falling(results: Results) -> None:

@@ -177,7 +177,7 @@ def test_what_is_said_is_true_of_the_cells(seed: int) -> None:
     if said:
         assert said.columns == without and said.effect == f"{len(without)} of {len(matrix.columns)}"
         datasets = {board.settings[i].about.dataset for i in without}
-        assert f"on {len(datasets)} data set" in said.text
+        assert f"{len(datasets)} data set" in said.text
 
     for say, told, against in ((steadiest, better, worse), (loses, worse, better)):
         said = say(matrix, names)
@@ -188,7 +188,7 @@ def test_what_is_said_is_true_of_the_cells(seed: int) -> None:
             ran = sum(name == said.strategy for name, _ in cells)
             assert said.effect == f"{counts[said.strategy]} of {ran}"
             others = sum(name == said.strategy for name, _ in against)
-            assert f"({others or 'none'} " in said.text and all((said.strategy, i) in told for i in said.columns)
+            assert f" in {others or 'none'})" in said.text and all((said.strategy, i) in told for i in said.columns)
             pick: Callable[..., int] = max if say is steadiest else min
             assert said.columns[0] == pick(said.columns, key=lambda i: cells[said.strategy, i][0])
             assert interval_of(matrix, said.strategy, said.columns[0]) in said.text

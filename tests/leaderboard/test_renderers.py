@@ -130,7 +130,7 @@ class TestText:
 
     def test_says_what_the_tests_say(self, board: Board) -> None:
         shown = text.render(board)
-        assert "Leading group, tied as far as these runs can tell: " in shown
+        assert "Leading group, in which no two differ significantly: " in shown
         assert "Significantly better than random (" in shown
 
     @pytest.mark.parametrize(
@@ -139,9 +139,12 @@ class TestText:
             ({"random": 0.0, "good": 0.3, "bad": -0.3}, "good is significantly better than every other strategy."),
             (
                 {"random": 0.0, "same": 0.0},
-                "No two of the 2 strategies differ significantly, adjusted over all pairs.",
+                "The two strategies do not differ significantly (adjusted over all pairs).",
             ),
-            ({"random": 0.0, "bad": -0.3}, "Significantly better than random (0 of 1, adjusted over these): none."),
+            (
+                {"random": 0.0, "bad": -0.3},
+                "Significantly better than random (0 of 1, adjusted over these comparisons): none.",
+            ),
         ],
     )
     def test_findings(self, strategies: dict[str, float], sentence: str) -> None:
@@ -159,7 +162,7 @@ class TestText:
         curves.loc[curves["strategy"] == "margin", "complete"] = False
         shown = text.render(build_board(curves, meta()))
         assert shown.count("is left out") == text.MOST_WARNINGS
-        assert "more warnings, all of them on the page" in shown
+        assert "more warnings; the page lists them all" in shown
 
     def test_notes_come_first(self) -> None:
         shown = text.render(build_board(synthetic_curves().iloc[:0], meta()))

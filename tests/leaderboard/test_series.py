@@ -104,11 +104,11 @@ def test_a_problem_that_knows_the_truth_is_a_bound(curves, tmp_path):
     assert plain.leaders and all(row[0] is not None for row in plain.table.rows)
     assert bound.leaders == bound.beats_baseline == () and all(row[0] is None for row in bound.table.rows)
     assert bound.gains  # how far it is from what must learn is what a bound is for
-    assert "A bound: the problem shows what no learner can know, so nothing is ranked." in render(board)
+    assert "This is a bound: the problem reveals what no learner can know, so nothing is ranked." in render(board)
     of_bound, of_plain = gather_tracks([board])
     assert len(of_plain.members) == len(of_bound.members) == 1 and "bound knows the truth" in of_bound.track.name
     build_site([Results(both, boards)], tmp_path)
-    said = [page for page in tmp_path.rglob("*.html") if "A bound: the problem shows" in page.read_text()]
+    said = [page for page in tmp_path.rglob("*.html") if "This is a bound: the problem reveals" in page.read_text()]
     assert said
 
 
@@ -184,8 +184,8 @@ def test_pages_text_and_files_say_it(tmp_path):
     build_site([results], tmp_path)
     page = (tmp_path / "problem" / "fronts-objectives-mod.html").read_text(encoding="utf-8")
     for said in (
-        "front, one line a strategy",
-        "front, one line a trainer, with Random",
+        "front, one line per strategy",
+        "front, one line per trainer, with Random",
         "best that can be reached",
         "Points of one line in the order of “",
         "kl",
@@ -195,8 +195,8 @@ def test_pages_text_and_files_say_it(tmp_path):
     listed = pd.read_csv(tmp_path / "data" / "series.csv")
     assert len(listed) == 3 * 3 * 5 * (3 * 4 + 2 * 3)  # trainers, budgets, weights, columns of strategies and givens
     assert set(listed["given"].dropna()) == {"reference", "best"}
-    assert "front, one line a trainer, with random" in render(results.board())
-    assert "one line a trainer" in results.tables()["table.md"].decode()
+    assert "front, one line per trainer, with random" in render(results.board())
+    assert "one line per trainer" in results.tables()["table.md"].decode()
 
 
 def test_what_a_series_may_be_called_and_be_given():

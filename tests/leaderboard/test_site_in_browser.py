@@ -190,7 +190,7 @@ def test_comparing_equals_pythons(opened: Opener, setting: BoardSetting) -> None
             found = compare_in(setting, a, b)
             assert found is not None
             better = "A is better" if found.area.mean > 0 else "B is better"
-            assert cells[0] == (better if found.sure else "cannot be said")
+            assert cells[0] == (better if found.sure else "not clear")
             assert float(cells[1].replace("−", "-")) == pytest.approx(found.area.mean, abs=0.6e-3)
             assert int(cells[3]) == found.area.n and cells[6] == f"{round(100 * found.wins.mean)} %"
         tab.locator("#swap").click()

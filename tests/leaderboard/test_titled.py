@@ -123,6 +123,6 @@ def test_bounds_are_marked_at_their_name_with_a_legend(tmp_path):
     results = Results(curves, dataclasses.replace(meta(), bounds=("oracle",)))
     (page,) = (build_site([results], tmp_path).parent / "problem").iterdir()
     shown = page.read_text()
-    assert "oracle</a> ‡</span>" in shown and shown.count(" ‡</span>") == 1 and "‡: told the truth" in shown
+    assert "oracle</a> ‡</span>" in shown and shown.count(" ‡</span>") == 1 and "‡: a bound" in shown
     (plain,) = (build_site([Results(curves, meta())], tmp_path / "plain").parent / "problem").iterdir()
     assert "‡" not in plain.read_text()

@@ -104,7 +104,7 @@ class TestUnits:
             assert cell(track, "margin", key) == cell(plain, "margin", key), key
         assert (track.measure, plain.measure) == ("relative", "nll")
         gain = next(column for column in track.table.columns if column.key == "gain")
-        assert gain.about.endswith("in relative, since the unit of nll is each data set’s own")
+        assert gain.about.endswith("in relative, since every data set has its own unit of nll")
         over = compare_over([setting for _, setting in track.members], "margin", "random")
         other = compare_over([setting for _, setting in plain.members], "margin", "random")
         assert over is not None and over == other
@@ -171,13 +171,13 @@ class TestCompare:
         found = compare_in(setting, "margin", "badge")
         assert found is not None and not found.sure
         said = verdict(found, 853, "margin", "badge", "accuracy")
-        assert said.startswith("Cannot be said: margin − badge is") and "about 853 seeds would show" in said
+        assert said.startswith("Not clear: margin − badge is") and "about 853 seeds would show" in said
 
     def test_one_seed_says_nothing(self) -> None:
         (setting,) = board_of({"a": on("one")}, seeds=[0]).settings
         found = compare_in(setting, "margin", "badge")
         assert found is not None and math.isnan(found.p)
-        assert "nothing can be said" in verdict(found, 853, "margin", "badge", "accuracy")
+        assert "too little to compare" in verdict(found, 853, "margin", "badge", "accuracy")
         assert compare_in(setting, "margin", "unheard of") is None
 
     @pytest.mark.parametrize(("seeds", "why"), [(2, "a test takes 3"), (5, "the same at each")])
@@ -187,7 +187,7 @@ class TestCompare:
         found = Comparison("one", equal, equal, paired_t_test(gains), math.nan, t_interval([1.0] * seeds))
         said = verdict(found, math.nan, "random", "margin", "accuracy")
         assert not found.sure
-        assert "nothing can be said" in said and why in said
+        assert "too little to compare" in said and why in said
 
     def test_over_data_sets(self) -> None:
         board = board_of({"a": on("one"), "b": on("two")})

@@ -106,7 +106,7 @@ def test_what_is_charged_in_the_end_may_be_less_than_what_might_have_been(bundle
     assert not checked.problems and len(checked.sound) == 1
     assert list(json.loads((folder / "board.json").read_bytes())["slack"].values()) == [40.0]
     (setting,) = read_results(folder).board().settings
-    assert setting.n_runs == 1 and setting.unit == "units of money"
+    assert setting.n_runs == 1 and setting.unit == "units of budget"
     doctored(folder, lambda rounds: rounds[0]["purchase"]["prices"].__setitem__(0, 2.0))
     assert any("prices are not the oracle's" in line for line in told(folder, Place(tmp_path)))
 

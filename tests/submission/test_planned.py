@@ -118,5 +118,5 @@ def test_the_badge_says_which_share_was_done_again(bundle, tmp_path):
     grant(bundle, "replayed", {runs[0]: ["chose round 2"]}, {}, {runs[0]: Again(3, frozenset({1}), frozenset({2}))})
     text = pages(bundle, tmp_path / "site")
     assert sum("replayed (1 of 3 rounds trained again, 1 chosen again)" in page for page in text.values()) == 1
-    says = "Trust: 3 checked, 1 replayed; 1 of 3 rounds of these trained again, 1 chosen again"
+    says = "Trust: 3 checked, 1 replayed; 1 of 3 rounds of the replayed runs trained again, 1 chosen again"
     assert sum(says in page for page in text.values()) == 1

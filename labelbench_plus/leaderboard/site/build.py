@@ -34,20 +34,20 @@ from labelbench_plus.store.atomic import replace
 OURS = ("assets", "data", "figures", "problem", "runs", "strategy", "track")  # folders that a build may clean
 
 SCHEMA = (
-    ("run_id", "hash of all that decides the run"),
-    ("suite", "the file of runs it belongs to"),
-    ("problem", "what is learned, with every setting that is not the default"),
-    ("trainer", "how a model is made of what was bought"),
-    ("strategy", "how it was chosen what to buy"),
-    ("seed", "of all random streams; equal seeds share split, first round and initial model"),
+    ("run_id", "hash of everything that determines the run"),
+    ("suite", "the suite that it belongs to"),
+    ("problem", "what is learned, with all parameters that are not the default"),
+    ("trainer", "how a model is trained on what was bought"),
+    ("strategy", "how the items to buy were chosen"),
+    ("seed", "seed of all random streams; equal seeds share split, first round and initial model"),
     ("round", "from 0"),
-    ("labels", "how many items were bought so far"),
-    ("spent", "money spent so far"),
+    ("labels", "items bought so far"),
+    ("spent", "budget spent so far"),
     ("declared_validation_labels", "labels used beside the budget, for early stopping or tuning"),
-    ("beside_…", "whatever else was used beside the budget, by its name"),
+    ("beside_…", "whatever else was used beside the budget, by name"),
     ("select_seconds, train_seconds, evaluate_seconds", "wall time of the round’s selection, training, evaluation"),
-    ("select_peak_bytes, train_peak_bytes, evaluate_peak_bytes", "memory on top of what was in use"),
-    ("strategy.…, trainer.…, problem.…, annotator.…", "what each noted of the round"),
+    ("select_peak_bytes, train_peak_bytes, evaluate_peak_bytes", "peak memory beyond what was already in use"),
+    ("strategy.…, trainer.…, problem.…, annotator.…", "what each of them recorded about the round"),
     ("complete", "whether the run has all of its rounds"),
     ("the others", "metrics on the test split"),
 )
@@ -109,7 +109,11 @@ def _downloads(site: pages.Site) -> dict[str, bytes]:
         stem, csv = f"data/{slug(board.suite)}", each.ordered_csv()
         files |= {f"{stem}-curves.csv": csv, f"{stem}-board.json": meta_as_json(each.meta)}
         files[f"{stem}-curves.parquet"] = _parquet(pd.read_csv(io.BytesIO(csv)))
-        ends = (("-curves.csv", "CSV"), ("-curves.parquet", "Parquet"), ("-board.json", "what the board knows of them"))
+        ends = (
+            ("-curves.csv", "CSV"),
+            ("-curves.parquet", "Parquet"),
+            ("-board.json", "what the board knows about them"),
+        )
         row |= {"digest": digest(csv), "links": [(f"{stem}{end}", label) for end, label in ends]}
     table = pd.concat([to_frame(board) for board in boards], ignore_index=True) if boards else pd.DataFrame()
     files["data/table.csv"] = csv_form.written(table)
@@ -117,7 +121,7 @@ def _downloads(site: pages.Site) -> dict[str, bytes]:
     files["data/table.parquet"] = _parquet(table)
     more = []
     for name, label, rows in (
-        ("series", "Points of series at every budget", series_frame(boards)),
+        ("series", "Points of all series at every budget", series_frame(boards)),
         ("facets", "Comparisons along one facet at every budget", facets_frame(site.source_facets)),
     ):
         if len(rows):

@@ -90,7 +90,7 @@ def best_pair(pairs: Sequence[Combination], group: Group, baseline: str) -> str:
     best = pairs[0]
     told = f"Best pair: {best.strategy} with {best.trainer}"
     if best.over_neither is None:
-        return f"{told}, which is neither choosing nor training beyond the plainest."
+        return f"{told}, the plainest of all: nothing gains on it."
     sure = "significantly" if best.p_over_neither <= ALPHA else "not significantly"
     told += f", {_interval(best.over_neither)} over {baseline} with {group.reference}, {sure} after Holm over all pairs"
     alone = {(pair.trainer, pair.strategy): pair.over_neither for pair in pairs}
@@ -99,8 +99,8 @@ def best_pair(pairs: Sequence[Combination], group: Group, baseline: str) -> str:
         return f"{told}."
     beyond = "" if best.p_beyond <= ALPHA else ", not significantly"
     return (
-        f"{told}. Choosing alone brings {_number(choosing)}, training alone {_number(training)}; beyond their sum the "
-        f"pair gains {_interval(best.beyond_sum)}{beyond}."
+        f"{told}. Choosing alone gains {_number(choosing)}, training alone {_number(training)}; the pair gains "
+        f"{_interval(best.beyond_sum)} beyond their sum{beyond}."
     )
 
 

@@ -74,7 +74,7 @@ def _curves(one: FacetComparison, drawn: Mapping[str, Style], number: int) -> Fi
     plane = Plane(f"{one.unit} bought", y_title, ticks, is_geometric(one.budgets), signed=True)
     alternative = (
         f"Gain in {one.metric} over {one.reference} with {strategy} against {one.unit} bought: {len(lines)} lines. The "
-        "table below the chart holds every number."
+        "table below has every number."
     )
 
     def draw(width: int) -> str:
@@ -82,8 +82,7 @@ def _curves(one: FacetComparison, drawn: Mapping[str, Style], number: int) -> Fi
 
     return Figure(
         f"Gain over {one.reference} at each budget, with {strategy}",
-        f"Mean of the differences at equal seeds; above zero is better. Bands: 95 % t-intervals, from {FEW_SEEDS} "
-        "seeds on.",
+        f"Mean paired difference over seeds; above zero is better. Bands: 95 % t-intervals, from {FEW_SEEDS} seeds on.",
         draw(WIDE),
         draw(NARROW),
         f"figures/facets-{number}-curves.svg",
@@ -115,7 +114,7 @@ def _gains(one: FacetComparison, drawn: Mapping[str, Style], number: int) -> Fig
 
     return Figure(
         f"Gain over {one.reference} over all budgets, with each strategy",
-        f"Each seed a dot; whiskers: 95 % t-intervals, from {FEW_SEEDS} seeds on. Filled marks stay significant after "
+        f"One dot per seed; whiskers: 95 % t-intervals, from {FEW_SEEDS} seeds on. Filled marks stay significant after "
         f"Holm’s adjustment over the {len(one.gains)} rows of the table.{cut}",
         draw(WIDE),
         draw(NARROW),

@@ -112,7 +112,7 @@ def of_track(board: TrackBoard, drawn: Mapping[str, Style], stem: str) -> list[F
             )
             for name, estimates in board.profiles.items()
         ]
-        alternative = f"Performance profiles of {len(lines)} strategies; the table below the chart holds the numbers."
+        alternative = f"Performance profiles of {len(lines)} strategies; the table below has the numbers."
         figures.append(
             Figure(
                 "Performance profiles",
@@ -165,7 +165,7 @@ def of_strategy(
         rows,
         f"Gain over {baseline}, seed by seed",
         _gain_axis(track, measure_of(track, found_in)),
-        f"Gain of {name} over {baseline} in {len(rows)} settings; the table below the chart holds every number.",
+        f"Gain of {name} over {baseline} in {len(rows)} settings; the table below has every number.",
         f"figures/{stem}-gains.svg",
         ("setting", "gain", "95 % interval", "seeds"),
         tuple((label, *_estimate_cells(row.estimate, rows)) for (label, _), row in zip(found, rows, strict=True)),
@@ -188,7 +188,7 @@ def _curves(
 ) -> Figure:
     measure = f"gain in {meta.metric} over {meta.baseline}" if gains else meta.metric
     ticks = tuple((budget, amount(budget)) for budget in setting.budgets)
-    spent = "money spent" if setting.unit == "units of money" else f"{setting.unit} bought"
+    spent = "budget spent" if setting.unit == "units of budget" else f"{setting.unit} bought"
     plane = Plane(spent, measure, ticks, is_geometric(setting.budgets), signed=gains)
     lines = [
         Line(
@@ -202,13 +202,13 @@ def _curves(
     ]
     alternative = (
         f"{measure} against {spent}, {setting.name}: {len(curves)} strategies, {len(setting.budgets)} budgets. "
-        "The table below the chart holds every number."
+        "The table below has every number."
     )
     caption = (
-        "Mean of the differences at equal seeds; above zero is better."
+        "Mean paired difference over seeds; above zero is better."
         if gains
-        else "Mean over seeds on the test split, each strategy by itself; differences at equal seeds can be sharper "
-        "than overlapping bands suggest."
+        else "Mean over seeds on the test split, each strategy on its own; paired differences can be sharper than "
+        "overlapping bands suggest."
     )
     decimals = decimals_for(point for curve in curves for point in curve.points)
     rows = tuple(
@@ -244,7 +244,7 @@ def _gains(setting: BoardSetting, meta: BoardMeta, drawn: Mapping[str, Style], s
         f"Gain over {meta.baseline} over all budgets",
         f"gain over {meta.baseline} (AUBC)",
         f"Gain over {meta.baseline} in AUBC, {setting.name}: {len(rows)} strategies with 95 % intervals. "
-        "The table below the chart holds every number.",
+        "The table below has every number.",
         f"figures/{stem}-gains.svg",
         ("strategy", "gain", "95 % interval", "pairs", "p", "p, Holm"),
         tuple(
@@ -316,7 +316,7 @@ def _pareto(
     listed = ", ".join(f"{i} {name}" for name, i in best.items())
     alternative = (
         f"Gain over {meta.baseline} against seconds of selection, {setting.name}: {len(points)} strategies. "
-        "The table below the chart holds every number."
+        "The table below has every number."
     )
     title = f"gain over {meta.baseline} (AUBC)"
     return Figure(

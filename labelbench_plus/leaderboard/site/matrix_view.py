@@ -78,7 +78,7 @@ class MatrixView:
         for idea_of_group, of_group in self.groups:
             rows.append((idea_of_group, []))
             rows += [(row.title + " ‡" * row.bound, [_drawn(cell) for cell in row.cells]) for row in of_group]
-        alternative = f"{self.title}: {self.about} The table holds every number."
+        alternative = f"{self.title}: {self.about} The table has every number."
         return matrix_picture([column.lines for column in self.columns], rows, alternative)
 
 
@@ -231,11 +231,11 @@ def _cell(matrix: Matrix, i: int, name: str, gain: Gain | None, named: dict[str,
 
 
 def _about(matrix: Matrix, baseline: str) -> str:
-    direction = "" if matrix.higher_is_better else ", less is better: a gain is a decrease"
+    direction = "" if matrix.higher_is_better else " (lower is better, so a gain is a decrease)"
     scale = (
-        "each column in the unit of its own data, with colours of its own"
+        "each column in the unit of its data, with its own colour scale"
         if matrix.own_units
-        else "one scale of colours for all columns"
+        else "one colour scale for all columns"
     )
     return f"Gain over {baseline} in {unit(matrix)}, averaged over the budget{direction}; {scale}."
 

@@ -29,18 +29,19 @@ BESIDE_RANKS = ("matrix", "claims", "series", "guards", "facets")
 
 CONTRACT = (
     "What counts. A run is one (problem, strategy, trainer, budget, seed). It is left out, and named in a warning, "
-    "when it is incomplete, is off the declared budget grid or has a metric that is not finite; nothing is "
-    "interpolated. Where all strategies are meant to start alike, the metric after the first round must be equal for "
-    "all of them at a seed, and a warning says where it is not.",
-    "Tracks. Results share a table when task, unit and decade of the budget, metric, baseline, trainer and all facets "
-    "that the problems declare (an encoder, say) are the same. A setting is one problem under one trainer.",
-    "Direction. For an error lower is better. Gains are written so that above zero is better for every metric, and "
-    "levels that a metric rises to are levels that an error falls to.",
-    "Other scores. A problem may have boards show scores beside the one that ranks, each with a sentence on what it "
-    "leaves out. Nothing is ranked by them, however good they look.",
+    "when it is incomplete, off the declared budget grid, or has a metric that is not finite; nothing is interpolated. "
+    "Where all strategies are meant to start equal, the metric after the first round must be the same for all of them "
+    "at each seed; a warning says where it is not.",
+    "Tracks. Results share a table when the task, the unit and decade of the budget, the metric, baseline, trainer and "
+    "all facets that the problems declare (such as an encoder) are the same. A setting is one problem under one "
+    "trainer.",
+    "Direction. For an error, lower is better. Gains are signed so that above zero is better for every metric, and an "
+    "error reaches a level by falling to it.",
+    "Other scores. A problem can have boards show scores beside the one that ranks, each with a sentence on what it "
+    "leaves out. They rank nothing, however good they look.",
     "Trust. Imported: published elsewhere and read in. Self-reported: as its authors sent it. Checked: its schema, "
     "budgets and hashes hold. Replayed: models trained again on what was bought score the same. Re-run: computed again "
-    "here from nothing.",
+    "here from scratch.",
 )
 
 

@@ -263,13 +263,15 @@ def _finding(board: TrackBoard) -> str:
     if len(board.members) == 1:
         _, setting = board.members[0]
         return (findings(setting, board.track.baseline) or ("",))[0]
+    if len(board.order) < 2:
+        return ""
     n = len(board.members)
     leads = {name: sum(name in setting.leaders for _, setting in board.members) for name in board.order}
     always = [name for name, count in leads.items() if count == n]
     if not always:
         return f"No strategy is in the leading group of all {n} settings."
     if len(always) == len(board.order):
-        return f"No strategy is separated from any other that would lead, in any of the {n} settings."
+        return f"No two strategies differ significantly in any of the {n} settings."
     return f"In the leading group of all {n} settings: {sentence_list(always)}."
 
 
@@ -278,11 +280,11 @@ def _over(board: TrackBoard) -> str:
         n = len(board.datasets)
         have = "one data set is" if n == 1 else f"{n} data sets are"
         return (
-            f"{have.capitalize()} too few for a ranking test or a critical-difference diagram: at least "
-            f"{FEWEST_DATASETS} are needed, since below that no pair could differ significantly."
+            f"{have.capitalize()} too few for a ranking test or a critical-difference diagram: with fewer than "
+            f"{FEWEST_DATASETS}, no pair could differ significantly."
         )
     p = "" if math.isnan(board.ranking.friedman) else f" Friedman’s test: {p_equals(board.ranking.friedman)}."
-    return f"{board.ranking.n_datasets} data sets, the settings of each averaged first.{p}"
+    return f"{board.ranking.n_datasets} data sets; the settings of each are averaged first.{p}"
 
 
 def _heat(board: TrackBoard) -> dict[str, object] | None:

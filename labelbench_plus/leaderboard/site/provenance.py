@@ -70,7 +70,7 @@ def cautions(records: Mapping[str, Mapping[str, Any]], run_ids: Sequence[str]) -
     if dirty:
         found.append(f"{dirty} run(s) come from code with uncommitted changes")
     if len(machines) > 1:
-        found.append(f"runs come from {len(machines)} kinds of machine, so costs are not drawn in a chart")
+        found.append(f"runs come from {len(machines)} kinds of machine, so there is no chart of costs")
     return found
 
 

@@ -44,16 +44,16 @@ def _runs_page(
     facts, each = shared_and_differing(records, ids)
     meta = board.meta
     columns = (
-        Column("run", "run", "label", "hash of all that decides the run"),
+        Column("run", "run", "label", "hash of everything that determines the run"),
         Column("strategy", "strategy", "text", "how labels were chosen"),
-        Column("seed", "seed", "count", "of all random streams"),
+        Column("seed", "seed", "count", "seed of all random streams"),
         Column("aubc", "AUBC", "number", f"area under the budget curve of {meta.metric}"),
-        Column("final", f"final {meta.metric}", "number", f"{meta.metric} when the whole budget is spent"),
-        Column("select_seconds", "select (s)", "seconds", "seconds of selection in the whole run"),
-        Column("train_seconds", "train (s)", "seconds", "seconds of training in the whole run"),
-        Column("evaluate_seconds", "evaluate (s)", "seconds", "seconds of evaluation in the whole run"),
-        Column("badge", "trust", "text", "what was done to trust it"),
-        Column("differs", "differs in", "text", "in what it differs from what all runs share"),
+        Column("final", f"final {meta.metric}", "number", f"{meta.metric} once the whole budget is spent"),
+        Column("select_seconds", "select (s)", "seconds", "seconds spent on selection in the whole run"),
+        Column("train_seconds", "train (s)", "seconds", "seconds spent on training in the whole run"),
+        Column("evaluate_seconds", "evaluate (s)", "seconds", "seconds spent on evaluation in the whole run"),
+        Column("badge", "trust", "text", "how far it was verified"),
+        Column("differs", "differs in", "text", "where it differs from what all runs share"),
     )
     rows: list[tuple[Cell, ...]] = []
     names = []

@@ -81,7 +81,7 @@ def series_view(
     spent = f"{amount(found.budget)} {unit}"
     given = {NAMES_OF_GIVEN[kind]: style_of_given(i) for i, kind in enumerate(found.given)}
     looks = {**drawn, **given}
-    about = f"After {spent}. Means over the seeds that have a point; a point that no seed has leaves a gap."
+    about = f"After {spent}. Means over the seeds that have the point; where no seed has it there is a gap."
     if found.given:
         about += f" Beside them the {' and the '.join(NAMES_OF_GIVEN[given] for given in found.given)}."
 
@@ -122,8 +122,8 @@ def _figure(
     in_order = "" if places or x_name != series.parameter else ", in order of the table"
     plane = FrontPlane(x_name + in_order, y_name, joined=places is not None)
     alternative = (
-        f"{y_name} against {x_name} after {spent}, one line a {found.of}: {len(lines)} lines of {len(series.at)} "
-        "points. The table below the chart holds every number."
+        f"{y_name} against {x_name} after {spent}, one line per {found.of}: {len(lines)} lines of {len(series.at)} "
+        "points. The table below has every number."
     )
 
     def draw(width: int) -> str:

@@ -100,8 +100,8 @@ def _trust(site: Site, member: Member) -> str:
         return ""
     done = [again[run] for run in ids if run in again]
     share = (
-        f"; {sum(len(one.trained) for one in done)} of {sum(one.of for one in done)} rounds of these trained again, "
-        f"{sum(len(one.chosen) for one in done)} chosen again"
+        f"; {sum(len(one.trained) for one in done)} of {sum(one.of for one in done)} rounds of the replayed runs "
+        f"trained again, {sum(len(one.chosen) for one in done)} chosen again"
     )
     return ", ".join(f"{counts[badge]} {badge}" for badge in BADGES if counts[badge]) + (share if done else "")
 

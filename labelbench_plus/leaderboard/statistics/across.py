@@ -1,11 +1,10 @@
-"""Ranking over data sets: Friedman's test, then Wilcoxon's signed-rank test between every two, adjusted by Holm.
+"""Ranking over data sets: Friedman's test, then Wilcoxon's signed-rank test for every pair, Holm-adjusted.
 
-The unit is the data set: its settings and seeds are averaged first, since settings on one data set are no independent
-evidence. Friedman's test asks whether there is any difference in mean ranks; each pair is then compared by Wilcoxon's
-test on its own values. Groups are runs of strategies, in order of mean rank, among which no pair differs significantly.
-Nothing of this is shown for fewer than six data sets: with five the smallest possible two-sided p is 0.063. Sources:
-Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006); Benavoli, Corani & Mangili,
-JMLR 17 (2016).
+The unit is the data set: its settings and seeds are averaged first, since settings on one data set are not independent
+evidence. Friedman's test asks whether mean ranks differ at all; each pair is then compared by Wilcoxon's test on its
+own values. Groups are runs of strategies, in order of mean rank, in which no pair differs significantly. Nothing is
+shown for fewer than six data sets: with five, the smallest possible two-sided p is 0.063. Sources: Demšar, "Statistical
+Comparisons of Classifiers over Multiple Data Sets", JMLR 7 (2006); Benavoli, Corani & Mangili, JMLR 17 (2016).
 """
 
 from __future__ import annotations

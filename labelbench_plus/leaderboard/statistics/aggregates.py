@@ -1,13 +1,13 @@
 """Over data sets: each data set counts once, whatever its number of settings and seeds.
 
 Settings of one data set are averaged first, seed by seed. The mean is the mean over data sets of their means over
-seeds. The interquartile mean (IQM) is the mean of the middle half of all (data set, seed) values: less swayed by one
-odd run than the mean; under twenty values it means little and is not shown. Intervals of means: of a single data set
-the t-interval over its seeds, as on the page of its setting; of several a t-interval over the data sets, and from ten
-data sets on the hierarchical bootstrap. Of the IQM: the bootstrap from ten data sets on (or ten seeds of a single one);
-below that a t-interval with Yuen's variance of a trimmed mean. Sources: Agarwal et al., "Deep Reinforcement Learning
-at the Edge of the Statistical Precipice" (NeurIPS 2021); Yuen, "The two-sample trimmed t for unequal population
-variances", Biometrika 61 (1974).
+seeds. The interquartile mean (IQM) is the mean of the middle half of all (data set, seed) values: a single odd run
+sways it less than the mean; with fewer than twenty values it means little and is not shown. Intervals of means: for a
+single data set, the t-interval over its seeds, as on the page of its setting; for several, a t-interval over the data
+sets, and from ten data sets on the hierarchical bootstrap. Intervals of the IQM: the bootstrap from ten data sets on
+(or ten seeds of a single one); below that, a t-interval with Yuen's variance of a trimmed mean. Sources: Agarwal et
+al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021); Yuen, "The two-sample
+trimmed t for unequal population variances", Biometrika 61 (1974).
 """
 
 from __future__ import annotations

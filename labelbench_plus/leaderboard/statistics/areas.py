@@ -1,8 +1,8 @@
 """AUBC, area under the budget curve: the mean height of a learning curve over its budgets.
 
-The trapezoid area under the metric on the declared budget grid, divided by the range of budgets, so that a curve that
-is constantly c has AUBC c. Runs off the grid are left out, never interpolated. The log-budget variant puts budgets on a
-logarithmic axis first, so that each doubling counts alike. The two and the final value can rank differently, so all
+The trapezoid area under the metric on the declared budget grid, divided by the range of budgets, so a curve that stays
+at c has AUBC c. Runs off the grid are left out, never interpolated. The log-budget variant puts budgets on a
+logarithmic axis first, so each doubling counts the same. These two and the final value can rank differently, so all
 three are shown. Source: AUBC of Zhan et al., "A Comparative Survey: Benchmarking for Pool-based Active Learning" (IJCAI
 2021), with the area divided by the range so that problems share one scale.
 """

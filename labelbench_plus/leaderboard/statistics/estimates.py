@@ -1,8 +1,8 @@
 """t-interval: mean ± t(n − 1) · s / √n over n seeds, 95 %.
 
-s is the standard deviation with n − 1 in the denominator. The interval is exact for normal values at every n from two
-on. Percentile bootstrap intervals are not used for means: at three to five seeds a nominal 95 % covers 75 to 84 %.
-Values that do not differ at all give no interval: what never varied says nothing of how far it might.
+s is the standard deviation with n − 1 in the denominator. The interval is exact for normal values at any n from two on.
+Percentile bootstrap intervals are not used for means: with three to five seeds, a nominal 95 % covers 75 to 84 %.
+Values that are all equal give no interval: what never varied says nothing about how far it could.
 Source: Student, "The probable error of a mean", Biometrika 6 (1908).
 """
 

@@ -1,8 +1,8 @@
 """Probability of improvement: how often a strategy ends above another at the same seed.
 
 The share of seeds at which its AUBC is better (a tie counts half), averaged over data sets. One half means no
-difference; it says nothing of by how much. Source: the probability of improvement of Agarwal et al. (NeurIPS 2021),
-with pairs at equal seeds in place of all pairs.
+difference; it does not say by how much. Source: the probability of improvement of Agarwal et al. (NeurIPS 2021), with
+pairs at equal seeds in place of all pairs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Isotonic fit: the nearest curve, in least squares, that never falls as the budget grows.
 
-A test metric wobbles from round to round; a fit that averages out the dips gives one well-defined budget at which a
+A test metric fluctuates from round to round; a fit that averages out the dips gives one well-defined budget at which a
 level is reached. The running maximum is not used: on a test metric it selects the luckiest round. Source: Barlow et
 al., "Statistical Inference under Order Restrictions" (1972).
 """

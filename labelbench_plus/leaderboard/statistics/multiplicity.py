@@ -1,9 +1,9 @@
-"""Holm's adjustment: p-values made larger so that among many tests at once few are false alarms.
+"""Holm's adjustment: p-values are raised so that false alarms stay rare among many tests.
 
-With p(1) ≤ … ≤ p(m), the adjusted p(i) is the largest of min(1, (m − j + 1) · p(j)) over j ≤ i. Calling significant
-what is ≤ 0.05 after it keeps the chance of even one false alarm among the m tests at 5 %, under any dependence. A test
-that could not be made counts in m. Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J.
-Statist. 6 (1979).
+With p(1) ≤ … ≤ p(m), the adjusted p(i) is the largest of min(1, (m − j + 1) · p(j)) over j ≤ i. Calling adjusted
+p-values ≤ 0.05 significant keeps the chance of even one false alarm among the m tests at 5 %, whatever the dependence
+between them. A test that could not be run still counts in m. Source: Holm, "A Simple Sequentially Rejective Multiple
+Test Procedure", Scand. J. Statist. 6 (1979).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Paired differences: what one strategy gains over another at equal seeds.
 
-Runs with the same seed share the split, the initial labels, the initial model and the data order, so that their
-difference shows the strategy alone. The difference is taken seed by seed, with a t-interval over seeds; seeds that only
-one of the two has are left out. The test is Student's two-sided t-test for matched pairs.
+Runs with the same seed share the split, the initial labels, the initial model and the data order, so their difference
+is due to the strategy alone. Differences are taken seed by seed, with a t-interval over seeds; seeds that only one of
+the two has are left out. The test is Student's two-sided t-test for matched pairs.
 """
 
 from __future__ import annotations

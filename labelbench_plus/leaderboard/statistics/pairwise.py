@@ -1,9 +1,9 @@
-"""Who differs from whom: paired t-tests of AUBC over common seeds between every two strategies of a setting.
+"""Which strategies differ: paired t-tests of AUBC over common seeds, for every pair of strategies in a setting.
 
-p-values are adjusted by Holm's method over all pairs of the setting. Each pair is judged on its own data, so that the
-others on the board matter only through the number of pairs; tests on mean ranks lack this property (Benavoli, Corani &
-Mangili, "Should We Really Use Post-Hoc Tests Based on Mean-Ranks?", JMLR 17, 2016). Whether a strategy is better than
-the baseline is a question of its own, many against one: there the family is the comparisons with the baseline alone.
+p-values are adjusted by Holm's method over all pairs of the setting. Each pair is judged on its own data, so the other
+strategies matter only through the number of pairs; tests on mean ranks lack this property (Benavoli, Corani & Mangili,
+"Should We Really Use Post-Hoc Tests Based on Mean-Ranks?", JMLR 17, 2016). Whether a strategy is better than the
+baseline is a separate question, many against one: its family of tests is the comparisons with the baseline alone.
 """
 
 from __future__ import annotations

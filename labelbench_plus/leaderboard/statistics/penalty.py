@@ -1,11 +1,11 @@
 """Pairwise penalty matrix: how often one strategy beats another significantly, budget by budget.
 
-In a setting the budgets of rounds 1, 2, 4, 8 … after the first are taken until the baseline's mean reaches 99 % of its
-final value (for an error: comes within the same ratio). At each a two-sided paired t-test over common seeds at 5 % is
-made, and the winner gets one over the number of budgets, so that a setting gives at most one. Row beats column; the
-mean of a column is the penalty of that strategy: lower is better. Adjusted by Holm over all pairs of a budget on
-demand; the published definition does not adjust. Source: Ash et al., "Deep Batch Active Learning by Diverse, Uncertain
-Gradient Lower Bounds" (ICLR 2020), section 4; pairs here are by seed.
+In each setting, the budgets of rounds 1, 2, 4, 8 … after the first are tested until the baseline's mean reaches 99 % of
+its final value (for an error: comes within the same ratio). At each of them a two-sided paired t-test over common seeds
+is run at 5 %, and the winner scores one divided by the number of budgets, so a setting contributes at most one. Row
+beats column; the mean of a column is the penalty of that strategy: lower is better. Tests can be Holm-adjusted over all
+pairs of a budget; the published definition does not adjust. Source: Ash et al., "Deep Batch Active Learning by Diverse,
+Uncertain Gradient Lower Bounds" (ICLR 2020), section 4; pairs here are by seed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Power: how many seeds would separate two strategies if their difference is what it looks like now.
 
-The smallest number of seeds at which the paired two-sided t-test at 5 % finds the difference in 80 % of cases, with the
-observed mean and standard deviation of the differences taken as true (noncentral t distribution). The observed mean is
+The smallest number of seeds at which the paired two-sided t-test at 5 % finds the difference in 80 % of cases, taking
+the observed mean and standard deviation of the differences as true (noncentral t distribution). The observed mean is
 itself uncertain, so this is an order of magnitude. Source: Cohen, "Statistical Power Analysis for the Behavioral
 Sciences" (1988), chapter 2.
 """

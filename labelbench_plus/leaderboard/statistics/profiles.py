@@ -1,9 +1,8 @@
 """Performance profile: for every gain τ, the share of (data set, seed) in which a strategy gains more than τ.
 
-A profile that lies above another everywhere is better whatever one asks for; profiles that cross trade many small
-gains against few large ones. Bands as for shares; not shown for fewer than twenty (data set, seed). Source: Dolan &
-Moré, "Benchmarking optimization software with performance profiles", Math. Program. 91 (2002); Agarwal et al.
-(NeurIPS 2021).
+A profile that lies above another everywhere is better by any criterion; profiles that cross trade many small gains for
+few large ones. Bands as for shares; not shown for fewer than twenty (data set, seed). Source: Dolan & Moré,
+"Benchmarking optimization software with performance profiles", Math. Program. 91 (2002); Agarwal et al. (NeurIPS 2021).
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 A is significantly better than B where the Holm-adjusted p is ≤ 0.05 and the mean difference favours A. The best rank of
 A is 1 + the number of strategies significantly better than A, the worst is the number of strategies minus those
-significantly worse. Ranges that overlap do not say that two strategies are tied: each range counts all others, and two
-that differ significantly can share most of their ranks. Who differs from whom is in the table of pairs. Strategies
-whose best rank is 1 are the leading group, among whom no pair differs. With probability ≥ 95 % no significant
-difference is false, so that all ranges hold at once. Source: the simultaneous rank intervals of Al Mohamad, Goeman &
-van Zwet, "Simultaneous confidence intervals for ranks with application to ranking institutions", Biometrics 78 (2022),
+significantly worse. Overlapping ranges do not mean that two strategies are tied: each range reflects all other
+strategies, and two that differ significantly can share most of their ranks. The table of pairs shows which ones differ.
+Strategies whose best rank is 1 are the leading group, in which no pair differs. With probability ≥ 95 % no significant
+difference is false, so all ranges hold at once. Source: the simultaneous rank intervals of Al Mohamad, Goeman & van
+Zwet, "Simultaneous confidence intervals for ranks with application to ranking institutions", Biometrics 78 (2022),
 with Holm's procedure in place of Tukey's.
 """
 

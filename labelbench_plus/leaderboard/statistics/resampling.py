@@ -1,10 +1,10 @@
-"""Resampled intervals: percentiles of a statistic over 1,000 samples drawn from the seeds (or data sets) at hand.
+"""Resampled intervals: percentiles of a statistic over 1,000 samples drawn from the available seeds (or data sets).
 
 With several data sets the bootstrap is hierarchical: data sets are drawn with replacement, then seeds within each.
 Plain percentiles are too narrow for few units, so the levels are expanded as if for a t-interval: the lower one is
 Φ(−√(n / (n − 1)) · t(n − 1)) (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician
-69, 2015). Below ten units even that can be too narrow, and no resampled interval is given. Draws come from a fixed
-seed, so that the same data give the same interval.
+69, 2015). Below ten units even that can be too narrow, and no resampled interval is given. Draws use a fixed seed, so
+the same data give the same interval.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
 """Label saving: the share of the baseline's budget that a strategy does not need to reach the same level.
 
-The level is fixed by the baseline alone: its mean final value, and 99, 95 and 90 % of it (for an error: divided by 0.99
-and so on). n is the budget at which the isotonic fit of the mean curve over common seeds first reaches the level,
-linear between rounds; the saving is 1 − n(strategy) / n(baseline). A level that is not reached gives "> B": censored at
-the whole budget B and never dropped. No saving is defined where the baseline starts at the level. Interval, where both
-reach the level at every seed: t-interval of log(n / n) over seeds, transformed back. It is centred on the typical seed,
-which need not be the mean curve, and is stretched to the saving of the mean curve where it would leave it out.
-Otherwise, from ten seeds on: seeds are resampled in pairs, and a resample that does
-not reach the level counts as whatever makes the interval longer. The same saving on the raw mean curve is shown as a
-measure of how much hangs on the fit: on LabelBench's published curves the two differ by three points in the median and
-by up to thirty.
+The baseline alone sets the level: its mean final value, and 99, 95 and 90 % of it (for an error: divided by 0.99 and so
+on). n is the budget at which the isotonic fit of the mean curve over common seeds first reaches the level, linear
+between rounds; the saving is 1 − n(strategy) / n(baseline). A level that is not reached gives "> B": censored at the
+whole budget B, never dropped. No saving is defined where the baseline starts at the level. Where both reach the level
+at every seed, the interval is a t-interval of log(n / n) over seeds, transformed back. It is centred on the typical
+seed, which need not match the mean curve, and is extended to the saving of the mean curve where it would exclude it.
+Otherwise, from ten seeds on, seeds are resampled in pairs, and a resample that does not reach the level counts as
+whatever makes the interval longer. The same saving on the raw mean curve is shown to tell how much depends on the fit:
+on LabelBench's published curves the two differ by three points in the median and by up to thirty.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Shares: how often something holds over (data set, seed), with an interval that cannot leave 0 to 1.
+"""Shares: how often something holds over (data set, seed), with an interval that stays within 0 and 1.
 
 Over a single data set: the exact binomial interval (Clopper & Pearson, Biometrika 26, 1934). Over several, the mean of
-their shares: hierarchical bootstrap from ten data sets on, else a t-interval over data sets, cut at 0 and 1, and in any
-case no shorter than the exact interval of as many independent outcomes: where all data sets agree, resampling them
-would pretend to certainty.
+their shares: the hierarchical bootstrap from ten data sets on, otherwise a t-interval over data sets, cut at 0 and 1,
+and in any case no shorter than the exact interval of as many independent outcomes: where all data sets agree,
+resampling them would suggest false certainty.
 """
 
 from __future__ import annotations

@@ -246,7 +246,7 @@ if (holder) {
     const better = sure.filter(([, [mean]]) => mean > 0).length;
     target.append(
       make("p", { className: "verdict" },
-        `${a.value} is better than ${b.value} in ${better}, worse in ${sure.length - better} of ${rows.length} settings; in the others it cannot be said (paired t-test, each setting alone, p ≤ 0.05).`),
+        `${a.value} is better than ${b.value} in ${better}, worse in ${sure.length - better} of ${rows.length} settings; the others leave it open (paired t-test, each setting alone, p ≤ 0.05).`),
     );
     for (const track of tracks) {
       const found = find(track, a.value, b.value);
@@ -259,7 +259,7 @@ if (holder) {
     for (const [setting, [mean, low, high, n, p, holm, wins, final, finalLow, finalHigh]] of rows) {
       const width = high === null ? Math.abs(mean) : (high - low) / 2;
       const finalWidth = finalHigh === null ? Math.abs(final) : (finalHigh - finalLow) / 2;
-      const answer = p !== null && p <= 0.05 ? (mean > 0 ? "A is better" : "B is better") : "cannot be said";
+      const answer = p !== null && p <= 0.05 ? (mean > 0 ? "A is better" : "B is better") : "not clear";
       const link = make("a", { href: setting.href }, setting.label);
       const head = make("th", { scope: "row", className: "start" }, link);
       const cells = [answer, fixed(mean, width), `${fixed(low, width)} to ${fixed(high, width)}`, n, pText(p), pText(holm), `${Math.round(100 * wins)} %`, fixed(final, finalWidth)];
