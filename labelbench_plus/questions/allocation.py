@@ -1,4 +1,4 @@
-"""How many labels to buy of which source."""
+"""How many labels to buy from which source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labelbench_plus.source_tasks.view import SourceView
 class AllocationQuestion(Question):
     """A division of labels over sources."""
 
-    title = "How many labels to buy of which source"
+    title = "How many labels to buy from which source"
     strategy = SourceStrategy
     view = SourceView
     forms = (Allocation,)

@@ -19,7 +19,7 @@ from labelbench_plus.view import PoolView
 class ItemsQuestion(Question):
     """Items of a pool, best first."""
 
-    title = "Which items of a pool to have labelled"
+    title = "Which pool items to label"
     strategy = PoolStrategy
     view = PoolView
     forms = (StratifiedDraw,)
