@@ -34,6 +34,10 @@ PACKAGES = (
     "pandas",
     "transformers",
 )
+# Of /proc/cpuinfo: libraries choose kernels, and the blocks in which they sum, by these.
+CPU_KIND = ("vendor_id", "cpu family", "model", "stepping", "cache size", "CPU implementer", "CPU part")
+FLAGS = ("flags", "Features")
+COMPUTING = ("sse", "fma", "f16c", "avx", "amx", "asimd", "sve", "bf16", "i8mm")
 
 
 def manifest(
@@ -114,6 +118,7 @@ def machine(device: str) -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "system": platform.platform(),
         "cpu": cpu_model(),
+        "cpu_kind": cpu_kind(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
@@ -154,8 +159,26 @@ def _version(package: str) -> str | None:
 
 
 def cpu_model() -> str:
+    return about.get("model name", "unknown") if (about := _cpuinfo()) else platform.processor()
+
+
+def cpu_kind() -> str:
+    """What of a processor decides which kernels compute, and so the last bit: one name, as of a virtual machine, may
+    stand for many. A hash of what it is and has, after what torch takes of that.
+    """
+    import torch
+
+    about = _cpuinfo()
+    able = sorted(each for name in FLAGS for each in about.get(name, "").split() if each.startswith(COMPUTING))
+    said = json.dumps([[about.get(name) for name in CPU_KIND], able, platform.machine()])
+    return f"{torch.backends.cpu.get_cpu_capability()} {hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """What the system says of its first processor; nothing where it has no such file."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

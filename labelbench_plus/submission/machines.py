@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FINGERPRINT = ("code", "python", "packages", "system", "cpu", "threads", "device", "cuda")
+FINGERPRINT = ("code", "python", "packages", "system", "cpu", "cpu_kind", "threads", "device", "cuda")
 
 
 def same_machine(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
