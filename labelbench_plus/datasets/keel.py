@@ -11,6 +11,7 @@ import numpy as np
 
 from labelbench_plus.content import state_of
 from labelbench_plus.datasets import Dataset, LabelledData, Split, datasets
+from labelbench_plus.datasets._columns import indicators, standardised
 from labelbench_plus.datasets._files import fingerprint, not_here, places
 from labelbench_plus.datasets._labels import classes_of_text
 from labelbench_plus.datasets._splits import stratified_split
@@ -146,11 +147,9 @@ def _encoded(column: list[str], pool: np.ndarray, path: Path, at: int) -> np.nda
     try:
         values = np.array([float(cell) for cell in column])
     except ValueError:
-        names = sorted(set(column))
-        return (np.array(column, dtype=object)[:, None] == np.array(names, dtype=object)).astype(np.float64)
+        return indicators(np.array(column, dtype=object))
     if not np.isfinite(values).all():
         raise ValueError(
             f"{path}: column {at + 1} must be finite, row {int(np.argmin(np.isfinite(values))) + 1} is not"
         )
-    spread = values[pool].std()
-    return ((values - values[pool].mean()) / (spread if spread > 0 else 1.0))[:, None]
+    return standardised(values, pool)

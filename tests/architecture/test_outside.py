@@ -34,6 +34,10 @@ HARMLESS = {
     "datasets.feature_table.price": COLUMN,
     "datasets.feature_table.group": COLUMN,
     "datasets.keel.table": "is looked up among the files of the folder",
+    **dict.fromkeys(
+        ("datasets.rdatasets.table", "datasets.rdatasets.test"), "is looked up among the files of the folder"
+    ),
+    **dict.fromkeys(("datasets.rdatasets.label", "datasets.rdatasets.text", "datasets.rdatasets.without"), COLUMN),
     "datasets.hugging_face.config": "is read with `hub` or `folder` alone",
     "datasets.hugging_face.revision": "is read with `hub` alone",
     "datasets.hugging_face.pool": COLUMN,
