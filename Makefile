@@ -28,8 +28,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	git ls-files -z -- ':!results' | xargs -0 $(BIN)/codespell
-	git ls-files -z -- '*.md' ':!results' ':!benchmarks/speed' | xargs -0 $(BIN)/proselint --config .proselintrc.json check
+	git ls-files -z -- ':!results/*/*' | xargs -0 $(BIN)/codespell
+	git ls-files -z -- '*.md' ':!results/*/*' | xargs -0 $(BIN)/proselint --config .proselintrc.json check
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

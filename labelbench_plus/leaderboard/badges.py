@@ -1,4 +1,4 @@
-"""badges.json: what was done to trust each run of an archive.
+"""badges.json: how far each run of an archive was verified.
 
     {"format": 1, "archive": "<sha256 of runs.jsonl.gz>", "badges": {"<run id>": "replayed"},
      "evidence": {"<run id>": ["retrained round 3", "chose round 2 again"]},

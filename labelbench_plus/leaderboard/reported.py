@@ -21,7 +21,7 @@ from labelbench_plus.shown import csv_cell
 
 FORMAT = 1
 REPORTED = "reported.json"
-TRUST = Column("trust", "trust", "text", "what was done to trust it")
+TRUST = Column("trust", "trust", "text", "how far it was verified")
 NOT_RUN = "reported, not run here"
 
 

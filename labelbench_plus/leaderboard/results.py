@@ -3,7 +3,7 @@
 board.json       title, metric, baseline, budgets, what each problem declares, badges (`BoardMeta`)
 curves.csv       one row a run and round (columns in `runs.COLUMNS`, then the metrics)
 runs.jsonl.gz    optional: every run whole (`store/archive.py`); its manifests are shown beside the runs
-badges.json      optional: what was done to trust those runs (`submission/badges.py`), by whoever checked them
+badges.json      optional: how far those runs were verified, by whoever checked them
 table.md, .csv   the rankings, for a README and for further work
 
 `lbp publish` and importers write such folders; `lbp leaderboard build` and `lbp compare` read them.

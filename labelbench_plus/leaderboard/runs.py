@@ -40,7 +40,7 @@ LATER_COSTS = ("evaluate_seconds", "evaluate_peak_bytes")
 PROXY_SECONDS = "strategy.proxy_seconds"
 """A column that runs with a proxy have: what their labels cost to choose, in the run that chose them."""
 
-BADGES = ("imported", "self-reported", "checked", "replayed", "re-run")  # what was done to trust a run, least first
+BADGES = ("imported", "self-reported", "checked", "replayed", "re-run")  # how far a run was verified, least first
 
 
 @dataclass(frozen=True)

@@ -3,5 +3,5 @@
 submission.json   who sends what, with which code, and what differs from the benchmark (`schema.py`)
 runs.jsonl.gz     every run whole, as `lbp publish` archives it: what is checked
 board.json, curves.csv, table.csv, table.md   what the leaderboard reads (`leaderboard/results.py`); must agree with it
-badges.json       what was done to trust the runs, written by whoever did it (`badges.py`)
+badges.json       how far the runs were verified, written by whoever checked them (`badges.py`)
 """

@@ -30,13 +30,19 @@ PHRASES = {
     r"there is no such file": "no such file",
     r"as it is\.$|\bserves? \w+ as (it is|they are)": "unchanged",
     r"\bfailed alike\b": "failed in the same way",
+    r"units? of money": "units of budget",
+    r"tied as far as|told apart|(is|are) nowhere near|cannot be said": "do not differ significantly; not clear",
+    r"taken at its word|the truth is told": "read with caution",
+    r"\bgains? on random\b": "gains over random",
+    r"in the mean\b|from nothing\b": "on average; from scratch",
+    r"all that (decides|is wrong)|what was done to trust": "everything that determines; how far it was verified",
 }
 """Regular expression: what to write instead. A new one is added with its last occurrence gone."""
 PAGES = [
     *written(),
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "RELEASE.md")),
-    ROOT / "slurm" / "README.md",
-    ROOT / "benchmarks" / "selections" / "README.md",
+    *(ROOT / folder / "README.md" for folder in ("slurm", "results")),
+    *sorted((ROOT / "benchmarks").rglob("*.md")),
 ]
 
 
