@@ -40,7 +40,7 @@ PHRASES = {
 """Regular expression: what to write instead. A new one is added with its last occurrence gone."""
 PAGES = [
     *written(),
-    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "RELEASE.md")),
+    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "RELEASE.md")),
     *(ROOT / folder / "README.md" for folder in ("slurm", "results")),
     *sorted((ROOT / "benchmarks").rglob("*.md")),
 ]
