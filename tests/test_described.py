@@ -1,6 +1,7 @@
 """What the command line tells of a plugin, and of the data that a suite names."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -22,12 +23,18 @@ def lbp(*words):
 
 
 def test_every_plugin_has_a_sentence_and_every_field_a_meaning():
-    assert not [each for each in BUILT_IN if not summary(registry(each[0]).entries()[each[1]])]
+    for kind, name in BUILT_IN:
+        title, sentence = summary(registry(kind).entries()[name])
+        assert title == registry(kind).load(name).title and sentence, (kind, name)
     mute = []
     for kind, name in BUILT_IN:
         cls = registry(kind).load(name)
         mute += [f"{kind}.{name}.{field.name}" for field in dataclasses.fields(cls) if field.name not in meanings(cls)]
     assert not mute
+
+
+def test_a_list_says_what_people_call_a_plugin():
+    assert re.search(r"^  k_center +k-center greedy: ", lbp("list", "strategies").stdout, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [name for kind, name in BUILT_IN if kind == "datasets"])

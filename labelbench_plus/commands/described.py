@@ -47,18 +47,27 @@ INSIDE = {
 }
 
 
-def summary(entry: Entry) -> str:
-    """The first sentence of a plugin's docstring; of one that comes with this package, else where it comes from.
+def summary(entry: Entry) -> tuple[str, str]:
+    """The title of a plugin and the first sentence of its docstring; of a third-party one, where it comes from.
 
     Nothing is imported: the file is read.
     """
     if entry.origin != BUILT_IN:
-        return f"from {entry.origin}"
+        return "", f"from {entry.origin}"
     root = Path(__file__).parents[2]
     file = root.joinpath(*entry.target.split(".")).with_suffix(".py")
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and _registered(node) == entry.name:
-            return first_sentence(ast.get_docstring(node) or "")
+            return _titled(node), first_sentence(ast.get_docstring(node) or "")
+    return "", ""
+
+
+def _titled(node: ast.ClassDef) -> str:
+    for each in node.body:
+        if isinstance(each, ast.Assign | ast.AnnAssign) and isinstance(each.value, ast.Constant):
+            names = each.targets if isinstance(each, ast.Assign) else [each.target]
+            if any(isinstance(name, ast.Name) and name.id == "title" for name in names):
+                return str(each.value.value)
     return ""
 
 

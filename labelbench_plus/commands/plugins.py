@@ -86,7 +86,7 @@ def _list(kind: str, verify: bool) -> bool:
     say(f"{kind} ({len(entries)})")
     width = max(map(len, entries), default=0)
     for entry in entries.values():
-        line = f"  {entry.name:<{width}}  {summary(entry)}".rstrip()
+        line = f"  {entry.name:<{width}}  {': '.join(filter(None, summary(entry)))}".rstrip()
         if verify:
             try:
                 cls = found.load(entry.name)

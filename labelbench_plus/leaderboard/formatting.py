@@ -11,6 +11,7 @@ from labelbench_plus.shown import printable
 
 ABSENT = "–"
 LONGEST_LIST = 200  # letters: a sentence, not a register
+ABBREVIATED = {"em": "exact match", "mse": "MSE", "nll": "NLL", "rmse": "RMSE"}
 
 
 def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
@@ -21,6 +22,11 @@ def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
     else:
         decimals = _decimals_of_numbers(cells) if column.kind == "number" else decimals_for(estimates)
     return [_format(column, cell, decimals) for cell in cells]
+
+
+def in_words(metric: str) -> str:
+    """A metric as people say it."""
+    return " ".join(ABBREVIATED.get(part, part) for part in metric.split("_"))
 
 
 def decimals_for(estimates: Iterable[Estimate]) -> int:

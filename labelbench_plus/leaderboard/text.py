@@ -38,8 +38,13 @@ def render(board: Board) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
-    """What the tests say, in sentences: who leads, and who beats the baseline."""
+def findings(setting: BoardSetting, baseline: str, *, baseline_first: bool = False) -> tuple[str, ...]:
+    """What the tests say, in sentences: who leads, and who beats the baseline.
+
+    Parameters
+    ----------
+    baseline_first: a page opens with who beats the baseline, the question that most come with; published tables end so.
+    """
     if setting.about.knows_truth:
         return ("This is a bound: the problem reveals what no learner can know, so nothing is ranked.",)
     n = len(setting.tests.names)
@@ -62,7 +67,8 @@ def findings(setting: BoardSetting, baseline: str) -> tuple[str, ...]:
     if baseline in setting.tests.names and n > 1:
         better = sentence_list(setting.beats_baseline) or "none"
         count = f"{len(setting.beats_baseline)} of {n - 1}"
-        sentences.append(f"Significantly better than {baseline} ({count}, adjusted over these comparisons): {better}.")
+        beaten = f"Significantly better than {baseline} ({count}, adjusted over these comparisons): {better}."
+        sentences.insert(0 if baseline_first else len(sentences), beaten)
     praised = {*(setting.leaders if len(setting.leaders) < n else ()), *setting.beats_baseline}
     if lost := sentence_list([one for one in dict.fromkeys(c.strategy for c in setting.collapses) if one in praised]):
         sentences.append(f"Read with caution, since what guards the metric collapsed (see the warnings): {lost}.")

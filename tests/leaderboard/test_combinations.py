@@ -8,6 +8,7 @@ from labelbench_plus.leaderboard.combinations import combinations, groups, repor
 from labelbench_plus.leaderboard.formatting import number
 from labelbench_plus.leaderboard.site.combinations_page import best_pair, combinations_page, heats
 from labelbench_plus.leaderboard.statistics import holm, paired_t_test, t_interval
+from labelbench_plus.leaderboard.titles import Titles
 from tests.leaderboard.synthetic import meta, synthetic_curves
 
 
@@ -70,6 +71,16 @@ def test_the_site_has_a_page_of_them_where_there_are_any(board):
     assert content.count('<th scope="row"') == 3 + 2 + 4  # gains with their mean, what is beyond the sum, all pairs
     assert "beyond the sum" in content
     assert combinations_page([build_board(synthetic_curves(trainers=("plain",)), meta())]) == {}
+
+
+def test_trainers_are_called_as_their_suite_calls_them_and_boards_with_several_problems_list_them(board):
+    titles = Titles({setting.trainer: f"{setting.trainer} of ours" for setting in board.settings})
+    content = combinations_page([board], titles=titles)["combinations.html"].decode()
+    assert all(f"{setting.trainer} of ours" in content for setting in board.settings)
+    names = ("digits", "letters")
+    two = build_board(synthetic_curves(problems=names, trainers=("plain", "better")), meta(problems=names))
+    content = combinations_page([two])["combinations.html"].decode()
+    assert ': <a href="#combination-1">digits</a> · <a href="#combination-2">letters</a>' in content
 
 
 def test_a_folder_without_a_second_trainer_is_a_clear_error():

@@ -25,8 +25,9 @@ from labelbench_plus.leaderboard.claims import (
 from labelbench_plus.leaderboard.facets import compare_facets
 from labelbench_plus.leaderboard.formatting import number
 from labelbench_plus.leaderboard.matrix import CHOICE, LEVELS, TRAINING, Matrix, matrices
-from labelbench_plus.leaderboard.site.matrix_view import matrix_frame
+from labelbench_plus.leaderboard.site.matrix_view import column_views, matrix_frame
 from labelbench_plus.leaderboard.statistics import holm, paired_t_test, t_interval
+from labelbench_plus.leaderboard.titles import Titles
 
 from .declared import facet_results
 from .synthetic import meta, synthetic_curves
@@ -136,6 +137,16 @@ def test_parts_hold_what_has_one_unit_and_one_question() -> None:
 def test_all_cells_can_be_taken_away() -> None:
     found = matrices([random_board(0), random_board(1, ("t", "u"))], ())
     assert len(matrix_frame(found)) == sum(len(matrix.cells) for matrix in found)
+
+
+def test_a_title_stands_above_its_column_on_two_lines_and_a_generated_one_says_what_differs() -> None:
+    (matrix,) = matrices([random_board(0)], ())
+    given = Titles({"pa": "Clothes, long tail, few", "pb": "Clothes"})
+    heads = {
+        c.setting.problem: view.lines
+        for c, view in zip(matrix.columns, column_views(matrix, given, lambda setting: ""), strict=True)
+    }
+    assert heads == {"pa": ("Clothes", "long tail, few"), "pb": ("Clothes",), "pc": ("pc",)}
 
 
 def figures(claim: Claim) -> list[str]:

@@ -1,6 +1,7 @@
 """From run folders to a board, by way of the files alone."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,11 @@ from labelbench_plus.leaderboard.site import build_site
 from labelbench_plus.leaderboard.tracks import gather
 from labelbench_plus.plugins import label, registry
 from labelbench_plus.running.job import Job, Where, carry_out
+from labelbench_plus.shipped import shipped
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
@@ -118,3 +122,13 @@ def test_what_is_published_can_be_read_without_the_suite(carried, tmp_path):
     assert set(shown.records) == {run.id for run in runs} and results.records == {}
     (track,) = gather([results.board()])
     assert track.track.name == "classification · up to 100 labels · encoder pixels · logistic_regression"
+
+
+def test_published_boards_are_called_as_their_suites_say():
+    boards = {file.parent.name: meta_from_json(file.read_bytes()) for file in RESULTS.glob("*/board.json")}
+    suites = {file.stem: load_suite(file) for name, file in shipped("suites").items() if name in boards}
+    assert {name: dict(boards[name].titles) for name in suites} == {
+        name: suite.titles for name, suite in suites.items()
+    }
+    called = {(label, title) for suite in suites.values() for label, title in suite.titles.items()}
+    assert len({label for label, _ in called}) == len({title for _, title in called}) == len(called) > 100

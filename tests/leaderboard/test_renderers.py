@@ -150,6 +150,13 @@ class TestText:
     def test_findings(self, strategies: dict[str, float], sentence: str) -> None:
         assert sentence in text.render(build_board(synthetic_curves(strategies), meta()))
 
+    def test_a_page_opens_with_who_beats_the_baseline_and_a_table_says_the_same_last(self, board: Board) -> None:
+        (setting, *_) = board.settings
+        plain = text.findings(setting, "random")
+        opened = text.findings(setting, "random", baseline_first=True)
+        assert opened[0] == plain[-1] and opened[0].startswith("Significantly better than random (")
+        assert opened[1:] == plain[:-1]
+
     def test_no_terminal_escapes_and_wide_letters_stay_aligned(self, hostile: Board) -> None:
         shown = text.render(hostile)
         assert "\x1b" not in shown and "\u202e" not in shown

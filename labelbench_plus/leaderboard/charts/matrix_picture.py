@@ -12,8 +12,8 @@ GROUND, INK, QUIET, RULE = "#ffffff", "#1a1f26", "#59636f", "#d5dbe1"
 PLUS, MINUS = (43, 115, 184), (214, 80, 58)
 STRONGEST = 0.57  # of the full colour, so that dark text on it can be read
 FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
-NAMES, CELL, LINE, HEAD, SIZE = 190, 46, 17, 142, 11
-LONGEST_NAME, LONGEST_HEAD = 32, 24
+NAMES, CELL, LINE, HEAD, SIZE = 190, 46, 17, 160, 11
+LONGEST_NAME, LONGEST_HEAD = 32, 28
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def build_site(results: Sequence[Results], folder: Path, reported: Sequence[Repo
     files |= _downloads(site)
     for name, content in (stylesheet(), script()):
         files[f"assets/{name}"] = content
-    combined = combinations_page(site.boards, {name: label for label, name in site.names.trainers.items()})
+    combined = combinations_page(
+        site.boards, {name: label for label, name in site.names.trainers.items()}, site.names.titles
+    )
     files |= combined | reported_page(reported)
     parts = matrices(boards, site.source_facets)
     files["data/matrix.csv"] = csv_form.written(matrix_frame(parts))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from labelbench_plus.leaderboard.board import Board
 from labelbench_plus.leaderboard.combinations import Combination, Group, groups, table_of
-from labelbench_plus.leaderboard.formatting import number
+from labelbench_plus.leaderboard.formatting import in_words, number
 from labelbench_plus.leaderboard.matrix import level_of, scale_of
 from labelbench_plus.leaderboard.site.pages import TITLE
 from labelbench_plus.leaderboard.site.render import Page, render
 from labelbench_plus.leaderboard.site.tables import table_view
 from labelbench_plus.leaderboard.statistics import ALPHA, Estimate
-from labelbench_plus.leaderboard.titles import distinct, words
+from labelbench_plus.leaderboard.titles import Titles, distinct
 
 PATH = "combinations.html"
-NO_NAMES: Mapping[str, str] = {}
+AS_CALLED: Mapping[str, str] = {}
+UNTITLED = Titles()
 
 
 @dataclass(frozen=True)
@@ -40,27 +43,34 @@ class Heat:
     rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
 
 
-def combinations_page(boards: Sequence[Board], trainers: Mapping[str, str] = NO_NAMES) -> dict[str, bytes]:
+def combinations_page(
+    boards: Sequence[Board], trainers: Mapping[str, str] = AS_CALLED, titles: Titles = UNTITLED
+) -> dict[str, bytes]:
     """The page by its path; nothing where no board has two trainers on one problem.
 
     Parameters
     ----------
     trainers: the label of each trainer, where boards call it something else: among few, a shorter name is enough.
+    titles: what labels are called.
     """
     parts: list[dict[str, Any]] = []
     found = [(board, group) for board in boards for group in groups(board)]
+    of_board = Counter(board.suite for board, _ in found)
     for board, whole in sorted(found, key=lambda each: -_strategies(each[1])):  # those that choose come first
         meta = board.meta
-        group = _shortened(whole, trainers)
-        anchor, heading = f"combination-{len(parts) + 1}", f"{meta.title}: {group.problem}"
+        group = _shortened(whole, trainers, titles)
+        anchor, alone = f"combination-{len(parts) + 1}", of_board[board.suite] == 1
+        heading = meta.title if alone else f"{meta.title}: {group.problem}"
         pairs = group.pairs(meta.baseline)
         view = table_view(table_of(pairs), f"{anchor}-table", heading, meta.higher_is_better, "", details=True)
         parts.append(
             {
                 "anchor": anchor,
                 "title": heading,
+                "board": meta.title,
+                "problem": "" if alone else group.problem,
                 "neither": f"{group.reference} with {meta.baseline}",
-                "metric": meta.metric.replace("_", " "),
+                "metric": in_words(meta.metric),
                 "best": best_pair(pairs, group, meta.baseline),
                 "heats": heats(pairs, group, meta.baseline),
                 "view": view,
@@ -69,18 +79,19 @@ def combinations_page(boards: Sequence[Board], trainers: Mapping[str, str] = NO_
     if not parts:
         return {}
     crumbs = (("index.html", "Overview"), ("", "Choosing × training"))
+    contents = [(board, list(of)) for board, of in groupby(parts, key=lambda part: part["board"])]
     page = Page(PATH, f"Choosing × training · {TITLE}", "Choosing × training", crumbs)
-    return {PATH: render("combinations", page, parts=parts, alpha=f"{ALPHA:g}")}
+    return {PATH: render("combinations", page, parts=parts, contents=contents, alpha=f"{ALPHA:g}")}
 
 
 def _strategies(group: Group) -> int:
     return len({name for setting in group.settings for name in setting.areas})
 
 
-def _shortened(group: Group, trainers: Mapping[str, str]) -> Group:
+def _shortened(group: Group, trainers: Mapping[str, str], titles: Titles) -> Group:
     """A group with the shortest names that tell its trainers apart."""
     labels = {setting.trainer: trainers.get(setting.trainer, setting.trainer) for setting in group.settings}
-    short = distinct({label: words(label, "trainers") for label in labels.values()})
+    short = distinct({label: titles.trainer(label) for label in labels.values()})
     settings = tuple(replace(s, trainer=short[labels[s.trainer]].whole) for s in group.settings)
     return Group(group.problem, settings, short[labels[group.reference]].whole)
 

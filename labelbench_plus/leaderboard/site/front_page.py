@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelbench_plus.leaderboard.claims import Claim, Names, claims
-from labelbench_plus.leaderboard.formatting import sentence_list
+from labelbench_plus.leaderboard.formatting import in_words, sentence_list
 from labelbench_plus.leaderboard.matrix import Matrix
 from labelbench_plus.leaderboard.site.matrix_view import MatrixView, distinct_settings, matrix_view, title_of
 from labelbench_plus.leaderboard.site.pages import TITLE, Site, track_view
@@ -27,7 +27,7 @@ def matrix_views(site: Site, matrices: Sequence[Matrix]) -> list[MatrixView]:
             site.names.titles,
             lambda setting: site.member_of(setting).href,
             lambda label: site.strategy_href(site.names.strategies[label]),
-            f", {matrix.metric.replace('_', ' ')}" if titles.count(title) > 1 else "",
+            f", {in_words(matrix.metric)}" if titles.count(title) > 1 else "",
         )
         for matrix, title in zip(matrices, titles, strict=True)
     ]
@@ -94,7 +94,7 @@ def _names(site: Site, matrix: Matrix) -> Names:
             for s in settings
         ],
         title_of(matrix),
-        matrix.metric.replace("_", " "),
+        in_words(matrix.metric),
     )
 
 

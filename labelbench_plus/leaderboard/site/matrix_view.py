@@ -9,7 +9,7 @@ import pandas as pd
 
 from labelbench_plus import questions
 from labelbench_plus.leaderboard.charts.matrix_picture import Drawn, matrix_picture
-from labelbench_plus.leaderboard.formatting import ABSENT, amount, number, percent
+from labelbench_plus.leaderboard.formatting import ABSENT, amount, in_words, number, percent
 from labelbench_plus.leaderboard.matrix import CHOICE, LEVELS, TRAINING, Gain, Matrix
 from labelbench_plus.leaderboard.setting import BoardSetting
 from labelbench_plus.leaderboard.site.names import slug
@@ -145,10 +145,11 @@ def column_views(matrix: Matrix, titles: Titles, href: Callable[[BoardSetting], 
     found: list[ColumnView] = []
     for i, (column, setting) in enumerate(zip(matrix.columns, settings, strict=True)):
         said, trainer = problems[setting.problem], trainers[setting.trainer]
-        told = [] if one_title and len(problems) > 1 and said.parts else [said.title]
-        told += [", ".join(said.parts)] if said.parts else []
-        told = told if len(problems) > 1 else []
-        told += [", ".join((trainer.title, *trainer.parts))] if len(trainers) > 1 or not told else []
+        told = _lines(said)[1 if one_title and said.parts else 0 :] if len(problems) > 1 else []
+        if not told:
+            told = _lines(trainer)
+        elif len(trainers) > 1:
+            told = [*told, ", ".join((trainer.title, *trainer.parts))]
         conditions = [words(each, "conditions").whole for each in arguments_named(setting.problem, "conditions")]
         found.append(
             ColumnView(
@@ -163,6 +164,11 @@ def column_views(matrix: Matrix, titles: Titles, href: Callable[[BoardSetting], 
             )
         )
     return tuple(found)
+
+
+def _lines(said: Words) -> list[str]:
+    # Of what an author wrote, what follows the first comma stands on a line of its own.
+    return [said.title, ", ".join(said.parts)] if said.parts else said.title.split(", ", 1)
 
 
 def distinct_settings(matrix: Matrix, titles: Titles) -> tuple[dict[str, Words], dict[str, Words]]:
@@ -185,7 +191,7 @@ def unit(matrix: Matrix) -> str:
     power = matrix.columns[0].power
     times = "100" if power == 2 else f"10{str(power).translate(TIMES)}"
     scaled = f" × {times}" if power and not matrix.own_units else ""
-    return f"{matrix.metric.replace('_', ' ')}{scaled}"
+    return f"{in_words(matrix.metric)}{scaled}"
 
 
 def matrix_frame(matrices: Sequence[Matrix]) -> pd.DataFrame:

@@ -262,7 +262,7 @@ def run_ids(setting: BoardSetting) -> list[str]:
 def _finding(board: TrackBoard) -> str:
     if len(board.members) == 1:
         _, setting = board.members[0]
-        return (findings(setting, board.track.baseline) or ("",))[0]
+        return (findings(setting, board.track.baseline, baseline_first=True) or ("",))[0]
     if len(board.order) < 2:
         return ""
     n = len(board.members)

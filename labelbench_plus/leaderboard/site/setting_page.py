@@ -80,7 +80,7 @@ def setting_page(site: Site, member: Member) -> tuple[str, bytes, list[Figure]]:
         savings={"head": savings[0], "lines": savings[1]} if savings else None,
         pairs=_pairs(setting) if len(setting.tests.names) > 1 else (),
         conditions=conditions(setting),
-        findings=findings(setting, baseline),
+        findings=findings(setting, baseline, baseline_first=True),
         warnings=(*(board.notes if site.results_of(board).sent_by else ()), *setting.warnings, *cautions(records, ids)),
         metric=board.meta.metric,
         baseline=baseline,
