@@ -1,7 +1,8 @@
 """vLLM in a process of its own: `python -m labelbench_plus.language.vllm_worker DESCRIPTOR`.
 
 It starts processes itself, which a crew's workers may not; takes a GPU's memory until it ends; and seeds anew what
-shares its process. At the other end of the connection is who asks: first what is to be loaded, then what is to be written.
+shares its process. At the other end of the connection is who asks: first what is to be loaded, then what is to be
+written.
 """
 
 from __future__ import annotations
