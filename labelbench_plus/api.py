@@ -1,4 +1,4 @@
-"""What a script or a notebook does with a suite: carry it out, read its curves, rank its strategies."""
+"""What a script or notebook does with a suite: run it, read its curves, rank its strategies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunsFailed(Exception):
-    """Runs failed; the others went on. The message has one line a run that failed."""
+    """Runs failed; the others continued. The message has one line per failed run."""
 
 
 def run_suite(
@@ -32,19 +32,19 @@ def run_suite(
     answers: Path | str | None = None,
     pay: float | None = None,
 ) -> None:
-    """Carry out every run of a suite that is not done yet, and return when all have ended. `lbp run` does the same.
+    """Compute every unfinished run of a suite, and return when all have ended. `lbp run` does the same.
 
-    A run whose questions people have to answer first, or whose answers may cost more than `pay`, is left as it is;
-    called again when they have, or with more money, it goes on.
+    A run that waits for people's answers, or whose answers may cost more than `pay`, is left unfinished; another call
+    continues it once the answers exist or `pay` is higher.
 
     Parameters
     ----------
     out: folder for runs. Finished runs are never recomputed; interrupted ones are resumed.
-    workers: processes, of one thread each. What comes out does not depend on their number.
-    plugin_files: Python files that register plugins the suite names. Runs are computed by other processes, which do not
+    workers: processes with one thread each. Results do not depend on their number.
+    plugin_files: Python files that register plugins of the suite. Other processes compute the runs, and they do not
         know classes defined in a notebook.
-    keep_models: leave each run's last model in its folder, for `load_model`.
-    answers: the folder of answers that somebody gave; `answers` beside `out` if left out.
+    keep_models: keep each run's last model in its folder, for `load_model`.
+    answers: the folder of given answers; by default `answers` beside `out`.
     pay: the most that this call may pay annotators, in total; None if none are paid.
 
     Raises
@@ -52,7 +52,7 @@ def run_suite(
     RunsFailed
         After all runs have ended, if any failed.
     ValueError
-        A model is to be kept, but its trainer cannot save any.
+        A model should be kept, but its trainer cannot save any.
     """
     from labelbench_plus.contracts.annotators import Purse
 
@@ -86,7 +86,7 @@ def load_model(run: Path | str) -> Any:
     Raises
     ------
     FileNotFoundError
-        There is no such run, or it kept no model.
+        The run does not exist, or kept no model.
     """
     from labelbench_plus.plugins import registry
 
@@ -98,9 +98,9 @@ def load_model(run: Path | str) -> Any:
 
 
 def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
-    """What is there of a suite's runs: one row a committed round.
+    """What exists of a suite's runs: one row per committed round.
 
-    Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent (money),
+    Columns: run_id, suite, problem, trainer, strategy, seed, round, labels (bought so far), spent (budget),
     declared_validation_labels, complete, then costs (seconds, bytes) and the metrics on the test set.
     """
     from labelbench_plus.store.collect import collect
@@ -109,7 +109,7 @@ def learning_curves(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
 
 
 def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict[str, pd.DataFrame]:
-    """What the evaluation of a round said beyond scores: a table by name, none if it said no more.
+    """What the evaluation of a round reported beyond scores: tables by name, possibly none.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict
     Raises
     ------
     LookupError
-        There is no such run, or no such round of it.
+        The run or its round does not exist.
     FileNotFoundError
-        The run was restored from an archive that left its details out.
+        The run was restored from an archive without details.
     """
     import pandas as pd
 
@@ -144,7 +144,7 @@ def run_details(run: str, out: Path | str = "outputs", number: int = -1) -> dict
 
 
 def ranking(suite: Suite, out: Path | str = "outputs") -> pd.DataFrame:
-    """The leaderboard of a suite: one row a strategy, for each problem and trainer.
+    """The leaderboard of a suite: one row per strategy for each problem and trainer.
 
     Estimates have columns `_mean`, `_low`, `_high` (95 % interval) and `_n` (seeds); ranks are ranges.
 

@@ -1,4 +1,4 @@
-"""How much may be spent and what was bought with it. Money throughout: one label costs one unit unless priced."""
+"""How much may be spent and what was bought. All amounts are in units of budget: a label costs one unless priced."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from labelbench_plus.answers import (
 )
 
 MOST_UNANSWERED = 2**27
-"""Values that the fillers of a purchase may be, so that a file cannot ask for all memory."""
+"""The most filler values in a purchase, so that a file cannot claim all memory."""
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What one round bought. It comes back from a file exactly: dtype, shape and text of every answer.
+    """What one round bought. A file restores it exactly: dtype, shape and text of every answer.
 
     Attributes
     ----------
-    items: what was asked: (n,) pool indices in the order chosen; of an allocation, (n,) ids of sources or (n, d)
+    items: what was asked about: (n,) pool indices in the order chosen; for an allocation, (n,) ids of sources or (n, d)
         descriptors of them.
-    prices: (n,) money paid for each.
-    answers: (n, ...) the answer for each: a label or, for a source, what its oracle returns to identify its labels.
-    counts: (n,) labels got from each source; None where each item is one label.
-    asked: of a generated pool, what each item was (canonical JSON): its number means nothing where the text is not.
-    kind: of the answers, which decides how they are held and written (`labelbench_plus.answers`); None of those that
-        numbers or strings say enough about, and of a record that names none.
-    answered: (n,) bool, False where there is no answer: billed, but nothing can be learned from it. None if all were
-        answered.
+    prices: (n,) price paid for each.
+    answers: (n, ...) the answer to each: a label or, for a source, what its oracle returns to identify its labels.
+    counts: (n,) labels bought from each source; None where each item is one label.
+    asked: for a generated pool, what each item was (canonical JSON), since its number alone means nothing.
+    kind: of the answers, which determines how they are held and written (`labelbench_plus.answers`); None if numbers or
+        strings are clear without it, or a record names none.
+    answered: (n,) bool, False where there is no answer: charged, but nothing to learn from. None if all were answered.
     """
 
     items: np.ndarray
@@ -72,14 +71,14 @@ class Purchase:
         return len(self.items) if self.counts is None else int(self.counts.sum())
 
     def at(self, rows: np.ndarray) -> Purchase:
-        """The same of some of its items, by their places (m,)."""
+        """The purchase of some of its items, by their positions (m,)."""
         parts = {name: getattr(self, name) for name in ("items", "prices", "answers", "counts", "answered")}
         taken = {name: part[rows] for name, part in parts.items() if part is not None}
         asked = None if self.asked is None else tuple(self.asked[row] for row in rows.tolist())
         return replace(self, **taken, asked=asked)
 
     def check(self) -> None:
-        """Refuse what could not be written down and read back.
+        """Refuse what could not be written and read back.
 
         Raises
         ------
@@ -112,10 +111,10 @@ class Purchase:
             self.kind.check(self.answers, self.answered, items)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values from which `from_json` makes it again, without the problem it was bought from.
+        """Plain values from which `from_json` restores it, without the problem that it was bought from.
 
-        Kind, dtype and shape are named only where the values do not show them, so that classes bought from a pool say
-        nothing of them.
+        Kind, dtype and shape are included only where the values do not show them; for classes bought from a pool they
+        are not.
         """
         record: dict[str, Any] = {
             "items": self.items.tolist(),
@@ -144,8 +143,7 @@ class Purchase:
         Raises
         ------
         ValueError
-            Of a kind or dtype that there is not, answers that are not of theirs, or a shape that is not that of its
-            items or answers.
+            An unknown kind or dtype, answers that do not match it, or a shape that does not match items or answers.
         """
         kind = kind_of(record["kind"]) if "kind" in record else None
         read = read_unnamed if kind is None else kind.read
@@ -173,13 +171,13 @@ class Purchase:
         return np.ones(len(self.items), dtype=bool) if self.answered is None else self.answered
 
     def same_answers(self, other: Purchase) -> np.ndarray:
-        """(n,) bool: to which items another purchase has the same answers, or has none either."""
+        """(n,) bool: where another purchase has the same answer, or both have none."""
         if len(self.answers) != len(other.answers) or self.answers.dtype != other.answers.dtype:
             return np.zeros(len(self.answers), dtype=bool)
         return same(self.answers, other.answers) & (self.with_answer == other.with_answer)
 
     def differences(self, other: Purchase) -> list[str]:
-        """The fields in which another purchase is not this one. A kind that is not named is taken to be the same."""
+        """The fields in which another purchase differs. A kind that is not given counts as the same."""
         wrong = {
             name
             for name in ("items", "prices", "counts", "asked")
@@ -200,12 +198,12 @@ def _held_unnamed(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _shaped(name: str, values: np.ndarray, shape: Any, count: int, *, nothing: bool) -> np.ndarray:
-    """An array of a shape that its values do not show: of no values, or of nothing but fillers (`nothing`).
+    """An array whose shape its values do not show: empty, or all fillers (`nothing`).
 
     Raises
     ------
     ValueError
-        The record's values have another shape, or more of them are asked for than a purchase can hold.
+        The record's values have another shape, or there are more than a purchase can hold.
     """
     whole = isinstance(shape, list) and all(isinstance(side, int) and side >= 0 for side in shape)
     if not whole or len(shape) < 2 or shape[0] != count or math.prod(shape) > (MOST_UNANSWERED if nothing else 0):
@@ -215,7 +213,7 @@ def _shaped(name: str, values: np.ndarray, shape: Any, count: int, *, nothing: b
 
 @dataclass
 class Ledger:
-    """Every purchase of a run, in order. An oracle writes it; everybody else reads it."""
+    """Every purchase of a run, in order. The oracle writes it; everything else reads it."""
 
     purchases: list[Purchase] = field(default_factory=list)
 
@@ -225,14 +223,14 @@ class Ledger:
         Raises
         ------
         AnswerError
-            It could not be written down and read back; nothing was recorded.
+            It could not be written and read back; nothing was recorded.
         """
         purchase.check()
         self.purchases.append(purchase)
 
     @property
     def spent(self) -> float:
-        """Money spent so far."""
+        """Budget spent so far."""
         return sum(purchase.cost for purchase in self.purchases)
 
     @property
@@ -242,7 +240,7 @@ class Ledger:
 
     @property
     def answers(self) -> np.ndarray:
-        """(n, ...): the answers to `items`, with their kind's filler where there is none."""
+        """(n, ...): the answers to `items`, with the kind's filler where there is none."""
         return _joined(purchase.answers for purchase in self.purchases)
 
     @property
@@ -252,7 +250,7 @@ class Ledger:
 
     @property
     def answered_items(self) -> np.ndarray:
-        """(m, ...): what was bought and answered: what can be learned from."""
+        """(m, ...): what was bought and answered, so can be learned from."""
         return self.items[self.answered]
 
     @property
@@ -262,13 +260,13 @@ class Ledger:
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Arrays after each other. One without rows has no say in shape or dtype, unless there is nothing else."""
+    """Concatenated arrays. Empty ones determine neither shape nor dtype, unless all are empty."""
     every = list(parts)
     return np.concatenate([part for part in every if len(part)] or every[-1:] or [np.empty(0, dtype=np.int64)])
 
 
 def allowance(amounts: tuple[float, ...], round_number: int, ledger: Ledger) -> float:
-    """Money available in a round: what the schedule has released so far, less what was spent.
+    """What a round may spend: what the schedule has released so far, minus what was spent.
 
     Unspent budget (items more expensive than what is left) carries over to the next round.
     """

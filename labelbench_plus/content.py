@@ -45,7 +45,7 @@ def hash_file(path: Path) -> str:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     """
     return hash_files([path])[0]
 

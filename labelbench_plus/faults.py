@@ -96,7 +96,7 @@ def place_in(data: Any, loc: Sequence[str | int], *, named: bool) -> Path:
 
     Parameters
     ----------
-    named: the last part is the name of what is not there, or should not be.
+    named: the last part names what is missing, or should not be there.
     """
     path: list[str | int] = []
     node = data

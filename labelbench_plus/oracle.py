@@ -1,4 +1,4 @@
-"""The only door to hidden labels: a query is checked, charged and recorded before anything is revealed."""
+"""The only access to hidden labels: a query is checked, charged and recorded before anything is revealed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from labelbench_plus.answers import CLASS, AnswerKind, inferred
 from labelbench_plus.budget import Ledger, Purchase
 
 ROUNDING = 1e-9
-"""Share of an allowance by which sums of fractional prices may be off without costing a label."""
+"""Relative rounding error of summed prices that does not cost a label."""
 
 Settle = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(items, answers) -> what each is charged in the end."""
+"""(items, answers) -> the final charge of each."""
 
 
 class QueryError(Exception):
-    """A query breaks the contract. The message says what was expected, what came, and the first offenders."""
+    """A query breaks the contract. The message says what was expected, what arrived, and the first offenders."""
 
 
 class AnswersPending(Exception):
-    """Questions were handed to somebody who has not answered yet. No error: nothing was charged, revealed or recorded.
+    """Questions are waiting for answers. This is not an error: nothing was charged, revealed or recorded.
 
-    The run is given back as "waiting". Whoever takes it up again makes the same choice, which finds the answers there.
+    The run is released as "waiting". When resumed it makes the same choice, and then finds the answers.
 
     Parameters
     ----------
-    count: how many answers are waited for.
+    count: how many answers are missing.
     """
 
     def __init__(self, count: int) -> None:
@@ -43,13 +43,13 @@ class AnswersPending(Exception):
 
 
 class MoneyPending(AnswersPending):
-    """Questions were not put, or not all, as answers may cost more than may be paid. What was answered is kept.
+    """Some questions were not asked, since answers may cost more than may be paid. Answers that exist are kept.
 
     Parameters
     ----------
     count: how many answers are missing.
-    money: what they may cost at most, in all.
-    limit: what has to be raised: "--pay", or "max_money" of the annotator.
+    money: the most that they may cost in total.
+    limit: what has to be raised: "--pay", or the annotator's "max_money".
     """
 
     def __init__(self, count: int, money: float, limit: str) -> None:
@@ -64,14 +64,14 @@ class MoneyPending(AnswersPending):
 
 
 class Oracle:
-    """What the loop asks of a problem's oracle, whatever the family.
+    """What the loop needs of a problem's oracle in any family.
 
     Attributes
     ----------
-    kind: of its answers; None where it says so purchase by purchase, or leaves it to what numbers and texts show.
-    paid: whether somebody is paid for an answer, or asked who would rather not be asked twice. Checks and replays then
-        ask what it `sells`, and never have it answer.
-    notes: what the last answers came to, by name: a round's costs hold it.
+    kind: of its answers; None if each purchase has its own, or numbers and texts are clear without it.
+    paid: whether an answer costs money or a person's time. Checks and replays then use `sells`, and never have it
+        answer.
+    notes: what the last answers cost, by name; kept with the round's costs.
     """
 
     kind: AnswerKind | None = None
@@ -79,26 +79,26 @@ class Oracle:
     notes: Mapping[str, float] = MappingProxyType({})
 
     def ask_for(self, allowance: float, ledger: Ledger) -> int:
-        """How much a strategy is to ask for with `allowance` money: items of a pool, or labels over all sources."""
+        """How much a strategy should ask for within `allowance`: items of a pool, or labels over all sources."""
         raise NotImplementedError
 
     def questions(self, items: np.ndarray | None = None) -> Sequence[Any] | None:
-        """What an annotator whom somebody pays is asked (`contracts.annotators.Asked`), for bills and for the record.
+        """What a paid annotator is asked (`contracts.annotators.Asked`), for bills and records.
 
-        None where nobody is paid, or where it is not known beforehand, as questions are written during a run.
+        None if nobody is paid, or if questions are written during a run and unknown beforehand.
 
         Parameters
         ----------
-        items: (n,) that it is asked about; all that can be bought if left out.
+        items: (n,) that it is asked about; by default all that can be bought.
         """
         return None
 
     def questions_of(self, purchase: Purchase) -> Sequence[Any] | None:
-        """What an annotator whom somebody pays was asked for what a run bought; None where that is not known."""
+        """What a paid annotator was asked for the purchases of a run; None if unknown."""
         return self.questions(purchase.items)
 
     def sells(self, query: Any, allowance: float, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-        """What `answer` would sell, and the most it would cost: items (n, ...) and prices (n,).
+        """What `answer` would sell, and the most that it would cost: items (n, ...) and prices (n,).
 
         Nothing is revealed, charged or recorded.
 
@@ -110,27 +110,27 @@ class Oracle:
         raise NotImplementedError
 
     def answer(self, query: Any, allowance: float, ledger: Ledger) -> None:
-        """Check `query`, charge it to `ledger`, record it there with its answers.
+        """Check `query`, charge it to `ledger`, and record it there with its answers.
 
-        Whatever can be written down is recorded, a purchase of nothing too.
+        Everything that can be written is recorded, even an empty purchase.
 
         Raises
         ------
         QueryError
             The query breaks the contract; nothing was charged or revealed.
         AnswerError
-            An answer cannot be written down; nothing was charged or recorded.
+            An answer cannot be written; nothing was charged or recorded.
         AnswersPending
-            Somebody has to answer first; nothing was charged or revealed.
+            Answers are still to come; nothing was charged or revealed.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class StratifiedDraw:
-    """A query that leaves the choice to the oracle: as many items of each class as can be, drawn with `rng`.
+    """A query that leaves the choice to the oracle: equal numbers of each class where possible, drawn with `rng`.
 
-    It uses labels that were not bought, so only a first round may ask it, and results say so.
+    It uses labels that were not bought, so only a first round may use it, and results say so.
     """
 
     rng: Generator
@@ -140,26 +140,26 @@ class StratifiedDraw:
 class Again:
     """A query for what another run bought in a round: how a run learns from labels chosen under another trainer.
 
-    It is answered only if what is sold is what that run got, to the item, the price and the answer.
+    It is answered only if item, price and answer are exactly those of that run.
     """
 
     purchase: Purchase
 
 
 def check_again(query: Any, found: Purchase) -> None:
-    """Refuse to sell again what is no longer what it was.
+    """Refuse to sell again what has changed.
 
     Raises
     ------
     QueryError
-        `query` is an `Again`, and `found`, which is about to be recorded, is not what it asks for.
+        `query` is an `Again`, and `found`, which is about to be recorded, differs from it.
     """
     if isinstance(query, Again) and (wrong := found.differences(query.purchase)):
         raise QueryError(f"expected to sell what the run with the proxy bought, but its {', '.join(wrong)} are others")
 
 
 def is_paid(oracle: Any) -> bool:
-    """Whether asking an oracle costs somebody something. A stranger's that says nothing of it costs nobody."""
+    """Whether asking an oracle costs money or a person's time. A third-party one that does not say costs nobody."""
     return isinstance(oracle, Oracle) and oracle.paid
 
 
@@ -167,13 +167,13 @@ class ItemOracle(Oracle):
     """Sells answers about items of a pool.
 
     A query lists items, best first. When prices differ, a strategy cannot know how many fit: it is asked for as many
-    as the money could buy at the lowest prices, and the oracle goes down the list buying what still fits.
+    as the allowance could buy at the lowest prices, and the oracle buys from the top of the list what still fits.
 
     Parameters
     ----------
-    prices: (N,) what each answer costs at most, positive.
-    settle: what is charged in the end where that depends on the answer, from zero to the item's price. The problem then
-        declares `settles_prices`.
+    prices: (N,) the most that each answer can cost, positive.
+    settle: the final charge where it depends on the answer, from zero to the item's price. The problem then declares
+        `settles_prices`.
     """
 
     def __init__(self, prices: np.ndarray, settle: Settle | None = None) -> None:
@@ -189,9 +189,9 @@ class ItemOracle(Oracle):
         raise NotImplementedError
 
     def candidates(self, ledger: Ledger) -> np.ndarray:
-        """(n,) int64, ascending: what can be bought now, everything that was not bought yet.
+        """(n,) int64, ascending: what can be bought now, by default everything not bought yet.
 
-        An oracle that may be asked about an item again says so here, by keeping it among them.
+        An oracle that can be asked about an item again keeps it among them.
         """
         left = np.ones(len(self._prices), dtype=bool)
         left[ledger.items] = False
@@ -230,16 +230,16 @@ class ItemOracle(Oracle):
 
 
 class PoolOracle(ItemOracle):
-    """Sells the labels of a pool's items, which it holds.
+    """Sells the labels of a pool's items, which it stores.
 
     A query lists items, best first; see `ItemOracle`.
 
     Parameters
     ----------
-    labels: (N, ...) what is revealed on purchase, None in an object array for an item that nobody can answer. Held here
-        alone: no view and no training data refers to it.
-    prices, settle: see `ItemOracle`; one unit each if left out.
-    kind: of the labels; as they show themselves if left out (`answers.inferred`).
+    labels: (N, ...) what a purchase reveals, None in an object array for an item without an answer. Only stored here:
+        no view and no training data refers to it.
+    prices, settle: see `ItemOracle`; one unit each by default.
+    kind: of the labels; inferred from them by default (`answers.inferred`).
     """
 
     kind: AnswerKind
@@ -277,16 +277,16 @@ class PoolOracle(ItemOracle):
 
 
 def settled(charged: np.ndarray, most: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """(n,) float64, what was charged, where that is no more than was known before.
+    """(n,) float64, the final charges, if none exceeds the price known before.
 
     Parameters
     ----------
-    charged, most: (n,) the prices in the end, and those the query was checked against.
+    charged, most: (n,) the final prices, and those that the query was checked against.
 
     Raises
     ------
     ValueError
-        A price below zero or above the most it could be.
+        A price below zero or above its maximum.
     """
     prices = np.asarray(charged, dtype=np.float64)
     if prices.shape != most.shape:
@@ -298,7 +298,7 @@ def settled(charged: np.ndarray, most: np.ndarray, items: np.ndarray) -> np.ndar
 
 
 def affordable(prices: np.ndarray, allowance: float) -> np.ndarray:
-    """(n,) bool: which items are bought by someone who goes down the list and takes whatever still fits."""
+    """(n,) bool: the items bought by going down the list and taking whatever still fits."""
     limit = allowance * (1 + ROUNDING)
     if prices.sum() <= limit:
         return np.ones(len(prices), dtype=bool)

@@ -94,7 +94,7 @@ class Plugin:
 
 
 class Described(Plugin):
-    """A plugin of which this process has a description alone: its class is a stranger's, and not imported here."""
+    """A plugin of which this process has a description alone: its class is third-party and not imported here."""
 
     origin: str
 
@@ -212,7 +212,7 @@ class Registry(Generic[P]):
                 self.register(name)(getattr(found, attribute))
         except PluginError:
             raise
-        except Exception as error:  # whatever a stranger's module raises, it must not take the program down
+        except Exception as error:  # whatever a third-party module raises, it must not take the program down
             raise PluginError(
                 f"{self.kind} {name!r} is broken: {entry.origin} ({entry.target}) failed to load with "
                 f"{type(error).__name__}: {error}"

@@ -78,12 +78,12 @@ class Steps:
         """
         oracle = self.instance.oracle
         _, notes = self._ask(oracle.answer, number, ledger, model, select)
-        return {**notes, **noted("annotator", getattr(oracle, "notes", {}))}  # a stranger's oracle may have none
+        return {**notes, **noted("annotator", getattr(oracle, "notes", {}))}  # a third-party oracle may have none
 
     def would_sell(self, number: int, ledger: Ledger, model: Any | None) -> tuple[np.ndarray, np.ndarray]:
         """Items (n, ...) that a round would buy, and the most they would cost (n,).
 
-        Nothing is answered, nobody is paid, and the ledger stays as it is.
+        Nothing is answered, nobody is paid, and the ledger is unchanged.
         """
         (items, prices), _ = self._ask(self.instance.oracle.sells, number, ledger, model, select_here)
         return np.asarray(items), np.asarray(prices)
@@ -91,7 +91,7 @@ class Steps:
     def would_buy(self, number: int, ledger: Ledger, model: Any | None) -> Purchase:
         """What a round would buy, with its answers: not for oracles that somebody is paid behind (`is_paid`).
 
-        The ledger stays as it is.
+        The ledger is unchanged.
         """
         copy = Ledger([*ledger.purchases])
         self.choose(number, copy, model)

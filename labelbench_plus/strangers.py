@@ -1,4 +1,4 @@
-"""What a stranger's config leads to, found before anything of it is built.
+"""What a third-party config leads to, found before anything of it is built.
 
 A submission, an archive and a run of a W&B project hold configs that anybody may have written. Building a plugin runs
 its code on its hyperparameters, so nothing is built that
@@ -83,7 +83,7 @@ class Objected(ValueError):
 
 
 def build(config: Mapping[str, Any], allowed: Allowed) -> RunSpec:
-    """The spec of a stranger's config.
+    """The spec of a third-party config.
 
     Raises
     ------

@@ -40,7 +40,7 @@ PLUGIN_FIELDS = ("problems", "trainers", "proxy", "strategies", "initial")
 MAX_ERRORS = 20
 MAX_RUNS = 100_000
 MAX_ROUNDS = 100_000
-MAX_AMOUNT = 1e15  # beyond it whole units are no longer told apart
+MAX_AMOUNT = 1e15  # beyond it whole units are no longer distinguishable
 MAX_SEED = 2**63 - 1  # tables hold seeds in 64 bits
 
 LISTS = ("problems", "trainers", "strategies")
@@ -164,7 +164,7 @@ class Isolation(BaseModel):
 
 
 Reporting = Callable[[Isolation | None], AbstractContextManager[Strangers | None]]
-"""Makes who answers for strangers' plugins while a suite is read; told how the suite isolates them."""
+"""Makes who answers for third-party plugins while a suite is read; told how the suite isolates them."""
 
 
 class Nobody:

@@ -1,4 +1,4 @@
-"""What a strategy is shown in a round: what it declared to need, computed when first read, and nothing else."""
+"""What a strategy sees in a round: what it declared to need, computed when first read, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class CapabilityError(Exception):
 
 
 class UnknownAttributeError(CapabilityError, AttributeError):
-    """A strategy read what nobody provides under that name."""
+    """A strategy read a name that nothing provides."""
 
 
 class View:
-    """A gate in front of lazily computed values: whatever problem and trainer provide, to those who declare it.
+    """A gate in front of lazily computed values: what problem and trainer provide, for strategies that declare it.
 
-    What is handed out is this view's own: arrays are copies that cannot be written to, and tensors never those of
-    inference mode, which could not be watched.
+    What it returns is its own: arrays are read-only copies, and tensors never those of inference mode, whose changes
+    could not be detected.
 
     Parameters
     ----------
-    needs: the capabilities the strategy declared.
-    providers: what can be computed: a tensor that nobody else holds, an array, or a plain value.
+    needs: the capabilities that the strategy declared.
+    providers: what can be computed: a tensor that nothing else holds, an array, or a plain value.
     """
 
     served_to_all: ClassVar[frozenset[str]] = frozenset()
@@ -43,9 +43,9 @@ class View:
         self.notes: dict[str, float] = {}
 
     def note(self, name: str, value: float) -> None:
-        """Keep a number about the choice made, a certificate say, beside the round's costs.
+        """Keep a number about the choice, such as a certificate, with the round's costs.
 
-        It is no part of the result: nothing that is compared or ranked depends on it.
+        It is not part of the result: nothing that is compared or ranked depends on it.
         """
         self.notes[name] = float(value)
 
@@ -61,14 +61,14 @@ class View:
             raise UnknownAttributeError(str(error)) from None
 
     def _read(self, attribute: str, capability: str | None = None) -> Any:
-        """The value of an attribute, which belongs to `capability` where nobody provides it.
+        """The value of an attribute, which belongs to `capability` if nothing provides it.
 
         Raises
         ------
         CapabilityError
-            The strategy did not declare it, or nobody provides it.
+            The strategy did not declare it, or nothing provides it.
         RuntimeError
-            Whoever provides it does not have it.
+            Its provider does not have it.
         """
         capability, compute = self._providers.get(attribute, (capability or attribute, None))
         if capability not in self._needs and not (compute is not None and attribute in self.served_to_all):
@@ -88,14 +88,14 @@ class View:
         return self._computed[attribute][0]
 
     def _show(self, **values: Any) -> None:
-        """Have attributes that are there for everybody from the start, and watch them."""
+        """Add attributes that every strategy sees from the start, and watch them."""
         for name, value in values.items():
             mine = _private(value)
             setattr(self, name, mine)
             self._computed[name] = (mine, _version(mine))
 
     def changed(self) -> list[str]:
-        """Names of the tensors that were written to in place since they were handed out."""
+        """Names of the tensors that were changed in place after they were returned."""
         return [name for name, (value, version) in self._computed.items() if _version(value) != version]
 
 
@@ -118,20 +118,20 @@ def _version(value: Any) -> int:
 class ItemView(View):
     """Items of any kind as a strategy sees them in one round.
 
-    What is private to it, and how it is watched, `View` says. Beside what stands here a view has whatever the problem
-    declares (columns of its data: the task an item belongs to, how unsure a language model was of it) and whatever the
-    trainer does, under their names.
+    See `View` for what is private to it and how it is watched. Beyond the attributes here, a view has whatever the
+    problem declares (columns of its data: the task of an item, how unsure a language model was of it) and whatever the
+    trainer declares, under their names.
 
     Attributes
     ----------
     candidates: (n,) long, pool indices that can be bought, ascending. Row i of every (n, ...) value is about
         `candidates[i]`; a strategy returns entries of `candidates`.
     labelled: (m,) long, pool indices bought so far, in order of purchase.
-    answers: (m, ...) the answers for `labelled`: a tensor of classes or numbers, an array of texts.
-    prices: (n,) float64, the most that each candidate's answer costs. All ones unless the problem prices its items.
+    answers: (m, ...) the answers to `labelled`: a tensor of classes or numbers, an array of texts.
+    prices: (n,) float64, the most that each candidate's answer can cost. All ones unless the problem sets prices.
     money: the budget of this round.
-    purchases: the items (k,) long bought in each earlier round; None where the problem does not say.
-    round: the number of this round, from 0 on; None where the problem does not say.
+    purchases: the items (k,) long bought in each earlier round; None if the problem does not provide them.
+    round: the number of this round, from 0; None if the problem does not provide it.
     """
 
     candidates: Tensor
@@ -178,7 +178,7 @@ class ItemView(View):
 
     @property
     def predictions(self) -> Tensor:
-        """(n,) what the current model expects each candidate's answer to be, a number. Needs "predictions"."""
+        """(n,) the number that the current model predicts for each candidate. Needs "predictions"."""
         return self._read("predictions")
 
     @property
@@ -193,7 +193,7 @@ class ItemView(View):
 
     @property
     def members(self) -> Tensor:
-        """(M, n) predictions of the candidates by M models that are all plausible. Needs "members"."""
+        """(M, n) predictions of the candidates by M plausible models. Needs "members"."""
         return self._read("members")
 
     @property
@@ -207,7 +207,7 @@ class PoolView(ItemView):
 
     Attributes
     ----------
-    candidates, labelled, prices, money: as of `ItemView`; `answers` are `labels`.
+    candidates, labelled, prices, money: see `ItemView`; `answers` are `labels`.
     """
 
     served_to_all = frozenset({"labels"})
@@ -235,7 +235,7 @@ class PoolView(ItemView):
     def labels(self) -> Tensor:
         """(m,) long, the labels bought for `labelled`. Needs "labels".
 
-        Where a problem has items of no class, these are labelled -1. Of a multi-label problem (m, K) long, 0 or 1.
+        Items of no class, where a problem has them, are labelled -1. In a multi-label problem (m, K) long, 0 or 1.
         """
         return self._read("labels")
 
@@ -256,7 +256,7 @@ class PoolView(ItemView):
 
     @property
     def label_probabilities(self) -> Tensor:
-        """(n, K) of a multi-label problem: how probable each label is of each candidate, in 0..1.
+        """(n, K) in a multi-label problem: the probability of each label for each candidate, in 0..1.
 
         Rows need not sum to one. Needs "label_probabilities".
         """
@@ -264,8 +264,8 @@ class PoolView(ItemView):
 
     @property
     def member_probabilities(self) -> Tensor:
-        """(M, n, K) class probabilities of the candidates under M models that are all plausible.
+        """(M, n, K) class probabilities of the candidates under M plausible models.
 
-        Members of an ensemble, or passes with dropout: whatever the trainer offers. Needs "member_probabilities".
+        Members of an ensemble or passes with dropout, whatever the trainer offers. Needs "member_probabilities".
         """
         return self._read("member_probabilities")

@@ -36,7 +36,7 @@ def e_optimal(heads: np.ndarray, tolerance: float = 1e-6, most_steps: int = 500)
     λ_min is the least of Σ p_i (uᵀz_i)² over unit u. A linear program maximises it over the u met so far; the
     eigenvectors of its answer's information matrix join them, until the relative gap between the value reached and the
     program's bound is at most `tolerance`. The program's dual weights of the u make up the certificate. Starts from the
-    end of a central path, from where it is at most a few steps; from nothing, many directions take hundreds.
+    end of a central path, from where it is at most a few steps; from scratch, many directions take hundreds.
 
     Parameters
     ----------

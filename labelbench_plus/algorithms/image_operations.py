@@ -14,17 +14,17 @@ LEVELS = 256
 
 
 def brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with black: 0 is black, 1 leaves the image as it is."""
+    """Blend with black: 0 is black, 1 leaves the image unchanged."""
     return _blend(torch.zeros_like(images), images, factor)
 
 
 def color(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with the grey version: 0 is grey, 1 leaves the image as it is."""
+    """Blend with the grey version: 0 is grey, 1 leaves the image unchanged."""
     return _blend(_grey(images).expand_as(images), images, factor)
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Blend with the image's mean grey: 0 is uniform, 1 leaves the image as it is."""
+    """Blend with the image's mean grey: 0 is uniform, 1 leaves the image unchanged."""
     return _blend(_grey(images).mean(dim=(1, 2, 3), keepdim=True).expand_as(images), images, factor)
 
 

@@ -1,4 +1,4 @@
-"""Augmentations: one file each. An augmentation changes inputs in ways that leave their class as it is."""
+"""Augmentations: one file each. An augmentation changes inputs in ways that keep their class."""
 
 from labelbench_plus.contracts.augmentations import Augmentation, augmentations
 

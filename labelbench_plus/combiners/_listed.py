@@ -34,7 +34,7 @@ def of_one(policy: Listed | Live, streams: Streams, forwards: float = 1.0, train
 
 
 def checked(policies: Policies, weights: np.ndarray) -> np.ndarray:
-    """Weights, one a policy and finite.
+    """Weights, one per policy and finite.
 
     Raises
     ------

@@ -17,8 +17,7 @@ from labelbench_plus.inputs.conversations import Conversation
 from labelbench_plus.plugins import Plugin, Registry
 
 Wanted = Literal["answer", "labels", "score", "pair"]
-"""What is asked for: an answer to a prompt, which of some classes are true of it, how good a response is, or which of
-two is better."""
+"""What is asked for: an answer to a prompt, classes that apply to it, the score of a response, or the better of two."""
 
 
 class Picture:
@@ -26,7 +25,7 @@ class Picture:
 
     Parameters
     ----------
-    pixels: gives them, uint8 (height, width) or (height, width, 3), when they are first needed.
+    pixels: returns them, uint8 (height, width) or (height, width, 3), when they are first needed.
     """
 
     def __init__(self, pixels: Callable[[], np.ndarray]) -> None:
@@ -53,18 +52,18 @@ class Asked:
 
     Attributes
     ----------
-    prompt: to be answered, or that was.
-    reference: what the data say, for annotators that stand in for somebody. Nobody else is shown it.
-    responses: to be judged: none where an answer is wanted, one for its score, two to be compared.
-    classes: one of which, by name, is the answer; any text is where there are none.
-    picture: what the prompt is about, if it is an image.
-    several: whether any number of the classes may be true. The answer, and the reference, are then their names in the
+    prompt: the one to answer, or that was answered.
+    reference: what the data say, for annotators that stand in for people or judges. No other annotator sees it.
+    responses: the ones to judge: none to ask for an answer, one for a score, two for a comparison.
+    classes: names, one of which is the answer; if empty, any text is.
+    picture: the image that the prompt is about, if there is one.
+    several: whether any number of the classes may apply. The answer and the reference then list their names in the
         order of the classes, as `listed` writes them.
 
     Raises
     ------
     ValueError
-        More than two responses, or several of no classes, or of such with a comma in their names.
+        More than two responses, or `several` without classes or with commas in their names.
     """
 
     prompt: Conversation
@@ -101,11 +100,11 @@ def unlisted(answer: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Purse:
-    """What a command may pay, all its runs and processes together.
+    """What a command may pay in total, over all its runs and processes.
 
     Attributes
     ----------
-    id: by which payments out of it are known again.
+    id: identifies payments made from it.
     most: money, in the unit of the prices.
     """
 
@@ -115,13 +114,13 @@ class Purse:
 
 @dataclass(frozen=True)
 class Desk:
-    """Where a run's questions are put.
+    """Where a run puts its questions.
 
     Attributes
     ----------
-    folder: in which answers are kept for all runs, so that nobody is asked, or paid, twice.
-    purse: what may be paid out of; nothing may where it is None.
-    notes: what asking came to, which the annotator fills in (`from_store`, `money`). A round's costs hold it.
+    folder: keeps the answers for all runs, so that nobody is asked or paid twice.
+    purse: what may be paid from; None: nothing may be paid.
+    notes: what asking came to (`from_store`, `money`), filled in by the annotator and kept with the round's costs.
     """
 
     folder: Path
@@ -130,15 +129,15 @@ class Desk:
 
 
 class Annotator(Plugin):
-    """Somebody, or something, that answers.
+    """A person or a program that answers.
 
     Attributes
     ----------
     paid: whether an answer costs real money or a person's time. Checks, replays and whole-pool comparisons never ask
         such an annotator.
-    takes_money: whether it is money. A command then has to say how much may be paid.
-    kinds: what it can be asked for, and the kind of its answers to that. More of a score is better; a preference is
-        about the two responses in their order, and a tie is an answer like any other.
+    takes_money: whether it costs money. A command then has to say how much may be paid.
+    kinds: what it can be asked for, and the kind of answer to each. A higher score is better; a preference refers to
+        the two responses in their order, and a tie is an answer like any other.
     """
 
     paid: ClassVar[bool] = False
@@ -146,24 +145,24 @@ class Annotator(Plugin):
     kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"answer": TEXT}
 
     def price(self, question: Asked) -> float:
-        """What an answer takes of the budget, known before it is asked."""
+        """What an answer costs of the budget, known before asking."""
         return 1.0
 
     def money(self, question: Asked) -> float:
-        """What an answer may cost at most, in money: nothing unless it says so. It takes no part of the budget."""
+        """The most that an answer may cost in money, zero by default. It does not count against the budget."""
         return 0.0
 
     def check_ready(self) -> None:
-        """Refuse, before any work, to be asked where something is missing for it: a program, a key, a package.
+        """Refuse before any work if something is missing: a program, a key, a package.
 
         Raises
         ------
         ValueError
-            Says what is missing, and how to come by it.
+            Says what is missing and how to get it.
         """
 
     def disclosed(self, question: Asked) -> str:
-        """What leaves the machine, and to whom, with what is sent about one question; empty if nothing does."""
+        """What leaves the machine and to whom, with what is sent for one question; empty if nothing does."""
         return ""
 
     def ask(self, questions: Sequence[Asked], desk: Desk | None) -> list[Any]:
@@ -171,23 +170,23 @@ class Annotator(Plugin):
 
         Parameters
         ----------
-        questions: all of them of what is in `kinds`.
-        desk: where they are put; None where nobody may be asked.
+        questions: each of a form that `kinds` lists.
+        desk: where they are put; None if nobody may be asked.
 
         Raises
         ------
         AnswersPending
-            Somebody has to answer first.
+            An answer is still to come.
         """
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """Hash of what decides its answers beyond its hyperparameters (rubric, model, version); empty if nothing."""
+        """Hash of what determines its answers beyond its hyperparameters (rubric, model, version); empty if nothing."""
         return ""
 
 
 class Scorer(Annotator):
-    """Base of annotators that give a response a number: of two they prefer the one with more, and equals are a tie."""
+    """Base of annotators that score a response: of two they prefer the higher, and equal scores are a tie."""
 
     kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"score": SCORE, "pair": PREFERENCE}
 
@@ -211,7 +210,7 @@ def check_asked(annotator: Annotator, wanted: Wanted) -> AnswerKind:
     Raises
     ------
     ValueError
-        It cannot be asked for that; the message says for what it can.
+        It cannot be asked for that; the message says what it can be asked for.
     """
     if wanted not in annotator.kinds:
         raise ValueError(

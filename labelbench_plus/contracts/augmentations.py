@@ -1,4 +1,4 @@
-"""Augmentations: one file each. An augmentation changes inputs in ways that leave their class as it is."""
+"""Augmentations: one file each. An augmentation changes inputs in ways that keep their class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Augmentation(Plugin):
-    """Two strengths of change, each input of a batch for itself.
+    """Two strengths of change, applied to each input of a batch independently.
 
     Attributes
     ----------
@@ -22,11 +22,11 @@ class Augmentation(Plugin):
     of: ClassVar[Literal["images", "features"]]
 
     def mirroring(self) -> str | None:
-        """What to write so that nothing is mirrored ("flip: false"); None if nothing is."""
+        """What to set so that nothing is mirrored ("flip: false"); None if nothing is."""
         return None
 
     def weak(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """A batch of the same shape, changed a little. All that is drawn comes from `generator`, a CPU one."""
+        """A batch of the same shape, changed a little. All random draws come from `generator`, on the CPU."""
         raise NotImplementedError
 
     def strong(self, inputs: Tensor, generator: torch.Generator) -> Tensor:

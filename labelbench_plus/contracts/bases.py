@@ -1,4 +1,4 @@
-"""Bases: one file each. A base is a causal language model as somebody pretrained it, by name."""
+"""Bases: one file each. A base is a pretrained causal language model, by name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ Precision = Literal["float32", "bfloat16"]
 class Base(Plugin):
     """A causal language model of transformers and its tokenizer, before anything is trained.
 
-    Nobody calls `load` but `language.base.open_base`: a process holds a base once, frozen, however many models are made
-    of it.
+    Only `language.base.open_base` calls `load`: a process holds a base once, frozen, however many models use it.
     """
 
     def path(self) -> Path:
@@ -27,7 +26,7 @@ class Base(Plugin):
         Raises
         ------
         FileNotFoundError
-            The files cannot be had; the message lists the ways to get them.
+            The files are missing; the message lists the ways to get them.
         """
         raise NotImplementedError
 
@@ -36,7 +35,7 @@ class Base(Plugin):
         raise NotImplementedError
 
     def precision(self, device: str) -> Precision:
-        """In what it is computed on a device. The two differ in their bits, so it is always the same on a machine."""
+        """The precision on a device. Precisions differ in their bits, so a machine always uses the same one."""
         raise NotImplementedError
 
     def settled(self, device: str) -> Mapping[str, str]:

@@ -1,4 +1,5 @@
-"""Capabilities: what views may show beside what all of them do. Problems, data and trainers offer, strategies need."""
+"""Capabilities: what views can show beyond what all of them show. Problems, data and trainers offer them, strategies
+need them."""
 
 from __future__ import annotations
 
@@ -11,19 +12,19 @@ from typing import Any, ClassVar, Literal, Protocol
 
 @dataclass(frozen=True)
 class Capability:
-    """Something a view may show: what is read, when it is there, what reading it takes.
+    """Something a view can show: what is read, when it exists, what reading it costs.
 
     Attributes
     ----------
     name: what strategies put into `needs`, problems, data sets and trainers into `provides`.
     shape: of what is read, in words: "(n, d) float32". n are the candidates, m what was bought.
-    when: whether it is there in a first round, which has no model.
-    cost: what reading it takes, in words.
-    doc: what it is, in a sentence.
-    asked_with: what the method of a trainer's model that is called as the capability is given: what the problem has
-        its models read, of some items, or nothing.
+    when: whether it exists in a first round, which has no model.
+    cost: what reading it costs, in words.
+    doc: what it is, in one sentence.
+    asked_with: the argument of the model's method of the same name: what the problem has its models read of some
+        items, or nothing.
     attributes: of the view; if left out, `name`, and what is asked with items has `labelled_NAME` of what was bought.
-    hidden: whether it was not bought: only for bounds that come with the package (`knows_truth`).
+    hidden: whether it shows what was not bought: only for the package's own bounds (`knows_truth`).
     """
 
     name: str
@@ -42,7 +43,7 @@ class Capability:
 
 
 class Offers(Protocol):
-    """A problem or trainer, as far as it says what views show."""
+    """A problem or trainer, reduced to what it lets views show."""
 
     task: ClassVar[str]
     provides: ClassVar[frozenset[str]]
@@ -94,15 +95,15 @@ HIDDEN = frozenset(name for name, capability in WELL_KNOWN.items() if capability
 OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
     {task: frozenset({"labels", "num_classes"}) for task in ("classification", "multilabel")}
 )
-"""What the views of every problem of a task show, so that the problem need not say so."""
+"""What the views of every problem of a task show, so that a problem need not declare it."""
 
 
 class Needs(frozenset[str]):
-    """What a strategy needs, with what the trainer that made the model says of it. A problem hands it on to its view.
+    """What a strategy needs, and which of it the trainer offers. A problem passes it on to its view.
 
     Attributes
     ----------
-    offered: of these, what the trainer offers.
+    offered: those of them that the trainer offers.
     """
 
     offered: Mapping[str, Capability]
@@ -148,11 +149,11 @@ def providers_of_model(
     candidates: Any = None,
     labelled: Any = None,
 ) -> dict[str, tuple[str, Callable[[], Any]]]:
-    """The functions behind what a view shows of a model, of whatever kind, as far as it is needed.
+    """The functions behind what a view shows of a model of any kind, limited to what is needed.
 
-    A capability is the model's method of that name. What is declared says what it is called with; a name that nobody
-    declares is called with items where there are any. A problem that shows something of its own under the same name
-    puts it after these.
+    A capability is the model's method of that name. Its declaration says what it is called with; a name without a
+    declaration is called with items where there are any. A problem that shows something of its own under the same name
+    adds it after these.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every network builds: a backbone with a linear head, and how deep each of its weights lies."""
+"""What every network builds: a backbone with a linear head, and the depth of each of its weights."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Classifier(nn.Module):
     Parameters
     ----------
     backbone: inputs (n, ...) to embeddings (n, h). What it does to inputs that come as features, or as images with
-        values in 0..1 (resizing, grey to colour, mean and scale), is its own business.
+        values in 0..1 (resizing, grey to colour, mean and scale) is up to it.
     head: embeddings to logits (n, K).
-    layers: prefixes of the names of the backbone's parameters, one tuple a layer, from the input upwards: what
-        layer-wise decay of the learning rate goes by. A parameter belongs to the layer with the longest fitting
-        prefix; one that fits none counts as of the lowest layer. The head lies above them all.
+    layers: prefixes of the names of the backbone's parameters, one tuple per layer, from the input upwards, for
+        layer-wise decay of the learning rate. A parameter belongs to the layer with the longest fitting
+        prefix; one that fits none counts as part of the lowest layer. The head is above them all.
     """
 
     def __init__(self, backbone: nn.Module, head: nn.Module, layers: Sequence[Sequence[str]] = ()) -> None:
@@ -29,7 +29,7 @@ class Classifier(nn.Module):
         return self.head(self.backbone(x))
 
     def depths(self) -> dict[str, int]:
-        """For each parameter by name how many layers lie above it: 0 for the head."""
+        """For each parameter by name, how many layers are above it: 0 for the head."""
         found = {}
         for name, _ in self.named_parameters():
             if name.startswith("head."):

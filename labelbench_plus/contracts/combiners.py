@@ -1,4 +1,4 @@
-"""Combiners: one file each. A combiner answers for a weighting of objectives, from policies tuned to one each."""
+"""Combiners: one file each. A combiner answers for a weighting of objectives, given a policy tuned to each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHOWN = ("distributions", "reference", "parameters", "rewards")
 
 @dataclass(frozen=True)
 class Listed:
-    """Policies whose every response is listed: what is said of them is exact.
+    """Policies whose responses can all be listed: everything about them is exact.
 
     Attributes
     ----------
     log_probabilities: (k, c, n) float64 of n responses to each of c prompts, under each of k policies.
-    steps: how many tokens can be said at each step, the last varying fastest, where responses are all sequences of
-        them: their product is n. None where responses are whole, and no probability of a token is known.
+    steps: how many tokens are possible at each step, the last varying fastest, where responses are all sequences of
+        them: their product is n. None where responses are whole, without probabilities of tokens.
     """
 
     log_probabilities: np.ndarray
@@ -38,15 +38,15 @@ class Listed:
 
 @dataclass(frozen=True)
 class Step:
-    """What is known when the next token is to be said, of policies that are asked token by token.
+    """What is known when the next token is chosen, for policies that are asked token by token.
 
-    Responses that are over are not among these.
+    Finished responses are not among these.
 
     Attributes
     ----------
     log_policies: (k, b, V) log-probabilities of the next token of b responses.
-    carried: (k, b) log-probabilities of what was said before.
-    log_reference, carried_reference: (b, V) and (b,) the same of the reference, where it was handed over.
+    carried: (k, b) log-probabilities of the tokens so far.
+    log_reference, carried_reference: (b, V) and (b,) the same for the reference, where it was passed.
     """
 
     log_policies: Tensor
@@ -61,7 +61,7 @@ Rule = Callable[[Step], "Tensor"]
 
 @dataclass(frozen=True)
 class Samples:
-    """Responses that were drawn, where they cannot all be listed.
+    """Sampled responses, where they cannot all be listed.
 
     Attributes
     ----------
@@ -78,39 +78,39 @@ class Samples:
 
 
 class Live(Protocol):
-    """Policies that are asked token by token, because their responses cannot be listed."""
+    """Policies that are asked token by token, since their responses cannot be listed."""
 
     def __len__(self) -> int:
         """k, how many there are."""
 
     def only(self, indices: Sequence[int]) -> Live:
-        """Some of them, which alone are asked."""
+        """Only some of them."""
 
     def sample(self, rule: Rule, streams: Streams, reference: Live | None = None) -> Samples:
-        """Responses to every prompt under a rule. `reference` is asked beside them if it is handed over."""
+        """Responses to every prompt under a rule. `reference` is asked along with them if it is passed."""
 
 
 class Parameters(Protocol):
-    """Policies as what they were trained in."""
+    """Policies as the parameters that were trained."""
 
     def averaged(self, weights: np.ndarray) -> Listed | Live:
-        """The one policy whose parameters are this weighted sum of the others'. Adapters count as what they add."""
+        """The policy whose parameters are this weighted sum of the others'. Adapters count by what they add."""
 
 
 class Rewards(Protocol):
-    """Rewards as they are estimated from what was bought; never the true ones."""
+    """Rewards estimated from what was bought; never the true ones."""
 
     def optimised(self, weights: np.ndarray) -> Listed | Live:
-        """The one policy that is trained for this weighted sum of them."""
+        """The policy trained for this weighted sum of them."""
 
 
 class Policies:
-    """What a combiner is shown of policies: a gate, as a view is.
+    """What a combiner is shown of policies: a gate, like a view.
 
     Parameters
     ----------
     needs: what the combiner declares.
-    providers: what there is of `SHOWN`, made when first read.
+    providers: those of `SHOWN` that exist, computed when first read.
     count: M, how many policies there are, one for each objective.
     beta, divergence: what each was tuned under: max E R_i − β Σ π_ref f(π_i/π_ref).
     """
@@ -138,7 +138,7 @@ class Policies:
         return found
 
     def parameters(self) -> Parameters:
-        """What the M policies were trained in."""
+        """The parameters of the M policies."""
         found: Parameters = self._read("parameters")
         return found
 
@@ -148,12 +148,12 @@ class Policies:
         return found
 
     def _read(self, name: str) -> Any:
-        """What there is under a name.
+        """The value under a name.
 
         Raises
         ------
         CapabilityError
-            The combiner did not declare it, or these policies have it not.
+            The combiner did not declare it, or these policies do not have it.
         """
         if name not in self._needs:
             declared = ", ".join(sorted(self._needs)) or "nothing"
@@ -169,14 +169,14 @@ class Policies:
 
 @dataclass(frozen=True)
 class Response:
-    """What a combiner answers with: a distribution over listed responses, or samples.
+    """The answer of a combiner: a distribution over listed responses, or samples.
 
     Attributes
     ----------
     log_probabilities: (c, n) float64, each row's exponentials summing to one; None where there are samples.
     samples: None where all responses are listed.
-    forwards: forward passes of a model for each token that is said.
-    training_runs: policies that were trained for this weighting alone.
+    forwards: forward passes of a model per generated token.
+    training_runs: policies trained for this weighting alone.
     """
 
     log_probabilities: np.ndarray | None
@@ -190,8 +190,8 @@ class Combiner(Plugin):
 
     Attributes
     ----------
-    needs: what it reads of policies, of `SHOWN`; reading anything else is refused.
-    keeps_one: whether it answers as one policy does where that has a weight of one, and the others none.
+    needs: what it reads of policies, from `SHOWN`; reading anything else is refused.
+    keeps_one: whether it answers like a single policy if that has weight one and the others zero.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -209,7 +209,7 @@ class Combiner(Plugin):
         Raises
         ------
         ValueError
-            A weighting that has no meaning to it; it never makes another one of it.
+            A weighting without a meaning for it; it never turns one weighting into another.
         """
         raise NotImplementedError
 

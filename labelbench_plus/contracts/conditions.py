@@ -18,9 +18,9 @@ OUTLIER = -1
 
 @dataclass(frozen=True)
 class Part:
-    """Some examples of a data set: `rows` (n,) of it, a row may come twice, and their true `labels` (n,).
+    """Some examples of a data set: its `rows` (n,), possibly repeated, and their true `labels` (n,).
 
-    A problem says what its rows count: those of the split a part is of, or those of the whole data set.
+    The problem defines what rows refer to: the split that a part comes from, or the whole data set.
     """
 
     rows: np.ndarray
@@ -29,14 +29,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Setting:
-    """A problem as conditions see and change it.
+    """A problem as conditions see it and change it.
 
     Attributes
     ----------
     pool: its labels are the true ones, classes or real values; `OUTLIER` marks items of no class.
-    answers: (n,) what the oracle will say of each pool item: the true label until noise gets to it.
-    prices: (n,) what each pool item's label costs.
-    validation, test: stay clean.
+    answers: (n,) what the oracle will answer for each pool item: the true label, until noise changes it.
+    prices: (n,) the price of each pool item's label.
+    validation, test: always clean.
     class_names: empty where labels are real values.
     """
 
@@ -49,7 +49,7 @@ class Setting:
 
 
 class Features(Protocol):
-    """Reads the features (n, d) of a setting's part: of its pool, unless another is named."""
+    """Returns the features (n, d) of a part of a setting: its pool, unless another is named."""
 
     def __call__(self, part: str = "pool", /) -> np.ndarray: ...
 
@@ -59,7 +59,7 @@ class Condition(Plugin):
 
     Attributes
     ----------
-    tasks: of the problems it serves.
+    tasks: the tasks whose problems it serves.
     per_run: whether each run draws its own (label noise), from a stream that is the same for all strategies at a
         seed. If not, the draw is fixed and every run meets the same pool.
     """
@@ -78,7 +78,7 @@ class Condition(Plugin):
         Raises
         ------
         ValueError
-            The problem cannot be made so (a class that does not exist, say).
+            The problem cannot be changed that way (a class does not exist, say).
         """
         raise NotImplementedError
 
@@ -87,12 +87,12 @@ conditions = Registry("condition", Condition, "labelbench_plus.conditions")
 
 
 def lasting(setting: Setting, chosen: Sequence[Condition], task: str) -> Setting:
-    """A problem's setting under those of its conditions that are the same for every run.
+    """A problem's setting after those of its conditions that are the same for every run.
 
     Raises
     ------
     ValueError
-        One serves other tasks, or comes after one that each run draws for itself.
+        A condition serves other tasks, or comes after one that is drawn per run.
     """
     for number, condition in enumerate(chosen):
         if task not in condition.tasks:
@@ -110,7 +110,7 @@ def lasting(setting: Setting, chosen: Sequence[Condition], task: str) -> Setting
 def drawn(
     setting: Setting, chosen: Sequence[Condition], read: Callable[[str, np.ndarray], np.ndarray], streams: Streams
 ) -> Setting:
-    """A problem's `lasting` setting under those of its conditions that each run draws for itself.
+    """A problem's `lasting` setting after those of its conditions that are drawn per run.
 
     Parameters
     ----------

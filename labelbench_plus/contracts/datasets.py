@@ -17,10 +17,10 @@ from labelbench_plus.plugins import Plugin, Registry
 from labelbench_plus.view import ItemView, PoolView
 
 TAKEN = frozenset({*dir(PoolView), *ItemView.__annotations__, "money", "notes", "round", "inputs", "groups"})
-"""What no column may be called: a view, or what a data set is hashed by, has something else under that name."""
+"""Names that no column may have, since a view or the hash of a data set uses them for something else."""
 
 UNKNOWN = -2
-"""The label of an item of the pool that nobody has labelled: the problem's annotator is asked for it."""
+"""The label of a pool item that has none yet: the problem's annotator is asked for it."""
 
 Inputs = np.ndarray | ImageFiles | Texts | Questions
 
@@ -31,15 +31,15 @@ class Split:
 
     Attributes
     ----------
-    inputs: n of them, one of:
+    inputs: n inputs in one of these forms:
         uint8 images (n, height, width) or (n, height, width, 3) of one size; float vectors (n, d);
-        `ImageFiles`, images of any size that are decoded when asked for;
+        `ImageFiles`, images of any size, decoded on demand;
         `Texts`, strings;
         `Questions` about images, with options.
     labels: (n,) int64 in 0..K-1; of a multi-label data set (n, K) 0 or 1; in the pool also `UNKNOWN`, of all of an
         item's labels or of none; real values (n,) of a float type, finite.
     groups: (n,) int64, for scores of groups (WILDS), or None.
-    kinds: (n,) int64, of which of the data's `kind_names` each example is, or None. Scores by kind are details.
+    kinds: (n,) int64, index of each example's kind in the data's `kind_names`, or None. Scores by kind are details.
     """
 
     inputs: Inputs
@@ -49,7 +49,7 @@ class Split:
 
     @property
     def array(self) -> np.ndarray:
-        """The inputs, where they are an array.
+        """The inputs, if they are an array.
 
         Raises
         ------
@@ -66,11 +66,11 @@ class LabelledData:
     """A data set in memory. The split is fixed: it does not depend on a run's seed.
 
     `class_names` are empty where labels are real values.
-    `pool_prices` (n,) float says what each pool item's label costs; one unit each if None.
+    `pool_prices` (n,) float: the price of each pool item's label; one unit each if None.
     `pool_token_uncertainty` (n, 3) is another way to write `columns["token_uncertainty"]`.
-    `templates` are the sentences that a zero-shot head puts class names into: "a photo of a {}.".
-    `kind_names` are what the `kinds` of examples are called ("left of").
-    `columns` (n, ...) by name are what else is public about the pool's items: strategies that need it read it as
+    `templates` are the sentences into which a zero-shot head puts class names: "a photo of a {}.".
+    `kind_names` are the names of the `kinds` of examples ("left of").
+    `columns` (n, ...) by name hold what else is public about the pool's items: strategies that need one read it as
     `view.NAME`. The data set's `provides` names them.
 
     Raises
@@ -105,10 +105,10 @@ class Dataset(Plugin):
 
     Attributes
     ----------
-    provides: capabilities that views have because these data come with them: the names of their `columns`.
-    declares: those of them that are its own, beside the well-known ones.
-    mirror_keeps_class: whether an image and its mirror image are of one class. Trainers that mirror what they train on
-        are refused where they are not.
+    provides: capabilities that views have thanks to these data: the names of their `columns`.
+    declares: the data set's own capabilities among them, beside the well-known ones.
+    mirror_keeps_class: whether an image and its mirror image have the same class. If not, trainers that mirror images
+        are refused.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()
@@ -116,12 +116,12 @@ class Dataset(Plugin):
     mirror_keeps_class: ClassVar[bool] = True
 
     def load(self) -> LabelledData:
-        """Read the examples, or where they are read when asked for.
+        """Read the examples, or prepare to read them on demand.
 
         Raises
         ------
         FileNotFoundError
-            The data are not on this machine; the message lists every way to get them.
+            The data are missing on this machine; the message lists every way to get them.
         """
         raise NotImplementedError
 
@@ -130,22 +130,22 @@ class Dataset(Plugin):
         return None
 
     def dataset_name(self) -> str:
-        """The data behind it: one that shows the examples of another in its own way says that one's name.
+        """The name of the data behind it: one that presents another's examples in its own way returns that one's name.
 
         Problems on the same data count as one wherever results are averaged over data sets.
         """
         return self.name
 
     def facets(self) -> dict[str, str]:
-        """What else must be equal for results on it to share a table: `{"views": "exact"}`. Not "encoder"."""
+        """What else must be equal for results on it to share a table: `{"views": "exact"}`, but not "encoder"."""
         return {}
 
     def facet_roles(self) -> dict[str, FacetRole]:
-        """What the values of these stand for in comparisons along them: see `Problem.facet_roles`."""
+        """The roles of these values in comparisons along a facet: see `Problem.facet_roles`."""
         return {}
 
     def facet_controls(self) -> dict[str, tuple[str, ...]]:
-        """Which values belong beside its own in comparisons along them: see `Problem.facet_controls`."""
+        """Which values should be compared with its own along a facet: see `Problem.facet_controls`."""
         return {}
 
     def knows_truth(self) -> bool:

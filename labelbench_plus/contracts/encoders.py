@@ -1,4 +1,4 @@
-"""Encoders: one file each. An encoder turns a data set's inputs into the frozen features everything else sees."""
+"""Encoders: one file each. An encoder turns a data set's inputs into the frozen features that everything else sees."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Encoder(Plugin):
     Attributes
     ----------
     stored: the type in which the cache keeps the scaled features. They are read as float32 either way.
-    takes: the forms of inputs that it takes, so that others are refused before any work; None if it does not say.
-    centred: whether features are shifted by the pool's mean. False where zero means something: a threshold, an answer
-        that is as likely as not. They are divided by one number either way.
+    takes: the forms of inputs that it accepts, so that others are refused before any work; None if undeclared.
+    centred: whether features are shifted by the pool's mean. False where zero has a meaning: a threshold, or an answer
+        with even odds. They are scaled by one number either way.
     scores_options: whether the first K features are scores of the K classes, the model's own answer having the largest.
     """
 
@@ -36,26 +36,26 @@ class Encoder(Plugin):
         Parameters
         ----------
         pool_inputs: n of them in one of the forms that `datasets.Split` lists: an array (n, ...), `ImageFiles`, or
-            `Texts`. An encoder takes those it can and says so in the annotation.
+            `Texts`. An encoder annotates the forms that it accepts.
 
         Returns
         -------
-        A function of inputs of the same form, called with some thousands at a time, none in the worst case. The
-        features of an input do not depend on which others it is called with.
+        A function of inputs of the same form, called with up to some thousands at a time, possibly none. The features
+        of an input do not depend on the others in the call.
 
         Raises
         ------
         ValueError
-            It takes no such inputs.
+            It does not accept such inputs.
         """
         raise NotImplementedError
 
     def side(self) -> int | None:
-        """Of the squares that it brings images to; None if it takes them as they are, or takes none."""
+        """Side of the squares to which it resizes images; None if it does not resize, or takes no images."""
         return None
 
     def fingerprint(self) -> str:
-        """Hash of what the encoder is made of beyond its hyperparameters (its weights); empty if nothing."""
+        """Hash of what the encoder consists of beyond its hyperparameters (its weights); empty if nothing."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Evaluations: one file each. An evaluation says how good a language model's answers to a test set are."""
+"""Evaluations: one file each. An evaluation scores a language model's answers to a test set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labelbench_plus.plugins import Plugin, Registry
 
 
 class Sitting(Protocol):
-    """A model at its test. What it writes is generated once, whoever asks."""
+    """A model taking its test. Its answers are generated once, whichever evaluation asks."""
 
     @property
     def model(self) -> Any:
@@ -19,26 +19,26 @@ class Sitting(Protocol):
 
     @property
     def test(self) -> Sequence[TestItem]:
-        """What it is asked."""
+        """What the model is asked."""
 
     @property
     def source(self) -> PromptSource:
-        """Where that comes from."""
+        """Where the questions come from."""
 
     @property
     def answers(self) -> Sequence[str]:
-        """What it writes, greedily, one answer an item."""
+        """Its greedy answers, one per item."""
 
 
 class Evaluation(Plugin):
     """A way to score a model on a test set."""
 
     def primary_metric(self) -> tuple[str, bool]:
-        """Where this is a problem's first evaluation: the score that ranks, and whether more of it is better."""
+        """If this is a problem's first evaluation: the score that ranks, and whether higher is better."""
         raise NotImplementedError
 
     def shown_scores(self) -> tuple[ShownScore, ...]:
-        """Where this is another one: the scores that boards show beside the one that ranks."""
+        """If it is not the first: the scores that boards show beside the one that ranks."""
         return (ShownScore(*self.primary_metric()),)
 
     def series(self) -> tuple[Series, ...]:
@@ -59,7 +59,7 @@ class Evaluation(Plugin):
         """
 
     def score(self, sitting: Sitting) -> Scored:
-        """Scores of the model, under the same names for every model of a trainer, and what it said in detail."""
+        """Scores of the model, with the same names for every model of a trainer, and its answers in detail."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Launchers: one file each. A launcher carries runs to where they are computed, and tells what became of them."""
+"""Launchers: one file each. A launcher takes runs to where they are computed, and reports their state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def seconds(duration: str) -> int:
     Raises
     ------
     ValueError
-        It is none. A bare number and `10:30` are refused: minutes to one scheduler, hours or seconds to another.
+        It is not a duration. A bare number and `10:30` are refused: minutes for one scheduler, hours or seconds for
+        another.
     """
     match = CLOCK.fullmatch(duration) or SPAN.fullmatch(duration)
     if not match:
@@ -69,18 +70,18 @@ Duration = Annotated[str, BeforeValidator(_duration)]
 
 @with_config(ConfigDict(extra="forbid"))
 class Pack(TypedDict, total=False):
-    """How runs share a job: so many in each, so many of them at a time."""
+    """How runs share a job: how many per job, and how many of these at a time."""
 
     runs_per_job: Annotated[int, Ge(1)]
     concurrent: Annotated[int, Ge(1)]
 
 
 class SchedulerError(Exception):
-    """The scheduler refused or cannot be reached. The message is its own."""
+    """The scheduler refused or cannot be reached. The message is the scheduler's."""
 
 
 class SubmissionUnclear(SchedulerError):
-    """The scheduler did not say whether it took a batch: it may be there already, or come to be there."""
+    """The scheduler did not confirm a batch: it may exist already, or appear later."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Batch:
 
     Attributes
     ----------
-    sweep: whose it is; with `id` it finds the jobs again should the scheduler's answer be lost.
+    sweep: the sweep it belongs to; with `id`, it identifies the jobs if the scheduler's answer is lost.
     folder: where the launcher may keep its own files and the jobs' output.
     code: the folder that jobs import this package from; the installed one if None.
     module: what jobs run, with `path` as its argument.
@@ -106,11 +107,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Listed:
-    """What the scheduler says of one task.
+    """What the scheduler reports about one task.
 
     Attributes
     ----------
-    live: whether it is, or may yet be, computing. ending: it is being cleaned up; it may start again or not.
+    live: whether it is computing or may still compute. ending: it is being cleaned up, and may or may not restart.
     state, reason: the scheduler's words. start: when it is expected to start again, if known.
     """
 
@@ -124,9 +125,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """Everything the scheduler says of a sweep: by job and task number, and which job a batch became.
+    """Everything the scheduler reports about a sweep: by job and task number, and which job a batch became.
 
-    `skipped`: how many lines it printed that say nothing of the kind, such as a site's notice.
+    `skipped`: how many other lines it printed, such as a site's notices.
     """
 
     tasks: Mapping[tuple[str, int], Listed]
@@ -152,7 +153,7 @@ class Launcher(Plugin):
     pack: how many runs share a job (`runs_per_job`) and how many of those are computed at a time (`concurrent`).
     max_parallel: at most this many jobs at a time.
     device: where models are trained.
-    idle_attempts: a run that was cut off so often in a row without committing a round is given up.
+    idle_attempts: a run is given up after being cut off this often in a row without committing a round.
     python: the interpreter that jobs are run by.
     prefix: what goes before it, as one would type it: `apptainer exec --nv image.sif`, `numactl --interleave=all`.
     """
@@ -177,7 +178,7 @@ class Launcher(Plugin):
 
     @property
     def time_limit(self) -> int | None:
-        """Seconds that a job lasts at most; None if for ever."""
+        """The longest a job may take, in seconds; None if unlimited."""
         return None
 
     @property
@@ -199,7 +200,7 @@ class Launcher(Plugin):
         raise NotImplementedError
 
     def script(self, batch: Batch, parallel: int | None) -> str:
-        """What `submit` hands to the scheduler, to be read by people. Needs no scheduler."""
+        """What `submit` passes to the scheduler, for people to read. Needs no scheduler."""
         raise NotImplementedError
 
     def command(self, batch: Batch) -> list[str]:
@@ -224,7 +225,7 @@ class Launcher(Plugin):
         raise NotImplementedError
 
     def listing(self, sweep: str, jobs: Sequence[str]) -> Listing | None:
-        """Ask once what became of a sweep's jobs. None if nobody answers."""
+        """Ask once for the state of a sweep's jobs. None if there is no answer."""
         raise NotImplementedError
 
     def cancel(self, job: str, tasks: Sequence[int] | None) -> None:
@@ -238,11 +239,11 @@ class Launcher(Plugin):
         raise NotImplementedError
 
     def remembered(self, sweep: str, jobs: Sequence[str]) -> Mapping[tuple[str, int], Listed]:
-        """What accounting knows of tasks that `listing` no longer does; nothing where there is no accounting."""
+        """What accounting knows about tasks that `listing` no longer lists; nothing without accounting."""
         return {}
 
     def failed_nodes(self, sweep: str) -> Mapping[str, str]:
-        """Nodes that died under a sweep's jobs, as far as the scheduler remembers, and what it says of them."""
+        """Nodes that failed under a sweep's jobs, as far as the scheduler remembers, and its reason."""
         return {}
 
     def avoiding(self, nodes: Iterable[str]) -> Self:
@@ -250,12 +251,12 @@ class Launcher(Plugin):
         return self
 
     def after(self, job: str) -> Self:
-        """This launcher, starting its jobs when another has ended well, and never if it has not."""
+        """This launcher, starting its jobs only after another job has ended successfully."""
         raise NotImplementedError
 
     @classmethod
     def exists(cls, job: str, restart: int) -> bool:
-        """Whether this incarnation of a job still exists. False also if nobody answers."""
+        """Whether this incarnation of a job still exists. Also False if there is no answer."""
         raise NotImplementedError
 
     def output(self, batch: Batch, job: str, task: int) -> Path:
@@ -263,7 +264,7 @@ class Launcher(Plugin):
         raise NotImplementedError
 
     def doctor(self) -> list[tuple[str, bool | None, str]]:
-        """Checks of the place: what was looked at, whether it is well (None: cannot say), what was found."""
+        """Checks of the site: what was checked, whether it is fine (None: unknown), what was found."""
         raise NotImplementedError
 
 

@@ -17,18 +17,18 @@ Reads = Literal["probabilities", "label_probabilities", "values", "intervals"]
 
 
 class Metric(Plugin):
-    """Scores what a model predicts of a test set.
+    """Scores a model's predictions on a test set.
 
     Attributes
     ----------
-    task: of the problems it is for.
+    task: the task whose problems it scores.
     reads: what it scores.
         "probabilities": of classes (n, K), against labels (n,).
         "label_probabilities": of each label (n, K), against labels (n, K) of 0 and 1.
         "values": real numbers (n,), against labels (n,).
         "intervals": the value (n, 2) expected and the variance of a label around it, against labels (n,). Models
-            that know no variance go without such scores.
-    in_label_unit: whether the score is so many of the label's own unit: ten times the labels, ten times the score.
+            without a variance get no such scores.
+    in_label_unit: whether the score is in the labels' unit: ten times the labels, ten times the score.
     needs_groups: whether it also looks at groups of examples. Its `score` then takes `groups` (n,) after the labels;
         a negative number is no group.
     """
@@ -46,8 +46,8 @@ class Metric(Plugin):
     def denominators(self, labels: np.ndarray, groups: np.ndarray | None) -> frozenset[int] | None:
         """Whole numbers d so that every score against these true labels is k/d, with a whole k, for one of them.
 
-        Empty for a score that is no fraction, such as a logarithm; None where it depends on the predictions. What
-        submissions claim is held against it.
+        Empty for a score that is not a fraction, such as a logarithm; None where it depends on the predictions. Claims
+        of submissions are checked against it.
         """
         return None
 
@@ -58,12 +58,12 @@ metrics = Registry("metric", Metric, "labelbench_plus.metrics")
 def score_all(
     scores: Sequence[Metric], predictions: Tensor, labels: Tensor, groups: Tensor | None = None
 ) -> dict[str, float]:
-    """What each metric says, by its name; `groups` (n,) go to those that need them. All of them read the same.
+    """The score of each metric, by name; `groups` (n,) go to those that need them. All of them read the same.
 
     Raises
     ------
     UnusableScore
-        Predictions are not finite. No metric need ask: an argmax or a threshold would hide it.
+        Predictions are not finite. Metrics need not check: an argmax or a threshold would hide it.
     """
     check_predictions(predictions, [metric.name for metric in scores])
     return {
@@ -80,7 +80,7 @@ def check_metrics(scores: Sequence[Metric], task: str, has_groups: bool) -> None
     Raises
     ------
     ValueError
-        There is none, one is for another task, or one needs groups that the data do not have.
+        There are none, one is for another task, or one needs groups that the data lack.
     """
     if not scores:
         raise ValueError("metrics: at least one is needed; the first one ranks")

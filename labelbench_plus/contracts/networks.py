@@ -1,4 +1,4 @@
-"""Networks: one file each. A network is a classifier that gradients train: its layers, and where they start."""
+"""Networks: one file each. A network is a classifier trained by gradients: its layers and its initial weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Task:
     ----------
     shape: of one input: (d,) for features, (channels, height, width) for images.
     num_classes: K.
-    class_names: of the K classes, in the order of the labels; empty where nobody knows them.
-    templates: prompts with "{}" where a class's name goes; the data set's own, may be empty.
+    class_names: of the K classes, in the order of the labels; empty if unknown.
+    templates: the data set's prompts, with "{}" for the class name; may be empty.
     """
 
     shape: tuple[int, ...]
@@ -46,19 +46,19 @@ class Network(Plugin):
 
         Parameters
         ----------
-        generator: of all that is drawn at random. The global generator is left as it was.
+        generator: for all random draws. The global generator is untouched.
 
         Raises
         ------
         ValueError
             The network cannot take such inputs.
         FileNotFoundError
-            Its weights cannot be had; the message lists the ways to get them.
+            Its weights are missing; the message lists the ways to get them.
         """
         raise NotImplementedError
 
     def image_size(self) -> int | None:
-        """Side of the squares that images of different sizes are brought to before anything else; None: it has none.
+        """Side of the squares to which images of different sizes are resized first; None if it has none.
 
         Only asked where a data set's images differ in size.
         """

@@ -31,7 +31,7 @@ class Inputs:
     Attributes
     ----------
     images: (n, height, width) uint8, or vectors (n, d) float.
-    texts: (n, words) int64 numbers of words, 0 where a text is over, or vectors (n, e) float.
+    texts: (n, words) int64 ids of words, 0 after the end of a text, or vectors (n, e) float.
     """
 
     images: np.ndarray
@@ -56,7 +56,7 @@ class Evaluation:
 
 
 class OpenPool:
-    """A pool made ready to be read, shard by shard. Holds no more than one shard's bookkeeping in memory.
+    """A pool that is ready to be read, shard by shard. Holds at most one shard's bookkeeping in memory.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class OpenPool:
         raise KeyError(f"the pool has no column {name!r}")
 
     def metadata(self, shard: int, name: str) -> np.ndarray:
-        """(n,) of anything, a column that comes with the pool and is no score: "text" (captions), sizes, languages.
+        """(n,) of any type, a column of the pool that is not a score: "text" (captions), sizes, languages.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class OpenPool:
         return iter(())
 
     def moment(self) -> np.ndarray | None:
-        """(d, d), a second moment of the target that was computed elsewhere; None to compute it from `targets`."""
+        """(d, d), a second moment of the target computed elsewhere; None to compute it from `targets`."""
         return None
 
     def inputs(self, shard: int, rows: np.ndarray) -> Inputs:
@@ -142,7 +142,7 @@ class PairPool(Plugin):
         raise NotImplementedError
 
     def can_train(self) -> bool:
-        """Whether there is something to test a model on."""
+        """Whether there is a test set for models."""
         return False
 
     def open(self, streams: Streams) -> OpenPool:

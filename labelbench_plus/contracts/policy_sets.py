@@ -1,4 +1,4 @@
-"""Policy sets: one file each. A policy set is a reference with rewards, and policies tuned to one of them each."""
+"""Policy sets: one file each. A policy set is a reference with rewards, and a policy tuned to each of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of responses to one prompt each.
+    """Pairs of responses, both to the same prompt.
 
     Attributes
     ----------
-    prompts, first, second: (n,) int64, the prompt and the two responses, by their numbers.
+    prompts, first, second: (n,) int64, the numbers of the prompt and the two responses.
     """
 
     prompts: np.ndarray
@@ -50,7 +50,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Bits:
-    """What was bought of one objective: pairs, and whether the first of each was preferred (n,) bool."""
+    """What was bought about one objective: pairs, and whether the first of each was preferred (n,) bool."""
 
     pairs: Pairs
     first_won: np.ndarray
@@ -61,17 +61,17 @@ class Bits:
 
 
 Fitted = Any
-"""Something that a learner learned from bits: a policy, or an estimate of a reward. Only that learner reads it."""
+"""What a learner learned from bits: a policy, or an estimate of a reward. Only that learner reads it."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One thing to be learned from bits.
+    """One thing to learn from bits.
 
     Attributes
     ----------
     bits: what it is learned from.
-    penalty: λ, how strongly it is held to the reference; infinite for the reference itself.
+    penalty: λ, how strongly it is pulled to the reference; infinite for the reference itself.
     sharpness: c, how clear the bits are.
     """
 
@@ -81,7 +81,7 @@ class Fit:
 
 
 class Learner(Protocol):
-    """Learns policies from bits. It knows the reference, and nothing of the true rewards."""
+    """Learns policies from bits. It knows the reference and nothing about the true rewards."""
 
     def policies(self, fits: Sequence[Fit], steps: int, streams: Streams) -> list[Fitted]:
         """Minimise −mean log σ(c (d_W − d_L)) + λ KL(π_ref‖π) for each, d = f′(π/π_ref)."""
@@ -97,7 +97,7 @@ class Learner(Protocol):
     def provide(
         self, needs: frozenset[str], policies: Sequence[Fitted], rewards: Sequence[Fitted], steps: int, streams: Streams
     ) -> Policies:
-        """What a combiner with these needs is shown of one policy, or of the estimate of one reward, an objective."""
+        """What a combiner with these needs is shown of one policy, or one estimated reward, per objective."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,14 @@ class Outcome:
 
 
 class Given(Protocol):
-    """Policies that come with a set, for whoever may not know its rewards."""
+    """Policies that come with a set, for code that may not know its rewards."""
 
     def policies(self, needs: frozenset[str]) -> Policies:
         """What a combiner with these needs is shown of them."""
 
 
 class OpenPolicySet(Protocol):
-    """A policy set made ready. It knows the true rewards, so it stays with the problem; what it hands out does not."""
+    """A policy set that is ready. It knows the true rewards, so it stays with the problem; what it returns does not."""
 
     @property
     def beta(self) -> float:
@@ -142,13 +142,13 @@ class OpenPolicySet(Protocol):
         """Pairs of two different responses to one prompt, drawn from the reference."""
 
     def rewards(self, pairs: Pairs) -> np.ndarray:
-        """(M, n) how much more true reward the first of each pair has."""
+        """(M, n) how much higher the true reward of the first of each pair is."""
 
     def implicit_rewards(self, pairs: Pairs) -> np.ndarray:
         """(M, n) the same, as the policies that come with the set imply it: no true reward is read."""
 
     def learner(self) -> Learner:
-        """Who learns policies from bits here.
+        """The learner of policies from bits.
 
         Raises
         ------
@@ -160,10 +160,10 @@ class OpenPolicySet(Protocol):
         """How good a response is for a weighting."""
 
     def best(self, weights: np.ndarray) -> Outcome:
-        """Of the policy with the largest value there is for a weighting."""
+        """The outcome of the policy with the largest possible value for a weighting."""
 
     def reference(self, weights: np.ndarray) -> Outcome:
-        """Of the reference."""
+        """The outcome of the reference."""
 
 
 class PolicySet(Plugin):
@@ -171,7 +171,7 @@ class PolicySet(Plugin):
 
     Attributes
     ----------
-    exact: whether all responses are listed, so that values, optima and regrets are sums and no estimates.
+    exact: whether all responses are listed, so that values, optima and regrets are exact sums.
     offers: what combiners can be shown of its own policies (`combiners.SHOWN`).
     learns: whether policies can be learned on it, from bits.
     """
@@ -185,7 +185,7 @@ class PolicySet(Plugin):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """Hash of what is behind the hyperparameters; part of a run's identity."""
+        """Hash of the data behind the hyperparameters; part of a run's identity."""
         raise NotImplementedError
 
     def open(self, place: Place, streams: Streams) -> OpenPolicySet:
@@ -194,12 +194,12 @@ class PolicySet(Plugin):
         Parameters
         ----------
         place: where it is computed.
-        streams: of the world, which need not be those of the run.
+        streams: those of the world, which need not be those of the run.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            Files are missing or not as they should be; the message says which and how.
+            Files are missing or malformed; the message says which and how.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Problems: one file a family. A problem is a pool, the oracle that hides its labels, and an evaluation."""
+"""Problems: one file per family. A problem is a pool, the oracle that hides its labels, and an evaluation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run computes: takes no part in what it computes.
+    """Where a run computes. It has no influence on results.
 
     Attributes
     ----------
     concurrency: how many runs share the device.
-    answers: where what somebody was asked and answered is kept, for all runs: beside the output folder, as it must
-        outlive caches and runs. None where nobody may be asked.
-    purse: what may be paid for answers; nothing may where it is None.
+    answers: where questions and answers are kept for all runs: beside the output folder, since they must outlive caches
+        and runs. None if nobody may be asked.
+    purse: what may be paid for answers; None: nothing.
     """
 
     cache: Path
@@ -38,25 +38,25 @@ class Place:
     purse: Purse | None = None
 
     def desk(self) -> Desk | None:
-        """Where a run's questions are put; None where nobody may be asked."""
+        """Where a run puts its questions; None if nobody may be asked."""
         return None if self.answers is None else Desk(self.answers, self.purse)
 
 
 class Instance(Protocol):
-    """A problem made ready to run. Holds no state of a run: every method takes the ledger.
+    """A problem that is ready to run. It holds no state of a run: every method takes the ledger.
 
-    One that scores what was bought too, not the model alone (how many tasks it covers), has
-    `score_bought(ledger) -> Mapping[str, float]`: numbers that stand among the scores, under names of their own.
+    One that also scores what was bought (how many tasks it covers, say) has
+    `score_bought(ledger) -> Mapping[str, float]`: additional scores with names of their own.
 
-    One that sells demonstrations may have `sft_records(ledger) -> Sequence[Mapping[str, Any]]`: everything that was
-    bought, then what everybody was handed, as JSON objects that TRL's trainers read: `prompt`, `completion`, and
-    `origin`, which is "bought" or "seed". It opens no model. Where trainers may write demonstrations that nobody
-    bought, evaluations keep them as the detail `synthetic`, a table with a column `fate`, and
+    One that sells demonstrations can have `sft_records(ledger) -> Sequence[Mapping[str, Any]]`: everything that was
+    bought, then the seed demonstrations, as JSON objects that TRL's trainers read: `prompt`, `completion`, and
+    `origin`, which is "bought" or "seed". It opens no model. Where trainers can write demonstrations of their own,
+    evaluations keep them as the detail `synthetic`, a table with a column `fate`, and
     `synthetic_records(table) -> Sequence[Mapping[str, Any]]` is the same of those that were learned from: their
     `origin` is "synthetic", and `row` their place in the table.
 
-    One whose scores are by metrics may also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
-    score says of itself (`Metric.denominators`).
+    One that scores with metrics can also have `denominators() -> Mapping[str, frozenset[int] | None]`: what each
+    metric declares (`Metric.denominators`).
     """
 
     @property
@@ -66,7 +66,7 @@ class Instance(Protocol):
     def view(self, needs: frozenset[str], ledger: Ledger, model: Any | None, money: float) -> View:
         """What a strategy with these `needs` is shown before it may spend `money`.
 
-        What is needed of the model, `capabilities.providers_of_model` provides.
+        `capabilities.providers_of_model` provides what is needed of the model.
         """
 
     def training_data(self, ledger: Ledger, *, with_validation: bool) -> Any:
@@ -75,7 +75,7 @@ class Instance(Protocol):
     def evaluate(self, model: Any) -> Mapping[str, float] | Scored:
         """Scores on the test set, which nothing else sees: finite numbers, in every round under the same names.
 
-        With details or notes of what it cost, a `Scored`.
+        A `Scored` if there are details, or notes of what it cost.
         """
 
 
@@ -86,12 +86,12 @@ class Problem(Plugin):
     ----------
     query: the kind of question its oracle answers ("pool", "sources").
     task: what its trainers must solve ("classification").
-    provides: capabilities its views offer without a model; those of its task (`capabilities.OF_TASK`) go without
-        saying.
-    declares: those of them that are its own, beside the well-known ones.
-    precedence: those that are served by it even where a trainer provides them too: they come with its data.
-    settles_prices: whether what is charged may be less than the price known before, as it depends on the answer. Rounds
-        of its runs then spend what they may at most.
+    provides: capabilities that its views offer without a model; those of its task (`capabilities.OF_TASK`) are
+        implied.
+    declares: the problem's own capabilities among them, beside the well-known ones.
+    precedence: those that it serves even where a trainer provides them too, since they come with its data.
+    settles_prices: whether the charge can be lower than the price known before, since it depends on the answer. Its
+        rounds then spend at most their allowance.
     unit: what a budget counts, as a plural ("labels", "pairs"). `task` and `unit` say which results may share a
         table of the leaderboard; `primary_metric`, `averaged_metric`, `dataset_name` and `facets` say the
         rest.
@@ -106,7 +106,7 @@ class Problem(Plugin):
     precedence: ClassVar[frozenset[str]] = frozenset()
 
     def raw_inputs(self) -> frozenset[str]:
-        """The kinds of inputs it has for trainers beside features: may hold "images",
+        """The kinds of inputs that it has for trainers beside features: possibly "images",
         and "option scores" where the first features are scores of the classes."""
         return frozenset()
 
@@ -115,7 +115,7 @@ class Problem(Plugin):
         raise NotImplementedError
 
     def capacity(self) -> float:
-        """The most money that can be spent on it (the price of the whole pool)."""
+        """The most that can be spent on it (the price of the whole pool)."""
         raise NotImplementedError
 
     def max_price(self) -> float:
@@ -123,16 +123,17 @@ class Problem(Plugin):
         return 1.0
 
     def validation_labels(self) -> int:
-        """How many labels a trainer that uses validation gets for free."""
+        """How many labels a trainer that uses validation labels gets without buying."""
         raise NotImplementedError
 
     def primary_metric(self) -> tuple[str, bool]:
-        """The name of the score that ranks, and whether more of it is better."""
+        """The name of the score that ranks, and whether higher is better."""
         raise NotImplementedError
 
     def is_scored(self) -> bool:
-        """Whether there is anything to score models on. Where there is not, `evaluate` says nothing, and no board is
-        made of its runs: they buy labels, and train on them."""
+        """Whether there is a test set to score models on. If not, `evaluate` returns nothing and its runs make no
+        board:
+        they buy labels and train on them."""
         return True
 
     def averaged_metric(self) -> str:
@@ -141,7 +142,7 @@ class Problem(Plugin):
         return ""
 
     def dataset_name(self) -> str:
-        """The data behind it: problems on the same data count as one wherever results are averaged over data sets."""
+        """The data behind it: problems on the same data count once in averages over data sets."""
         return label(self)
 
     def facets(self) -> dict[str, str]:
@@ -153,7 +154,7 @@ class Problem(Plugin):
         return {}
 
     def facet_roles(self) -> dict[str, FacetRole]:
-        """What the values of its facets stand for in such comparisons, where they stand for something in particular."""
+        """The roles of its facets' values in such comparisons, where they have one."""
         return {}
 
     def facet_controls(self) -> dict[str, tuple[str, ...]]:
@@ -178,7 +179,7 @@ class Problem(Plugin):
     def knows_truth(self) -> bool:
         """Whether what it shows holds what no learner can know, as views rendered from the true scene do.
 
-        Its results are a bound: they are shown as one, and stand in no ranking.
+        Its results are a bound: they are shown as one and not ranked.
         """
         return False
 
@@ -191,7 +192,7 @@ class Problem(Plugin):
         raise NotImplementedError
 
     def open_to_check(self, place: Place, streams: Streams) -> Instance:
-        """The same for somebody who asks what was sold to whom and trains nothing: may put off what takes long."""
+        """The same for checks that look at purchases and train nothing: may postpone what takes long."""
         return self.open(place, streams)
 
 

@@ -1,4 +1,4 @@
-"""Prompts: one file a source. A source knows what is asked, what is right and how that is split, nothing else."""
+"""Prompts: one file per source. A source knows the prompts, their right answers and the split, nothing else."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from labelbench_plus.inputs.conversations import Conversation, Demonstration, tu
 from labelbench_plus.plugins import Plugin, Registry
 
 SEED_LINE = "seed demonstrations"
-"""The line of what is used beside the budget that counts them."""
+"""The name under which they are counted beside the budget."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is to be answered.
+    """What should be answered.
 
     Attributes
     ----------
-    said: a text, or the turns of a conversation up to the one that is to be answered.
-    task: the kind of question it is; scores are averaged over these names. Public, as all of a prompt is.
+    said: a text, or the turns of a conversation up to the one to answer.
+    task: the kind of question; scores are averaged over these names. Public, like everything in a prompt.
     """
 
     said: Conversation
@@ -44,7 +44,7 @@ class TestItem:
     Attributes
     ----------
     accepted: answers that are right, at least one; the first is the reference.
-    choices: of which a model chooses, where there are any; the reference is one of them.
+    choices: the options of a multiple-choice prompt, if any; the reference is one of them.
     """
 
     __test__ = False  # pytest takes the name for a test's
@@ -55,7 +55,7 @@ class TestItem:
 
     @property
     def reference(self) -> str:
-        """The answer that likelihoods are of."""
+        """The answer whose likelihood is scored."""
         return self.accepted[0]
 
 
@@ -65,17 +65,17 @@ class PromptData:
 
     Attributes
     ----------
-    pool: what can be asked about. pool_answers: (n,) what the oracle says.
-    seed: demonstrations that everybody is handed for nothing; declared beside the budget.
-    validation: those that trainers which declare it may read.
+    pool: the prompts whose answers can be bought. pool_answers: (n,) the oracle's answers.
+    seed: demonstrations that every run gets for free; declared beside the budget.
+    validation: demonstrations for trainers that declare their use.
     test: what models are scored on.
-    pool_prices: (n,) what each answer costs; one unit each if None.
+    pool_prices: (n,) the price of each answer; one unit each if None.
 
     Raises
     ------
     ValueError
-        Another number of answers or prices than of prompts; a conversation that does not end with the user's turn;
-        nothing in the pool, or nothing to be scored on.
+        The numbers of prompts, answers and prices differ; a conversation does not end with the user's turn; the pool or
+        the test set is empty.
     """
 
     pool: tuple[Prompt, ...]
@@ -98,7 +98,7 @@ class PromptData:
 
     @property
     def prices(self) -> np.ndarray:
-        """(n,) float64 what each answer costs."""
+        """(n,) float64, the price of each answer."""
         return np.ones(len(self.pool)) if self.pool_prices is None else self.pool_prices
 
     @property
@@ -130,14 +130,14 @@ class PromptSource(Plugin):
         Raises
         ------
         FileNotFoundError
-            They are not on this machine; the message lists every way to get them.
+            They are missing on this machine; the message lists every way to get them.
         ValueError
-            They are not what they should be; the message says where.
+            They are malformed; the message says where.
         """
         raise NotImplementedError
 
     def capacity(self) -> float:
-        """What all answers of the pool cost. A source whose hyperparameters say it loads nothing for it."""
+        """The price of all answers of the pool. A source that knows it from its hyperparameters loads nothing."""
         return float(loaded(self).prices.sum())
 
     def max_price(self) -> float:
@@ -157,10 +157,10 @@ class PromptSource(Plugin):
         return loaded(self).content_hash()
 
     def accepted(self, text: str) -> tuple[str, ...] | None:
-        """The right answers to what this source could ask, none if it does not know them; None to anything else.
+        """The right answers to a prompt that this source could ask, empty if unknown; None for any other prompt.
 
-        It says of what a model wrote whether it is of the domain and right, when that is scored: no trainer asks. A
-        source that does not say otherwise knows its own prompts alone, to the letter.
+        Scores use it to tell whether what a model wrote is in the domain and right; no trainer sees it. By default, a
+        source knows only its own prompts, verbatim.
         """
         return _by_text(self).get(text)
 
@@ -170,7 +170,7 @@ class PromptSource(Plugin):
 
 @cache
 def loaded(source: PromptSource) -> PromptData:
-    """What a source loads, read once a process."""
+    """What a source loads, read once per process."""
     return source.load()
 
 

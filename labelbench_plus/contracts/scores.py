@@ -1,4 +1,4 @@
-"""Scores: what a problem says of a model on its test set, and what is refused because it says nothing."""
+"""Scores: what a problem says about a model on its test set, and which values are refused."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Details = Mapping[str, Any]
 
 
 class ScoreError(Exception):
-    """A model could not be scored. The message names trainer, round, score, and what is wrong with it."""
+    """A model could not be scored. The message names trainer, round, score and fault."""
 
 
 class UnusableScore(ValueError):
-    """A score, or what it would be made of, says nothing. Whoever knows trainer and round makes it a `ScoreError`."""
+    """A score, or its input, is not usable. Code that knows trainer and round turns this into a `ScoreError`."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """All that an evaluation says. One that returns a dict says scores alone.
+    """Everything that an evaluation reports. One that returns a dict reports scores alone.
 
     Attributes
     ----------
     scores: numbers by name, one of which ranks. A run has the same names in every round.
-    details: what does not rank: per item, per group, generations. They are kept in a file of their own whose hash the
-        round names, so they must come out the same when the round is computed again.
-    notes: what it cost beside time and memory (tokens, money), kept beside the round's costs as `problem.<name>`.
+    details: what does not rank: per item, per group, generations. They are kept in a separate file whose hash is in
+        the round, so they must be the same when the round is recomputed.
+    notes: what it cost besides time and memory (tokens, money), kept with the round's costs as `problem.<name>`.
     """
 
     scores: Mapping[str, float]
@@ -48,13 +48,13 @@ class Scored:
 
         Parameters
         ----------
-        names: of the scores of an earlier round, which are those of the whole run; None in the first round.
+        names: the scores of an earlier round, and so of the whole run; None in the first round.
         may_be_none: whether there may be no score at all.
 
         Raises
         ------
         UnusableScore
-            A score is no finite number, or none of the run's; a detail is not what a file can hold.
+            A score is not a finite number or not one of the run's; a detail cannot be written to a file.
         """
         if not (self.scores or may_be_none):
             raise UnusableScore("no score: expected at least the one that ranks")
@@ -63,11 +63,11 @@ class Scored:
 
 
 def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
-    """Refuse predictions (n, ...) that are NaN or infinite: the largest of them would be a class like any other.
+    """Refuse predictions (n, ...) that are NaN or infinite: an argmax would hide them.
 
     Parameters
     ----------
-    scores: names of what they are for.
+    scores: names of the scores that use them.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def check_predictions(predictions: Tensor, scores: Collection[str]) -> None:
 
 
 def plain_details(details: Details) -> dict[str, Any]:
-    """Details as JSON can hold them: arrays and tensors become lists.
+    """Details as JSON values: arrays and tensors become lists.
 
     Raises
     ------
@@ -142,11 +142,11 @@ def _check_scores(scores: Mapping[str, float], names: Collection[str] | None) ->
 
 @dataclass(frozen=True)
 class ShownScore:
-    """A score that boards show beside the one that ranks, and never rank by.
+    """A score that boards show beside the one that ranks; it never ranks.
 
     Attributes
     ----------
-    caveat: a sentence that stands wherever the score does: what it leaves out ("ignores KL").
+    caveat: what the score leaves out ("ignores KL"), shown wherever the score is.
     """
 
     name: str
@@ -156,16 +156,16 @@ class ShownScore:
 
 @dataclass(frozen=True)
 class Guard:
-    """A score that must not be given up for the one that ranks: a reward that rises while answers fall apart.
+    """A score that must not be given up for the one that ranks, as when a reward rises while answers fall apart.
 
-    A run whose ranking score is better than the reference's, while it has less than `share` of what the reference has
-    of the guard, is called a collapse.
+    A run is called a collapse if its ranking score is better than the reference's while its guard is below `share` of
+    the reference's.
 
     Attributes
     ----------
-    score: more of it is better; never below zero.
-    reference, ranked_reference: scores of the same round that say what the reference (an untuned policy) has of the
-        guard and of what ranks. Without them, a run of the board's baseline at the same seed is the reference.
+    score: higher is better; never below zero.
+    reference, ranked_reference: scores of the same round with the guard and the ranking score of the reference (an
+        untuned policy). Without them, the run of the board's baseline at the same seed is the reference.
     """
 
     score: str
@@ -186,17 +186,17 @@ class Guard:
 
 
 FacetRole = Literal["reference", "control", "generator", "noisy oracle", "oracle"]
-"""What a facet's value stands for where results are compared along it: what the others are measured against; what
-should gain nothing; what was made from the same inputs by something that learned elsewhere; what knows the truth,
-nearly or quite, which makes it a bound if its problem says so (`Problem.knows_truth`)."""
+"""The role of a facet's value in comparisons along it: the one that others are measured against; one that should gain
+nothing; one made from the same inputs by something that learned elsewhere; one that knows the truth, nearly or
+exactly, and is a bound if its problem says so (`Problem.knows_truth`)."""
 
 Given = Literal["reference", "best"]
-"""What a series may show beside the points of models: those of one that has learned nothing, what can be reached."""
+"""What a series can show beside the points of models: those of one that has learned nothing, and the best reachable."""
 
 
 @dataclass(frozen=True)
 class SeriesColumn:
-    """One of the numbers that each point of a series has; `given`: and each point of what is given beside it."""
+    """A number that each point of a series has; `given`: also each point of what is given beside it."""
 
     name: str
     higher_is_better: bool
@@ -207,16 +207,16 @@ class SeriesColumn:
 class Series:
     """Scores that belong on one curve: a front is one, with a point for every weighting.
 
-    A point is an ordinary score of the round, `<name>.<column>@<at>`; it stands in no menu of metrics.
+    A point is an ordinary score of the round, `<name>.<column>@<at>`; no menu of metrics lists it.
 
     Attributes
     ----------
-    parameter: what tells the points apart ("weight").
+    parameter: what varies between points ("weight").
     at: the points, as `point` writes them.
     columns: what each has.
     chart: two of the columns, or the parameter and a column, that a chart shows; None for a table alone.
-    given: what the problem says beside: for each point the scores `<name>.reference:<column>@<at>` of a model that has
-        learned nothing, or `<name>.best:<column>@<at>` of what can be reached (`score` writes both).
+    given: what the problem provides besides: for each point the scores `<name>.reference:<column>@<at>` of a model that
+        has learned nothing, or `<name>.best:<column>@<at>` of what can be reached (`score` writes both).
     """
 
     name: str
@@ -257,7 +257,7 @@ class Series:
 
 
 def point(at: float | Iterable[float]) -> str:
-    """The one text of a point: `0.25`, `1`, `0.5:0.5`. What is equal has equal text, and only that.
+    """The one text of a point: `0.25`, `1`, `0.5:0.5`. Equal points, and only they, have equal text.
 
     Raises
     ------

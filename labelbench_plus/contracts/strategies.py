@@ -1,4 +1,4 @@
-"""Strategies: one file each, one folder a family. A strategy decides what to buy next."""
+"""Strategies: one file each, one folder per family. A strategy decides what to buy next."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a strategy takes, at most, to choose 50 of 50,000 candidates with 512 features and ten classes.
+    """The most that a strategy takes to choose 50 of 50,000 candidates with 512 features and ten classes.
 
     Attributes
     ----------
-    seconds: on one core of an ordinary machine.
+    seconds: on one core of a typical machine.
     megabytes: beyond what it reads from its view.
     """
 
@@ -33,14 +33,14 @@ class Strategy(Plugin):
 
     Attributes
     ----------
-    query: the kind of question it asks ("pool": indices of a pool; "sources": an allocation over sources). A problem
-        answers one kind.
+    query: the kind of question that it asks ("pool": indices of a pool; "sources": an allocation over sources). A
+        problem answers one kind.
     needs: the capabilities it reads from its view; reading anything else is refused.
     uses_hidden_labels: whether its choice depends on labels that were not bought. Such a strategy may only make the
         first round, and results say so.
     knows_truth: whether it reads what no learner can know, such as the true heads of a synthetic problem. It is a
-        bound and no method, and results say so.
-    cost: what a choice takes at most; `lbp check` holds the strategy to it.
+        bound, not a method, and results say so.
+    cost: the most that a choice takes; `lbp check` holds the strategy to it.
     """
 
     query: ClassVar[str]
@@ -55,16 +55,16 @@ class Strategy(Plugin):
 
 
 class PoolStrategy(Strategy):
-    """Decides which items of a pool to have labelled."""
+    """Decides which pool items to label."""
 
     query = "pool"
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
-        """Return exactly `n` different entries of `view.candidates`, best first.
+        """Return exactly `n` distinct entries of `view.candidates`, best first.
 
         Parameters
         ----------
-        view: what may be known in this round; only tensors named in `needs` can be read.
+        view: what may be known in this round; only what `needs` names can be read.
         n: how many, between 0 and the number of candidates.
         rng: the only source of randomness.
         """

@@ -1,4 +1,4 @@
-"""Synthesisers: one file each. A synthesiser makes views of what photographs show, from where nobody stood."""
+"""Synthesisers: one file each. A synthesiser makes views of what photographs show from other viewpoints."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from labelbench_plus.seeding import Streams
 ViewSource = Literal["none", "control", "oracle", "noisy oracle", "generator"]
 SOURCES: tuple[ViewSource, ...] = get_args(ViewSource)
 BOUNDS: frozenset[ViewSource] = frozenset({"oracle", "noisy oracle"})
-"""The sources that know the true scene, which no method does."""
+"""The sources that know the true scene, as no method does."""
 
 
 @dataclass(frozen=True)
 class Photographs:
-    """What views are to be made of. There is no way from here to a label.
+    """The input for making views. No label can be reached from here.
 
     Attributes
     ----------
     images: (n, h, h, 3) uint8, every photograph of a part of a data set.
     part: "pool", "validation" or "test".
-    scenes: what is on them, for synthesisers that say they need it, where it is known; else None.
-    streams: the only source of randomness, the same for the same photographs. A draw that belongs to one of them comes
-        from `of_row`, so that it does not depend on which others are asked for.
+    scenes: what they show, for synthesisers that declare the need, where it is known; otherwise None.
+    streams: the only source of randomness, the same for the same photographs. Draws for one of them come from
+        `of_row`, so that they do not depend on which others are requested.
     """
 
     images: np.ndarray
@@ -42,7 +42,7 @@ class Photographs:
 
 @runtime_checkable
 class KnowsScenes(Protocol):
-    """A data set that knows what is on its photographs."""
+    """A data set that knows what its photographs show."""
 
     def scenes(self, part: str) -> Scenes:
         """What each example of "pool", "validation" or "test" shows, in their order."""
@@ -53,12 +53,12 @@ class Synthesiser(Plugin):
 
     Attributes
     ----------
-    source: what its views are made of, which boards show.
+    source: what its views are made from; boards show it.
         "none": there are no views.
-        "control": nothing that could help, so that it must gain nothing.
-        "oracle", "noisy oracle": the true scene, or nearly that, which no method knows: a bound.
+        "control": nothing that could help, so it should gain nothing.
+        "oracle", "noisy oracle": the true scene, exactly or nearly, which no method knows: a bound.
         "generator": the photograph, and what was learned elsewhere.
-    needs_scenes: whether it must be told what is on the photographs. No generator is.
+    needs_scenes: whether it must know what the photographs show. No generator does.
     """
 
     source: ClassVar[ViewSource]
@@ -69,13 +69,13 @@ class Synthesiser(Plugin):
 
         Parameters
         ----------
-        rows: (m,) int64, which.
+        rows: (m,) int64, which photographs.
         angles: azimuths in degrees, the photograph's own being 0 and 90 a quarter round to its right.
 
         Returns
         -------
-        (m, v, h, h, 3) uint8, a view an angle; v is 0 for the source "none". The views of a photograph do not depend on
-        which others are asked for.
+        (m, v, h, h, 3) uint8, one view per angle; v is 0 for the source "none". The views of a photograph do not depend
+        on which others are requested.
 
         Raises
         ------

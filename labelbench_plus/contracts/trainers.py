@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Protocol):
-    """Where a training that takes long keeps its state, so that a killed run need not start it again.
+    """Where a long training keeps its state, so that a killed run need not start over.
 
-    A state is bytes, or a folder where that is what a library writes. A trainer uses one of the two.
+    A state is bytes, or a folder if that is what a library writes. A trainer uses one of the two.
     """
 
     def load(self) -> bytes | None:
-        """What was kept last; None if nothing was."""
+        """The state kept last; None if there is none."""
 
     def due(self) -> bool:
-        """Whether enough time has passed since it was last kept, or since the start."""
+        """Whether enough time has passed since the last save, or since the start."""
 
     def save(self, state: bytes) -> None:
-        """Keep this instead, in one step."""
+        """Replace the kept state with this one, atomically."""
 
     def load_folder(self) -> Path | None:
-        """The folder that was kept last, to be read and not written to; None if none was."""
+        """The folder kept last, read-only; None if there is none."""
 
     def save_folder(self, write: Callable[[Path], None]) -> None:
-        """Keep what `write` puts into the empty folder it is handed, instead, in one step."""
+        """Replace the kept folder with what `write` puts into the empty folder it gets, atomically."""
 
 
 class Trainer(Plugin):
@@ -40,15 +40,16 @@ class Trainer(Plugin):
 
     Attributes
     ----------
-    task: what it learns ("classification"); a problem poses one task and a trainer solves one.
-    provides: capabilities its models offer to strategies. Each is a method of the model by that name, from features
-        (n, d), or whatever its problem has it read, to a tensor or array with n rows, unless it is declared otherwise.
-    declares: those of them that are its own, beside the well-known ones.
-    uses_validation: whether it reads validation labels. If not, it is never handed any; if so, their number is
-        shown beside the budget.
+    task: what it learns ("classification"); a problem poses one task, a trainer solves one.
+    provides: capabilities that its models offer to strategies. Each is a method of the model by that name, from
+        features (n, d), or whatever its problem has it read, to a tensor or array with n rows, unless declared
+        otherwise.
+    declares: the trainer's own capabilities among them, beside the well-known ones.
+    uses_validation: whether it reads validation labels. If not, it never gets any; if so, their number is shown beside
+        the budget.
     continues: whether a fit starts from the previous round's model. Resuming then replays the fits of all rounds,
         unless `restore` knows better.
-    needs: kinds of inputs that its problem must have beside features ("images").
+    needs: kinds of inputs that its problem must offer beside features ("images").
     saves_models: whether it has `save_model` and `load_model`.
     """
 
@@ -61,7 +62,7 @@ class Trainer(Plugin):
     saves_models: ClassVar[bool] = False
 
     def mirroring(self) -> str | None:
-        """What to write so that it mirrors no image it trains on ("flip: false"); None if it mirrors none."""
+        """What to set so that it mirrors no training image ("flip: false"); None if it mirrors none."""
         return None
 
     def fit(self, data: Any, streams: Streams, previous: Any | None) -> Any:
@@ -76,24 +77,24 @@ class Trainer(Plugin):
 
         Returns
         -------
-        A model. Its `notes`, where it has any, are numbers about the training (tokens, steps, money) by name: they
-        stand beside the round's costs as `trainer.<name>`, and nothing that is compared or ranked depends on them.
+        A model. Its `notes`, if any, are numbers about the training (tokens, steps, money) by name: they are kept with
+        the round's costs as `trainer.<name>`, and nothing that is compared or ranked depends on them.
         """
         raise NotImplementedError
 
     def fit_with_checkpoint(self, data: Any, streams: Streams, previous: Any | None, checkpoint: Checkpoint) -> Any:
-        """`fit`, by a trainer that takes long: it keeps its state now and then, and goes on from what was kept.
+        """`fit` for long trainings: it saves its state now and then, and continues from the saved one.
 
-        The model is the same to the bit, wherever training was interrupted.
+        The model is bit-identical wherever training was interrupted.
         """
         return self.fit(data, streams, previous)
 
     def restore(self, data: Any, streams: Streams, checkpoint: Checkpoint) -> Any | None:
-        """The model that `fit` came to on this data with these streams, without fitting; None if that cannot be had.
+        """The model that `fit` returned for this data and these streams, without fitting; None if it is not available.
 
-        A run that is taken up again asks for the model of its last round. What is returned must be the fitted model to
-        the bit, so what was kept must say what it is of: the trainer, the data, the streams, the first weights. A
-        trainer that restores has `fit_with_checkpoint` keep the finished model.
+        A resumed run asks for the model of its last round. The model must be bit-identical to the fitted one, so what
+        was kept must identify its trainer, data, streams and initial weights. A trainer that restores has
+        `fit_with_checkpoint` keep the finished model.
         """
         return None
 
@@ -106,7 +107,7 @@ class Trainer(Plugin):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """Hash of weights it starts from, beyond its hyperparameters; part of a run's identity; empty if none."""
+        """Hash of the weights that it starts from, part of a run's identity; empty if there are none."""
         return ""
 
 

@@ -69,7 +69,7 @@ class Arrays(Dataset):
         Raises
         ------
         FileNotFoundError
-            There is no such file.
+            The file does not exist.
         ValueError
             It is not as described above; the message lists everything that is wrong.
         """

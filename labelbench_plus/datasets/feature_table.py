@@ -78,7 +78,7 @@ class FeatureTable(Dataset):
         Raises
         ------
         FileNotFoundError
-            There is no such file.
+            The file does not exist.
         ValueError
             It is no table of that kind, or a column is missing or holds something else; the message names it.
         """

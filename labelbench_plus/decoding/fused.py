@@ -47,7 +47,7 @@ class FusedPolicies(LivePolicies):
     Parameters
     ----------
     base: of transformers, in evaluation mode, with eager or SDPA attention.
-    adapters: one a policy; they may change different layers and have different ranks.
+    adapters: one per policy; they may change different layers and have different ranks.
     tokens, vocabulary: as of `SeparatePolicies`.
     mix: whether final hidden states are mixed before the head where that is the same as mixing logits.
 
@@ -187,7 +187,7 @@ class _Run:
         self._known: dict[int, tuple[Tensor, Tensor]] = {}
 
     def repeated(self, value: Any) -> Any:
-        """A tensor with a row for each of the B, or a tuple of such, once for each policy; all else as it is."""
+        """A tensor with a row for each of the B, or a tuple of such, once for each policy; all else unchanged."""
         if isinstance(value, tuple):
             return tuple(self.repeated(each) for each in value)
         if not isinstance(value, Tensor) or value.ndim < 2 or value.shape[0] != self.rows:

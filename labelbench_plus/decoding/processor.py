@@ -23,7 +23,7 @@ class CombinedScores:
     Parameters
     ----------
     policies: all of them, the one that generates first. It runs once in `generate`, so it is asked for nothing here.
-    weights: one a policy.
+    weights: one per policy.
     attention_mask: (B, S) of the prompts, padded on the left.
     rule: reverse KL on tokens if None.
 

@@ -1,6 +1,6 @@
 """Banks of responses: what a language model said to prompts, how probable each policy finds it, and what it is worth.
 
-A file holds one JSON object a line, compressed with gzip. The first line says what the bank is:
+A file holds one JSON object per line, compressed with gzip. The first line says what the bank is:
 
     {"bank": 1, "objectives": ["positive", "plain"], "beta": 0.8, "divergence": "reverse_kl", "alpha": null,
      "about": "which model, which rewards, how policies were tuned"}

@@ -77,7 +77,7 @@ class VisionLanguage(Encoder):
         Raises
         ------
         ValueError
-            The inputs are no questions about pictures, their options cannot be told apart by one word, or the model
+            The inputs are no questions about pictures, their options do not differ in one word, or the model
             takes no pictures.
         FileNotFoundError
             transformers is not installed, or the weights cannot be had; the message lists the ways to get them.

@@ -344,7 +344,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _listed(value: Any) -> Any:
-    """An array of one dimension as a list; anything else as it is."""
+    """An array of one dimension as a list; anything else unchanged."""
     return value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
 
 

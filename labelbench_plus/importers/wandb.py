@@ -1,7 +1,7 @@
 """Runs of a W&B project, read through its public API: LabelBench's own, and mirrors of ours.
 
-Which of the two a run is, its history tells. LabelBench logs one line a round (`Num Labeled` and the scores), then one
-line for each label it bought (`i`, `Label index`). A mirror of ours (`tracking/wandb_mirror.py`) logs one line a round
+The history of a run shows which of the two it is. LabelBench logs one line per round (`Num Labeled` and the scores),
+then one for each label it bought (`i`, `Label index`). Our mirror (`tracking/wandb_mirror.py`) logs one line per round
 (`round`, `num_labels`, `spent`, `test/...`, `cost/...`) and has the run's config.
 
 W&B is asked for nothing but runs, configs, summaries and histories, and is told nothing.
@@ -70,7 +70,7 @@ class _NotARun(Exception):
 
 
 def connect() -> Api:
-    """W&B's public API, which waits so many seconds for an answer.
+    """W&B's public API, which waits this many seconds for an answer.
 
     Raises
     ------

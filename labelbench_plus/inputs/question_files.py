@@ -57,7 +57,7 @@ class _Bad(Exception):
 
 
 def read_statements(lines: Iterable[str], options: tuple[str, str] = ("no", "yes")) -> Read:
-    """Sentences that are true of a picture or not (VSR): a JSON object a line, with image, caption, label and relation.
+    """Sentences that are true of a picture or not (VSR): a JSON object per line: image, caption, label, relation.
 
     Parameters
     ----------

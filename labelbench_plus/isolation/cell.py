@@ -1,6 +1,6 @@
 """Strategies in a process of their own, which never receives a hidden label.
 
-A suite with `isolate: process` has every choice made here, and what a stranger's strategy *is* (its description, what
+A suite with `isolate: process` has every choice made here, and what a third-party strategy *is* (its description, what
 it needs) is found out here too: where the labels are, none of its code is imported. It is no part of a run's identity:
 the same view and the same random stream give the same choice, and the run's files are the same to the byte.
 
@@ -13,7 +13,7 @@ What is guaranteed, by what, and what is not:
 * With it, also against malice. The child is a new interpreter that is sent the strategy's description, the public
   attributes of the view, and, when it asks, the tensors it declared. What comes back is numbers and text of bounded
   size, depth, number and time, which are read without unpickling (`wire`). A built-in strategy never chooses in a child
-  in which a stranger's code ran.
+  in which third-party code ran.
 * Before it loads anything, the child gives up what it does not need (`confine`). Landlock (Linux ≥ 5.13) leaves it the
   reading of installed code and of the plugin's file, and the writing of a scratch folder: no run, no cache, no data on
   disk, no /dev/shm, no other process's memory. seccomp leaves it a list of system calls in which there is no socket, no
@@ -68,7 +68,7 @@ GATE = {"_needs", "_providers", "_computed"}  # what every view keeps for itself
 START = "from labelbench_plus.isolation.start import main; main({descriptor})"
 START_SECONDS = 300.0  # a file server may be slow
 MOST_NOTES, NOTE = 100, re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-MOST_BYTES, BYTES_A_UNIT = 2**30, 64  # of an answer: room for wrong ones, which are told apart by what they are
+MOST_BYTES, BYTES_A_UNIT = 2**30, 64  # of an answer: room for wrong ones, which are distinguished by what they are
 ERRORS = {"QueryError": QueryError, "CapabilityError": CapabilityError, "PluginError": PluginError}
 
 
@@ -81,7 +81,7 @@ class Cell:
 
     Parameters
     ----------
-    plugin_files: given with `--plugin`; loaded in the child, when it is first asked about a stranger's strategy.
+    plugin_files: given with `--plugin`; loaded in the child, when it is first asked about a third-party strategy.
     hidden: folders that the child must not read even where packages lie above them (runs, caches).
     terms: how far it must be confined, and how long it may take to answer.
     device: "cuda" leaves the child the GPU.
@@ -105,7 +105,7 @@ class Cell:
         self._terms = terms or Isolation(kind="best_effort")
         self._read_first = read_first
         self._process: subprocess.Popen[bytes] | None = None
-        self._strange = False  # whether a stranger's code ran in the child
+        self._strange = False  # whether third-party code ran in the child
         self.held: dict[str, Any] = {}
 
     def __enter__(self) -> Cell:
@@ -119,7 +119,7 @@ class Cell:
         return foreign(kind, name)
 
     def report(self, kind: str, value: Mapping[str, Any]) -> Plugin:
-        """What the child says that a stranger's strategy is.
+        """What the child says that a third-party strategy is.
 
         Raises
         ------

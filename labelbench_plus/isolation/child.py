@@ -1,4 +1,4 @@
-"""The other side of `isolation`: a process that says of strangers' strategies what they are, and has strategies choose.
+"""The other side of `isolation`: a process that describes third-party strategies and lets strategies choose.
 
 It is confined before this module is imported (`start`).
 """
@@ -37,7 +37,7 @@ def answer(wire: Wire, files: Sequence[Path], threads: int) -> None:
 
     Parameters
     ----------
-    files: given with `--plugin`; loaded when the first question is about a stranger's strategy.
+    files: given with `--plugin`; loaded when the first question is about a third-party strategy.
     """
     torch.set_num_threads(threads)
     loaded = False

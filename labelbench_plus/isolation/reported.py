@@ -1,4 +1,4 @@
-"""Strangers' strategies as plain data: what a confined process reported of them, checked and pinned.
+"""Third-party strategies as plain data: what a confined process reported of them, checked and pinned.
 
 The process that holds the labels never imports such a strategy's module. It knows the strategy by its report: the
 description, which ids are computed from, and what it declares. Whatever the code would say of itself later, every
@@ -39,7 +39,7 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Reported(Strategy, Described):
-    """A stranger's strategy, as it was reported.
+    """A third-party strategy, as it was reported.
 
     Parameters
     ----------

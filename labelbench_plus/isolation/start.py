@@ -1,4 +1,4 @@
-"""How the process begins in which strangers' code runs: it confines itself, and only then loads anything.
+"""How the process begins in which third-party code runs: it confines itself, and only then loads anything.
 
 Run as `python -c "from labelbench_plus.isolation.start import main; main(DESCRIPTOR)"`.
 """

@@ -1,4 +1,4 @@
-"""Suites with strangers' strategies, and what is said when runs that isolate them start."""
+"""Suites with third-party strategies, and what is said when runs that isolate them start."""
 
 from __future__ import annotations
 

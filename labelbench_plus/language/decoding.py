@@ -72,14 +72,14 @@ def generate(
     ----------
     model: of transformers.
     prompts: their tokens, at least one each.
-    generators: one a prompt, of which each token takes one number, so that an answer does not depend on which others
+    generators: one per prompt, of which each token takes one number, so that an answer does not depend on which others
         are drawn; None if the temperature is 0.
     end: the token that ends an answer; `form.end` if None.
 
     Raises
     ------
     ValueError
-        Generators are missing, or not one a prompt; a prompt without tokens.
+        Generators are missing, or not one per prompt; a prompt without tokens.
     """
     if (decoding.temperature > 0) != (generators is not None):
         raise ValueError(

@@ -107,7 +107,7 @@ class LanguageModel:
 
         Parameters
         ----------
-        generators: one a prompt, `[streams.rng(f"answer {row}") for row in ...]`; None if the temperature is 0.
+        generators: one per prompt, `[streams.rng(f"answer {row}") for row in ...]`; None if the temperature is 0.
         """
         form = self.format
         with self.computing() as model:

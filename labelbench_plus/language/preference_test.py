@@ -49,7 +49,7 @@ class PreferenceTest:
         return self._tokens([each.text for each in self.reference.responses]).reshape(len(self.items), -1)
 
     def score(self, model: Policy) -> Scored:
-        """What the policy's responses, one a prompt, are worth, and how well its reward orders the reference's."""
+        """What the policy's responses, one per prompt, are worth, and how well its reward orders the reference's."""
         prompts = [item.prompt.said for item in self.items]
         written = model.generate(
             prompts, self.decoding, [self.streams.rng(f"test response {row}") for row in range(len(prompts))]

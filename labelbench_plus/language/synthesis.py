@@ -1,7 +1,7 @@
 """Writing demonstrations: a model continues what precedes a user's turn, then answers what it wrote.
 
-Everything is drawn from streams of their own, one a prompt, and written in pieces of a fixed size: what was written is
-the same wherever the writing was interrupted.
+Everything is drawn from separate streams, one per prompt, and written in pieces of a fixed size, so the text is the
+same wherever the writing was interrupted.
 """
 
 from __future__ import annotations

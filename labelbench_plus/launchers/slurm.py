@@ -347,7 +347,7 @@ def _submit_headroom() -> int | None:
 
 
 def _ask(*command: str, seconds: float = QUERY_SECONDS) -> str | None:
-    """What a command prints; None if it is not there, fails or takes longer than so many seconds."""
+    """What a command prints; None if it is not there, fails or takes longer than this many seconds."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired):

@@ -98,8 +98,8 @@ class BoardMeta:
     `baseline`: label of the strategy that gains are measured against. `budgets`: for each problem what has
     been spent after each round, strictly increasing: the declared grid that every run must be on.
     `shared_start`: whether round 0 is meant to be the same for all strategies at a seed, which is then checked.
-    `slack`: for a problem that prices its items, how much a round may leave unspent because nothing that cheap was
-    to be had; a problem without an entry must be spent to the last unit.
+    `slack`: for a problem that prices its items, how much a round may leave unspent because nothing was cheap
+    enough; a problem without an entry must be spent to the last unit.
     `notes`: sentences that a reader should see first (how many runs are missing, say).
     `problems`: what each problem declares; one that does not is a data set of its own, priced in labels.
     `badge`: one of `BADGES`, for all runs that `badges` (by run id) does not name.
@@ -132,7 +132,7 @@ class BoardMeta:
         return self.about(problem).averaged or self.metric
 
     def badge_of(self, run_id: str) -> str:
-        """What was done to trust a run."""
+        """How far a run was verified."""
         return self.badges.get(run_id, self.badge)
 
     def __post_init__(self) -> None:

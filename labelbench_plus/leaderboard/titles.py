@@ -118,7 +118,7 @@ def distinct(said: Mapping[str, Words]) -> dict[str, Words]:
 
 
 def idea(label: str) -> str:
-    """The room of strategies that one stands in, as a heading; `ELSEWHERE` for a stranger's."""
+    """The room of strategies that one stands in, as a heading; `ELSEWHERE` for third-party ones."""
     entry = registry("strategies").entries().get(_call(label)[0])
     parts = entry.target.partition(":")[0].split(".") if entry is not None else []
     return parts[2].replace("_", " ").capitalize() if parts[:2] == ["labelbench_plus", "strategies"] else ELSEWHERE
@@ -150,7 +150,7 @@ def plugin_of(label: str, kind: str) -> type[Plugin] | None:
 
 
 def knows_truth(strategy: str) -> bool:
-    """Whether a strategy is told what others must learn; nobody here can say so of a stranger's."""
+    """Whether a strategy is told what others must learn; this installation cannot tell for third-party ones."""
     return bool(getattr(plugin_of(strategy, "strategies"), "knows_truth", False))
 
 

@@ -73,7 +73,7 @@ def load_matrix(path: Path) -> np.ndarray:
     Raises
     ------
     FileNotFoundError, ValueError
-        There is no such file, or something else in it.
+        The file does not exist or holds something else.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")

@@ -36,7 +36,7 @@ def _columns(line: str) -> list[str]:
 def texts(pattern: str) -> tuple[str, ...]:
     """What a pattern stands for, at most `MOST`: first the longest text of its first alternative, the reference.
 
-    `a|b` is either, `{a}` is a or nothing, `[a|b]c` is ac or bc, and a backslash takes the next letter as it is.
+    `a|b` is either, `{a}` is a or nothing, `[a|b]c` is ac or bc, and a backslash takes the next letter literally.
     """
     alternatives, _ = _alternatives(pattern, 0, "")
     reference = max(alternatives[0], key=len).strip()

@@ -1,4 +1,4 @@
-"""Bring your own prompts: a file with one JSON object a line."""
+"""Bring your own prompts: a file with one JSON object per line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = 20  # bad lines that a message names
 @prompts.register("json_lines")
 @dataclass(frozen=True, kw_only=True)
 class JsonLines(Divided):
-    """Your own prompts, from a file with one JSON object a line: `{"prompt": "…", "answer": "…", "task": "…"}`.
+    """Your own prompts, from a file with one JSON object per line: `{"prompt": "…", "answer": "…", "task": "…"}`.
 
     `prompt` is a text, or a conversation: a list of `{"role": "system" | "user" | "assistant", "content": "…"}` that
     ends with the user's turn. In place of `answer` there may be `accepted`, a list of right answers, the reference

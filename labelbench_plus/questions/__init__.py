@@ -9,7 +9,7 @@ QUESTIONS: tuple[Question, ...] = (ItemsQuestion(), StreamQuestion(), Allocation
 
 
 def of(name: str) -> Question:
-    """The question declared as `query` by strategies and problems; one that knows nothing if it is a stranger's."""
+    """The question declared as `query` by strategies and problems; one that knows nothing for a third-party kind."""
     return next((question for question in QUESTIONS if question.name == name), Question(name))
 
 

@@ -17,7 +17,7 @@ from labelbench_plus.view import View
 class Question:
     """A kind of thing that strategies ask and oracles answer.
 
-    As it stands it is a question that a stranger's plugins brought: everything works that needs to know nothing about
+    As it stands it is a question that third-party plugins brought: everything works that needs to know nothing about
     it. A kind that is known is a subclass.
 
     Parameters
@@ -98,7 +98,7 @@ class Question:
         Raises
         ------
         ValueError
-            The purchase, which may be a stranger's, does not say so in a form that can be read.
+            The purchase, which may be third-party, does not say so in a form that can be read.
         """
         counts = np.ones(len(purchase.items), dtype=np.int64) if purchase.counts is None else purchase.counts
         return purchase.items, counts

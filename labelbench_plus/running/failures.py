@@ -47,7 +47,7 @@ SUGGESTIONS = (
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Runs that failed alike: their ids, what happened, where, of what kind, and what to do about it."""
+    """Runs that failed in the same way: their ids, what happened, where, of what kind, and what to do about it."""
 
     runs: tuple[str, ...]
     what: str
@@ -91,7 +91,7 @@ def suggestion(what: str) -> str:
 
 
 def group(failures: Iterable[tuple[str, dict[str, Any]]]) -> list[FailureGroup]:
-    """Put runs that failed alike together, the most frequent cause first.
+    """Put runs that failed in the same way together, the most frequent cause first.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Where:
 
     @property
     def hidden(self) -> tuple[Path, ...]:
-        """What strangers' code must not read: results, features, answers."""
+        """What third-party code must not read: results, features, answers."""
         return self.root, self.cache, self.answers
 
     @classmethod
@@ -115,7 +115,7 @@ class Job:
     ----------
     run_id, spec, title: what to run (`RunSpec.as_json`), and what people call it.
     isolate: have strategies choose in a process that never receives a hidden label; None has them choose here.
-    reports: what strangers' strategies are, where they are isolated: none of their code runs here.
+    reports: what third-party strategies are, where they are isolated: none of their code runs here.
     keep_model: leave the last model in the run's folder; of a run that is done, train it again on what was bought.
     """
 

@@ -16,7 +16,7 @@ from labelbench_plus.running.local import Event
 from labelbench_plus.running.waiting import in_words
 from labelbench_plus.shown import printable_lines, say
 
-PLAIN_SECONDS = 2.0  # at most one plain line in so many seconds, so that a log stays readable
+PLAIN_SECONDS = 2.0  # at most one plain line in this many seconds, so that a log stays readable
 
 
 class Progress:

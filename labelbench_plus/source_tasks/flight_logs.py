@@ -36,7 +36,7 @@ def read_flights(folder: Path) -> list[Flight]:
     Raises
     ------
     FileNotFoundError
-        There is no such folder, or no log in it; the message says where logs are to be had.
+        There is no such folder, or no log in it; the message says where to get the logs.
     ValueError
         A file is not such a log: names the file, and the column or row.
     """

@@ -1,4 +1,4 @@
-"""Files that are told apart by a number, and stand in its order: `0000.json`, `0001.json` … `10000.json`.
+"""Files that differ by a number, and are ordered by it: `0000.json`, `0001.json` … `10000.json`.
 
 Other names are ignored: a copy made by a program that synchronises folders, say, is neither a round nor an attempt.
 """

@@ -23,7 +23,7 @@ def file_of(entry: Path) -> Path:
 
 
 def write(entry: Path, what: str, seconds: float) -> None:
-    """Note how an entry was made just now, in so many seconds."""
+    """Note how an entry was made just now, and the seconds it took."""
     by = {"host": socket.gethostname(), "pid": os.getpid(), "arguments": sys.argv}
     about = {"what": what, "made": time.time(), "seconds": seconds, "bytes": size_of(entry), "by": by}
     with suppress(OSError):  # it is for people; the entry is there without

@@ -1,4 +1,4 @@
-"""What speaks against laying a stranger's runs out as if they had been computed here, where commands build them."""
+"""What speaks against laying somebody else's runs out as if they had been computed here, where commands build them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Code(_Strict):
 
 
 class Planned(_Strict):
-    """What the suite as it was written would have run: labels as tables show them. What is not there is told."""
+    """What the suite as it was written would have run: labels as tables show them. What is missing is reported."""
 
     problems: Annotated[list[Text], Field(min_length=1)]
     trainers: Annotated[list[Text], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""Checks of a place: how the output directory's file system behaves, and whether W&B is to be had.
+"""Checks of a place: how the output directory's file system behaves, and whether W&B is available.
 
 The store relies on a few things that not every file system does.
 """

@@ -44,7 +44,7 @@ class SweepRun:
     """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec.
 
     `selection`: the id of the run that chooses its labels, if that is another one (`RunSpec.proxy`). `reports`: what
-    strangers' strategies are that were isolated when the spec was made.
+    third-party strategies are that were isolated when the spec was made.
     """
 
     id: str

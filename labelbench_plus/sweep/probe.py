@@ -31,7 +31,7 @@ LOG_LINES = 5
 
 
 def probe(launcher: Launcher, out: Path, cache: Path, seconds: float, told: Callable[[str], None]) -> list[Finding]:
-    """Start a job with the launcher's settings and wait so many seconds for what it finds.
+    """Start a job with the launcher's settings and wait this many seconds for what it finds.
 
     Parameters
     ----------

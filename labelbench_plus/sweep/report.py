@@ -79,7 +79,7 @@ def print_runs(found: SweepStatus) -> None:
 
 
 def print_failures(found: SweepStatus, sweep: Sweep, *, full: bool) -> None:
-    """Print what went wrong, runs that failed alike as one: `full` names all their ids and the log's last lines."""
+    """Print what failed, grouped by cause: `full` names all ids and the last lines of the log."""
     failed, groups = found.of(State.FAILED), _causes(found)
     for cause in groups if full else groups[:MOST_GROUPS]:
         where = f" in {cause.where}" if cause.where else ""

@@ -47,7 +47,7 @@ def ignore_scheduler() -> None:
 
 
 def at_its_limit(age: float, limit: float | None, notice: float) -> bool:
-    """Whether a job that is so many seconds old is warned because of its time limit."""
+    """Whether a job of this age in seconds is warned because of its time limit."""
     return bool(limit) and age > limit - notice - TIME_LIMIT_SLACK  # type: ignore[operator]
 
 

@@ -1,7 +1,7 @@
 """A selection of image-text pairs as jobs: an array for each scoring of shards, a job for what lies between.
 
 Each job does the tasks of its line in a batch file (`python -m labelbench_plus.sweep.task BATCH.jsonl`). One that is
-cut off goes back into the queue, and what was done is not done again.
+cut off goes back into the queue, and what was done is kept.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from labelbench_plus.shown import counted
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepRun, task_report
 from labelbench_plus.sweep.state import RunStatus, State, launcher_of
 
-ENOUGH_FINISHED = 10  # so many runs must have ended before their failing alike means anything
+ENOUGH_FINISHED = 10  # this many runs must have ended before their failing in the same way means anything
 
 Wanted = Callable[[RunStatus], bool]
 
@@ -245,7 +245,7 @@ def _from(planned: Plan, batch: int) -> tuple[SweepRun, ...]:
 
 
 def _batch_name(sweep: Sweep, number: int, tasks: Sequence[Sequence[SweepRun]]) -> str:
-    """Counted, and told apart from another directory's: the scheduler finds a batch again by this name."""
+    """Counted, and distinguished from another directory's: the scheduler finds a batch again by this name."""
     digest = hashlib.sha256(str(sweep.folder.absolute()).encode())
     for task in tasks:
         for run in task:

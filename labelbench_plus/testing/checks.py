@@ -75,7 +75,7 @@ def carry_out(
             found[check.id] = ("skipped", f"not without '{missing}'")
             continue
         try:
-            with undone():  # a stranger's faults must not reach the checks after it, nor the tests
+            with undone():  # third-party faults must not reach the checks after it, nor the tests
                 found[check.id] = ("passed", check.body(context) or "")
         except Skip as reason:
             found[check.id] = ("skipped", str(reason))
@@ -83,7 +83,7 @@ def carry_out(
             blamed.setdefault(failure.check, str(failure))
             if failure.check != check.id:
                 found[check.id] = ("skipped", f"not finished: see '{failure.check}'")
-        except Exception as error:  # whatever a stranger's code raises, the other checks go on
+        except Exception as error:  # whatever third-party code raises, the other checks go on
             blamed.setdefault(check.id, f"{type(error).__name__}: {error}")
         if check.essential and check.id in blamed:
             missing = check.id

@@ -157,7 +157,7 @@ def _apart(loaded: Loaded) -> str:
 
 
 def _examples(inputs: Any) -> list[Any]:
-    """What examples are told apart by; of images in files their names, which are not decoded for this."""
+    """What distinguishes examples; of images in files their names, which are not decoded for this."""
     if isinstance(inputs, np.ndarray):
         return [row.tobytes() for row in inputs]
     if isinstance(inputs, Texts):

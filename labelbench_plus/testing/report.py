@@ -92,7 +92,7 @@ class Report:
 
 
 def held_to(outcomes: Iterable[Outcome], expected: Mapping[str, str]) -> tuple[Outcome, ...]:
-    """Outcomes with the announced failures told apart.
+    """Outcomes, with announced failures set apart.
 
     Strict: a check that was announced to fail and does not is a failure itself, or the announcement would outlive its
     reason.

@@ -31,7 +31,7 @@ def check_resumes(spec: RunSpec, folder: Path) -> None:
     for number in range(len(spec.amounts)):
         try:
             carry_on(spec, cut, folder, until=number)
-        except Exception as error:  # whatever a stranger's code raises: without a cut it raised nothing
+        except Exception as error:  # whatever third-party code raises: without a cut it raised nothing
             what = f"cut before round {number}, it cannot resume from its files: {type(error).__name__}: {error}"
             raise Failure("resume", what) from error
         name = f"{number:04d}.json"

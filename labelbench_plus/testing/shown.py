@@ -41,7 +41,7 @@ def check_shown(view: View, offered: Mapping[str, Capability], check: str, who: 
                 raise Failure(check, f"{who} offers {name!r}, but its views have no view.{attribute}")
             try:
                 value = getattr(view, attribute)
-            except Exception as error:  # whatever a stranger's code raises
+            except Exception as error:  # whatever third-party code raises
                 what = f"{who} offers {name!r}, but view.{attribute}: {type(error).__name__}: {error}"
                 raise Failure(check, what) from error
             if wrong := _other_shape(view, attribute, value, capability):

@@ -112,7 +112,7 @@ def check_pickles(plugin: Plugin) -> Any:
         raise Failure("pickles", f"{cls.__qualname__} is defined within a function: no other process can import it")
     try:
         again = pickle.loads(pickle.dumps(plugin))
-    except Exception as error:  # whatever a stranger's __getstate__ raises
+    except Exception as error:  # whatever a third-party __getstate__ raises
         raise Failure("pickles", f"{type(error).__name__}: {error}") from error
     if again != plugin:
         raise Failure("pickles", f"{label(plugin)} comes back as {label(again)}")

@@ -140,7 +140,7 @@ def ask(strategy: Strategy, view: View, n: int, rng: Generator, judge: Judge, tw
     Raises
     ------
     Failure
-        Under the id of the rule that was broken. What the strategy itself raises is passed on as it is.
+        Under the id of the rule that was broken. What the strategy itself raises is passed on unchanged.
     """
     stream = str(rng.bit_generator.state)
     warm_up(strategy)  # as a run does: what is imported on first use is nothing that choosing does

@@ -1,8 +1,8 @@
 """Weights & Biases as a mirror of a run's files.
 
 The W&B run has the run's id, so mirroring twice, or again after a resume, lands in the same place; rounds that are
-there already are not sent again. Whatever goes wrong costs one warning, never the run: W&B is given so many seconds to
-answer, and what it did not take can be sent later from the files (`lbp wandb push`).
+there already are not sent again. Whatever goes wrong costs one warning, never the run: W&B gets a limited time
+to answer, and what it did not take can be sent later from the files (`lbp wandb push`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A network whose head has been solved for, with the backbone as it is."""
+"""A network whose head has been solved for, with the backbone unchanged."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Pages, help texts and messages avoid phrases that stop readers. `make check` runs proselint on the pages besides."""
+"""Pages, help, messages, docstrings and comments avoid phrases that stop readers. `make check` runs proselint too."""
 
 from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 
 import pytest
@@ -88,6 +89,19 @@ def test_messages_and_help_have_none_of_them():
     found = []
     for module in modules():
         for line, text in shown(module):
+            found += faults(text, f"{module}:{line}")
+    assert not found, "\n".join(found)
+
+
+def test_docstrings_and_comments_have_none_of_them():
+    found = []
+    for module, path in modules().items():
+        with tokenize.open(path) as file:
+            tokens = [(token.start[0], token) for token in tokenize.generate_tokens(file.readline)]
+        texts = [(line, token.string) for line, token in tokens if token.type == tokenize.COMMENT]
+        statements = [node.value for node in ast.walk(tree(module)) if isinstance(node, ast.Expr)]
+        texts += [(value.lineno, str(value.value)) for value in statements if isinstance(value, ast.Constant)]
+        for line, text in texts:
             found += faults(text, f"{module}:{line}")
     assert not found, "\n".join(found)
 

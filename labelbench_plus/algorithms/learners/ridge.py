@@ -264,7 +264,7 @@ class CentredData:
         outside = torch.zeros_like(self.labels)
         if len(self.spectrum) < self.count - 1:
             outside = (1 - 1 / self.count - shares.sum(dim=1)).clamp_(min=0)
-        # An example that alone spans a direction leaves nothing to tell there: its residual stays as it is.
+        # An example that alone spans a direction leaves nothing to tell there: its residual is unchanged.
         rest = outside + shares @ self._left_over(l2)
         return self.residuals(l2) / rest.clamp(min=torch.finfo(torch.float64).tiny)
 

@@ -79,7 +79,7 @@ class Site:
         return self.results_of(board).records
 
     def trust(self, board: Board, run_id: str) -> str:
-        """What was done to trust a run, and which share of it that was."""
+        """How far a run was verified, and which share of its rounds."""
         badge, again = board.meta.badge_of(run_id), self.results_of(board).again.get(run_id)
         return f"{badge} ({again})" if again and badge == "replayed" else badge
 

@@ -92,7 +92,7 @@ def _runs_page(
 
 
 def _configs(site: Site, member: Member, strategies: Sequence[str]) -> list[tuple[str, str, str]]:
-    """For every strategy with a manifest, all that decides its runs but the seed: name, anchor, JSON."""
+    """For every strategy with a manifest, everything that determines its runs except the seed: name, anchor, JSON."""
     records, found = site.records_of(member.board), []
     for name in strategies:
         for run in member.setting.runs.shown[name].values():

@@ -134,7 +134,7 @@ def _pairs(setting: BoardSetting) -> tuple[tuple[tuple[str, bool, str], ...], ..
 
 
 def with_pairs(setting: BoardSetting) -> Table:
-    """The table of a setting, with how many others each strategy is told apart from, and in which direction."""
+    """The table of a setting, with how many others each strategy differs from significantly, and in which direction."""
     table, tests = setting.table, setting.tests
     if len(tests.names) < 2 or setting.about.knows_truth:
         return table

@@ -20,7 +20,7 @@ class EOptimal(GreedyDesignStrategy):
     """Maximise the smallest eigenvalue of the information matrix: the worst direction, greedily.
 
     The information matrix is ridge · identity plus the outer products of the frozen features of what is chosen, and of
-    what is labelled already (Pukelsheim, 2006; Fedorov, 1972). Where items have prices, the gain per unit of money
+    what is labelled already (Pukelsheim, 2006; Fedorov, 1972). Where items have prices, the gain per unit of budget
     counts.
 
     Parameters

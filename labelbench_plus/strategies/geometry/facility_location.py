@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class FacilityLocationStrategy(PoolStrategy):
     """Query the items that best represent the whole pool: Σ_i max_j w_ij, greedily (Nemhauser et al., 1978).
 
-    Exact. What is labelled already represents its surroundings. Where items have prices, the gain per unit of money
+    Exact. What is labelled already represents its surroundings. Where items have prices, the gain per unit of budget
     counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class GraphCutStrategy(PoolStrategy):
     """Query items similar to the pool and dissimilar to each other (graph cut; Iyer & Bilmes, 2013).
 
-    Where items have prices, the gain per unit of money counts (knapsack greedy; Leskovec et al., 2007).
+    Where items have prices, the gain per unit of budget counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------

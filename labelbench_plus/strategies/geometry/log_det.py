@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class LogDetStrategy(PoolStrategy):
     """Query the items that span the largest volume: log det(I + α K), greedily (Chen et al., 2018).
 
-    Where items have prices, the gain per unit of money counts (knapsack greedy; Leskovec et al., 2007).
+    Where items have prices, the gain per unit of budget counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------

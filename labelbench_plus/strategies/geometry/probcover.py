@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ProbCover(PoolStrategy):
     """Query the items whose balls of radius δ cover most of the pool that is not covered yet (Yehuda et al., 2022).
 
-    Where items have prices, the coverage per unit of money counts.
+    Where items have prices, the coverage per unit of budget counts.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SparseFacilityLocationStrategy(PoolStrategy):
     """Facility location that counts only each item's nearest neighbours: an approximation for large pools.
 
-    Where items have prices, the gain per unit of money counts (knapsack greedy; Leskovec et al., 2007).
+    Where items have prices, the gain per unit of budget counts (knapsack greedy; Leskovec et al., 2007).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class GradientSimilarity(PoolStrategy):
     those of the untouched base, as nothing is bought yet that it could be warmed up on, and so of one checkpoint; they
     are plain, not Adam's; the targets are the seed demonstrations that everybody is handed, as one task. It reads
     answers that nobody has paid for: at equal spend it would have bought the whole pool. Where items have prices, the
-    similarity per unit of money counts, from zero for the opposite direction.
+    similarity per unit of budget counts, from zero for the opposite direction.
 
     It needs seed demonstrations (`demonstrations` of a prompt source).
     """

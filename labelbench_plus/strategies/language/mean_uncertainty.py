@@ -21,7 +21,7 @@ class MeanUncertainty(PoolStrategy):
     """Query the prompts of whose answer a language model was least sure over all tokens (Bhatt et al., 2024).
 
     The paper's other measures beside `max_uncertainty`. It asks nothing of the model that is trained. Where items have
-    prices, the uncertainty per unit of money counts.
+    prices, the uncertainty per unit of budget counts.
 
     Parameters
     ----------

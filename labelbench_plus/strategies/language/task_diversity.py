@@ -21,7 +21,7 @@ class TaskDiversity(PoolStrategy):
 
     After arXiv 2507.21482. Tasks of which less was bought come first, so that every budget is a beginning of the next.
     It needs the names of tasks, which are public where a source has them. Where items have prices, the doubt per unit
-    of money counts within a task.
+    of budget counts within a task.
     """
 
     title = "Task diversity"

@@ -21,7 +21,7 @@ class BinaryMinimum(PoolStrategy):
     """Query where one label is closest to undecided, whatever the others are (Brinker, 2006; known as BinMin).
 
     Brinker measures the distance to the boundary of each label's support vector machine, this the distance of its
-    probability from 1/2. Where items have prices, 1/2 less that distance is counted per unit of money.
+    probability from 1/2. Where items have prices, 1/2 less that distance is counted per unit of budget.
     """
 
     title = "BinMin"

@@ -20,7 +20,7 @@ class MeanBinaryEntropy(PoolStrategy):
     """Query where the entropy of a label, averaged over labels, is largest: `entropy` for multi-label problems.
 
     It is the entropy of the label set under a model that takes labels as independent given the item. Where items have
-    prices, the uncertainty per unit of money counts.
+    prices, the uncertainty per unit of budget counts.
     """
 
     title = "Mean binary entropy"

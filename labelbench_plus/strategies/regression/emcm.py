@@ -22,7 +22,7 @@ class EMCM(LinearStrategy):
     """Query where a step of gradient descent is expected to move a linear model most (Cai et al., 2013).
 
     The score of x is the mean over members f_k of ‖(f(x) − f_k(x)) z(x)‖. A batch is the n largest: the model is not
-    updated in between. Where items have prices, the change per unit of money counts.
+    updated in between. Where items have prices, the change per unit of budget counts.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class MaxDet(LinearStrategy):
     """Query what raises log det(I + K / noise) most, given what is labelled (MaxDet of Holzmüller et al., 2023).
 
     K is the covariance of the labels a priori, so that the sum is the information of a batch: BatchBALD for
-    regression. Where items have prices, the gain per unit of money counts.
+    regression. Where items have prices, the gain per unit of budget counts.
 
     Parameters
     ----------

@@ -22,9 +22,8 @@ class MaxVariance(PosteriorStrategy):
     """Query where the variance of the prediction is largest (ALM; MacKay, 1992).
 
     Where covariances are known a batch is conditioned on its own items, which labels do not change: under "linear" it
-    is the greedy D-optimal design, under "rbf" the greedy log-determinant of a Gaussian process. A trained model says
-    variances alone, so that "model" takes the n largest; there, where items have prices, the variance per unit of money
-    counts.
+    is the greedy D-optimal design, under "rbf" the greedy log-determinant of a Gaussian process. A trained model
+    gives variances alone, so "model" takes the n largest, or with prices the largest per unit of budget.
 
     Parameters
     ----------

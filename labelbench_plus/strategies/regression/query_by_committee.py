@@ -21,7 +21,7 @@ class QueryByCommittee(PoolStrategy):
     """Query where the predictions of several models vary most (Burbidge et al., 2007).
 
     The members are the trainer's: refits on bootstrap samples or without an example, draws from a posterior, trees,
-    networks. Where items have prices, the variance per unit of money counts.
+    networks. Where items have prices, the variance per unit of budget counts.
     """
 
     title = "Query by committee"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Bald(PoolStrategy):
     """Query where plausible models are each sure and disagree (Houlsby et al., 2011; Gal et al., 2017).
 
-    Where items have prices, the information per unit of money counts.
+    Where items have prices, the information per unit of budget counts.
     """
 
     title = "BALD"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Entropy(PoolStrategy):
     """Query where the predicted distribution has the largest entropy (Settles, 2009, eq. 3).
 
-    Where items have prices, the uncertainty per unit of money counts.
+    Where items have prices, the uncertainty per unit of budget counts.
     """
 
     title = "Entropy"

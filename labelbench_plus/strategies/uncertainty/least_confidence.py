@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class LeastConfidence(PoolStrategy):
     """Query where the most probable class is least probable (Lewis & Gale, 1994; Settles, 2009, eq. 1).
 
-    Where items have prices, the uncertainty per unit of money counts.
+    Where items have prices, the uncertainty per unit of budget counts.
     """
 
     title = "Least confidence"

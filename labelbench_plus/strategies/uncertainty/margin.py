@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Margin(PoolStrategy):
     """Query where the two most probable classes are closest (Scheffer et al., 2001).
 
-    Where items have prices, the uncertainty per unit of money counts.
+    Where items have prices, the uncertainty per unit of budget counts.
     """
 
     title = "Margin"

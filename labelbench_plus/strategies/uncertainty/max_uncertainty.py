@@ -21,7 +21,7 @@ class MaxUncertainty(PoolStrategy):
     """Query the texts with the token that a language model was least sure of (Bhatt et al., 2024), in one shot.
 
     It asks nothing of the model that is trained, so that it can spend the whole budget before any label. Where items
-    have prices, the uncertainty per unit of money counts.
+    have prices, the uncertainty per unit of budget counts.
 
     Parameters
     ----------

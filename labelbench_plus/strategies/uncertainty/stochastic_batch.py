@@ -22,7 +22,7 @@ class StochasticBatch(PoolStrategy):
     """Draw a batch without replacement in proportion to a function of the uncertainty (Kirsch et al., 2023, table 1).
 
     A batch of the most uncertain items is often the same item many times over; a draw is not.
-    Where items have prices, the uncertainty per unit of money counts.
+    Where items have prices, the uncertainty per unit of budget counts.
 
     Parameters
     ----------

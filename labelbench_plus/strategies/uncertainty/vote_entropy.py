@@ -22,7 +22,7 @@ class VoteEntropy(PoolStrategy):
     """Query where the votes of a committee are split most evenly: the largest vote entropy.
 
     The other disagreement of classifiers in use, the mean Kullback-Leibler divergence of members from their mean, is
-    the score of `bald` on the trainer's members. Where items have prices, the entropy per unit of money counts. Of
+    the score of `bald` on the trainer's members. Where items have prices, the entropy per unit of budget counts. Of
     items that score alike, which are many, those asked are drawn.
 
     Parameters

@@ -25,7 +25,7 @@ class PseudoLabel(SemiSupervised):
     Parameters
     ----------
     threshold: a prediction's probability from which on it counts.
-    ramp: share of the steps over which the unlabelled loss grows from nothing to its weight (Lee's eq. 16).
+    ramp: share of the steps over which the unlabelled loss grows from zero to its weight (Lee's eq. 16).
     """
 
     title = "Pseudo-labels"

@@ -1,4 +1,4 @@
-"""A model's own answers, learned from nothing."""
+"""A model's own answers, without any labels."""
 
 from __future__ import annotations
 
