@@ -153,7 +153,7 @@ def test_labels_of_a_process_are_most_likely_at_what_is_chosen():
 
 @pytest.mark.parametrize("name", ["random_forest", "gradient_boosting"])
 def test_trees_as_arrays_predict_as_those_that_were_grown(name, monkeypatch):
-    from labelbench_plus.trainers.regression import _trees
+    from labelbench_plus.trainers import _trees
 
     grown = []
     original = _trees.arrays_of

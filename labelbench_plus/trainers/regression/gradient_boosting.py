@@ -58,7 +58,7 @@ class GradientBoosting(SavesState):
     def fit(self, data: RegressionData, streams: Streams, previous: Any | None) -> BoostedModel:
         from sklearn.ensemble import GradientBoostingRegressor
 
-        from labelbench_plus.trainers.regression._trees import arrays_of
+        from labelbench_plus.trainers._trees import arrays_of
 
         features, values = data.labelled.features, data.labelled.values
         unit = Unit.of(values)

@@ -64,7 +64,7 @@ class RandomForest(SavesState):
     def fit(self, data: RegressionData, streams: Streams, previous: Any | None) -> ForestModel:
         from sklearn.ensemble import RandomForestRegressor
 
-        from labelbench_plus.trainers.regression._trees import arrays_of
+        from labelbench_plus.trainers._trees import arrays_of
 
         features, values = data.labelled.features, data.labelled.values
         unit = Unit.of(values)

@@ -12,15 +12,16 @@ from labelbench_plus.algorithms.learners.trees import Trees
 
 
 def arrays_of(grown: Sequence[Any], device: torch.device) -> Trees:
-    """The trees of fitted `DecisionTreeRegressor`s."""
+    """The trees of fitted `DecisionTreeRegressor`s, or of `DecisionTreeClassifier`s, whose values are (P, K)."""
     trees = [each.tree_ for each in grown]
     size = max(tree.node_count for tree in trees)
 
     def stacked(name: str, dtype: Any) -> np.ndarray:
-        out = np.zeros((len(trees), size), dtype)
+        columns = getattr(trees[0], name).reshape(trees[0].node_count, -1).shape[1]
+        out = np.zeros((len(trees), size, columns), dtype)
         for row, tree in zip(out, trees, strict=True):
-            row[: tree.node_count] = getattr(tree, name).reshape(tree.node_count)
-        return out
+            row[: tree.node_count] = getattr(tree, name).reshape(tree.node_count, columns)
+        return out if columns > 1 else out[:, :, 0]
 
     left, right = stacked("children_left", np.int64), stacked("children_right", np.int64)
     itself, leaf = np.arange(size), left < 0
