@@ -1,4 +1,4 @@
-"""Made-up regression data: inputs and values drawn once, the same for every run."""
+"""Made-up data: inputs and labels drawn once, the same for every run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ SEED = 0
 
 
 def generated(
-    name: str, draw: Callable[[int, Generator], tuple[np.ndarray, np.ndarray]], pool: int, validation: int, test: int
+    name: str,
+    draw: Callable[[int, Generator], tuple[np.ndarray, np.ndarray]],
+    pool: int,
+    validation: int,
+    test: int,
+    classes: tuple[str, ...] = (),
 ) -> LabelledData:
-    """Real-valued data whose parts have these sizes.
+    """Data whose parts have these sizes.
 
     Parameters
     ----------
     name: of the data: part of the key that draws go by.
-    draw: makes inputs (n, d) and values (n,).
+    draw: makes inputs (n, d) and labels (n,).
+    classes: what the labels are called; empty where they are real values.
     """
     streams = Streams(SEED)
 
     def split(part: str, size: int) -> Split:
         return Split(*draw(size, streams.rng(f"{name} {part}")))
 
-    return LabelledData(split("pool", pool), split("validation", validation), split("test", test), ())
+    return LabelledData(split("pool", pool), split("validation", validation), split("test", test), classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,9 @@ def test_the_forest_is_scikit_learn_s(leaf):
 @pytest.mark.parametrize("bought", [(4,), (1, 3), (0, 2, 5)])
 def test_classes_that_were_not_bought_have_no_probability(name, bought):
     data, test = drawn(6, bought)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted(name, drawn(6, count=8)[0])
     probabilities = fitted(name, data).probabilities(test)
     others = [each for each in range(6) if each not in bought]
     assert probabilities.shape == (300, 6) and not probabilities[:, others].any()

@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
+from labelbench_plus.trainers._few_labels import few_labels
 from labelbench_plus.view import PoolView
 
 if TYPE_CHECKING:
@@ -83,4 +84,5 @@ def votes_of_learners(features: np.ndarray, labels: np.ndarray, candidates: np.n
     exact = features.astype(np.float64)
     if any(np.ptp(exact[labels == each], axis=0).any() for each in classes):
         learners.append(LinearDiscriminantAnalysis())
-    return np.stack([learner.fit(exact, labels).predict(candidates.astype(np.float64)) for learner in learners])
+    with few_labels():
+        return np.stack([learner.fit(exact, labels).predict(candidates.astype(np.float64)) for learner in learners])

@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from labelbench_plus.reference import Reference
 from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._few_labels import few_labels
 from labelbench_plus.trainers._kept import SavesState
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class RandomForestClassifier(SavesState):
             min_samples_leaf=self.leaf,
             random_state=int(streams.rng("forest").integers(2**31)),
         )
-        forest.fit(features.cpu().numpy(), labels.cpu().numpy())
+        with few_labels():
+            forest.fit(features.cpu().numpy(), labels.cpu().numpy())
         classes = torch.as_tensor(forest.classes_, device=features.device)
         return ForestClassifierModel(arrays_of(forest.estimators_, features.device), classes, data.num_classes)
 

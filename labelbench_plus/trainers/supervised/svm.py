@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Gt
 
 from labelbench_plus.trainers import trainers
+from labelbench_plus.trainers._few_labels import few_labels
 from labelbench_plus.trainers._kept import SavesState
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class SVM(SavesState):
         x, y = features.double().cpu().numpy(), data.labelled.labels.cpu().numpy()
         gamma, classes = 1 / (self.width * x.shape[1]), np.unique(y)
         if len(classes) > 1:
-            machine = SVC(C=self.c, gamma=gamma, random_state=0).fit(x, y)
+            with few_labels():
+                machine = SVC(C=self.c, gamma=gamma, random_state=0).fit(x, y)
             arrays = (machine.support_vectors_, *_pairs(machine), classes)
         else:
             arrays = (x[:0], np.zeros((0, 0)), np.zeros(0), classes)
