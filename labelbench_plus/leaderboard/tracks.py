@@ -21,10 +21,12 @@ from labelbench_plus.leaderboard.setting import HEADLINE_SHARE, BoardSetting, co
 from labelbench_plus.leaderboard.statistics import (
     FEWEST_DATASETS,
     SHARES,
+    Beaten,
     Estimate,
     PenaltyMatrix,
     RankingOverDatasets,
     Saving,
+    datasets_beaten,
     interquartile_mean,
     mean_over_datasets,
     performance_profile,
@@ -177,6 +179,7 @@ def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column,
             "share",
             "share of seeds at which its AUBC is better" + over + ", with a 95 % interval",
         ),
+        *_beaten_columns(track, settings),
         Column(
             "saving",
             "saved",
@@ -203,15 +206,29 @@ def columns_of_track(track: Track, settings: int, measure: str) -> tuple[Column,
     )
 
 
+def _beaten_columns(track: Track, settings: int) -> tuple[Column, ...]:
+    """On how many data sets it beats the baseline, and loses to it; where there is one, that setting's page says so."""
+    if settings == 1:
+        return ()
+    about = (
+        f"data sets on which its AUBC is significantly {{}} than that of {track.baseline}: paired t-test over seeds, "
+        "Holm over the strategies on that data set, nothing over data sets"
+    )
+    return (
+        Column("beats", f"beats {track.baseline} on", "count", about.format("better")),
+        Column("loses", f"loses to {track.baseline} on", "count", about.format("worse"), detail=True),
+    )
+
+
 def _track_board(track: Track, members: Sequence[tuple[Board, BoardSetting]]) -> TrackBoard:
     settings = [setting for _, setting in members]
     names = sorted({name for setting in settings for name in setting.runs.runs})  # bounds are in no comparison
     ran = [name for name in names if any(name in setting.areas for setting in settings)]
-    gains = {
-        name: list(gains_by_dataset(settings, name, track.baseline).values()) for name in ran if name != track.baseline
-    }
+    by_dataset = {name: gains_by_dataset(settings, name, track.baseline) for name in ran if name != track.baseline}
+    gains = {name: list(of_strategy.values()) for name, of_strategy in by_dataset.items()}
+    beaten = datasets_beaten(by_dataset)
     penalty = total_penalty([setting.penalty for setting in settings])
-    rows = {name: _row(track, members, name, gains.get(name, []), penalty) for name in names}
+    rows = {name: _row(track, members, name, gains.get(name, []), penalty, beaten.get(name)) for name in names}
     columns = columns_of_track(track, len(settings), measure_of(track, settings))
 
     def reading_order(name: str) -> tuple[float | str, ...]:
@@ -249,6 +266,7 @@ def _row(
     name: str,
     gains: Sequence[NDArray[np.float64]],
     penalty: PenaltyMatrix,
+    beaten: Beaten | None,
 ) -> dict[str, Cell]:
     settings = [setting for _, setting in members if name in setting.areas]
     averaged = several_datasets([setting for _, setting in members])
@@ -270,6 +288,8 @@ def _row(
     if name in penalty.names:
         share = float(penalty.penalties[penalty.names.index(name)])
         row["penalty"] = Estimate(share, math.nan, math.nan, penalty.n_settings)
+    if beaten is not None and beaten.tested:
+        row["beats"], row["loses"] = beaten.better, beaten.worse
     if gains:
         row["gain"] = mean_over_datasets(gains, _rng(track, name))
         row["improvement"] = probability_of_improvement(gains, _rng(track, name))

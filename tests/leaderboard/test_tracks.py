@@ -11,7 +11,14 @@ import pytest
 
 from labelbench_plus.leaderboard import About, Board, BoardMeta, build_board
 from labelbench_plus.leaderboard.compare import Comparison, compare_in, compare_over, report, saved_against, verdict
-from labelbench_plus.leaderboard.statistics import Estimate, RankRange, Saving, paired_t_test, t_interval
+from labelbench_plus.leaderboard.statistics import (
+    Estimate,
+    RankRange,
+    Saving,
+    datasets_beaten,
+    paired_t_test,
+    t_interval,
+)
 from labelbench_plus.leaderboard.text import conditions
 from labelbench_plus.leaderboard.tracks import TrackBoard, gains_by_dataset, gather
 
@@ -83,6 +90,43 @@ def test_settings_of_a_data_set_are_averaged_before_anything_else() -> None:
     worst = cell(track, "margin", "worst")
     assert isinstance(worst, Estimate) and worst.mean == pytest.approx(min(g.mean() for g in gains.values()))
     assert cell(track, "margin", "leads") == sum("margin" in s.leaders for s in settings.values())
+
+
+def test_on_how_many_data_sets_a_strategy_beats_the_baseline_counts_each_once() -> None:
+    rng = np.random.default_rng(0)
+    gains = {
+        name: {f"d{d}": rng.normal(effect * (d < 5) - effect * (d >= 8), 0.01, 10) for d in range(10)}
+        for name, effect in {"good": 0.02, "none": 0.0, "some": 0.008}.items()
+    }
+    found = datasets_beaten(gains)
+    for name in gains:  # by hand: Holm's ladder on each data set
+        better = worse = 0
+        for dataset in gains[name]:
+            p = {other: paired_t_test(gains[other][dataset]) for other in gains}
+            ladder, highest = sorted(p, key=p.__getitem__), 0.0
+            adjusted = {}
+            for step, other in enumerate(ladder):
+                highest = adjusted[other] = max(highest, min(1.0, (3 - step) * p[other]))
+            significant, mean = adjusted[name] <= 0.05, gains[name][dataset].mean()
+            better, worse = better + (significant and mean > 0), worse + (significant and mean < 0)
+        assert (found[name].better, found[name].worse, found[name].tested) == (better, worse, 10)
+    assert found["good"].better == 5 and found["good"].worse == 2 and found["none"].better == 0
+
+
+def test_settings_of_one_data_set_are_one_win() -> None:
+    strategies = {"random": 0.0, "good": 0.3, "bad": -0.3}
+    board = board_of({"a": on("one"), "b": on("one"), "c": on("two")}, strategies=strategies, noise=0.002)
+    (track,) = gather([board])
+    assert (cell(track, "good", "beats"), cell(track, "good", "loses")) == (2, 0)
+    assert (cell(track, "bad", "beats"), cell(track, "bad", "loses")) == (0, 2)
+    assert cell(track, "random", "beats") is None
+    (alone,) = gather([board_of({"a": on("one")})])
+    assert "beats" not in [column.key for column in alone.table.columns]
+
+
+def test_what_cannot_be_tested_is_no_win() -> None:
+    found = datasets_beaten({"a": {"one": np.array([0.5])}, "b": {"one": np.array([0.1, 0.2, 0.15])}})
+    assert (found["a"].tested, found["a"].better) == (0, 0) and found["b"].tested == 1
 
 
 class TestUnits:

@@ -22,6 +22,7 @@ MODULES = (
     "profiles",
     "resampling",
     "across",
+    "beaten",
     "power",
 )
 
@@ -35,6 +36,8 @@ CONTRACT = (
     "Tracks. Results share a table when the task, the unit and decade of the budget, the metric, baseline, trainer and "
     "all facets that the problems declare (such as an encoder) are the same. A setting is one problem under one "
     "trainer.",
+    "Splits. A problem that says `resplit` divides its examples anew at each seed, so that intervals show what another "
+    "test set would change. Without it, all seeds share the data set’s own test set, and intervals leave that out.",
     "Direction. For an error, lower is better. Gains are signed so that above zero is better for every metric, and an "
     "error reaches a level by falling to it.",
     "Other scores. A problem can have boards show scores beside the one that ranks, each with a sentence on what it "

@@ -8,6 +8,7 @@ SciPy is imported where it is used: `scipy.stats` alone takes longer to load tha
 from labelbench_plus.leaderboard.statistics.across import FEWEST_DATASETS, RankingOverDatasets, ranking_over_datasets
 from labelbench_plus.leaderboard.statistics.aggregates import interquartile_mean, mean_over_datasets
 from labelbench_plus.leaderboard.statistics.areas import area_under_budget_curve, area_under_log_budget_curve
+from labelbench_plus.leaderboard.statistics.beaten import Beaten, datasets_beaten
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA, CONFIDENCE, FEW_SEEDS, Estimate, t_interval
 from labelbench_plus.leaderboard.statistics.improvement import probability_of_improvement
 from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
@@ -38,6 +39,7 @@ __all__ = [
     "FEWEST_DATASETS",
     "FEW_SEEDS",
     "SHARES",
+    "Beaten",
     "Estimate",
     "PairwiseTests",
     "PenaltyMatrix",
@@ -47,6 +49,7 @@ __all__ = [
     "SavingPoint",
     "area_under_budget_curve",
     "area_under_log_budget_curve",
+    "datasets_beaten",
     "first_crossing",
     "holm",
     "interquartile_mean",
