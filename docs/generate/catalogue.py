@@ -243,7 +243,7 @@ def facts(cls: type[Any]) -> Iterator[str]:
     if cls.uses_hidden_labels:
         yield "*It uses hidden labels:* it may only make the first round, and results say so.\n"
     if cls.knows_truth:
-        yield "*It knows the truth:* it is a bound and no method, and results say so.\n"
+        yield "*It knows the truth:* it is a bound, not a method, and results say so.\n"
 
 
 def complexity(cls: type[Any]) -> list[str]:

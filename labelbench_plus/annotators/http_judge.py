@@ -46,7 +46,7 @@ PREFERS = {"a": -1, "b": 1, "tie": 0}
 @annotators.register("http_judge")
 @dataclass(frozen=True)
 class HttpJudge(PaidAnnotator):
-    """A language model that answers or judges, asked over HTTP by the protocol that OpenAI's chat endpoint has.
+    """A language model that answers or judges, asked over HTTP by the protocol of OpenAI's chat endpoint.
 
     Each answer costs money, once: it is kept, and given to every run that asks the same. It is asked at temperature 0.
     A reply without a verdict is billed, counted, and an answer of nothing. Of two responses the one that is shown first

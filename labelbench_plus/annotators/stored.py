@@ -13,7 +13,7 @@ from labelbench_plus.answers import TEXT, AnswerKind
 @annotators.register("stored")
 @dataclass(frozen=True)
 class Stored(Annotator):
-    """What the data say is right, the reference answer: it stands in for a person, and costs nothing but the budget."""
+    """The reference answer of the data: it stands in for a person, and costs nothing but the budget."""
 
     title = "Answers of the data"
     kinds: ClassVar[Mapping[Wanted, AnswerKind]] = {"answer": TEXT, "labels": TEXT}

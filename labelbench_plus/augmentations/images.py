@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @augmentations.register("images")
 @dataclass(frozen=True)
 class Images(Augmentation):
-    """Weak: mirrored half of the time, and moved by up to an eighth. Strong: also RandAugment, and a hole.
+    """Weak: mirrored half of the time, and shifted by up to an eighth. Strong: also RandAugment, and a hole.
 
     Strong applies `operations` transformations to each image, each drawn from FixMatch's fourteen with a strength of
     its own, then blackens a square of half the side (Sohn et al., 2020, appendix D; Cubuk et al., 2020).

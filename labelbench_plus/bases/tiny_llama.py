@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @bases.register("tiny_llama")
 @dataclass(frozen=True)
 class TinyLlama(Base):
-    """An untrained Llama that reads bytes, drawn from a seed: known answers and tests need nothing more.
+    """An untrained Llama that reads bytes, drawn from a seed: enough for known answers and tests.
 
     It has 106,880 weights by default, and is computed in float32. Needs the extra `language`, but no files.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @combiners.register("mixture")
 @dataclass(frozen=True)
 class Mixture(Combiner):
-    """Draw a policy with probability w_i and answer as it does: the trivial mix that others have to beat.
+    """Draw a policy with probability w_i and answer like it: the trivial mixture that others have to beat.
 
     Its rewards are the weighted means of the policies' rewards. To answer takes one policy; where policies are asked
     token by token all of them are, as the probability of a token is Σ w_i π_i(said) π_i(token) / Σ w_i π_i(said).

@@ -17,7 +17,7 @@ from labelbench_plus.reference import Reference
 @conditions.register("covariate_shift")
 @dataclass(frozen=True)
 class CovariateShift(Condition):
-    """Keep a share of the test set, drawn so that it leans to one side of the pool; labels stay what they are.
+    """Keep a share of the test set, drawn so that it leans to one side of the pool; labels are unchanged.
 
     An example is drawn with a weight of exp(`strength` · z), where z is where it lies along a direction between two of
     the pool's items, drawn for each run, in standard deviations of the pool. Pool and validation part stay. This is the

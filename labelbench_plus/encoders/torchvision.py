@@ -18,7 +18,7 @@ from labelbench_plus.plugins import Infra, Outside
 @encoders.register("torchvision")
 @dataclass(frozen=True)
 class Torchvision(PretrainedEncoder):
-    """What a model of classification from torchvision hands to its last layer, in float32.
+    """What a classification model of torchvision passes to its last layer, in float32.
 
     Images are prepared as for the encoder `timm`: the shorter side is brought to `image_size` and the centre cut out.
     (torchvision's own recipes cut a border away as well.) Features are the same bits every time on one machine and

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @metrics.register("balanced_accuracy")
 @dataclass(frozen=True)
 class BalancedAccuracy(Metric):
-    """Mean recall over the classes that occur in the labels; a class without examples says nothing and is left out."""
+    """Mean recall over the classes that occur in the labels; a class without examples is left out."""
 
     title = "Balanced accuracy"
     higher_is_better = True

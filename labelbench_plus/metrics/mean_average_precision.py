@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @metrics.register("mean_average_precision")
 @dataclass(frozen=True)
 class MeanAveragePrecision(Metric):
-    """Mean average precision over the labels that occur; a label that no example has says nothing and is left out.
+    """Mean average precision over the labels that occur; a label that no example has is left out.
 
     Average precision is Σ (R_i - R_{i-1}) P_i over the distinct thresholds, as in scikit-learn: equal probabilities
     are one threshold, nothing is interpolated. Raises ValueError where no label occurs.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @metrics.register("roc_auc")
 @dataclass(frozen=True)
 class RocAuc(Metric):
-    """How often an example of a class is given a larger probability of it than one of another class.
+    """How often an example of a class gets a higher probability of it than an example of another class.
 
     The mean over the classes that occur; of two classes that of the rarer one, the second if they are equally many.
     As in scikit-learn. A half where all examples are of one class.

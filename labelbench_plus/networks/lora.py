@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @networks.register("lora")
 @dataclass(frozen=True)
 class Lora(Network):
-    """Another network whose weights W stay as they are: trained are W + alpha/rank · BA, and the head.
+    """Another network with frozen weights W: what is trained is BA in W + alpha/rank · BA, and the head.
 
     A (rank, inputs) starts at random and B (outputs, rank) at zero, so that the network starts as it was. Of torch's
     own attention layers the projections to queries, keys and values are changed, which lie in one matrix there and so

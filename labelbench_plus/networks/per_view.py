@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @networks.register("per_view")
 @dataclass(frozen=True)
 class PerView(Network):
-    """The backbone of a network, the same weights for every square; what it makes of them stands side by side.
+    """The backbone of a network, with the same weights for every square; its outputs are concatenated.
 
     For the strips of the data set `with_views`. Of a single square it is the network itself.
 

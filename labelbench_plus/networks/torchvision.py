@@ -18,7 +18,7 @@ from labelbench_plus.plugins import Infra, Outside
 @networks.register("torchvision")
 @dataclass(frozen=True)
 class Torchvision(PretrainedNetwork):
-    """A model of classification without its last layer, and a linear head that starts at zero.
+    """A classification model without its last layer, and a linear head that starts at zero.
 
     Images are prepared inside the network, as for the network `timm`. Dropout and stochastic depth are off. The
     learning rate decays from block to block.

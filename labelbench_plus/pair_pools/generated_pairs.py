@@ -24,7 +24,7 @@ MOST_WORDS = 6
 @pair_pools.register("generated_pairs")
 @dataclass(frozen=True)
 class GeneratedPairs(PairPool):
-    """Images show one of several concepts, captions agree with them more or less (the spec's mini generator).
+    """Images show one of several concepts; captions agree with them to a varying degree.
 
     A pair's latent is plus or minus a concept's axis and 0.3 of noise; the caption's latent is q times it and
     sqrt(1 − q²) of another draw, with quality q ~ Beta(2, 2) where the concept is a target and Beta(6, 2) elsewhere,

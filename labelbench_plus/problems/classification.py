@@ -77,7 +77,7 @@ class ClassificationData:
 @problems.register("classification")
 @dataclass(frozen=True)
 class Classification(OfAskedDataset):
-    """Learn to tell K classes apart. A label costs one unit unless the data or a condition sets prices.
+    """Learn to distinguish K classes. A label costs one unit unless the data or a condition sets prices.
 
     Features are shifted by the pool's mean and divided by one number, the root of the pool's average variance, so
     that penalties mean the same for every encoder while angles and ratios of distances stay as the encoder made them.

@@ -78,7 +78,7 @@ class RegressionModel(Protocol):
 @problems.register("regression")
 @dataclass(frozen=True)
 class Regression(OfDataset):
-    """Learn to predict a real number. A label costs one unit of budget unless the data or a condition prices items.
+    """Learn to predict a real number. A label costs one unit of budget unless the data or a condition sets prices.
 
     Each feature is shifted and divided so that it has mean 0 and variance 1 on the pool. Labels stay in their own unit,
     and so do scores; those in the label's unit are there once more as `NAME_per_sd`, divided by the standard deviation

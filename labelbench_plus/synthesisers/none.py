@@ -12,7 +12,7 @@ from labelbench_plus.synthesisers import Photographs, Synthesiser, synthesisers
 @synthesisers.register("none")
 @dataclass(frozen=True)
 class NoViews(Synthesiser):
-    """No views: the photograph alone, which all others are compared with."""
+    """No views: the photograph alone, the reference of all others."""
 
     title = "The photograph alone"
     source = "none"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @strategies.register("class_balanced_random")
 @dataclass(frozen=True)
 class ClassBalancedRandom(PoolStrategy):
-    """Query at random, but as many items of each *predicted* class as can be: no label is looked at."""
+    """Query at random, with equal numbers of each *predicted* class where possible: no label is read."""
 
     title = "Class-balanced random"
     needs = frozenset({"probabilities"})

@@ -1,4 +1,4 @@
-"""A placebo: a strategy that is shown the features of other items."""
+"""A placebo: a strategy that sees the features of other items."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class PermutedFeatures(PoolStrategy):
     """Query as another strategy would, were the features dealt to the items at random: a placebo.
 
-    It chooses items at random by way of everything that strategy does. A strategy that does no better than its placebo
-    gains nothing from what features say.
+    It chooses at random, through everything that the strategy does. A strategy that is no better than its placebo gains
+    nothing from the features.
 
     Parameters
     ----------

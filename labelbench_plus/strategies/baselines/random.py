@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @strategies.register("random")
 @dataclass(frozen=True)
 class Random(PoolStrategy):
-    """Query items uniformly at random, without replacement: what every other strategy is measured against.
+    """Query items uniformly at random, without replacement: the baseline of every other strategy.
 
     Parameters
     ----------
-    draw: another number is another draw at the same seed. How far two draws lie apart is what chance does, and no
-        strategy that is nearer to one of them has shown anything.
+    draw: another number is another draw at the same seed. The distance between two draws shows what chance does; a
+        strategy within it has shown nothing.
     """
 
     title = "Random"

@@ -14,10 +14,10 @@ from labelbench_plus.view import PoolView
 @strategies.register("stratified")
 @dataclass(frozen=True)
 class Stratified(Strategy):
-    """Have the oracle draw as many items of each class as can be.
+    """Let the oracle draw equal numbers of each class where possible.
 
-    Many papers start so, though nobody could without knowing the labels. It may only make the first round, the same
-    for every strategy, and results say that it did.
+    Many papers start this way, though it takes the labels to do so. It can only make the first round, the same for
+    every strategy, and results say so.
     """
 
     title = "Stratified by hidden labels"

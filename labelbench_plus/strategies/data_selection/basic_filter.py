@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 class BasicFilter(PairStrategy):
     """Keep pairs with an English caption of some length and an image of some size (Gadre et al., arXiv 2304.14108).
 
-    The score is one for what passes and zero for the rest: `at_least: 1` keeps exactly what passes, as the first stage
-    of `two_stage` too. DataComp's image-based filter starts with `words: 2, side: 0, aspect: null` of it.
+    The score is one for pairs that pass and zero for the rest: `at_least: 1` keeps exactly those that pass, also as the
+    first stage of `two_stage`. DataComp's image-based filter starts with `words: 2, side: 0, aspect: null` of it.
 
     Parameters
     ----------
     language: the column of the metadata that names each caption's language ("en"), which DataComp has from fastText and
         does not publish; None leaves languages out.
-    words, characters: of a caption, at least. Words are what blanks part.
+    words, characters: of a caption, at least. Words are separated by blanks.
     side: of the image's shorter side in pixels, at least.
     aspect: longer over shorter side, at most; None for any.
     """

@@ -30,7 +30,7 @@ class ImageBased(PairStrategy):
     Parameters
     ----------
     clusters: centroids of k-means; DataComp has 100,000.
-    sample: so many of the pool's images, drawn at random, make the clusters.
+    sample: how many of the pool's images, drawn at random, make the clusters.
     """
 
     title = "DataComp's image-based filter"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @strategies.register("known_clean")
 @dataclass(frozen=True)
 class KnownClean(PairStrategy):
-    """Pairs of the `wanted` kinds first, then the others, each at random. A bound, no method: it reads the truth.
+    """Pairs of the `wanted` kinds first, then the others, each at random. A bound, not a method: it reads the truth.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class NearestTargets(PairStrategy):
 
     Parameters
     ----------
-    groups: ranks are averaged over so many disjoint groups of targets.
+    groups: the number of disjoint groups of targets over which ranks are averaged.
     """
 
     title = "Nearest targets"

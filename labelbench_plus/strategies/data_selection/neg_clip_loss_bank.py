@@ -22,7 +22,7 @@ class NegClipLossBank(PairStrategy):
     """negCLIPLoss with the same reference pairs for every row, instead of random batches. A *different estimator*.
 
     Scores are deterministic given the bank, comparable across shards, and read each shard in pieces: no shard is ever
-    in memory as a whole. A pair costs `references` products; `neg_clip_loss` costs `batch` × `draws`. See
+    in memory whole. A pair costs `references` products; `neg_clip_loss` costs `batch` × `draws`. See
     `algorithms.neg_clip_loss_bank`.
 
     Parameters

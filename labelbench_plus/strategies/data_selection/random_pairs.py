@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @strategies.register("random_pairs")
 @dataclass(frozen=True)
 class RandomPairs(PairStrategy):
-    """Every pair is as likely to be kept as any other."""
+    """Keep pairs uniformly at random."""
 
     title = "Random pairs"
 

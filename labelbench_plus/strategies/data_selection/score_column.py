@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class ScoreColumn(PairStrategy):
     """Keep the pairs with the highest stored score.
 
-    With DataComp's own column this is its CLIP score baseline, to the bit (arXiv 2304.14108): its values are half
-    precision products, so many are equal. Scores of other filters (DFN, arXiv 2309.17425; HYPE, arXiv 2404.17507) are
-    brought in as columns too.
+    With DataComp's own column this is exactly its CLIP score baseline (arXiv 2304.14108): its values are half precision
+    products, so many are equal. Scores of other filters (DFN, arXiv 2309.17425; HYPE, arXiv 2404.17507) are brought in
+    as columns too.
 
     Parameters
     ----------

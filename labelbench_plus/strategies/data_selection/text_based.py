@@ -28,15 +28,15 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 class TextBased(PairStrategy):
     """Keep pairs whose English caption has a word of a list in it (Gadre et al., arXiv 2304.14108).
 
-    With DataComp the list is of the words whose first WordNet synset is among ImageNet-21k's classes: neither comes
-    with this project, so the list must be made once from both. Words are compared in lower case and in the form they
-    stand in, so list the plurals too; DataComp's program looks each word up instead. The score is one for what passes
-    and zero for the rest: `at_least: 1` keeps exactly what passes.
+    DataComp lists the words whose first WordNet synset is a class of ImageNet-21k: neither comes with this project, so
+    make the list once from both. Words are compared in lower case and as written, so list the plurals too; DataComp's
+    program looks each word up instead. The score is one for pairs that pass and zero for the rest: `at_least: 1` keeps
+    exactly those that pass.
 
     Parameters
     ----------
-    words: a text file, one word a line.
-    digest: its SHA-256, by which a selection is known wherever the file lies; if wrong, the error says the right one.
+    words: a text file, one word per line.
+    digest: its SHA-256, which identifies the list wherever the file is; if wrong, the error shows the right one.
     language: the column of the metadata that names each caption's language ("en"); None leaves languages out.
     """
 

@@ -31,7 +31,7 @@ class VasD(PairStrategy):
     rounds: T; the authors take 168 at DataComp's small scale and 500 at medium.
     start: what the first round is aligned with: the whole "pool", as the authors', or the "survivors" of the stages
         before.
-    lazy: score again only those whose bounds leave it open whether they go. It changes the time alone.
+    lazy: rescore only those whose bounds leave their removal open. It changes nothing but the time.
     """
 
     title = "VAS-D"

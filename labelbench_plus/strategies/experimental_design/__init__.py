@@ -1,1 +1,1 @@
-"""Experimental design on features: where would labels pin a linear model down best?"""
+"""Experimental design on features: which labels determine a linear model best?"""

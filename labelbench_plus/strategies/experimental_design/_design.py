@@ -1,4 +1,4 @@
-"""What strategies of optimal design share: those that choose greedily, and those that relax the choice to weights."""
+"""What strategies of optimal design share, both greedy ones and those that relax the choice to weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DesignStrategy(PoolStrategy):
 
 
 class GreedyDesignStrategy(DesignStrategy):
-    """Takes the item next that improves a criterion most per price."""
+    """Picks next the item that improves a criterion most per price."""
 
     def greedy(self) -> Callable[..., Tensor]:
         """The primitive of the criterion, one of `algorithms.design.greedy_design`."""
@@ -50,10 +50,10 @@ class GreedyDesignStrategy(DesignStrategy):
 
 
 class RelaxedDesignStrategy(DesignStrategy):
-    """Takes the items of a relaxed design, rounded; those that raise log det M most per price come first.
+    """Picks the items of a relaxed design, rounded; those that raise log det M most per price come first.
 
-    Notes `certified_efficiency`: how much of the best possible choice's criterion this one reaches for certain.
-    A design has no order, but a query has: where prices differ, the oracle buys from the top of the list what fits.
+    Notes `certified_efficiency`: a certified lower bound on this choice's share of the best possible criterion. A
+    design has no order, but a query does: where prices differ, the oracle buys from the top of the list what fits.
     """
 
     def relaxation(self) -> tuple[Callable[..., RelaxedDesign], Callable[..., RoundedDesign]]:

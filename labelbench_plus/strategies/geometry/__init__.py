@@ -1,1 +1,1 @@
-"""Strategies that look at where items lie."""
+"""Strategies that use the geometry of features."""

@@ -29,9 +29,9 @@ class FacilityLocationStrategy(PoolStrategy):
     Parameters
     ----------
     scale: width of the Gaussian similarity exp(−‖x − y‖² / γ), as γ over the mean squared distance of two items.
-    width_for: the largest budget to be spent. Where it is given, the width is chosen for it, without labels, from all
-        items of the pool (`algorithms.facility_location_width`), and `scale` is not read. It is the same in every
-        round, so that what a smaller budget buys is a beginning of what a larger one does.
+    width_for: the largest budget to be spent. If given, the width is chosen for it, without labels, from all items of
+        the pool (`algorithms.facility_location_width`), and `scale` is ignored. It is the same in every round, so a
+        smaller budget buys a prefix of what a larger one buys.
     """
 
     title = "Facility location"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class KCenter(PoolStrategy):
     """Query, one by one, the item farthest from everything chosen so far (Sener & Savarese, 2018, algorithm 1).
 
-    Distances are Euclidean in the frozen features, so that it also works before any model exists.
+    Distances are Euclidean in the frozen features, so it also works before any model exists.
     """
 
     title = "k-center greedy"

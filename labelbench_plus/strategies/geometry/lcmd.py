@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class LCMD(PoolStrategy):
     """Query, one by one, the farthest item of the largest cluster (largest cluster maximum distance).
 
-    Every item belongs to the nearest of what was chosen so far; a cluster is as large as the sum of its squared
-    distances (Holzmüller et al., 2023). Theirs measures distances in gradients of a network, sketched; here they are
-    Euclidean in what is read. Where nothing was chosen the item of the largest norm comes first.
+    Every item belongs to its nearest chosen item; the size of a cluster is the sum of its squared distances (Holzmüller
+    et al., 2023). They measure distances in sketched gradients of a network; here distances are Euclidean in `reads`.
+    If nothing was chosen yet, the item of the largest norm comes first.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class ProbCover(PoolStrategy):
 
     Parameters
     ----------
-    delta: the radius, in units of the features, whose average variance is one. If left out, the largest for which a
+    delta: the radius, in units of the features, whose average variance is one. By default, the largest for which a
         share `purity` of the balls holds one cluster only, out of as many clusters as classes (section 3.3).
     purity: that share.
     """

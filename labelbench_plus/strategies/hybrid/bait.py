@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Bait(PoolStrategy):
     """Query what lowers the expected error of the pool's Fisher information most (Ash et al., 2021, algorithm 1).
 
-    Exact, for (embedding width × classes)² matrices that fit into memory; where they do not, it says so, and
-    `bait_binary` is what to use.
+    Exact, as long as (embedding width × classes)² matrices fit into memory; if they do not, the error points to
+    `bait_binary`.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @strategies.register("clue")
 @dataclass(frozen=True)
 class Clue(PoolStrategy):
-    """Cluster the embeddings, items weighing their entropy, and query the item nearest to each centre.
+    """Cluster the embeddings, weighted by entropy, and query the item nearest to each centre.
 
     Clustering Uncertainty-weighted Embeddings (Prabhu et al., 2021, equation 4).
     """

@@ -26,8 +26,8 @@ class ClusterMargin(PoolStrategy):
 
     Parameters
     ----------
-    clusters: how many. (The paper cuts the tree at a distance chosen for a cluster size instead.)
-    groups: how many small groups k-means makes at most.
+    clusters: their number. (The paper instead cuts the tree at a distance chosen for a cluster size.)
+    groups: the most groups that k-means makes.
     shortlist: how many items of small margin are looked at, in batches.
     """
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 class WeightedFacilityLocation(PoolStrategy):
     """Facility location in which uncertain items weigh more: Σ_i a_i max_j w_ij with a the normalised entropy.
 
-    A mixture of our own choosing of two families that Bhatt et al. (2024) compare. Prices count as in
-    `facility_location`.
+    Our own combination of two families that Bhatt et al. (2024) compare. Prices count as in `facility_location`.
 
     Parameters
     ----------

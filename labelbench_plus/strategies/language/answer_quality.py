@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 @strategies.register("answer_quality")
 @dataclass(frozen=True)
 class AnswerQuality(PoolStrategy):
-    """Query the prompts whose answers are long and new to the base, apart from each other. A bound, no method.
+    """Query the prompts whose answers are long and new to the base, apart from each other. A bound, not a method.
 
     In the manner of DEITA: complexity times quality, best first, without what lies near what was taken. Here complexity
-    is the number of an answer's tokens and quality how unlikely the base finds them, both of answers that nobody has
-    paid for: at equal spend it would have bought the whole pool.
+    is the number of an answer's tokens and quality how unlikely the base finds them, both of answers that were not
+    bought: to know them, it would have to buy the whole pool.
 
     Parameters
     ----------
-    apart: the largest cosine of a prompt's features with those of any that was taken; those beyond it come last.
+    apart: the largest cosine of a prompt's features with those of any that was taken; items beyond it come last.
     """
 
     title = "Answer quality (reads all answers)"

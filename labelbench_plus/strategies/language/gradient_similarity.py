@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 @strategies.register("gradient_similarity")
 @dataclass(frozen=True)
 class GradientSimilarity(PoolStrategy):
-    """Query the prompts whose answers would pull the base as the seed demonstrations do. A bound, no method.
+    """Query the prompts whose answers would pull the base as the seed demonstrations do. A bound, not a method.
 
     A reading of LESS (M. Xia et al., 2024, arXiv 2402.04333): the cosine of an example's gradient with the mean of the
     targets' gradients, each of length one, of low-rank changes and randomly projected. What differs: gradients are
     those of the untouched base, as nothing is bought yet that it could be warmed up on, and so of one checkpoint; they
-    are plain, not Adam's; the targets are the seed demonstrations that everybody is handed, as one task. It reads
-    answers that nobody has paid for: at equal spend it would have bought the whole pool. Where items have prices, the
+    are plain, not Adam's; the targets are the seed demonstrations, as one task. It reads
+    answers that were not bought: to know them, it would have to buy the whole pool. Where items have prices, the
     similarity per unit of budget counts, from zero for the opposite direction.
 
     It needs seed demonstrations (`demonstrations` of a prompt source).

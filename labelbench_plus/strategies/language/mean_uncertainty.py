@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @strategies.register("mean_uncertainty")
 @dataclass(frozen=True)
 class MeanUncertainty(PoolStrategy):
-    """Query the prompts of whose answer a language model was least sure over all tokens (Bhatt et al., 2024).
+    """Query the prompts whose answers a language model was least sure of, over all tokens (Bhatt et al., 2024).
 
-    The paper's other measures beside `max_uncertainty`. It asks nothing of the model that is trained. Where items have
-    prices, the uncertainty per unit of budget counts.
+    The paper's other measures beside `max_uncertainty`. It does not use the trained model. Where items have prices, the
+    uncertainty per unit of budget counts.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OffPolicyRandom(PoolStrategy):
     """Query responses at random that the policy did not write (Chen et al., 2024): what `random` is on-policy.
 
-    It goes with problems that have any on sale.
+    It works with problems that offer such responses.
     """
 
     title = "Random, off-policy"

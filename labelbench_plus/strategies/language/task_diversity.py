@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @strategies.register("task_diversity")
 @dataclass(frozen=True)
 class TaskDiversity(PoolStrategy):
-    """Query of the tasks in turn, and of each the prompt that the model was least sure how to answer.
+    """Query the tasks in turn, and from each the prompt that the model was least sure how to answer.
 
-    After arXiv 2507.21482. Tasks of which less was bought come first, so that every budget is a beginning of the next.
-    It needs the names of tasks, which are public where a source has them. Where items have prices, the doubt per unit
-    of budget counts within a task.
+    After arXiv 2507.21482. Tasks with fewer purchases come first, so every budget buys a prefix of the next. It needs
+    the names of tasks, which are public where a source has them. Where items have prices, the doubt per unit of budget
+    counts within a task.
     """
 
     title = "Task diversity"

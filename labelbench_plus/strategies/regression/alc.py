@@ -29,7 +29,7 @@ class ALC(PosteriorStrategy):
     ----------
     posterior: "linear" is that of a linear model in the features and a constant, "rbf" that of a Gaussian process on
         the features, "members" has the covariances of the trained model's members.
-    targets: of "rbf": so many of the candidates count, drawn where there are more. The others count all.
+    targets: of "rbf": how many candidates count, drawn if there are more. The other posteriors count all.
     noise: variance of a label's noise, in units of the prior variance: of a weight ("linear"), of the process
         ("rbf"), or of the mean variance over the pool ("members").
     scale: of "rbf": γ of exp(−‖x − x'‖² / γ) over the mean squared distance of two items.

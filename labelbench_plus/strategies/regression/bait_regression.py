@@ -29,7 +29,7 @@ class BaitRegression(LinearStrategy):
     ----------
     reads: what z holds before the constant 1: "features" that are frozen, or "embeddings" of the current model.
     ridge: λ, in squared units of what is read; the average variance of features is one.
-    extra: how many more than n are picked and given back; n if left out, as in BAIT.
+    extra: how many more than n are picked and given back; by default n, as in BAIT.
     """
 
     title = "BAIT, real-valued labels"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class FrankWolfe(LinearStrategy):
     """Query a batch whose weighted z sum up to those of the whole pool (ACS-FW; Pinsler et al., 2019, algorithm 1).
 
-    Every step takes another item, so that n steps give n; the original may go to one again and gives fewer. What is
-    labelled already does not enter, as in the paper: the pool shrinks by it.
+    Every step takes a new item, so n steps give n; the original can return to an item and gives fewer. Labelled items
+    do not enter, as in the paper: the pool shrinks by them.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GSx(PoolStrategy):
     """Query, one by one, the item farthest from everything chosen so far (Wu et al., 2019, algorithm GSx).
 
-    That is `k_center`, but for the very first item of a run: the one nearest the pool's mean.
+    This is `k_center` except for the first item of a run: the one nearest to the pool's mean.
     """
 
     title = "GSx"

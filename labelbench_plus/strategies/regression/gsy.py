@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class GSy(PoolStrategy):
     """Query, one by one, the item with the prediction farthest from any label (Wu et al., 2019, algorithm GSy).
 
-    The paper asks for one label at a time; in a batch the prediction of an item just chosen stands in for its label,
-    and the model stays.
+    The paper asks for one label at a time; within a batch, the prediction of an item just chosen stands in for its
+    label, and the model is not updated.
     """
 
     title = "GSy"

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class IGS(PoolStrategy):
     """Query, one by one, the item farthest from what is labelled in features and outputs (Wu et al., 2019, iGS).
 
-    What counts is the least product, over labelled items, of the distance of features and that of prediction and
-    label. In a batch the prediction of an item just chosen stands in for its label, and the model stays. Where all
-    predictions and labels are equal, all products are zero, and items are chosen in the order of their indices.
+    The score is the smallest product, over labelled items, of the distance between features and that between prediction
+    and label. Within a batch, the prediction of an item just chosen stands in for its label, and the model is not
+    updated. Where all predictions and labels are equal, all products are zero, and items are chosen in the order of
+    their indices.
     """
 
     title = "iGS"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @strategies.register("bald")
 @dataclass(frozen=True)
 class Bald(PoolStrategy):
-    """Query where plausible models are each sure and disagree (Houlsby et al., 2011; Gal et al., 2017).
+    """Query where plausible models are confident but disagree (Houlsby et al., 2011; Gal et al., 2017).
 
     Where items have prices, the information per unit of budget counts.
     """

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @strategies.register("batch_bald")
 @dataclass(frozen=True)
 class BatchBald(PoolStrategy):
-    """Query the batch whose labels together say most about the model (Kirsch et al., 2019, algorithm 1).
+    """Query the batch whose labels together tell most about the model (Kirsch et al., 2019, algorithm 1).
 
     The joint entropy is exact for the first picks, and estimated from sampled labels after that. It cannot exceed the
-    logarithm of the number of members, so that a large batch is filled up at random once nothing is left to learn.
+    logarithm of the number of members, so a large batch is filled up at random once nothing is left to learn.
     """
 
     title = "BatchBALD"

@@ -23,7 +23,7 @@ class Epig(PoolStrategy):
 
     Parameters
     ----------
-    targets: how many candidates stand for the inputs that predictions will be wanted for, drawn anew each round.
+    targets: how many candidates, drawn anew each round, stand for the inputs to predict.
     """
 
     title = "EPIG"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class MaxUncertainty(PoolStrategy):
     """Query the texts with the token that a language model was least sure of (Bhatt et al., 2024), in one shot.
 
-    It asks nothing of the model that is trained, so that it can spend the whole budget before any label. Where items
-    have prices, the uncertainty per unit of budget counts.
+    It does not use the trained model, so it can spend the whole budget before any label. Where items have prices, the
+    uncertainty per unit of budget counts.
 
     Parameters
     ----------

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class StochasticBatch(PoolStrategy):
     """Draw a batch without replacement in proportion to a function of the uncertainty (Kirsch et al., 2023, table 1).
 
-    A batch of the most uncertain items is often the same item many times over; a draw is not.
-    Where items have prices, the uncertainty per unit of budget counts.
+    A batch of the most uncertain items often holds near copies of one item; a draw does not. Where items have prices,
+    the uncertainty per unit of budget counts.
 
     Parameters
     ----------
     score: which uncertainty; "margin" is one minus the margin.
     law: "power" draws by score^beta, "softmax" by exp(beta · score), "softrank" by rank^(-beta).
-    beta: how close it comes to the top of the list.
+    beta: how strongly draws favour the top of the list.
     """
 
     title = "Stochastic batch"

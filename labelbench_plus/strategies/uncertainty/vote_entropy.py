@@ -23,8 +23,8 @@ class VoteEntropy(PoolStrategy):
     """Query where the votes of a committee are split most evenly: the largest vote entropy.
 
     The other disagreement of classifiers in use, the mean Kullback-Leibler divergence of members from their mean, is
-    the score of `bald` on the trainer's members. Where items have prices, the entropy per unit of budget counts. Of
-    items that score alike, which are many, those asked are drawn.
+    the score of `bald` on the trainer's members. Where items have prices, the entropy per unit of budget counts. Ties,
+    which are frequent, are broken at random.
 
     Parameters
     ----------

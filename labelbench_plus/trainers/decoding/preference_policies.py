@@ -36,17 +36,17 @@ ERRORS = Capability(
 @trainers.register("preference_policies")
 @dataclass(frozen=True)
 class PreferencePolicies(Trainer):
-    """One policy an objective by direct preference optimisation, and a combiner that answers for any weighting.
+    """One policy per objective by direct preference optimisation, and a combiner that answers for any weighting.
 
-    Each minimises −mean log σ(c (d_W − d_L)) + λ KL(π_ref‖π) with d = f′(π/π_ref), f being what the world holds
-    policies to their reference by. λ is chosen by cross-validation on the bits that were bought, and no others; the
-    reference itself is among what it chooses from, since few bits make any policy worse than that. For a combiner that
-    needs rewards, estimates of rewards are learned in the same way.
+    Each minimises −mean log σ(c (d_W − d_L)) + λ KL(π_ref‖π) with d = f′(π/π_ref), f being the divergence by which the
+    world ties policies to their reference. λ is chosen by cross-validation on the bought bits alone; the reference
+    itself is among the candidates, since with few bits every policy is worse. For a combiner that needs rewards,
+    estimates of rewards are learned in the same way.
 
     Parameters
     ----------
     combiner: what answers for a weighting.
-    penalties: λ to choose from. Of a single one nothing is chosen: it is taken as it is.
+    penalties: λ to choose from; a single one is used directly.
     folds: of cross-validation, which a single penalty needs only where a strategy asks what held-out bits cost.
     steps: of a training, whose size the world knows.
     """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class WeightLogistic(WeightingTrainer):
     """Logistic regression of answers on features without a bias, for any number of objectives.
 
-    Coefficients are pulled towards those of equal weights. Times the temperature that is told, and moved to the nearest
-    point of the simplex, they are the estimate. Members are draws from the normal distribution whose precision is the
-    curvature at the optimum.
+    Coefficients are pulled towards those of equal weights. Multiplied by the given temperature and projected to the
+    simplex, they are the estimate. Members are draws from the normal distribution whose precision is the curvature at
+    the optimum.
 
     Parameters
     ----------

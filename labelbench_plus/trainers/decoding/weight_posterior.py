@@ -27,17 +27,17 @@ RANGE = 4.0  # by which factor a temperature that is fitted may be off, either w
 class WeightPosterior(WeightingTrainer):
     """Particles drawn from a uniform prior over weightings, each as likely as it makes the answers.
 
-    The estimate is their mean, which is the best weighting to answer for: values are linear in it. Members are 64
-    draws from the posterior. For up to five objectives.
+    The estimate is their mean, the best weighting to answer for, since values are linear in it. Members are 64 draws
+    from the posterior. For up to five objectives.
 
-    It also says after how many answers a rule would have stopped: after the first round in which the best question is
-    worth less than `price`. Nothing depends on it but the two scores of it.
+    It also reports after how many answers a stopping rule would have stopped: after the first round in which the best
+    question is worth less than `price`. Only its two scores depend on it.
 
     Parameters
     ----------
     particles: how many. They are the same in every round.
     temperature: "told", or "fit": by the answers, among temperatures up to four times off what is told.
-    price: of an answer, as a share of what the reference lacks to the best.
+    price: of an answer, as a share of the gap between the reference and the best.
     """
 
     title = "Weighting by its posterior"

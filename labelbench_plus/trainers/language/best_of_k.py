@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @trainers.register("best_of_k")
 @dataclass(frozen=True)
 class BestOfK(Trainer):
-    """A proxy reward is learned as `proxy_dpo` learns one, and no policy is tuned: of `k` responses that it draws the
-    best by the proxy is its answer.
+    """A proxy reward is learned as in `proxy_dpo`, and no policy is tuned: the best of `k` drawn responses by the proxy
+    is the answer.
 
-    What a proxy is worth without DPO. Each answer costs k times as much to write. With nothing to learn from, the first
-    response is the answer. Needs the extra `language`.
+    It shows what a proxy is worth without DPO. Each answer costs k times as much to write. With nothing to learn from,
+    the first response is the answer. Needs the extra `language`.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class DirectDpo(PreferenceTrainer):
     """Direct preference optimisation on the pairs that an expert judged (Rafailov et al., 2023).
 
-    Where responses were scored one by one, all pairs of one prompt with different scores are learned from: scores of
-    different prompts say nothing to it. Ties are dropped and counted. Its reward is the implicit one.
+    Where responses were scored one by one, it learns from all pairs of one prompt with different scores, never across
+    prompts. Ties are dropped and counted. Its reward is the implicit one.
     """
 
     title = "DPO on bought labels"

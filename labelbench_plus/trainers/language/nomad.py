@@ -32,9 +32,9 @@ class Nomad(LanguageTrainer):
 
     After Chen et al. (2024): the generator learns the tokens of prompts as well as those of answers, and how many
     demonstrations it is shown is a hyperparameter. It continues what precedes a user's turn, and answers what it wrote.
-    Dropped is what did not come to its end, is blank, or says what a demonstration or an earlier prompt says. Nothing
-    of that is billed. The student learns as `sft` does: with `synthetic: 0` it is that of `sft` in as many steps, to
-    the bit. With nothing bought, the model is the base. Needs the extra `language`.
+    Whatever is unfinished, blank, or repeats a demonstration or an earlier prompt is dropped. None of it is charged.
+    The student learns as `sft` does: with `synthetic: 0` it is bit-identical to `sft` in as many steps. With nothing
+    bought, the model is the base. Needs the extra `language`.
 
     Notes: those of `sft` for the student; `generator_loss`; `prompt_loss` and `answer_loss`, the generator's mean loss
     on each part of what it was shown; how many were `drawn`, `parsed` and `kept`, and `copies`; `written_tokens`.

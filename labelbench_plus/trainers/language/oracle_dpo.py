@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @trainers.register("oracle_dpo")
 @dataclass(frozen=True)
 class OracleDpo(PreferenceTrainer):
-    """DPO on the best against the worst of every prompt's candidates by the expert's own scores. A bound, no method.
+    """DPO on the best against the worst of every prompt's candidates by the expert's own scores. A bound, not a method.
 
     It reads what was not bought, so it only works with problems that reveal it (`tells_all`), whose results are not
     ranked.

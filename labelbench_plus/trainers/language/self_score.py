@@ -21,7 +21,7 @@ class SelfScore(PreferenceTrainer):
     """The policy labels its candidates by how likely it finds each of their tokens: the best against the worst of every
     prompt are what DPO learns from.
 
-    It reads no judgement: a control of what bought labels are worth. Its reward is that likelihood.
+    It reads no judgement: a control for the worth of bought labels. Its reward is that likelihood.
     """
 
     title = "Own likelihood as reward"

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @trainers.register("sft")
 @dataclass(frozen=True)
 class Sft(LanguageTrainer):
-    """Cross-entropy on the tokens of answers, from the base, on seed demonstrations and all that was bought.
+    """Cross-entropy on the tokens of answers, from the base, on seed demonstrations and everything bought.
 
-    A step's loss is the mean over its supervised tokens. Every epoch reads each demonstration once, in an order of its
-    own, with others of about its length. With nothing to learn from, the model is the base. Needs the extra `language`.
+    A step's loss is the mean over its supervised tokens. Every epoch reads each demonstration once, in a new order,
+    batched with others of similar length. With nothing to learn from, the model is the base. Needs the extra
+    `language`.
 
     Notes: `train_tokens` read and `supervised_tokens` learned, over all epochs; `steps`; `cut` answers; `loss`, the
     mean of the last epoch's steps.

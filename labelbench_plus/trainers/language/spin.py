@@ -22,7 +22,7 @@ class Spin(PreferenceTrainer):
     """The responses of the seed demonstrations against those that the policy draws itself to the same prompts: one
     iteration of self-play (Chen et al., 2024, algorithm 1).
 
-    It reads no judgement: a control of what bought labels are worth. Its reward is the implicit one.
+    It reads no judgement: a control for the worth of bought labels. Its reward is the implicit one.
     """
 
     title = "SPIN (reads no judgement)"

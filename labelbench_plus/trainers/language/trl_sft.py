@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class TrlSft(ByTrl):
     """What `sft` does, by TRL's `SFTTrainer` in processes that accelerate launches. Needs the extra `trl`.
 
-    It starts from the same weights and reads the same tokens in the same order, so that on one device its losses are
-    those of `sft`, up to rounding, where nothing is warmed up.
+    It starts from the same weights and reads the same tokens in the same order, so on one device and without warm-up
+    its losses are those of `sft` up to rounding.
 
     Parameters
     ----------

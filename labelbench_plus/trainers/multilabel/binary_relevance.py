@@ -38,7 +38,7 @@ class BinaryRelevance(RestoresState):
     """For each label minimise mean cross-entropy + l2/2 · ‖weights‖² to convergence; labels do not see each other.
 
     Deterministic: no draw, no step size. Each round starts from the previous round's optimum, which changes the time
-    taken, not the optimum. A label that nothing bought has yet is predicted nowhere.
+    taken, not the optimum. A label that no bought item has is never predicted.
 
     Source: the baseline of Tsoumakas, Katakis, Multi-label classification: an overview (2007).
     """

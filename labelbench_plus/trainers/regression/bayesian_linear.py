@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class BayesianLinear(SavesState):
     """y = w · x + b + noise with Gaussian w and noise, whose variances make the labels most likely (MacKay, 1992).
 
-    The predictions are those of a ridge regression whose penalty comes without leaving labels out. Members are drawn
+    The predictions are those of a ridge regression whose penalty is set without cross-validation. Members are drawn
     from the posterior.
 
     Parameters

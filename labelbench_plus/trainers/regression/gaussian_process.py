@@ -51,8 +51,8 @@ class GaussianProcessModel:
 class GaussianProcess(SavesState):
     """A Gaussian process with covariance exp(−‖x − y‖² / (2 length²)) and noise (Rasmussen & Williams, 2006).
 
-    Its variance, its length and the noise are those under which the labels are most likely: scikit-learn climbs from
-    the distances of the labelled points (L-BFGS, one start, no draw). For a few thousand labels at most.
+    Variance, length and noise maximise the likelihood of the labels: scikit-learn starts from the distances of the
+    labelled points (L-BFGS, one start, deterministic). For a few thousand labels at most.
 
     Parameters
     ----------

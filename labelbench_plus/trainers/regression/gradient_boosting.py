@@ -35,11 +35,11 @@ class BoostedModel:
 @trainers.register("gradient_boosting")
 @dataclass(frozen=True)
 class GradientBoosting(SavesState):
-    """Small trees, each fitted to what those before it leave over (Friedman, 2001); scikit-learn grows them.
+    """Small trees, each fitted to the residuals of those before it (Friedman, 2001); scikit-learn grows them.
 
     Parameters
     ----------
-    trees: how many.
+    trees: their number.
     rate: the share of a tree's prediction that counts.
     depth: of every tree.
     sample: share of the labels, drawn without replacement, that each tree sees.

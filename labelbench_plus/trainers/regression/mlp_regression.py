@@ -25,10 +25,10 @@ class MLPRegression(SavesState):
     """Squared error by AdamW for a fixed number of steps, with linear warm-up and cosine decay.
 
     Several networks that differ in their first weights and in the order of their data predict their mean, and their
-    variance is how unsure they are. With dropout each of them is so many members, one a fixed mask (Gal & Ghahramani,
-    2016): one network with dropout does for a variance, too. Labels are standardised on what was bought. Every batch
-    holds `batch` labelled examples (all of them when there are fewer), drawn without replacement within an epoch. No
-    validation label is used.
+    variance is how unsure they are. With dropout, each network gives several members, one per fixed mask (Gal &
+    Ghahramani, 2016), so a single network also gives a variance. Labels are standardised on what was bought. Every
+    batch holds `batch` labelled examples (all of them when there are fewer), drawn without replacement within an epoch.
+    No validation label is used.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class MLPRegression(SavesState):
     hidden: width of each hidden layer.
     layers: number of hidden layers.
     dropout: share of hidden units switched off at random in each training step (Srivastava et al., 2014).
-    passes: members a network, with dropout.
+    passes: members per network, with dropout.
     """
 
     title = "Multi-layer perceptrons, regression"

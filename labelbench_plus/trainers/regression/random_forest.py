@@ -42,14 +42,13 @@ class ForestModel:
 class RandomForest(SavesState):
     """The mean of trees, each grown to the end on a bootstrap sample (Breiman, 2001); scikit-learn grows them.
 
-    Every tree is a member. Their variance is how much they differ, which stands for how unsure the forest is; the
-    noise of a label is part of what makes them differ.
+    Every tree is a member. Their variance stands for the forest's uncertainty; label noise contributes to it.
 
     Parameters
     ----------
-    trees: how many.
-    share: of the features, drawn anew for each split, that are looked at.
-    leaf: the fewest labels a leaf may hold.
+    trees: their number.
+    share: of the features considered at each split, drawn anew.
+    leaf: the fewest labels in a leaf.
     """
 
     title = "Random forest"

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @trainers.register("ridge")
 @dataclass(frozen=True)
 class Ridge(SavesState):
-    """Minimise squared errors + l2 · ‖weights‖², the level unpenalised. The model is solved for: no draw, no step size.
+    """Minimise squared errors + l2 · ‖weights‖², with an unpenalised intercept, in closed form.
 
     Variance is that of Bayesian linear regression whose prior the penalty is, with the noise estimated from the
     residuals. Members are refits to examples drawn with replacement (Efron, 1979).
 
     Parameters
     ----------
-    l2: the penalty; by default, in every round, the one with the least error of leaving one out.
+    l2: the penalty; by default, in every round, the one with the lowest leave-one-out error.
     ensemble: how many members there are.
     """
 

@@ -22,7 +22,7 @@ class FixMatch(SemiSupervised):
 
     Parameters
     ----------
-    threshold: a prediction's probability from which on it counts.
+    threshold: the probability from which a prediction counts.
     """
 
     title = "FixMatch"

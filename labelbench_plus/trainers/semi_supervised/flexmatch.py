@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class FlexMatch(SemiSupervised):
     """FixMatch with curriculum pseudo-labelling, its convex mapping and its threshold warm-up (Zhang et al., 2021).
 
-    Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too, and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone,
-    unlike in the paper (`labels_first: 0`).
+    Its thresholds are relative to the model's confidence, so with a head of zeros any belief counts, even a wrong one,
+    and within some hundred steps one class takes over. Unlike the paper (`labels_first: 0`), the first quarter of the
+    steps learns from labels alone.
 
     Parameters
     ----------

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class FreeMatch(SemiSupervised):
     """FixMatch with self-adaptive thresholds and self-adaptive class fairness (Wang et al., 2023, algorithm 1).
 
-    Where a class has no strong prediction in a batch, or a share of nothing, its quotient counts as nothing.
+    Where a class has no strong prediction in a batch, or a share of zero, its quotient counts as zero.
 
-    Its thresholds are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones
-    too, and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone,
-    unlike in the paper (`labels_first: 0`).
+    Its thresholds are relative to the model's confidence, so with a head of zeros any belief counts, even a wrong one,
+    and within some hundred steps one class takes over. Unlike the paper (`labels_first: 0`), the first quarter of the
+    steps learns from labels alone.
 
     Parameters
     ----------

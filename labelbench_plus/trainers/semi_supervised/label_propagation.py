@@ -48,11 +48,10 @@ class PropagatedLabels:
 class LabelPropagation(SavesState):
     """Local and global consistency on a k-nearest-neighbour graph (Zhou et al., 2003).
 
-    The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). Nothing is drawn and
-    nothing is trained. New points, and the pool's when a strategy asks, get the mean of their
-    neighbours (Delalleau et al., 2005). The graph is that of the round before: a pool has one. Items that no label
-    reaches, in a part of the graph without any, have the class of the nearest labelled one; a round's costs count them
-    (`trainer.unreached`).
+    The graph's edges weigh by distances relative to local scales (Zelnik-Manor & Perona, 2004). There is no randomness
+    and no training. New points, and pool items when a strategy asks, get the mean of their neighbours (Delalleau et
+    al., 2005). The graph is that of the round before: a pool has one. Items in a part of the graph without labels get
+    the class of the nearest labelled item; a round's costs count them (`trainer.unreached`).
 
     Parameters
     ----------

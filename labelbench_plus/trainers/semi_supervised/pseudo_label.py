@@ -24,7 +24,7 @@ class PseudoLabel(SemiSupervised):
 
     Parameters
     ----------
-    threshold: a prediction's probability from which on it counts.
+    threshold: the probability from which a prediction counts.
     ramp: share of the steps over which the unlabelled loss grows from zero to its weight (Lee's eq. 16).
     """
 

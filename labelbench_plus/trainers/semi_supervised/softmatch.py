@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class SoftMatch(SemiSupervised):
     """FixMatch without a threshold: pseudo-labels weighted by a truncated Gaussian (Chen et al., 2023).
 
-    Its weights are relative to what the model believes, so that from a head of zeros any belief counts, wrong ones too,
-    and in some hundred steps one class takes all. So the first quarter of the steps learns from labels alone, unlike in
-    the paper (`labels_first: 0`).
+    Its weights are relative to the model's confidence, so with a head of zeros any belief counts, even a wrong one, and
+    within some hundred steps one class takes over. Unlike the paper (`labels_first: 0`), the first quarter of the steps
+    learns from labels alone.
 
     Mean and variance of the confidence are taken after uniform alignment, over the very numbers that are weighted.
-    TorchSSL, which made the paper's table, takes them before it and so judges aligned confidences by those of others.
+    TorchSSL, which made the paper's table, takes them before it, and so judges aligned confidences by unaligned ones.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class UDA(SemiSupervised):
 
     Parameters
     ----------
-    threshold: probability of the most probable class from which on an example counts.
+    threshold: the probability of the most probable class from which an example counts.
     temperature: of the softmax that makes targets; below 1 sharpens.
     annealing: leaves labelled examples out while they are predicted better than a bound that rises to 1; null for
         none.

@@ -28,8 +28,8 @@ class VPET(SemiSupervised):
     A vote is a teacher's most probable class; an example's target is the share of votes of each class, and all examples
     count alike. Voting, rather than averaging probabilities, lets teachers take part whose confidences do not compare.
     The paper's teachers are foundation models fine-tuned in several parameter-efficient ways; here they are any
-    trainers of this project, so that on frozen features they may be a probe, a perceptron and a graph. Averaging votes
-    is our reading of it.
+    trainers of this project, so on frozen features they can be a probe, a perceptron and a graph. Averaging votes is
+    our reading.
 
     Parameters
     ----------

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class BilinearTorch(Trainer):
     """y = φ(x)ᵀ A ψ(w) with φ a ReLU network (hidden layers of `hidden`) and a constant, by AdamW.
 
-    The targets' heads are fitted last, in closed form, with the network frozen. Every round starts afresh; the authors
-    go on from the round before, with plain SGD.
+    The targets' heads are fitted last, in closed form, with the network frozen. Every round starts from scratch; the
+    authors continue from the previous round, with plain SGD.
 
     Parameters
     ----------

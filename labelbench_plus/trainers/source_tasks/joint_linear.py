@@ -52,13 +52,13 @@ def fit_linear(data: SourceTaskData, rank: int | None, energy: float, ridge: flo
 class JointLinear(Trainer):
     """Least squares over all sources' labels through one linear representation, by exact alternating steps.
 
-    Every label weighs the same. The targets' heads are fitted last, with the representation frozen. Deterministic: no
-    draw, no step size, nothing carried over from the round before.
+    Every label has equal weight. The targets' heads are fitted last, with the representation frozen. Deterministic: no
+    randomness, no step size, nothing carried over from the previous round.
 
     Parameters
     ----------
     choose_rank: take the smallest dimension whose spectral start keeps `energy` of the squared singular values,
-        instead of the one the problem states.
+        instead of the one that the problem gives.
     energy: the share that is kept then.
     ridge: an example of a task of regression β = B h adds ridge · ‖β‖² to the loss, of sources and targets alike.
         Coordinates of the representation do not matter to it.

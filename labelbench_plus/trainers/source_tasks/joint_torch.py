@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class JointTorch(Trainer):
     """Least squares over all sources' labels through one representation, by AdamW on minibatches mixed over sources.
 
-    The targets' heads are fitted last, in closed form, with the representation frozen. Every round starts afresh.
+    The targets' heads are fitted last, in closed form, with the representation frozen. Every round starts from scratch.
 
     Parameters
     ----------

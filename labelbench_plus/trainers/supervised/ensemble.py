@@ -53,13 +53,13 @@ class Ensemble(Trainer):
     """Bagging (Breiman, 1996): every member sees as many labelled examples, drawn with replacement.
 
     It makes any trainer offer several plausible models at once, which BALD, BatchBALD and EPIG compare. Each member
-    also has random streams of its own. The first member sees the labelled examples as they are, so that an ensemble's
+    also has random streams of its own. The first member sees the labelled examples unchanged, so an ensemble's
     embeddings are those of the trainer alone.
 
     Parameters
     ----------
     of: the trainer of the members.
-    members: how many.
+    members: their number.
     """
 
     title = "Bagging"

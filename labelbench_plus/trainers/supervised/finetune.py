@@ -32,7 +32,7 @@ class Finetune(NetworkTrainer):
     label_smoothing: share of the target that is spread over all classes (Szegedy et al., 2016).
     patience: stop after this many evaluations on the validation set without a lower loss, and return to the best
         weights; 0 trains all steps and reads no validation label. Validation labels are shown beside the budget.
-    look_every: steps between two looks.
+    look_every: steps between two evaluations.
     """
 
     title = "Fine-tuning"

@@ -34,7 +34,7 @@ class LinearModel:
 @trainers.register("logistic_regression")
 @dataclass(frozen=True)
 class LogisticRegression(RestoresState):
-    """Minimise mean cross-entropy + l2/2 · ‖weights‖² to convergence. Deterministic: no draw, no step size.
+    """Minimise mean cross-entropy + l2/2 · ‖weights‖² to convergence. Deterministic: no randomness, no step size.
 
     Each round starts from the previous round's optimum, which changes the time taken, not the optimum.
     """

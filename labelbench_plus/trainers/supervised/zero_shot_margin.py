@@ -34,8 +34,8 @@ class OwnAnswers:
 class ZeroShotMargin(RestoresState):
     """The option with the largest log-probability under the encoder's own model (encoder `vision_language`).
 
-    No label is used: it says the same at every budget, and is what learned answers are compared with. Its probabilities
-    are of scaled log-probabilities, so that their order means something and their size does not.
+    No label is used: it is the same at every budget, and the baseline of learned answers. Its probabilities come from
+    scaled log-probabilities, so only their order is meaningful.
     """
 
     title = "Zero-shot answers"
