@@ -19,7 +19,7 @@ class Noisy(Synthesiser):
     """Views of the scene with every object moved along the ray from the camera by a normal error.
 
     Sizes grow with distance, so that the photograph would be the same: what it leaves open is what is wrong. It knows
-    nearly the true scene: a bound, and no method.
+    nearly the true scene: a bound, not a method.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from labelbench_plus.strategies.source_tasks._spend import spend
 @strategies.register("l1_relevance_known")
 @dataclass(frozen=True)
 class L1RelevanceKnown(SourceStrategy):
-    """`l1_relevance` (exact expression) with the true heads in place of estimates: a bound, no method.
+    """`l1_relevance` (exact expression) with the true heads in place of estimates: a bound, not a method.
 
     Source: Wang, Chen, Jamieson, Du (ICML 2023), their analysis with known relevance.
     """

@@ -19,7 +19,7 @@ from labelbench_plus.strategies.source_tasks._spend import spend
 @strategies.register("l2_relevance_known")
 @dataclass(frozen=True)
 class L2RelevanceKnown(SourceStrategy):
-    """`l2_relevance` with the true heads in place of estimates: a bound, no method.
+    """`l2_relevance` with the true heads in place of estimates: a bound, not a method.
 
     Source: Chen, Jamieson, Du (ICML 2022), their analysis with known relevance.
     """

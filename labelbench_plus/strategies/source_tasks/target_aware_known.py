@@ -17,7 +17,7 @@ from labelbench_plus.strategies.source_tasks._aware import aware
 @strategies.register("target_aware_known")
 @dataclass(frozen=True)
 class TargetAwareKnown(SourceStrategy):
-    """`target_aware` with the true map and target heads in place of estimates: a bound, no method.
+    """`target_aware` with the true map and target heads in place of estimates: a bound, not a method.
 
     Parameters
     ----------
