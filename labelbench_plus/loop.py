@@ -25,16 +25,16 @@ def run(
     *,
     keep_model: bool = False,
 ) -> None:
-    """Carry a run from its last committed round to its end.
+    """Continue a run from its last committed round to its end.
 
-    The state after a round is a function of the spec and the committed rounds alone, so a run that was killed at any
-    instant and is called again commits the same bytes as one that was never stopped.
+    The state after a round is a function of the spec and the committed rounds alone, so a run that is killed at any
+    moment and resumed commits the same bytes as one that was never stopped.
 
     Parameters
     ----------
-    listener: called with every committed round and its costs, those of earlier attempts included.
-    select: has a strategy choose, here or elsewhere; it does not matter for the outcome.
-    keep_model: leave the last model in the run's folder, if its trainer saves models. It is no part of the run.
+    listener: called with every committed round and its costs, including those of earlier attempts.
+    select: lets a strategy choose, here or in another process; the outcome is the same.
+    keep_model: keep the last model in the run's folder, if its trainer saves models. It is not part of the run.
     """
     steps, ledger, model = Steps.of(spec, place), Ledger(), None
     committed = store.rounds()

@@ -56,10 +56,10 @@ class Plugin:
     name: under which it is registered; set by the registry.
     version: raised by its author whenever the same hyperparameters would give other results; part of every run's
         identity, so old results are never taken for new ones.
-    title: what people call it ("k-center greedy"); its name if its author says nothing.
+    title: its name for people ("k-center greedy"); by default its registered name.
     reference: the publication it comes from, if any.
-    in_labels: the fields that its label names, if those would be too many that differ from their defaults. Where others
-        that are part of a run's identity do, a hash keeps labels apart.
+    in_labels: the fields that its label shows, if those that differ from their defaults would be too many. If other
+        identity fields differ, a hash keeps labels distinct.
     """
 
     name: ClassVar[str]
@@ -71,17 +71,17 @@ class Plugin:
 
     @classmethod
     def example(cls) -> Mapping[str, Any] | None:
-        """Hyperparameters of a small one that is made and used within seconds; None if there is none such.
+        """Hyperparameters of a small example that is built and used within seconds; None if there is none.
 
-        The conformance kit checks a class by it, and plays on the examples of problems. Unless a class says it, the
-        defaults are an example where everything has one.
+        The conformance kit checks a class with it, and plays on the examples of problems. By default, the default
+        values are the example, if every field has one.
         """
         required = dataclasses.MISSING
         given = any(field.default is field.default_factory is required for field in dataclasses.fields(cls))  # type: ignore[arg-type]
         return None if given else {}
 
     def beside(self) -> Mapping[str, int]:
-        """What it uses beside the budget, in lines by name: `{"seed demonstrations": 40}`. Shown on every board.
+        """What it uses beside the budget, by name: `{"seed demonstrations": 40}`. Shown on every board.
 
         Asked of a run's problem and trainers, and of the plugins in their fields (data sets, encoders). Validation
         labels are a line of their own, which `validation_labels` and `uses_validation` say.
@@ -89,7 +89,7 @@ class Plugin:
         return {}
 
     def settled(self, device: str) -> Mapping[str, str]:
-        """What it settles by itself on a machine, for a run's manifest: `{"arithmetic": "bfloat16"}`."""
+        """What it decides by itself on a machine, for a run's manifest: `{"arithmetic": "bfloat16"}`."""
         return {}
 
 
@@ -108,11 +108,11 @@ class Described(Plugin):
 
 
 class _StrangerInside(Exception):
-    """A plugin has a stranger in a field, so it is for others to say what it is."""
+    """A plugin has a third-party one in a field, so it is reported from elsewhere."""
 
 
 class Strangers(Protocol):
-    """Who answers for plugins whose code must not run in this process: what they are is reported from elsewhere."""
+    """Reports on plugins whose code must not run in this process."""
 
     def foreign(self, kind: str, name: str) -> bool:
         """Whether a plugin's code may not run here."""
@@ -184,7 +184,7 @@ class Registry(Generic[P]):
         return add
 
     def entries(self) -> dict[str, Entry]:
-        """Every known name and where it leads, sorted, without importing any plugin."""
+        """Every known name and its origin, sorted, without importing any plugin."""
         return dict(sorted({**self._installed, **self._local}.items()))
 
     def load(self, name: str) -> type[P]:
@@ -193,8 +193,8 @@ class Registry(Generic[P]):
         Raises
         ------
         PluginError
-            No such name (the message lists the closest ones), or importing it failed (the message says which
-            package, entry point and error).
+            The name is unknown (the message lists the closest ones), or its import failed (the message names package,
+            entry point and error).
         """
         if name in self._classes:
             return self._classes[name]
@@ -290,7 +290,7 @@ class From:
 
 
 def kinds() -> tuple[str, ...]:
-    """Every kind of plugin, in the order in which they are shown. Nothing is imported.
+    """Every kind of plugin, in display order. Nothing is imported.
 
     A kind is a contract (`contracts/<kind>.py`) with a room of its name, where the built-in ones are.
     """
@@ -307,7 +307,7 @@ def registry(kind: str) -> Registry[Any]:
 
 
 def load_plugin_file(path: Path) -> None:
-    """Run a Python file, once a process, for the plugins it registers.
+    """Run a Python file, once per process, for the plugins that it registers.
 
     Raises
     ------
@@ -371,7 +371,7 @@ def with_parts(plugin: Plugin) -> Iterator[Plugin]:
 
 
 def is_built_in(plugin: Plugin) -> bool:
-    """Whether a plugin comes with this package, and all those in its fields do."""
+    """Whether a plugin and all those in its fields come with this package."""
     entries = [entry for kind in Registry.kinds.values() for entry in kind.entries().values()]
     known = {(entry.name, entry.target.partition(":")[0]) for entry in entries if entry.origin == BUILT_IN}
     return all((part.name, type(part).__module__) in known for part in with_parts(plugin))

@@ -17,14 +17,14 @@ from labelbench_plus.contracts.trainers import Trainer
 from labelbench_plus.plugins import Plugin, Strangers, describe, is_built_in, label, registry, with_parts
 
 VALIDATION = "validation"
-"""The line of what is used beside the budget that every board has."""
+"""The line beside the budget that every board has."""
 BESIDE = "beside_"
-"""What the columns of the other lines begin with, in tables of learning curves."""
+"""The prefix of the other lines' columns in tables of learning curves."""
 LINE = re.compile("[A-Za-z][A-Za-z0-9 -]*")
 IMAGES_ADVICE = "choose a network that reads features, and augment: noise or augment: null"
 
 PROTOCOL = 1
-"""Version of the loop's meaning. Raised when the same spec would give other rounds; part of every run's identity."""
+"""Version of the loop. Raised when the same spec would give other rounds; part of every run's identity."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class RunSpec:
 
     Attributes
     ----------
-    initial: the strategy of the first round, the same for all that are compared; None leaves it to `strategy`.
-    amounts: the money each round may spend.
+    initial: the strategy of the first round, the same for all competitors; None leaves it to `strategy`.
+    amounts: what each round may spend.
     proxy: the trainer under which the labels were chosen, if it is another one (selection via proxy, Coleman et al.,
-        2020): each round has what it has in the run that differs in `trainer=proxy` alone, and `trainer` is trained on
-        that and scored. None: labels are chosen under `trainer`.
+        2020): each round has the purchases of the run that differs only in `trainer=proxy`, and `trainer` is trained on
+        them and scored. None: labels are chosen under `trainer`.
     """
 
     problem: Problem
@@ -76,7 +76,7 @@ class RunSpec:
         Raises
         ------
         ValueError
-            Two plugins mean different things by one name, or a line is no name and whole number.
+            Two plugins use one name for different things, or a line is not a name with a whole number.
         """
         lines: dict[str, int] = {VALIDATION: self.validation_labels} if self.validation_labels else {}
         mine = _lines((self.problem, self.trainer))
@@ -89,8 +89,8 @@ class RunSpec:
     def as_json(self, *, semantic_only: bool = False) -> dict[str, Any]:
         """Every field resolved, defaults included; `from_json` builds an equal spec from it.
 
-        With `semantic_only`, what merely says where things are is left out. A run without a proxy does not say so, as
-        none did before there were proxies.
+        With `semantic_only`, what merely says where things are is left out. A run without a proxy omits the field, as
+        all did before there were proxies.
         """
 
         def described(plugin: Any) -> dict[str, Any] | None:
@@ -135,7 +135,7 @@ class RunSpec:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What `id` is the hash of: the semantic description, and the fingerprints of data and first weights."""
+        """What `id` hashes: the semantic description, and the fingerprints of data and initial weights."""
         weights = [trainer.fingerprint() for trainer in (self.trainer, self.proxy) if trainer is not None]
         return {
             **self.as_json(semantic_only=True),
@@ -185,7 +185,7 @@ def canonical(value: Any) -> bytes:
 
 
 def incompatibilities(spec: RunSpec) -> list[str]:
-    """Why a run cannot be made, before any work: one sentence a reason, none if it can."""
+    """Why a run cannot work, before any work: one sentence per reason, none if it can."""
     if spec.proxy is not None:
         if spec.proxy == spec.trainer:
             return [f"trainer {spec.trainer.name!r} is its own proxy: leave the proxy out"]
@@ -232,7 +232,7 @@ def hidden_needs(strategy: Strategy, problem: Problem) -> list[str]:
 
 
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
-    """What of a strategy's needs nobody offers, or two do; in a round without a model there is no trainer."""
+    """Which of a strategy's needs nothing offers, or two things do; in a round without a model there is no trainer."""
     ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer) if trainer is not None else {}
     offers = f"problem {problem.name!r} offers {_listed(ours)}"
     reasons = []

@@ -51,7 +51,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 
 
 class SuiteError(Exception):
-    """A suite file cannot be used. The message has one line a fault: file, line, column, field, what is right."""
+    """A suite file cannot be used. The message has one line per fault: file, line, column, field, remedy."""
 
 
 def _seeds(value: Any) -> Any:
@@ -102,10 +102,10 @@ def _taken_off(entry: Any, where: tuple[str, int], told: list[tuple[str, int, st
 
 
 class Budget(BaseModel):
-    """The money each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1.
+    """What each round may spend: `first`, then `batch` in each of the remaining `rounds` - 1.
 
-    With a `growth` other than 1, each of them gets that many times what the one before it got, in whole units. Where
-    there is one round, no `batch` need be named; a method that buys nothing is a run with `first: 0` and one round.
+    With a `growth` other than 1, each round gets that many times the previous one's amount, in whole units. One round
+    needs no `batch`; a method that buys nothing has `first: 0` and one round.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -142,13 +142,13 @@ DISTINCT = AfterValidator(_distinct)
 
 
 class Isolation(BaseModel):
-    """How strategies are kept from hidden labels: they choose in a process that is never sent one.
+    """How strategies are kept from hidden labels: they choose in a process that never receives one.
 
     Written as `isolate: process`, or with all of it: `isolate: {kind: process, seconds: 600}`.
 
     Attributes
     ----------
-    kind: "process" refuses to start where that process cannot be confined, "best_effort" goes on and says so.
+    kind: "process" refuses to start where that process cannot be confined, "best_effort" continues and says so.
     seconds: how long a choice may take before its process is ended.
     """
 
@@ -267,7 +267,7 @@ class Suite(BaseModel):
 
 @dataclass(frozen=True)
 class Source:
-    """A suite as written: plain data, and where in the file each value stands."""
+    """A suite as written: plain data, and the position of each value in the file."""
 
     name: str
     data: Any
@@ -297,15 +297,15 @@ def load_suite(
     path: a YAML 1.2 file, or the name of a shipped suite.
     overrides: `dotted.path=value` with the value in YAML, e.g. `budget.rounds=5` or `strategies=[random, margin]`;
         list entries are addressed by number.
-    reporting: nobody answers for strangers if left out; `isolation.suites.load_suite` knows who does.
-    absent: where given, data and weights that are not on this machine are no fault: what is missing, and the ways to
-        get it, is added here, a text a source. The runs then have no ids yet.
+    reporting: by default, third-party plugins are not reported; `isolation.suites.load_suite` supplies it.
+    absent: if given, data and weights missing on this machine are not faults: what is missing and how to get it is
+        added here, one text per source. The runs then have no ids yet.
     as_read: skip that check, so that neither data nor weights are needed.
 
     Raises
     ------
     SuiteError
-        Everything that is wrong, up to twenty faults at once.
+        All faults, up to twenty at once.
     """
     source = _read(path, overrides)
     try:

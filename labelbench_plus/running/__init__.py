@@ -1,1 +1,1 @@
-"""Runs carried out on this machine: one run, many on worker processes, and why some failed."""
+"""Running on this machine: one run, many on worker processes, and why some failed."""

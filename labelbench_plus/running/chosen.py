@@ -1,4 +1,4 @@
-"""What the run with the proxy bought, for the run that learns from the same labels under another trainer."""
+"""What the proxy's run bought, for the run that learns from the same labels under another trainer."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A finished run as another repeats its choices.
+    """A finished run whose choices another run repeats.
 
     Attributes
     ----------
-    run, head: its id, and the hash of its last round, which stands for all it bought.
+    run, head: its id, and the hash of its last round, which stands for everything it bought.
     records, costs: of its rounds.
     isolation: how its strategies were kept from labels, as its manifest says; None if they were not.
     """
@@ -48,16 +48,16 @@ class Chosen:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What the manifest of the run that repeats it says of it."""
+        """What the manifest of the repeating run says about it."""
         return {"run": self.run, "head": self.head}
 
     @property
     def concurrency(self) -> int:
-        """How many runs shared what it computed on, at most: above 1, its seconds mean little."""
+        """The most runs that shared its device: above 1, its seconds mean little."""
         return max((int(cost.get("concurrency") or 1) for cost in self.costs), default=1)
 
     def check(self, store: RunStore) -> None:
-        """Refuse to go on with a run that was begun on other labels.
+        """Refuse to continue a run that was started on other labels.
 
         Raises
         ------
@@ -76,8 +76,8 @@ class Chosen:
     def select(self, start: int) -> Select:
         """A `select` for the loop that asks for what was bought, from round `start` on.
 
-        It notes, as `strategy.proxy_seconds`, what the choice had cost: choosing, and training the proxy that it was
-        made with. Nothing if that is lost.
+        It notes the cost of the choice as `strategy.proxy_seconds`: choosing, and training the proxy. Nothing if that
+        is lost.
         """
         left = iter(range(start, len(self.records)))
 

@@ -1,10 +1,10 @@
-"""A crew: worker processes of one thread each, every one with one piece of work in hand at a time.
+"""A crew: worker processes with one thread each, every one doing one piece of work at a time.
 
-One thread each, so that sums are added up in the same order however many workers there are, and results do not depend
-on their number. A worker that dies takes what it has in hand with it and is replaced; the others never notice.
+One thread each, so that sums are added in the same order and results do not depend on the number of workers. A worker
+that dies loses its piece of work and is replaced; the others never notice.
 
-Workers are forked where that is safe (`start_up.can_fork`): torch is loaded once for all of them, and takes longer than
-many a run. Elsewhere each is a new process that sets its thread count before numpy and torch are loaded, so nothing
+Workers are forked where that is safe (`start_up.can_fork`): torch is loaded once for all of them, which takes longer
+than many runs. Elsewhere each is a new process that sets its thread count before numpy and torch are loaded, so nothing
 heavy is imported at the top.
 """
 
@@ -37,7 +37,7 @@ Do = Callable[[W, Callable[[Any], None]], Any]
 
 @dataclass(frozen=True)
 class WorkReport(Generic[W]):
-    """What became of a piece of work: something was "told" on the way, or it is "done", "failed", or its worker "died".
+    """The state of a piece of work: it "told" something on the way, is "done", "failed", or its worker "died".
 
     What its code prints and logs is "said", a line at a time, by a crew that `hears`.
 
@@ -63,15 +63,15 @@ class _Worker(Generic[W]):
 
 
 class Crew(Generic[W]):
-    """Up to `size` workers, started when there is something to do. Left, it stops those that are at work.
+    """Up to `size` workers, started on demand. Leaving the context stops those still working.
 
     Parameters
     ----------
     do: called in a worker with a piece of work and a function that tells something of it. It is sent to the worker, and
         the module that defines it must load nothing heavy.
-    patience: seconds that a worker which is to stop may take to leave what it has in hand in order, before it is
-        killed. With 0 it is killed at once: what it has in hand can be cut off anywhere.
-    hears: whether what workers print and log is reported, rather than printed by each of them.
+    patience: seconds that a stopping worker gets to clean up before it is killed. With 0 it is killed at once: its work
+        can be cut off anywhere.
+    hears: whether output of workers is reported rather than printed by each of them.
     """
 
     def __init__(self, do: Do[W], size: int, patience: float = 0.0, *, hears: bool = False) -> None:
@@ -89,16 +89,16 @@ class Crew(Generic[W]):
 
     @property
     def busy(self) -> list[W]:
-        """What workers have in hand."""
+        """What workers are doing."""
         return [worker.work for worker in self._workers if worker.work is not None]
 
     @property
     def free(self) -> bool:
-        """Whether one more piece of work can be handed out."""
+        """Whether another piece of work can be assigned."""
         return len(self.busy) < self._size
 
     def hand_out(self, work: W) -> None:
-        """Give a piece of work to a worker that has none."""
+        """Assign a piece of work to an idle worker."""
         worker = next((each for each in self._workers if each.work is None), None)
         if worker is None:
             worker = self._start()
@@ -115,7 +115,7 @@ class Crew(Generic[W]):
                 yield self._hear(worker, worker.work)
 
     def stop(self, work: W) -> None:
-        """Stop the worker that has a piece of work in hand."""
+        """Stop the worker that does a piece of work."""
         worker = next(each for each in self._workers if each.work is work)
         self._workers.remove(worker)
         self._ask_to_end(worker)
@@ -159,7 +159,7 @@ class Crew(Generic[W]):
             worker.process.terminate()
 
     def _end(self, worker: _Worker[W]) -> None:
-        """Wait for a worker to end, killing one that is still at work after too long."""
+        """Wait for a worker to end, and kill it if that takes too long."""
         if worker.work is not None:
             worker.process.join(self._patience)
             if worker.process.exitcode is None:
@@ -168,7 +168,7 @@ class Crew(Generic[W]):
 
 
 def _ready_to_fork() -> bool:
-    """Whether workers can be forked from this process; loads what all of them need."""
+    """Whether workers can be forked from this process; loads what they all need."""
     if can_fork():
         import torch
 
@@ -177,7 +177,7 @@ def _ready_to_fork() -> bool:
 
 
 def _how(code: int) -> str:
-    """How a process ended, of its exit code."""
+    """How a process ended, from its exit code."""
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return f"{how} (out of memory?)" if code == -signal.SIGKILL else how
 

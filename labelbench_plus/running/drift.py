@@ -1,4 +1,4 @@
-"""Finished runs that were computed with another content of somebody's code than is there now, under the same name."""
+"""Finished runs that were computed with an earlier content of third-party code of the same name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from labelbench_plus.store.run_store import RunStore, StoreError
 
 
 def changed_since(runs: Sequence[RunSpec], root: Path, plugin_files: Sequence[Path]) -> dict[str, int]:
-    """What was changed (`plugin mine.py`, `package theirs`), and how many of these runs were finished before that.
+    """What has changed (`plugin mine.py`, `package theirs`), and how many of these runs were finished before.
 
-    Only manifests of runs with plugins of others are read. One that does not say what it was computed with is left out.
+    Reads only manifests of runs with third-party plugins, and skips those that do not name the content.
     """
     found: Counter[str] = Counter()
     known: dict[

@@ -1,4 +1,4 @@
-"""Why runs fail: what can be tried again as it is, what cannot, and what to do about it."""
+"""Why runs fail: what can be retried unchanged, what cannot, and what to do about it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FailureGroup:
 
 
 def facts_of(error: BaseException) -> dict[str, str]:
-    """What is worth keeping of an error: its type, the deepest line of this project's code, its kind."""
+    """What to keep of an error: its type, the deepest line of this project's code, its kind."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(OURS)]
     foreign = [frame for frame in frames if "site-packages" not in frame.filename and frame not in ours]
@@ -86,7 +86,7 @@ def kind_of_attempt(attempt: dict[str, Any]) -> Kind:
 
 
 def suggestion(what: str) -> str:
-    """What to do about a failure, of its message; empty if nobody knows."""
+    """What to do about a failure, judging by its message; empty if unknown."""
     return next((advice for sign, advice in SUGGESTIONS if sign in what), "")
 
 

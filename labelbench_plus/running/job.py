@@ -1,4 +1,4 @@
-"""One run as plain values that any process can be handed, and the function that carries it out.
+"""One run as plain values that any process can receive, and the function that computes it.
 
 Nothing heavy is imported at the top: a worker process must be able to set its thread count before numpy and torch.
 """
@@ -30,15 +30,15 @@ BUSY_SECONDS = 2.0  # between two looks at a run whose choices are waited for
 
 @dataclass(frozen=True)
 class Where:
-    """Where runs are computed, and with what at hand.
+    """Where runs are computed, and with which resources.
 
     Attributes
     ----------
     root: the output directory. cache: of features. device: "cpu" or "cuda".
     plugin_files: given with `--plugin`.
-    concurrency: how many runs share what one is computed on; its timings mean little if it is more than one.
-    kept_in: the folder of answers that somebody gave; None for the usual one.
-    purse: what may be paid for answers; nothing may where it is None.
+    concurrency: how many runs share the device of one; above one, its timings mean little.
+    kept_in: the folder of given answers; None for the usual one.
+    purse: what may be paid for answers; None: nothing.
     """
 
     root: Path
@@ -78,7 +78,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Under which name and in which mode runs are mirrored to W&B.
+    """The name and mode under which runs are mirrored to W&B.
 
     Attributes
     ----------
@@ -99,8 +99,8 @@ class Noted:
 
     Attributes
     ----------
-    about: noted in its record, e.g. the scheduler's `job` and its `restart` number.
-    log: whether what it prints goes into a file beside its record, rather than to the terminal.
+    about: kept in its record, e.g. the scheduler's `job` and its `restart` number.
+    log: whether its output goes into a file beside its record rather than to the terminal.
     """
 
     about: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Job:
     run_id, spec, title: what to run (`RunSpec.as_json`), and what people call it.
     isolate: have strategies choose in a process that never receives a hidden label; None has them choose here.
     reports: what third-party strategies are, where they are isolated: none of their code runs here.
-    keep_model: leave the last model in the run's folder; of a run that is done, train it again on what was bought.
+    keep_model: keep the last model in the run's folder; for a finished run, train it again on what was bought.
     """
 
     run_id: str
@@ -158,7 +158,7 @@ def why_no_models(runs: Iterable[RunSpec]) -> str:
 
 
 def sharing(workers: int, device: str, cores: int) -> int:
-    """How many of `workers` runs, each of one thread, share what one of them computes on: the GPU, or a core."""
+    """How many of `workers` single-threaded runs share a device: the GPU, or a core."""
     return workers if device == "cuda" else -(-workers // cores)
 
 
@@ -171,9 +171,9 @@ def local_jobs(
     isolate: Isolation | None = None,
     keep_models: bool = False,
 ) -> list[Job]:
-    """A job for each of `runs` that is left to do by `workers` processes of this machine.
+    """A job for each unfinished one of `runs`, for `workers` processes of this machine.
 
-    A run that is done is left out, unless it is to be mirrored to W&B or its model is wanted and not there.
+    Finished runs are left out, unless they should be mirrored to W&B, or their model is wanted and missing.
     """
     from labelbench_plus.store.run_store import RunStore
 
@@ -187,13 +187,13 @@ def local_jobs(
 
 
 def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPending:
-    """Run a job from wherever it stands to its end in this process.
+    """Run a job from its current state to its end in this process.
 
-    Where somebody was asked and has to answer first, or more has to be paid than may be, the run is given back, and
-    for what it waits is returned: no error. Called again when the answers are there, or with more money, it goes on.
+    If answers are still to come, or would cost more than may be paid, the run is released and the function returns what
+    it waits for; that is not an error. Called again with the answers or a higher limit, it continues.
 
-    A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is not done, it is carried out
-    first, as a run of its own; if another process has it in hand, that is waited for.
+    A run with a proxy needs the choices of another run (`RunSpec.selection`). If that is unfinished, it is run first,
+    as a run of its own; if another process holds it, this one waits.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def carry_out(job: Job, on_round: Callable[[int], None]) -> Outcome | AnswersPen
 def _carry_on(
     job: Job, spec: RunSpec, store: RunStore, chosen: Chosen | None, cell: Cell, on_round: Callable[[int], None]
 ) -> Outcome | AnswersPending:
-    """Do what is left of a run, with the choices of another one or with those made in `cell` or here."""
+    """Finish a run, with the choices of another run or with those made in `cell` or here."""
     from labelbench_plus.contracts.problems import Place
     from labelbench_plus.isolation.suites import as_manifest, check_isolation, statement
     from labelbench_plus.loop import run
@@ -309,9 +309,9 @@ def _carry_on(
 
 
 def _chosen(job: Job, spec: RunSpec, store: RunStore, on_round: Callable[[int], None]) -> Chosen | None:
-    """What the run with the proxy bought, carrying it out if need be; None of a run without one.
+    """What the proxy's run bought, computing it if necessary; None for a run without a proxy.
 
-    Nobody holds a run while it waits for another, and no such other waits for anybody, so none waits for ever.
+    No process holds a run while waiting for another, and that other run never waits, so there is no deadlock.
     """
     if spec.proxy is None:
         return None
@@ -351,11 +351,11 @@ def _note_failure(job: Job, store: RunStore, error: Exception, where: str = "") 
 
 
 def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:
-    """Whether the job that holds a run still exists, as far as `me`, the job that wants it, can know.
+    """Whether the job that holds a run still exists, as far as `me`, the job that wants it, can tell.
 
-    A scheduler runs one incarnation of a job at a time, so a holder that is an earlier one of our own job is over
-    whatever its heartbeat says. For any other job the scheduler is asked; it can only prolong a lease: that a job is
-    no longer listed does not mean that its last process is gone.
+    A scheduler runs one incarnation of a job at a time, so a holder that is an earlier incarnation of our own job has
+    ended, whatever its heartbeat says. For any other job the scheduler is asked; its answer can only extend a lease,
+    since a job that is no longer listed may still have a process.
     """
     if not holder.get("launcher") or not holder.get("job"):
         return None
@@ -368,7 +368,7 @@ def still_exists(holder: dict[str, Any], me: dict[str, Any]) -> bool | None:
 
 @contextlib.contextmanager
 def _printing_to(path: Path | None) -> Iterator[None]:
-    """Send what this process and its libraries print to a file; a traceback that passes through goes there too."""
+    """Redirect the output of this process and its libraries to a file, including a traceback that passes through."""
     if path is None:
         yield
         return

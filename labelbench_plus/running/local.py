@@ -51,18 +51,17 @@ def run_local(
     may_start: Callable[[Job], bool] = lambda job: True,
     revoked: Callable[[Job], bool] = lambda job: False,
 ) -> None:
-    """Carry out `jobs` in order on `workers` processes, telling `on_event` everything that happens.
+    """Run `jobs` in order on `workers` processes, and pass every event to `on_event`.
 
-    Returns when all have ended, however they did. Stopped from outside (Ctrl-C), it asks the workers to give their
-    runs back, waits for that, and lets the interruption through.
+    Returns when all have ended, in whatever way. When interrupted (Ctrl-C), it asks the workers to release their runs,
+    waits for that, and re-raises the interruption.
 
     Parameters
     ----------
-    on_ready: called once, when every worker has been started: where workers are forked, no thread may be started
-        before.
+    on_ready: called once, when every worker has started: with forked workers, no thread may start earlier.
     said: called with each line that the runs' code prints or logs; None leaves that to the workers.
-    may_start: asked before each job; a job that may not is passed over.
-    revoked: asked every few seconds about each job that is being carried out; a job that is revoked is stopped.
+    may_start: asked before each job; if False, the job is skipped.
+    revoked: asked every few seconds about each running job; a revoked job is stopped.
     """
     waiting, rounds = deque(jobs), dict[str, int]()
     asked, ready = time.monotonic(), False

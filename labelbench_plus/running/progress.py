@@ -1,4 +1,4 @@
-"""What a person sees while runs are carried out: a live bar on a terminal, one line a run elsewhere."""
+"""What people see during runs: a live bar in a terminal, one line per run elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
 
     Attributes
     ----------
-    ended: runs that have ended, however they did. failed: the events of those that failed.
+    ended: runs that have ended in any way. failed: the events of those that failed.
     """
 
     def __init__(self, runs: int, rounds: int) -> None:
@@ -61,7 +61,7 @@ class Progress:
         self._bar.start()
 
     def event(self, event: Event) -> None:
-        """Take note of an event and show it."""
+        """Record an event and show it."""
         if event.state == "round":
             self._committed[event.job.run_id] = event.rounds
         elif event.state != "started":
@@ -103,7 +103,7 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """How many runs ended without being done: failed, in others' hands, or waiting for answers or money."""
+        """How many runs ended unfinished: failed, held by other processes, or waiting for answers or money."""
         return len(self.failed) + len(self._busy) + len(self._waiting)
 
     def report(self) -> None:

@@ -1,6 +1,6 @@
 """A selection of image-text pairs on this machine: its tasks, by a crew of worker processes.
 
-A worker that is killed costs the shard it was at: everything else is on disk, and the same command goes on from there.
+A killed worker loses its current shard: everything else is on disk, and the same command resumes from there.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ OnDone = Callable[[int, int], None]
 
 
 class WorkerError(Exception):
-    """A task failed, or its worker died again and again. The message names the task and how."""
+    """A task failed, or its worker died repeatedly. The message names the task and the failure."""
 
 
 def select_here(
     workspace: Workspace, workers: int, *, chunk: int, device: str = "cpu", on_done: OnDone = lambda done, total: None
 ) -> None:
-    """Do what is left of a selection, phase by phase, with `workers` processes of one thread each.
+    """Finish a selection, phase by phase, with `workers` single-threaded processes.
 
     Parameters
     ----------
-    on_done: called with how many tasks are done and how many there are, after each.
+    on_done: called after each task with the numbers of finished and of all tasks.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def crew_of(folder: Path, workers: int, chunk: int, device: str) -> Crew[Selecti
 
 
 def do_tasks(crew: Crew[SelectionTask], tasks: Sequence[SelectionTask]) -> Iterator[SelectionTask]:
-    """Do tasks that need nothing of each other, and give each when it is done. One whose worker dies is tried again.
+    """Do independent tasks, and yield each when it is done. One whose worker dies is retried.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What runs wait for: as it is noted of an attempt, and in words, several runs in one line."""
+"""What runs wait for: as recorded for an attempt, and in words, several runs per line."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from labelbench_plus.shown import counted
 
 
 def noted(pending: AnswersPending) -> dict[str, Any]:
-    """What an attempt that ends so says beside its words."""
+    """What a waiting attempt records besides its words."""
     money = {"money": pending.money, "limit": pending.limit} if isinstance(pending, MoneyPending) else {}
     return {"answers": pending.count, **money}
 
 
 def lacks_money(last: Mapping[str, Any]) -> bool:
-    """Whether an attempt ended as more would have to be paid than may be."""
+    """Whether an attempt ended because answers cost more than may be paid."""
     return "limit" in last
 
 
 def in_words(waiting: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, str]]:
-    """A line for all that wait for people's answers alike, and for all that wait for money under one limit.
+    """One line for all runs that wait for people's answers, and one per limit for those that wait for money.
 
     Each comes with the limit that is reached, which is empty where people are waited for.
 
