@@ -1,4 +1,4 @@
-"""Greedy removal of what is least aligned with the rest: VAS-D, also called NormSim_2-D."""
+"""Greedy removal of the rows least aligned with the rest: VAS-D, also called NormSim_2-D."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BALD: how much a label is expected to tell about the model's parameters."""
+"""BALD: how much a label is expected to reveal about the model's parameters."""
 
 from __future__ import annotations
 

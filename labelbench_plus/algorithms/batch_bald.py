@@ -1,4 +1,4 @@
-"""BatchBALD: the batch whose labels together are expected to tell most about the model's parameters."""
+"""BatchBALD: the batch whose labels together are expected to reveal most about the model's parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLUE: one row from the middle of each cluster of an entropy-weighted k-means."""
+"""CLUE: the row nearest to each centre of an entropy-weighted k-means."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def clue(
     iterations: int = 300,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Tensor:
-    """Cluster the embeddings into n clusters, each row weighing its entropy, and pick the row nearest to each centre.
+    """Cluster the embeddings into n clusters, weighted by entropy, and pick the row nearest to each centre.
 
     Weighted k-means (k-means++ seeds, Lloyd's iterations) minimises the entropy-weighted sum of squared distances to
     the centres, so that centres lie where many uncertain rows are. Centres choose in turn, each the nearest row that

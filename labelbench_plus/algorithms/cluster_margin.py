@@ -1,4 +1,4 @@
-"""Cluster-Margin: the least certain rows, taken in turn from the clusters they fall into."""
+"""Cluster-Margin: the least certain rows, taken in turn from their clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a committee says: the variance of numbers, how far its members would move the model, the spread of votes."""
+"""Committees: the variance of their predictions, how far their members would move the model, the spread of votes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def committee_variance(member_predictions: Tensor, *, chunk_bytes: int = CHUNK_B
 def expected_model_change(
     predictions: Tensor, member_predictions: Tensor, features: Tensor, *, chunk_bytes: int = CHUNK_BYTES
 ) -> Tensor:
-    """How far one step of gradient descent would move a linear model on average, were a member right about the label.
+    """How far one gradient step would move a linear model on average, if a member were right about the label.
 
     The gradient of the squared error at (z, y) with respect to the weights is (f(z) − y) z; the members' predictions
     stand for the label y. The score is the mean over members of |f(z) − f_k(z)| ‖z‖.

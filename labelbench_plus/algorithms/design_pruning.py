@@ -1,4 +1,4 @@
-"""Classical designs by batched greedy removal: drop what a design criterion misses least."""
+"""Classical designs by batched greedy removal: drop the rows that a design criterion misses least."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EPIG: how much a label is expected to tell about the labels of given target inputs."""
+"""EPIG: how much a label is expected to reveal about the labels of given target inputs."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ NEAR_BEST = 1.05
 
 @dataclass(frozen=True)
 class Width:
-    """What one scale comes to.
+    """The result of one scale.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def widths(features: Tensor, n: int, scales: Sequence[float] = SCALES) -> list[W
 
 @detached
 def chosen_scale(features: Tensor, n: int, scales: Sequence[float] = SCALES) -> float:
-    """The smallest scale with which the `n`-th pick still gains something to speak of for few, and rows lie near picks.
+    """The smallest scale with which the `n`-th pick still gains noticeably for few rows, and rows lie near picks.
 
     That is: its last gain is at most 2 % of the first, and the mean distance of a row to the nearest pick is within 5 %
     of the least that any scale comes to. Where no scale has both, it is the one with the least distance.

@@ -109,7 +109,7 @@ def check_labelled(probabilities: Tensor, labelled_probabilities: Tensor, labels
 
 @detached
 def predicted_classes(probabilities: Tensor) -> np.ndarray:
-    """Most probable class of every row, the lowest of several."""
+    """Most probable class of every row; ties go to the lowest."""
     # NumPy's argmax returns the first maximum, on whatever device the input was; it has no half precision.
     values = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
     return values.cpu().numpy().argmax(axis=1)

@@ -230,7 +230,7 @@ def _predicted(features: Tensor, values: Tensor, name: str, values_name: str) ->
 
 
 def _central(features: Tensor) -> int:
-    """The row nearest the mean of all rows, the lowest of equals."""
+    """The row nearest to the mean of all rows; ties go to the lowest index."""
     return int(exact_squared_distances(features, row_mean(features)).argmin())
 
 

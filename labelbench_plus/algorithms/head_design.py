@@ -1,4 +1,4 @@
-"""Optimal designs over a finite set of heads: which mixture of them tells most about all directions, or about some."""
+"""Optimal designs over a finite set of heads: which mixture is most informative about all directions, or about some."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class _Lloyd:
         return float((variance - shift.square()).mean())
 
     def assign(self) -> bool:
-        """Give every row to its nearest centre; whether any row moved."""
+        """Assign every row to its nearest centre; returns whether any row moved."""
         before = self.labels
         self.labels = self._nearest()
         self._fill_empty()

@@ -1,4 +1,4 @@
-"""LCMD: the farthest point of the largest cluster, clusters being what is nearest to one chosen point."""
+"""LCMD: the farthest point of the largest cluster, where every point belongs to its nearest chosen point."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where runs live on disk: one folder a run, committed round by round, readable at any instant."""
+"""Runs on disk: one folder per run, committed round by round, readable at any moment."""

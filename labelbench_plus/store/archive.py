@@ -1,4 +1,4 @@
-"""Finished runs as one compact file, from which every byte that matters can be restored."""
+"""Finished runs in one compact file, from which every relevant byte can be restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 
 
 def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = False) -> int:
-    """Write finished runs to `path`, one JSON line a run, gzip-compressed. Returns how many.
+    """Write finished runs to `path`, one JSON line per run, gzip-compressed. Returns how many.
 
     A line holds the run's manifest, its rounds (what was bought, what was answered, what was scored, each with the
     hash of the one before), their costs and its result. The same runs give the same bytes.
@@ -61,7 +61,7 @@ def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = Fal
 
 
 def restore_archive(path: Path, root: Path) -> int:
-    """Lay the runs of an archive out below `root` as they were. Returns how many.
+    """Restore the runs of an archive below `root`. Returns how many.
 
     Runs that are there already are compared, never overwritten.
 
@@ -97,7 +97,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _files(line: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of a run, by their path in its folder; last the one that says that the run is done."""
+    """The files of a run by path in its folder; the one that marks the run as done comes last."""
     manifest = json.dumps(line["manifest"], indent=1, sort_keys=True).encode() + b"\n"
     files = {"config.json": canonical(line["config"]) + b"\n", MANIFEST: manifest}
     for part in ("rounds", "costs"):
@@ -106,7 +106,7 @@ def _files(line: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _lay_out(files: Mapping[str, bytes], folder: Path, archive: Path) -> None:
-    """A new folder appears whole, each file synced once; of one that is there, what is missing is added."""
+    """A new folder appears complete, each file synced once; an existing one gets what is missing."""
 
     def write(place: Path) -> None:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""What takes long is made once: arrays, texts and folders under the hash of what they are made from.
+"""Expensive artefacts are made once: arrays, texts and folders under the hash of their inputs.
 
     FOLDER/<sha256 of the key>/key.json      the key, and what the content should look like
     FOLDER/<sha256 of the key>/<name>.npy    arrays; texts are two of them, `bytes` and `offsets`
@@ -49,12 +49,12 @@ logger = logging.getLogger(__name__)
 
 
 class _Torn(Exception):
-    """An entry is there but not whole."""
+    """An entry exists but is incomplete."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An array that is written as it comes, so that it need not fit into memory.
+    """An array that is written piece by piece, so that it need not fit into memory.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Rows:
 
 
 class Artefacts:
-    """The artefacts in a folder, which any number of processes share.
+    """The artefacts in a folder, shared by any number of processes.
 
     Of processes that want the same at once one makes it and the others wait, or make other parts of it where the work
     says which are independent. A process killed at any moment leaves nothing that could be taken for an entry. A
@@ -91,7 +91,7 @@ class Artefacts:
         parts: Parts[np.ndarray] | None = None,
         what: str = "",
     ) -> dict[str, np.ndarray]:
-        """The arrays that `compute` returns, from disk if they were ever computed under this key.
+        """The arrays that `compute` returns, from disk if computed before under this key.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Artefacts:
         parts: Parts[Sequence[str]] | None = None,
         what: str = "",
     ) -> Texts:
-        """The texts that `compute` returns, from disk if they were ever computed under this key.
+        """The texts that `compute` returns, from disk if computed before under this key.
 
         As `arrays`, but for what comes: every character is kept, those that end a text in other formats too. Texts that
         are kept as a piece come from `pieces.keep_texts`.
@@ -154,7 +154,7 @@ class Artefacts:
         return self._get({"texts": dict(key)}, write, _open_texts, parts and packed_parts, what)
 
     def directory(self, key: Mapping[str, Any], write: Callable[[Path], None], what: str = "") -> Path:
-        """The folder that `write` fills, from disk if it was ever written under this key; to be read, not written to.
+        """The folder that `write` fills, from disk if written before under this key; read-only.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class Artefacts:
         write: Callable[[Path], dict[str, Any]],
         opened: Callable[[Path, dict[str, Any]], T],
     ) -> T:
-        """Write the entry and return it as the next process will read it, or another process's equal one."""
+        """Write the entry and return it as the next process will read it, or return another process's equal one."""
         new = self.folder / f".{entry.name}.{secrets.token_hex(8)}"
         new.mkdir()  # mkdtemp would hide a shared cache's entry from everybody else
         try:
@@ -245,7 +245,7 @@ def _digest(text: str) -> str:
 
 
 def _read(entry: Path, text: str, opened: Callable[[Path, dict[str, Any]], T]) -> T | None:
-    """What an entry holds; None, and for a damaged entry a warning, if it has to be made."""
+    """The content of an entry; None if it has to be made, with a warning if it is damaged."""
     try:
         stored = json.loads((entry / KEY_FILE).read_text())
         if _text(stored["key"]) != text:
@@ -295,7 +295,7 @@ def _open_directory(entry: Path, stored: dict[str, Any]) -> dict[str, int]:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """The size of every file below a folder, by its path there."""
+    """The size of every file below a folder, by relative path."""
     found = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     return dict(sorted(found.items()))
 
@@ -329,7 +329,7 @@ def _write_rows(file: BinaryIO, name: str, rows: Rows) -> None:
 
 
 def _remove_leftovers(folder: Path, digest: str) -> None:
-    """Remove what killed processes left; the age keeps apart from it what others are writing right now."""
+    """Remove what killed processes left; its age distinguishes it from what others are writing now."""
     for leftover in folder.glob(f".{digest}.*"):
         if leftover.suffix == ".pieces":
             continue

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a process that resumes after `kill -9`, sees all of a file or nothing of it.
+"""Writing files so that a reader, or a process that resumes after `kill -9`, sees a whole file or none.
 
 What a file system has to do: make what was synced durable; and refuse a name that is taken in one step, by `link` or,
 where it has no links, by `renameat2(RENAME_NOREPLACE)`. Where a folder cannot be synced, a loss of power can take the
@@ -32,7 +32,7 @@ TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 class TemporaryLost(OSError):
-    """Somebody removed what was being written, under its temporary name."""
+    """The file being written was removed under its temporary name."""
 
 
 def publish(path: Path, content: bytes) -> bool:
@@ -56,14 +56,14 @@ def publish(path: Path, content: bytes) -> bool:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Create or replace `path` with `content` in one step."""
+    """Create or replace `path` with `content` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that becomes `path`, in one step, when the block ends well; else nothing of it stays."""
+    """Where to write a file that atomically becomes `path` when the block succeeds; otherwise nothing remains."""
     with _temporary(path) as temporary:
         yield temporary
         sync(temporary)
@@ -72,7 +72,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[], None] = lambda: None) -> bool:
-    """Create the folder `path` with what `write` puts into the folder it is handed, unless it exists.
+    """Create the folder `path` with what `write` puts into the folder it gets, unless it exists.
 
     All of it is durable before the name appears, and a rename does not replace a folder that holds something.
 
@@ -93,7 +93,7 @@ def publish_folder(path: Path, write: Callable[[Path], None], check: Callable[[]
 
 
 def rename_folder(folder: Path, path: Path) -> bool:
-    """Give a folder the name `path`, durably, unless something has it. Returns whether it got it."""
+    """Rename a folder to `path`, durably, unless that exists. Returns whether it was renamed."""
     try:
         _rename(folder, path, os.rename)
     except OSError as error:
@@ -105,7 +105,7 @@ def rename_folder(folder: Path, path: Path) -> bool:
 
 
 def remove(path: Path) -> bool:
-    """Remove a folder or file: its name goes in one step, so that nobody finds half of it.
+    """Remove a folder or file: its name disappears at once, so that nobody sees half of it.
 
     Whoever has mapped parts of it keeps them. Returns whether it was there.
     """
@@ -118,7 +118,7 @@ def remove(path: Path) -> bool:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed left behind, and nothing of those at work.
+    """Remove what killed writers left behind, but nothing of active ones.
 
     Whether a writer of this machine is at work is known of its process; of other machines' writers it is taken to be so
     for as long as something changes.
@@ -134,7 +134,7 @@ def sweep_temporaries(folder: Path) -> None:
 
 
 def file_server_time(folder: Path) -> float:
-    """What time it is, by the clock that dates the files in a folder. No other clock can be compared with their dates.
+    """The time by the clock that dates the files in a folder, the only one comparable with their dates.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def file_server_time(folder: Path) -> float:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make all that lies below a folder durable, the folders' own lists of names too."""
+    """Make everything below a folder durable, including directory entries."""
     for place, _, names in os.walk(folder):
         for name in names:
             sync(Path(place, name))
@@ -155,7 +155,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make what was written to a file durable, or the names in a folder where the file system can do that."""
+    """Make a file's content durable, or a folder's entries where the file system supports that."""
     is_folder = path.is_dir()
     if os.name == "nt" and is_folder:  # folders cannot be opened there, nor need they be
         return
@@ -171,7 +171,7 @@ def sync(path: Path) -> None:
 
 
 def _name_once(temporary: Path, path: Path) -> bool:
-    """Give a file the name `path` too, unless something has it. Returns whether it got it."""
+    """Link a file to `path` too, unless that exists. Returns whether it was linked."""
     written = os.stat(temporary)
     for name_it in (os.link, rename_if_free):
         try:
@@ -235,7 +235,7 @@ def _writer_works(name: str) -> bool | None:
 
 
 def _last_change(path: Path) -> float:
-    """When something was written below a path last."""
+    """When something below a path was last written."""
     latest = os.stat(path, follow_symlinks=False).st_mtime
     for place, folders, names in os.walk(path):
         for name in [*folders, *names]:

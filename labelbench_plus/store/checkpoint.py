@@ -1,4 +1,4 @@
-"""The state of a training that is under way, kept in the run's folder so that a killed run goes on in the middle.
+"""The state of a training in progress, kept in the run's folder so that a killed run continues in the middle.
 
 A checkpoint is a shortcut, never a result: without it, or with one that cannot be read, training starts again and ends
 with the same bits. One that cannot be written is a warning, and training goes on.

@@ -1,4 +1,4 @@
-"""Many runs' files as one table."""
+"""The files of many runs as one table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from labelbench_plus.store.run_store import RunStore, StoreError
 
 PARTS = ("problem", "trainer", "strategy", "initial", "proxy")
 COSTS = ("select_seconds", "train_seconds", "select_peak_bytes", "train_peak_bytes")
-"""What every round has cost; tables have these columns whatever is known."""
+"""The costs of every round; tables always have these columns."""
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What was found of a suite's runs.
+    """What exists of a suite's runs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What evaluations said beyond scores: a file a round, `details/0000.json.gz`, whose hash the round names.
+"""What evaluations reported beyond scores: a file per round, `details/0000.json.gz`, whose hash is in the round.
 
 The hash is of the JSON text before it is compressed: another version of zlib may compress otherwise. A file may be
 missing, since archives hold them only where asked to; one that is there is what the round was committed with.
@@ -38,7 +38,7 @@ def write(folder: Path, number: int, details: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path, number: int, expected: str) -> dict[str, Any] | None:
-    """A round's details; None if the file is not there.
+    """A round's details; None if the file is missing.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A rename that refuses a name that is taken, in one step: `renameat2(2)` of Linux, which Python does not offer."""
+"""An atomic rename that refuses an existing name: `renameat2(2)` of Linux, which Python lacks."""
 
 from __future__ import annotations
 

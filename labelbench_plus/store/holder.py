@@ -1,4 +1,4 @@
-"""Which process this is, so that others can tell whether it still is there.
+"""The identity of a process, by which others can tell whether it still exists.
 
 A host's name and a process's number do not say it: containers share both, and numbers are given anew. Nor does the time
 at which it started, as clocks are set. On Linux a process is one of a boot (`boot_id`), in a namespace of processes,
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PLACE = ("host", "boot", "namespace")
-"""What two processes have in common that can see each other by their numbers."""
+"""What two processes share if they can see each other's process ids."""
 
 GONE = "ZXx"  # states of a process that has ended, and may not have been waited for
 
@@ -29,7 +29,7 @@ def identity() -> dict[str, Any]:
 
 
 def lives(record: Mapping[str, Any]) -> bool | None:
-    """Whether the process with an `identity` still is there; None if that is not to be seen from here."""
+    """Whether the process with an `identity` still exists; None if that cannot be seen from here."""
     mine, pid = identity(), record.get("pid")
     if any(record.get(name) != mine.get(name) for name in PLACE) or not isinstance(pid, int) or pid < 1:
         return None
@@ -58,13 +58,13 @@ def place() -> str:
 
 
 def start() -> str:
-    """When this process started, in a word that no other process with its number has."""
+    """When this process started, as a word that no other process with its id has."""
     mine = identity()
     return str(mine.get("ticks", mine["started"]))
 
 
 def process_name(pid: int) -> str:
-    """A name for a process of this machine that no other has, or had since the boot: `host:pid:start`.
+    """A name for a process of this machine, unique since boot: `host:pid:start`.
 
     One that is not there, or has ended, has a name that ends with a colon.
     """

@@ -1,4 +1,4 @@
-"""Who uses which artefact: shared locks that end with the process, however it ends.
+"""Which process uses which artefact: shared locks that end with the process, however it ends.
 
 All of a folder's are locks on single bytes of one file, at a place that the artefact's name gives, so that a process
 needs one open file however many artefacts it uses. They work between machines where the file system's locks do.
@@ -37,7 +37,7 @@ _guard = Lock()
 
 
 def note(folder: Path, digest: str) -> None:
-    """Say that this process uses an artefact from now on until it ends. Where nothing can be written, nobody prunes."""
+    """Mark an artefact as used by this process until it ends. Where nothing can be written, nothing is pruned."""
     with _guard, suppress(OSError):
         opened = _open(folder)
         if digest not in opened.used:
@@ -47,7 +47,7 @@ def note(folder: Path, digest: str) -> None:
 
 @contextmanager
 def alone_with(folder: Path, digest: str) -> Iterator[Alone]:
-    """Keep others from beginning to use an artefact, if nobody uses it.
+    """Keep others from starting to use an artefact, if it is unused.
 
     Yields "used" if somebody does, this process included, and "unknown" where the file system has no locks.
     """

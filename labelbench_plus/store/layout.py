@@ -1,4 +1,4 @@
-"""Where a run's folder is and how it shows that the run is done, for programs that must not load a run to know."""
+"""Where a run's folder is and whether the run is done, for programs that must not load the run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def find_run(root: Path, run: str) -> Path:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in `folder` is finished. Files decide, not processes, and not one that is empty or cut off."""
+    """Whether the run in `folder` is finished. Files decide, not processes; an empty or truncated one does not count."""
     try:
         return _ends_well(folder / RESULT)
     except OSError:
@@ -46,7 +46,7 @@ def is_done(folder: Path) -> bool:
 
 
 def is_torn(result: Path) -> bool:
-    """Whether a result is there, and is empty or cut off: it was not written by us, or not kept by the file system."""
+    """Whether a result exists but is empty or truncated: not written by us, or lost by the file system."""
     try:
         return not _ends_well(result)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""One writer a run: attempts are numbered files, and the highest number holds the run.
+"""One writer per run: attempts are numbered files, and the highest number holds the run.
 
 `attempts/0001.json` is created in one step, which fails if it exists (see atomic.py), so of two processes that want to
 start attempt 1 exactly one gets it. Attempt n + 1 may be created only when attempt n has ended or is dead: its process
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
 GIVEN_UP, LONG_AGO = 0.0, 631_152_000.0
-"""The heartbeat of a holder that gave the run back and could not write how: on a full disk a date can still be set.
+"""The heartbeat of a holder that released the run but could not record how: a full disk still allows setting a date.
 Some file systems hold no date before 1980, so that any before 1990 says so."""
 
 Judge = Callable[[dict[str, Any]], bool | None]
-"""Says of an attempt's record whether its job still exists (True), is certainly over (False) or nobody knows (None)."""
+"""Whether the job of an attempt's record still exists (True), has certainly ended (False), or is unknown (None)."""
 
 _held: set[str] = set()  # tokens of the leases that this process holds
 
@@ -48,7 +48,7 @@ class RunBusy(Exception):
 
 
 class LeaseLost(Exception):
-    """Another process took the run over while this one was away."""
+    """Another process took over the run while this one was suspended."""
 
 
 @dataclass
@@ -65,13 +65,13 @@ class Lease:
         self._heart.start()
 
     def check(self) -> None:
-        """Raise `LeaseLost` if somebody else holds the run now."""
+        """Raise `LeaseLost` if another process holds the run now."""
         if (latest := _latest(self.folder)) != self.number:
             how = f"attempt {latest} took over" if latest > self.number else f"its attempt {self.number} was removed"
             raise LeaseLost(f"{self.folder.parent.name}: {how}")
 
     def release(self, outcome: str, detail: str = "", **facts: Any) -> None:
-        """Give the run back, saying what is known, and how the attempt ended.
+        """Release the run, and record how the attempt ended.
 
         It is given back even where that cannot be written down, which is a warning: how an attempt ended is no result.
 
@@ -132,7 +132,7 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
 
 
 def attempts(folder: Path) -> list[dict[str, Any]]:
-    """Every attempt noted in `folder`, oldest first, each with its `number`.
+    """Every attempt recorded in `folder`, oldest first, each with its `number`.
 
     One whose record cannot be read says nothing but that, as `unreadable`. One that ended and could not write how has
     `ended` as "given up".
@@ -145,7 +145,7 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_attempt(folder: Path, number: int) -> dict[str, Any]:
-    """What is noted of an attempt, as in `attempts`.
+    """The record of an attempt, as in `attempts`.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def read_attempt(folder: Path, number: int) -> dict[str, Any]:
 
 
 def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> bool:
-    """Note how the latest attempt ended, for a process of this machine that could not say so itself, or not why.
+    """Record how the latest attempt ended, for a process of this machine that could not do so itself, or not why.
 
     Returns whether it is noted: not if there is no such attempt, it says so itself, somebody holds it, or nothing can
     be written.
@@ -189,7 +189,7 @@ def conclude(folder: Path, outcome: str, detail: str, **facts: Any) -> bool:
 
 
 def held_by(record: dict[str, Any], age: float) -> str | None:
-    """Who an attempt is held by, or None if it has ended or died, going by its record and its heartbeat alone.
+    """The holder of an attempt, or None if it has ended or died, judging by its record and heartbeat alone.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _latest(folder: Path) -> int:
 
 
 def _alive(folder: Path, number: int, judge: Judge = lambda record: None) -> str | None:
-    """Who holds an attempt, or None if it has ended or died."""
+    """The holder of an attempt, or None if it has ended or died."""
     path = folder / file_name(number)
     try:
         record = read_attempt(folder, number)
@@ -250,7 +250,7 @@ def _is_mine(path: Path, me: dict[str, Any]) -> bool:
 
 
 def _give_up(path: Path, record: dict[str, Any]) -> None:
-    """Write down how an attempt of this process ended; at the least, that it holds the run no more."""
+    """Record how an attempt of this process ended, or at least that it no longer holds the run."""
     _held.discard(record["token"])
     try:
         replace(path, json.dumps(record).encode())

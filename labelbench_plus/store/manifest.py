@@ -1,4 +1,4 @@
-"""Where a run comes from: code, versions, hardware. Written before round 0, so that a result can be judged alone.
+"""Where a run comes from: code, versions, hardware. Written before round 0, so that a result can be judged by itself.
 
 Manifests are published; which host and command line computed a run is in its attempts, which are not.
 """
@@ -73,7 +73,7 @@ def manifest(
 
 
 def _settled(spec: RunSpec, device: str) -> dict[str, str]:
-    """What plugins of a run settled by themselves on this machine: `{"causal arithmetic": "bfloat16"}`."""
+    """What plugins of a run decided by themselves on this machine: `{"causal arithmetic": "bfloat16"}`."""
     found: dict[str, str] = {}
     for plugin in (spec.problem, spec.trainer, spec.proxy):
         for part in with_parts(plugin) if plugin is not None else ():
@@ -88,11 +88,11 @@ def others_code_of(spec: RunSpec, plugin_files: Sequence[Path]) -> dict[str, str
 
 
 class CodeDiffers(Exception):
-    """A run was begun with other code of somebody's than is there now."""
+    """A run was started with other third-party code than there is now."""
 
 
 def check_others_code(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Refuse to go on with a run under code that is another than its manifest says, but has the same name and version.
+    """Refuse to continue a run under code that differs from its manifest but has the same name and version.
 
     Raises
     ------

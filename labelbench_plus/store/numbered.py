@@ -21,7 +21,7 @@ def file_name(number: int, suffix: str = ".json") -> str:
 
 
 def numbered(folder: Path, suffix: str = ".json") -> dict[int, Path]:
-    """The numbered files of a folder, in the order of their numbers; none if there is no such folder.
+    """The numbered files of a folder in numerical order; none if the folder does not exist.
 
     A file that has the suffix and no number's name is left out, and named in a warning once.
     """

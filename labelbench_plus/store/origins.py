@@ -1,4 +1,4 @@
-"""Which package or file each plugin of a run came from, as its manifest says it."""
+"""Which package or file each plugin of a run came from, as recorded in its manifest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def origins(spec: RunSpec) -> dict[str, str]:
 
 
 def unpublished(manifest: Mapping[str, Any]) -> list[str]:
-    """The plugins of a run that nobody else can install: those of a --plugin file or of a package in a folder."""
+    """The plugins of a run that others cannot install: those of a --plugin file or of a package in a folder."""
     return [
         f"{name} ({origin})"
         for name, origin in manifest["plugins"].items()

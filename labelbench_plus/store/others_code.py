@@ -1,4 +1,4 @@
-"""What other people's code holds that a run is computed with: plugin files, packages with entry points, checkouts.
+"""The third-party code that a run is computed with: plugin files, packages with entry points, checkouts.
 
 Ids come from names, versions and hyperparameters, and an edited file has the same of all three. So its hash is noted
 with what is handed over or begun, and what goes on later is held against it.
@@ -42,7 +42,7 @@ def code_of_run(plugins: Iterable[Plugin], plugin_files: Sequence[Path]) -> dict
 
 
 def changed(noted: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is noted and has another content now, or is gone."""
+    """What was recorded and has changed since, or is gone."""
     return sorted(name for name, held in noted.items() if now.get(name) != held)
 
 

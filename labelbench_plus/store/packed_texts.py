@@ -1,4 +1,4 @@
-"""Texts as arrays of numbers and back: every character comes back, and a long one among short ones costs its length."""
+"""Texts as arrays of numbers and back, without loss; a long text among short ones costs only its length."""
 
 from __future__ import annotations
 

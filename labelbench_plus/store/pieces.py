@@ -1,4 +1,4 @@
-"""Parts of long work on one artefact, each kept as soon as it is done."""
+"""Parts of long work on one artefact, each saved as soon as it is done."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 
 
 class CacheError(OSError):
-    """The cache cannot be written, or not be read. The message says which folder, why, and what to do."""
+    """The cache cannot be written or read. The message names the folder, the reason and the remedy."""
 
 
 class Pieces:
-    """What is done of an artefact: a process that is killed loses the piece it was at.
+    """The finished pieces of an artefact: a killed process loses only its current piece.
 
     Whoever takes up the work, in this process or another, finds those that are done. They go when the artefact is
     there.
@@ -44,7 +44,7 @@ class Pieces:
         self._folder = folder
 
     def keep(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """The array that `make` returns, mapped from disk; not made again if it is there.
+        """The array that `make` returns, mapped from disk; not made again if it exists.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Pieces:
         return from_json_array(self.keep(name, lambda: as_json_array(make())))
 
     def together(self, parts: Mapping[str, Callable[[], np.ndarray]], done: Callable[[], bool]) -> None:
-        """Make these, in any order, beside other processes that make some of them. Returns when all are there.
+        """Make these in any order, along with other processes. Returns when all exist.
 
         A piece is claimed before it is made. The claim of a process that is killed ends with it; where locks do not
         work, or nothing comes for hours, everybody makes everything.
@@ -150,7 +150,7 @@ def check_arrays(arrays: object) -> None:
 
 @contextmanager
 def writing(folder: Path, only: frozenset[int] | None = None) -> Iterator[None]:
-    """Turn what goes wrong while writing below `folder` into one clear error; errors of `only` these kinds if given."""
+    """Turn any failure to write below `folder` into one clear error; only errors of the kinds `only`, if given."""
     try:
         yield
     except CacheError:

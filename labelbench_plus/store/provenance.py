@@ -1,4 +1,4 @@
-"""Where an artefact comes from: a small JSON file beside it, whose modification time is that of the last use."""
+"""Where an artefact comes from: a small JSON file beside it, whose modification time is the time of the last use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def file_of(entry: Path) -> Path:
 
 
 def write(entry: Path, what: str, seconds: float) -> None:
-    """Note how an entry was made just now, and the seconds it took."""
+    """Record how an entry was just made, and the seconds it took."""
     by = {"host": socket.gethostname(), "pid": os.getpid(), "arguments": sys.argv}
     about = {"what": what, "made": time.time(), "seconds": seconds, "bytes": size_of(entry), "by": by}
     with suppress(OSError):  # it is for people; the entry is there without
@@ -31,7 +31,7 @@ def write(entry: Path, what: str, seconds: float) -> None:
 
 
 def used(entry: Path) -> None:
-    """Note that an entry is used now. One that was made before there were notes gets one."""
+    """Record that an entry is used now. Entries older than such records get one."""
     try:
         os.utime(file_of(entry))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What lies in a cache, and making room in it: what was not used for longest goes first, what is in use stays."""
+"""What a cache holds, and making room in it: the least recently used goes first, what is in use stays."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Entry:
             return not self._free(state)
 
     def remove(self) -> bool:
-        """Remove it unless it is in use. Returns whether it was removed."""
+        """Remove it unless in use. Returns whether it was removed."""
         with in_use.alone_with(self.path.parent, self.id) as state:
             if not self._free(state):
                 return False
@@ -73,7 +73,7 @@ class Entry:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Everything in a cache, what was used last at the end. Files that are no artefacts are passed over."""
+    """Everything in a cache, most recently used last. Files that are not artefacts are skipped."""
     found = []
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
@@ -90,7 +90,7 @@ def entries(folder: Path) -> list[Entry]:
 def prune(
     folder: Path, *, to: int | None = None, older_than: float | None = None, dry_run: bool = False
 ) -> list[Entry]:
-    """Remove artefacts that nobody uses, and what killed processes left.
+    """Remove unused artefacts, and what killed processes left.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def prune(
 
 
 def leftovers(folder: Path) -> Iterator[Path]:
-    """Folders that killed processes left half-written or half-removed; their age tells them from what is at work."""
+    """Folders that killed processes left half-written or half-removed; their age tells them from active ones."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if LEFTOVER.fullmatch(path.name) and not PIECES.fullmatch(path.name):
             with suppress(FileNotFoundError):
@@ -127,7 +127,7 @@ def leftovers(folder: Path) -> Iterator[Path]:
 
 
 def budget() -> int | None:
-    """How many bytes the cache may hold: `$LBP_CACHE_BUDGET`, as in "200GB"; None for any number.
+    """How many bytes the cache may hold: `$LBP_CACHE_BUDGET`, as in "200GB"; None for no limit.
 
     Raises
     ------

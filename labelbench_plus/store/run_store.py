@@ -1,4 +1,4 @@
-"""A run's folder: what was decided, round by round, in files whose bytes depend on the run's spec alone.
+"""A run's folder: what was decided, round by round, in files whose bytes depend only on the run's spec.
 
 config.json         the resolved spec
 manifest.json       where the run comes from: code, versions, machine (written before round 0)
@@ -41,12 +41,12 @@ class StoreError(Exception):
 
 
 class NondeterminismError(StoreError):
-    """A round was computed again and came out differently."""
+    """A recomputed round differs from the committed one."""
 
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """What a round decided. Nothing in it may differ between machines that compute alike.
+    """What a round decided. Nothing in it may differ between machines that compute the same.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class RunStore:
         facts: Callable[[BaseException], dict[str, Any]] = lambda error: {},
         **about: Any,
     ) -> Lease:
-        """Make the folder if need be and become its only writer.
+        """Create the folder if necessary and become its only writer.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class RunStore:
         return is_done(self.folder)
 
     def rounds(self) -> list[RoundRecord]:
-        """The committed rounds in order, each checked against the hash that the next one names.
+        """The committed rounds in order, each checked against the hash in the next one.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class RunStore:
         return records
 
     def head(self) -> str:
-        """The hash of the last committed round: of everything decided so far, since each round names the last."""
+        """The hash of the last committed round, and so of everything so far: each round names the previous one."""
         return self._hash_before(max(numbered(self.folder / "rounds"), default=-1) + 1)
 
     def _hash_before(self, number: int) -> str:
@@ -204,7 +204,7 @@ class RunStore:
             raise StoreError(f"{path} is missing: round {number:04d} cannot follow it") from None
 
     def details(self, number: int) -> dict[str, Any] | None:
-        """What the evaluation of a committed round said beyond scores: tables by name.
+        """What the evaluation of a committed round reported beyond scores: tables by name.
 
         None if it said no more, or if the file is not here: archives hold details only where asked to.
 
@@ -234,7 +234,7 @@ class RunStore:
             raise StoreError(str(error)) from error
 
     def restore_details(self, record: RoundRecord, details: Mapping[str, Any]) -> None:
-        """Lay a committed round's details beside it.
+        """Write a committed round's details beside it.
 
         Raises
         ------
@@ -253,7 +253,7 @@ class RunStore:
         lease: Lease,
         details: Mapping[str, Any] | None = None,
     ) -> RoundRecord:
-        """Make a round part of the run, once and for all. Returns it with the hash of its details.
+        """Make a round part of the run for good. Returns it with the hash of its details.
 
         Parameters
         ----------
@@ -289,16 +289,16 @@ class RunStore:
         return record
 
     def checkpoint(self, number: int, lease: Lease) -> CheckpointFile:
-        """Where the training of a round may keep its state."""
+        """Where the training of a round can keep its state."""
         return CheckpointFile(self.folder / "checkpoints", number, lease)
 
     @property
     def model_folder(self) -> Path:
-        """Where the last model lies, if it was to be kept."""
+        """Where the last model is, if it was kept."""
         return self.folder / "model"
 
     def keep_model(self, write: Callable[[Path], None], lease: Lease) -> None:
-        """Keep the last model: what `write` puts into the folder it is handed, whole or not at all.
+        """Keep the last model, atomically: what `write` puts into the folder it gets.
 
         Raises
         ------
@@ -327,7 +327,7 @@ class RunStore:
         self._sweep()
 
     def costs(self) -> list[dict[str, float | None]]:
-        """The costs of every committed round; of one whose costs are lost, nothing, and a warning."""
+        """The costs of every committed round; empty, with a warning, for one whose costs are lost."""
         return [self._cost(path.name) for path in numbered(self.folder / "rounds").values()]
 
     def _cost(self, name: str) -> dict[str, float | None]:

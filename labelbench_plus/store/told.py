@@ -1,4 +1,4 @@
-"""What is wrong with a file that work goes on without, said once."""
+"""Warnings about files that are skipped, each shown once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _told: set[Path] = set()
 
 
 def once(path: Path, why: object) -> None:
-    """Warn that a file is passed over, unless this process did."""
+    """Warn that a file is skipped, unless this process already did."""
     if path not in _told:
         _told.add(path)
         logger.warning("%s is skipped: %s", path, why)
