@@ -1,1 +1,1 @@
-"""Strategies that choose in a process of their own, which never receives a hidden label."""
+"""Strategies that choose in a separate process, which never receives a hidden label."""

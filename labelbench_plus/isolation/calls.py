@@ -1,4 +1,4 @@
-"""What a confined process may still ask of the kernel: a list of system calls, by name, and nothing else (seccomp).
+"""What a confined process may still ask of the kernel: named system calls and nothing else (seccomp).
 
 The names become a filter by libseccomp, which every Linux distribution ships and knows the numbers of each processor.
 What is not listed fails with EPERM, calls that are yet to be invented included. What the list is about:
@@ -58,7 +58,7 @@ class _Condition(ctypes.Structure):
 
 
 def restrict_calls(device: str = "cpu") -> str:
-    """Leave this process, which must have one thread, the listed system calls. It cannot be undone.
+    """Restrict this process, which must have one thread, to the listed system calls. This cannot be undone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Strategies in a process of their own, which never receives a hidden label.
+"""Strategies in a separate process, which never receives a hidden label.
 
 A suite with `isolate: process` has every choice made here, and what a third-party strategy *is* (its description, what
 it needs) is found out here too: where the labels are, none of its code is imported. It is no part of a run's identity:
@@ -73,7 +73,7 @@ ERRORS = {"QueryError": QueryError, "CapabilityError": CapabilityError, "PluginE
 
 
 class IsolationError(Exception):
-    """A strategy cannot choose in a process of its own, or did not survive it. The message says why."""
+    """A strategy cannot choose in a separate process, or died there. The message says why."""
 
 
 class Cell:
@@ -119,7 +119,7 @@ class Cell:
         return foreign(kind, name)
 
     def report(self, kind: str, value: Mapping[str, Any]) -> Plugin:
-        """What the child says that a third-party strategy is.
+        """The child's description of a third-party strategy.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Cell:
             raise _fault(f"strategy {name!r} cannot be described: {error}") from error
 
     def select(self, strategy: Strategy, view: View, n: int, rng: Generator) -> Any:
-        """Have the child choose. The view gets the strategy's notes, as if it had chosen here.
+        """Let the child choose. The view gets the strategy's notes, as if it had chosen here.
 
         Besides, the view gets notes of the seconds and the memory that choosing took in the child, what it waited for
         the view's tensors included.
@@ -203,7 +203,7 @@ class Cell:
         return chosen
 
     def start(self) -> None:
-        """Start the child now rather than at the first choice, so that the start is not booked as choosing.
+        """Start the child now rather than at the first choice, so that the start does not count as selection time.
 
         Raises
         ------
@@ -255,7 +255,7 @@ class Cell:
             )
 
     def close(self) -> None:
-        """End the child at once. Another one starts with the next question."""
+        """End the child at once. The next question starts another one."""
         if self._process is None:
             return
         self._process.kill()  # it has nothing to put in order, and is not asked
@@ -266,7 +266,7 @@ class Cell:
         self._process = None
 
     def kill(self) -> None:
-        """End the child at once, whatever it does. For somebody who waits no longer."""
+        """End the child at once, whatever it is doing."""
         if self._process is not None:
             self._process.kill()
 

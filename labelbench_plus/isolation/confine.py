@@ -1,4 +1,4 @@
-"""A process gives up what it does not need, before it loads anything: files, system calls, privileges.
+"""A process gives up what it does not need before it loads anything: files, system calls, privileges.
 
 Threads that are there already would keep what is given up. So this is done while there is one thread, before NumPy
 and torch are imported, and checked by trying.
@@ -36,7 +36,7 @@ CAPABILITIES_3 = 0x20080522
 
 
 def confine(readable: Iterable[Path], scratch: Path, device: str = "cpu") -> dict[str, Any]:
-    """Leave this process the reading of some places, a folder to write to, and the calls of `calls`.
+    """Restrict this process to reading some places, writing to one folder, and the calls of `calls`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _places(readable: Iterable[Path], scratch: Path, device: str) -> Iterator[tu
 
 
 def code_places(path: Sequence[str], hidden: Sequence[Path]) -> list[Path]:
-    """Where the code is that such a process may read: what is installed, and packages and modules on the path.
+    """The code that such a process may read: what is installed, and packages and modules on the path.
 
     Of an entry of the path that is no place of installed packages (a checkout, the folder of a script) only what can
     be imported is meant: data may lie beside it. A place above one of `hidden` is none.

@@ -35,7 +35,7 @@ class _Rule(ctypes.Structure):
 
 
 def restrict_files(places: Iterable[tuple[Path, int]]) -> tuple[int, str]:
-    """Leave this process, which must have one thread, some places (all below them) with some rights each.
+    """Restrict this process, which must have one thread, to some places and everything below them, with given rights.
 
     Returns
     -------

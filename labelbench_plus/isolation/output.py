@@ -1,4 +1,4 @@
-"""What a confined process prints: passed on, without control codes, and only so much of it."""
+"""The output of a confined process: passed on without control codes, up to a limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_PRINTED = 2**20
 
 
 def plain(text: str, longest: int = 5000) -> str:
-    """A text that a terminal shows and does not obey, and not too much of it."""
+    """A text that a terminal shows but does not obey, up to a limit."""
     return printable_lines(text if len(text) <= longest else f"{text[:longest]} …")
 
 

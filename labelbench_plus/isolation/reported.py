@@ -39,7 +39,7 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Reported(Strategy, Described):
-    """A third-party strategy, as it was reported.
+    """A third-party strategy, as reported.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Reported(Strategy, Described):
 
     @classmethod
     def of(cls, said: Mapping[str, Any], name: str, origin: str) -> Reported:
-        """What a confined process said of the strategy `name`.
+        """What a confined process reported about the strategy `name`.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Reported(Strategy, Described):
 
 
 class Pinned:
-    """Answers for strangers by what was reported of them before: runs that were described once need no second report.
+    """Answers for third-party plugins from earlier reports: runs that were described once need no second report.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def foreign(kind: str, name: str) -> bool:
 
 
 def check_kind(kind: str, name: str, files: Sequence[Path]) -> None:
-    """Refuse what is foreign and no strategy.
+    """Refuse third-party plugins that are not strategies.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Suites with third-party strategies, and what is said when runs that isolate them start."""
+"""Suites with third-party strategies, and what is printed when runs that isolate them start."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def in_words(held: dict[str, Any]) -> str:
 
 
 def as_manifest(terms: Isolation, held: dict[str, Any], spec: RunSpec, plugin_files: Sequence[Path]) -> dict[str, Any]:
-    """What a run's manifest says of how its strategies were kept from labels."""
+    """What a run's manifest says about how its strategies were kept from labels."""
     files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in plugin_files}
     return {
         "asked": terms.kind,
@@ -100,7 +100,7 @@ def as_manifest(terms: Isolation, held: dict[str, Any], spec: RunSpec, plugin_fi
 
 
 def check_isolation(begun: dict[str, Any] | None, now: dict[str, Any] | None, folder: Path) -> None:
-    """Refuse to go on with a run with less isolation than its manifest promises.
+    """Refuse to continue a run with less isolation than its manifest promises.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def check_isolation(begun: dict[str, Any] | None, now: dict[str, Any] | None, fo
 
 
 def beside_labels(spec: RunSpec) -> list[str]:
-    """The plugins of others that run where the labels are: not what isolation covers."""
+    """The third-party plugins that run where the labels are, which isolation does not cover."""
     plugins = [spec.problem, spec.trainer, *([spec.proxy] if spec.proxy is not None else [])]
     parts = [part for plugin in plugins for part in with_parts(plugin) if not is_built_in(part)]
     return sorted({f"{part.name} ({kind_and_origin(part)[1]})" for part in parts})

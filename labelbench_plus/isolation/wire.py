@@ -1,4 +1,4 @@
-"""Messages of numbers, text and arrays: what a process that is not trusted may send, within bounds.
+"""Messages of numbers, text and arrays that an untrusted process may send, within bounds.
 
 Pickles run code when they are read. These do not: a message is JSON, followed by its arrays as bare numbers. How long
 it may be is known before it is read, and how long it may take; what is no such message is refused whole.
@@ -33,7 +33,7 @@ KINDS = frozenset(
 
 
 class Malformed(Exception):
-    """The other side sent what is no message, or too long a one. The message says what is wrong."""
+    """The other side sent something that is not a message, or is too long. The error says what is wrong."""
 
 
 class Wire:

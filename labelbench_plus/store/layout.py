@@ -38,7 +38,7 @@ def find_run(root: Path, run: str) -> Path:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in `folder` is finished. Files decide, not processes; an empty or truncated one does not count."""
+    """Whether the run in `folder` is finished. Files decide, not processes; empty or truncated ones do not count."""
     try:
         return _ends_well(folder / RESULT)
     except OSError:

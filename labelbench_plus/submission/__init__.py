@@ -1,4 +1,4 @@
-"""Submissions: a folder of results that somebody signs, what is checked of it, and which badges it may carry.
+"""Submissions: a signed folder of results, how it is checked, and which badges it can carry.
 
 submission.json   who sends what, with which code, and what differs from the benchmark (`schema.py`)
 runs.jsonl.gz     every run whole, as `lbp publish` archives it: what is checked

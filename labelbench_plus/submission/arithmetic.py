@@ -1,4 +1,4 @@
-"""What can be checked of a run from its own line alone: identity, chain of hashes, sums, ranges."""
+"""What can be checked from a run's own line: identity, chain of hashes, sums, ranges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_CLASSES = "nll"  # is of probabilities; one of another name is of densities, 
 
 
 def check_run(run: dict[str, Any]) -> Iterator[Finding]:
-    """Everything that contradicts itself in one line of the archive, whose form is right."""
+    """All contradictions within one well-formed line of the archive."""
     for check in (_identity, _chain, _money, _costs, _items, _scores, _details, _result):
         yield from check(run)
 
@@ -116,7 +116,7 @@ def _costs(run: dict[str, Any]) -> Iterator[Finding]:
 
 
 def check_used_up(run: dict[str, Any]) -> Iterator[Finding]:
-    """Whether no item of a pool comes for nothing, and every round spends what it may where labels cost one unit.
+    """Whether no pool item is free, and every round spends its allowance where labels cost one unit.
 
     For problems that know prices before.
     """

@@ -1,4 +1,4 @@
-"""Choosing again what strategies choose that look at nothing: they choose alike on every machine, without any training.
+"""Choosing again with strategies that look at nothing: they choose the same on every machine, without training.
 
 What such a strategy is said to have bought is therefore checked in full: the random baseline's purchases, above all.
 """
@@ -49,7 +49,7 @@ def check_streamed(run: Mapping[str, Any], spec: RunSpec, instance: Instance) ->
 
 
 def check_chosen_blind(run: Mapping[str, Any], spec: RunSpec, instance: Instance) -> Iterator[Finding]:
-    """Whether rounds that are chosen blind bought what is chosen, in that order."""
+    """Whether rounds that are chosen blind bought exactly what is chosen, in order."""
     if not any(chooses_blind(spec.chooser(number)) for number in range(len(run["rounds"]))):
         return
     steps, ledger = Steps(spec, instance), Ledger()

@@ -1,4 +1,4 @@
-"""Reading a submission that anybody may have written: bounded, strict, and nothing outside its folder."""
+"""Reading a submission from anybody: bounded, strict, and nothing outside its folder."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ MAX_LINE = plain_json.MOST_BYTES  # of one run, unpacked
 MAX_UNPACKED = 2**30  # of all runs
 MAX_ROW = 2**16  # of a table
 MOST_FAULTY = 20
-"""So many lines that are no run, and the rest is not read: it is no archive."""
+"""After this many lines that are not runs, the rest is not read: it is not an archive."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """What could be read of a submission.
+    """The readable parts of a submission.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""All checks of a submission, in one go: all problems are reported together."""
+"""All checks of a submission at once: all problems are reported together."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def check(
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether a folder of results was imported: it has no runs that could be checked, and its board says so."""
+    """Whether a folder of results was imported: it has no runs to check, and its board says so."""
     return bool(_of_board(folder, "badge") == BADGES[0])
 
 

@@ -1,4 +1,4 @@
-"""What the process of a limited check does. Its imports come before its limits: it is loaded there alone."""
+"""What the process of a limited check does. Its imports come before its limits, so only that process loads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can only be seen over all runs: seeds and problems that are missing, and curves that stand out."""
+"""What only shows over all runs: missing seeds and problems, and curves that stand out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check found: where, what was expected, what is there."""
+"""What a check found: where, what was expected, what is there instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 400  # characters of each part: a submission may hold texts of any len
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a submission, or, as a `warning`, odd.
+    """Something wrong with a submission or, as a `warning`, odd.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Sweeps: many runs handed to a launcher, and what has become of them, told from their files."""
+"""Sweeps: many runs passed to a launcher, and their state, read from their files."""

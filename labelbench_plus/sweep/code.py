@@ -1,4 +1,4 @@
-"""Which code a job runs, so that one that starts hours after its submission can tell whether it is still the same."""
+"""The code of a job, so that one that starts hours after submission can check that it is unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def code_version(plugin_files: Sequence[Path], specs: Iterable[Mapping[str, Any]
 
 
 def difference(submitted: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What is another than was submitted, in words; empty if nothing is."""
+    """What differs from what was submitted, in words; empty if nothing does."""
     ours = ("version", "commit", "dirty") if now["commit"] is not None else ("version",)  # without git on this node
     said = []
     if any(submitted[name] != now[name] for name in ours):

@@ -21,11 +21,11 @@ CLOCK_SECONDS = 5.0
 WANDB_SECONDS = 5.0
 
 Finding = tuple[str, bool | None, str]
-"""What was looked at, whether it is well (None: worth knowing, no fault), and what was found."""
+"""What was checked, whether it is fine (None: worth knowing, not a fault), and what was found."""
 
 
 def check_wandb() -> list[Finding]:
-    """Whether W&B answers from here, and whether there is a key for it. Neither is needed to compute."""
+    """Whether W&B answers and there is a key for it. Runs need neither."""
     import wandb
 
     url = os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url

@@ -1,4 +1,4 @@
-"""A sweep on disk. Everything about a run's work is in the run's own folder; this says what was asked for, and of whom.
+"""A sweep on disk. A run's own folder has everything about its work; this records what was submitted, and to what.
 
 OUT/sweeps/<name>/
   suite.yaml          as given to the last submit
@@ -41,7 +41,7 @@ class SweepError(Exception):
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a sweep: its id, what its parts are called, how many rounds it has, and its spec.
+    """One run of a sweep: its id, the labels of its parts, its number of rounds, and its spec.
 
     `selection`: the id of the run that chooses its labels, if that is another one (`RunSpec.proxy`). `reports`: what
     third-party strategies are that were isolated when the spec was made.
@@ -81,7 +81,7 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class Submission:
-    """One batch: what was handed to which launcher; `job` is None until the launcher's answer is noted.
+    """One batch: what was passed to which launcher; `job` is None until the launcher's answer is recorded.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Sweep:
         self.folder = root / "sweeps" / name
 
     def settings(self) -> dict[str, Any]:
-        """What the last submit noted.
+        """What the last submit recorded.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Sweep:
         return list(found.values())
 
     def submissions(self) -> list[Submission]:
-        """Everything that was handed to a launcher, oldest first."""
+        """Everything that was passed to a launcher, oldest first."""
         found: dict[str, dict[str, Any]] = {}
         for event in _lines(self.folder / "submissions.jsonl"):
             if event["event"] == "intent":
@@ -153,7 +153,7 @@ class Sweep:
         _append(self.folder / "runs.jsonl", [vars(run) for run in runs])
 
     def hold(self, role: Literal["submitters", "pushers"] = "submitters") -> Lease:
-        """Become the only one who submits or cancels, or who sends runs to W&B. Release it after.
+        """Become the only process that submits, cancels, or sends runs to W&B. Release it afterwards.
 
         Raises
         ------
@@ -182,11 +182,11 @@ class Sweep:
         return self.folder / "jobs" / batch
 
     def batch(self, name: str, tasks: int, code: Path | None = None) -> Batch:
-        """A batch as launchers are handed it; its paths hold wherever a job starts."""
+        """A batch as launchers receive it; its paths are valid wherever a job starts."""
         return Batch(self.name, name, tasks, self.batch_path(name).absolute(), self.jobs_folder(name).absolute(), code)
 
     def excluded_nodes(self) -> dict[str, str | None]:
-        """Nodes that died under the sweep's jobs, and how; None of one that somebody wants to be used again."""
+        """Nodes that failed under the sweep's jobs, and how; None for one that may be used again."""
         found = _plain(self.folder / "nodes_excluded.json", {})
         return found if isinstance(found, dict) else {}
 
@@ -205,7 +205,7 @@ class Sweep:
 
 
 def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[Any]]:
-    """The settings of a batch and what one of its jobs has to do."""
+    """The settings of a batch and the work of one of its jobs."""
     with open(path, encoding="utf-8") as file:
         settings = json.loads(next(file))
         line = next(islice(file, task, None))
@@ -213,13 +213,13 @@ def read_batch(path: Path, task: int) -> tuple[dict[str, Any], list[Any]]:
 
 
 def cancelled(folder: Path) -> set[str]:
-    """Runs of the sweep in `folder` that must not be computed; none if the list is damaged: it stops nobody."""
+    """Runs of the sweep in `folder` that must not be computed; none if the list is damaged."""
     found = _plain(folder / "cancelled.json", [])
     return {run for run in found if isinstance(run, str)} if isinstance(found, list) else set()
 
 
 def task_report(folder: Path, batch: str, task: int) -> dict[str, Any] | None:
-    """What job `task` of a batch said of itself, if it ever started."""
+    """What job `task` of a batch reported, if it ever started."""
     found = _plain(folder / "tasks" / batch / f"{task}.json", None)
     return found if isinstance(found, dict) and {"job", "returned"} <= found.keys() else None
 

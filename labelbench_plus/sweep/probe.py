@@ -1,4 +1,4 @@
-"""A job that looks around where runs will be computed, for `lbp sweep doctor --probe`.
+"""A job that inspects the place where runs will be computed, for `lbp sweep doctor --probe`.
 
     python -m labelbench_plus.sweep.probe QUESTION.json
 
@@ -90,7 +90,7 @@ def _await(launcher: Launcher, batch: Batch, job: str, folder: Path, seconds: fl
 
 
 def look_around(question: Path) -> list[Finding]:
-    """What can be found out in a job."""
+    """What a job can find out."""
     asked, folder = json.loads(question.read_bytes()), question.parent
     exclusive = not publish(folder / TAKEN, b"by the job")
     words = "a name taken elsewhere is refused" if exclusive else "two machines can take the same name: no leases here"

@@ -1,4 +1,4 @@
-"""Which launcher a sweep is handed to: a name or a YAML file, then what the suite and the command line override."""
+"""The launcher of a sweep: a name or a YAML file, with overrides from the suite and the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labelbench_plus.plugins import registry
 
 
 class ProfileError(Exception):
-    """A launcher's settings cannot be used. One line a fault: where it is and what would be right."""
+    """A launcher's settings cannot be used. One line per fault: where it is and what would be right."""
 
 
 def load_profile(launcher: str, suite: Mapping[str, Any], overrides: Sequence[str]) -> Launcher:

@@ -18,7 +18,7 @@ FAILURES_IN_A_ROW = 3
 
 @dataclass
 class Pushed:
-    """What came of a push: ids of the runs that are there now, were there before, are not done, and could not be sent.
+    """The outcome of a push: ids of the runs that were sent, were there before, are unfinished, and could not be sent.
 
     `gave_up`: runs that were not tried any more, since W&B refused several in a row.
     """

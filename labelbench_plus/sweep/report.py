@@ -1,4 +1,4 @@
-"""What people are shown of a sweep: a live table, failures by cause, lines for pipes, JSON for programs."""
+"""What people see of a sweep: a live table, failures by cause, lines for pipes, JSON for programs."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _goes_on(name: str, limit: str) -> str:
 
 
 def watch_status(look: Callable[[], SweepStatus], rows: Sequence[str], seconds: int) -> SweepStatus:
-    """Show the table until nothing is to be waited for any more. Returns the last state."""
+    """Show the table until there is nothing left to wait for. Returns the last state."""
     if not sys.stdout.isatty():
         while True:
             found = look()

@@ -1,4 +1,4 @@
-"""What a job of ours says to the scheduler that runs it, and what it is told.
+"""How a job communicates with its scheduler.
 
 USR2 means that the job is about to be ended (preemption or its time limit); TERM comes before a preemption too.
 """
@@ -41,7 +41,7 @@ def give_notice(why: str) -> NoReturn:
 
 
 def ignore_scheduler() -> None:
-    """What is to be done by now must not be cut off."""
+    """Ignore signals from here on: what remains must not be cut off."""
     for each in (signal.SIGUSR2, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
 
@@ -52,13 +52,13 @@ def at_its_limit(age: float, limit: float | None, notice: float) -> bool:
 
 
 def log(text: object, file: TextIO | None = None) -> None:
-    """Print what a job says of its work. Where the disk takes no more of it, the work goes on."""
+    """Print a job's log line. If the disk is full, the work continues."""
     with contextlib.suppress(OSError):
         say(text, file=file, flush=True)
 
 
 def requeue() -> bool:
-    """Put the SLURM job that this process is back into the queue. False, having said why, if the cluster refuses."""
+    """Requeue the SLURM job of this process. False, with the reason printed, if the cluster refuses."""
     from submitit.slurm.slurm import SlurmJobEnvironment
 
     job = SlurmJobEnvironment().job_id

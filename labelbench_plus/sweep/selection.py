@@ -1,4 +1,4 @@
-"""A selection of image-text pairs as jobs: an array for each scoring of shards, a job for what lies between.
+"""A selection of image-text pairs as jobs: an array for each scoring of shards, a job for the steps in between.
 
 Each job does the tasks of its line in a batch file (`python -m labelbench_plus.sweep.task BATCH.jsonl`). One that is
 cut off goes back into the queue, and what was done is kept.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def submit_selection(workspace: Workspace, launcher: Launcher, chunk: int) -> list[str]:
-    """Hand what is left of a selection to a launcher that `orders_jobs`, an array for each scoring of shards.
+    """Submit the rest of a selection to a launcher that `orders_jobs`, an array for each scoring of shards.
 
     Returns the jobs' names.
 

@@ -18,11 +18,11 @@ from labelbench_plus.store.manifest import SNAPSHOT, code_identity
 
 
 class SnapshotError(Exception):
-    """There is nothing to copy. The message says why."""
+    """There is nothing to copy; the message says why."""
 
 
 class Snapshot:
-    """The code of now; nothing is written before `write`.
+    """The current code; nothing is written before `write`.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Snapshot:
         self.plugins = [self.path / "plugins" / str(number) / path.name for number, path in enumerate(plugins)]
 
     def write(self) -> None:
-        """Write the copy, unless it is there."""
+        """Write the copy, unless it exists."""
         if self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

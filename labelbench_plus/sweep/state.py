@@ -1,4 +1,4 @@
-"""What has become of each run of a sweep. Files decide; a scheduler is asked once, about what they leave open."""
+"""The state of each run of a sweep. Files decide; a scheduler is asked once about what they leave open."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class State(StrEnum):
 
 @dataclass
 class Files:
-    """What a run's own files say, as of the times of change in `stamp`."""
+    """What a run's own files say, at the modification times in `stamp`."""
 
     stamp: list[int]
     rounds: int = 0
@@ -76,7 +76,7 @@ class Files:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run and what has become of it; `note` is for people."""
+    """A run and its state; `note` is for people."""
 
     run: SweepRun
     state: State
@@ -89,7 +89,7 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """All of a sweep. `scheduler` says of each launcher in use whether it answered.
+    """A whole sweep. `scheduler` says for each launcher in use whether it answered.
 
     `unmirrored`: how many finished runs are not on W&B although the sweep was asked to mirror them.
     """
@@ -107,7 +107,7 @@ class SweepStatus:
 
 
 def look(sweep: Sweep, *, fresh: bool = False, runs: Sequence[SweepRun] | None = None) -> SweepStatus:
-    """Find out what has become of every run.
+    """Determine the state of every run.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _words(listed: Listed) -> str:
 
 
 def obituary(listed: Listed | None, last: dict[str, Any]) -> str:
-    """What is known of the end of a job that did not say so itself: from the scheduler, and from its last attempt."""
+    """What is known about the end of a job that did not report it: from the scheduler and its last attempt."""
     if listed:
         why = f", {listed.reason}" if listed.reason not in ("", "None") else ""
         return f"{SAYS} {listed.state}" + (f" on {listed.node}" if listed.node else "") + why
@@ -236,7 +236,7 @@ def obituary(listed: Listed | None, last: dict[str, Any]) -> str:
 
 
 def computing(sweep: Sweep, run: SweepRun) -> bool:
-    """Whether somebody alive holds the run."""
+    """Whether a living process holds the run."""
     return _held(run_folder(sweep.root, run.id) / "attempts", _Clock(sweep.folder))
 
 
@@ -273,7 +273,7 @@ def _held(folder: Path, clock: _Clock) -> bool:
 
 
 def launcher_of(submission: Submission) -> Launcher:
-    """The launcher a batch was handed to."""
+    """The launcher of a batch."""
     built: Launcher = registry("launchers").build(submission.launcher)
     return built
 

@@ -1,4 +1,4 @@
-"""Handing runs to a launcher: what would be submitted and why, then doing it so that a crash half-way is healed."""
+"""Submitting runs to a launcher: what would be submitted and why, then doing so in a way that survives a crash."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Plan:
 
 @dataclass
 class Submitted:
-    """What went in: launcher's job names and how many jobs each has; and what did not, with the error or reason."""
+    """What was submitted: the launcher's job names and their numbers of jobs; and what was not, with the reason."""
 
     jobs: list[tuple[str, int]] = field(default_factory=list)
     runs: int = 0
@@ -77,12 +77,12 @@ class Submitted:
 
 
 def new_only(each: RunStatus) -> bool:
-    """What `submit` hands over by itself; what waits for money too, as more may be paid now."""
+    """What `submit` submits by default, including runs that wait for money, since more may be paid now."""
     return each.state is State.NEW or (each.state is State.WAITING and lacks_money(each.files.last))
 
 
 def unfinished(each: RunStatus) -> bool:
-    """What `resume` takes up by itself: nothing that would fail again just so, nothing that was cancelled."""
+    """What `resume` resumes by default: nothing that would fail again in the same way, nothing cancelled."""
     if each.state is State.FAILED:
         return kind_of_attempt(each.files.last) == "infra"
     return each.state in (State.NEW, State.LOST, State.WAITING)
@@ -153,7 +153,7 @@ def plan(
 
 
 def together(runs: Sequence[SweepRun]) -> list[SweepRun]:
-    """The runs in their order, but that those whose labels are chosen by one run follow each other.
+    """The runs in order, except that those whose labels one run chooses follow each other.
 
     One after the other in one job, none waits for the choices of another job's.
     """
@@ -164,7 +164,7 @@ def together(runs: Sequence[SweepRun]) -> list[SweepRun]:
 
 
 def heal(sweep: Sweep) -> list[str]:
-    """Find out about submissions whose answer was never noted. Returns what was found, for people.
+    """Clear up submissions whose answer was never recorded. Returns what was found, for people.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def submit(
     told: Callable[[str], None],
     enough: Callable[[], str] = lambda: "",
 ) -> Submitted:
-    """Hand a plan's batches over, one after the other; the first that is refused is the last that is tried.
+    """Submit a plan's batches one after the other, up to the first that is refused.
 
     Each is announced in the sweep's log before and acknowledged after, so that a death in between costs nothing: the
     next submit asks the scheduler what became of it. Ctrl-C is answered between two batches.

@@ -1,4 +1,4 @@
-"""What a job does: carry out what its line in a batch file says. Run as a program, by a scheduler or in background.
+"""What a job does: compute the runs of its line in a batch file. Run as a program, by a scheduler or in the background.
 
     python -m labelbench_plus.sweep.task BATCH.jsonl [--task N]
 
@@ -54,11 +54,11 @@ PREEMPTED, TIME_LIMIT, CANCELLED = "preempted", "time limit", "cancelled"
 
 
 class NoProgress(Exception):
-    """A run was cut off again and again without committing a round."""
+    """A run was cut off repeatedly without committing a round."""
 
 
 class CodeChanged(Exception):
-    """The code is no longer that which was submitted."""
+    """The code is no longer the submitted one."""
 
 
 class SweepTask:
@@ -322,7 +322,7 @@ class SweepTask:
 
 
 def wandb_delay(task: int) -> float:
-    """Seconds that job `task` of an array waits for before it contacts W&B: hundreds at once would be refused.
+    """Seconds that job `task` of an array waits before contacting W&B: hundreds at once would be refused.
 
     Multiples of the golden ratio, modulo 1, lie evenly however many there are.
     """
