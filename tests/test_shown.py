@@ -177,3 +177,22 @@ def test_a_sweep_at_a_glance_obeys_no_name():
     drawn.print(_table({f"[red]row{CODES}": {f"[bold]column{CODES}": []}}, "strategy"))
     text = drawn.file.getvalue()
     assert not obeyed(text.replace("\n", "")) and "[red]row\\u001b" in text and "[bold]column" in text
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 100])
+def test_csv_has_the_digits_that_pandas_writes(rows, monkeypatch):
+    monkeypatch.setattr(csv_form, "ROWS_AT_ONCE", rows)
+    draw = np.random.default_rng(0)
+    odd = [0.0, -0.0, 1e-5, 1e16, 1e22, 1 / 3, np.nan, np.inf, -np.inf, 5e-324, 123456789.0]
+    table = pd.DataFrame(
+        {
+            "text": [f'a,"{i}"' for i in range(len(odd))],
+            "odd": odd,
+            "random": draw.normal(size=len(odd)) * 10.0 ** draw.integers(-300, 300, len(odd)),
+            "single": np.float32(odd),
+            "whole": range(len(odd)),
+            "some": pd.array([1, None] * 5 + [3], dtype="Int64"),
+            "yes": [True, False] * 5 + [True],
+        }
+    )
+    assert csv_form.written(table) == table.to_csv(index=False, lineterminator="\n").encode()

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,12 @@ MOST_VALUES = 2_000_000
 DEEPEST = 64
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 SHOWN = 80  # characters of what is refused
+
+_SPACE = r"[ \t\n\r]*"
+_OPENING = re.compile(rf"{_SPACE}\{{{_SPACE}\}}?{_SPACE}")
+_KEY = re.compile(rf'{_SPACE}(?=")')
+_COLON = re.compile(rf"{_SPACE}:{_SPACE}")
+_AFTER = re.compile(rf"{_SPACE}[,}}]{_SPACE}")
 
 
 class JsonRefused(ValueError):
@@ -45,21 +54,9 @@ def read(text: bytes) -> Any:
         It is no JSON; longer, deeper or of more values than is read here; has a key twice, half a character, or a
         number that is not finite or needs more than 64 bits.
     """
-    if len(text) > MOST_BYTES:
-        raise JsonRefused("longer than is read", f"at most {MOST_BYTES:,} bytes", f"{len(text):,}")
-    # What separates values is counted before anything is made of them, in texts too: no honest file comes near.
-    if (values := sum(map(text.count, (b",", b"[", b"{")))) > MOST_VALUES:
-        raise JsonRefused("of more values than are read", f"at most {MOST_VALUES:,}", f"{values:,}")
-    try:
+    _check_size(text)
+    with _refusing():
         value = json.loads(text.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
-    except UnicodeDecodeError as error:
-        raise JsonRefused(f"not UTF-8: {error.reason} at byte {error.start}") from error
-    except RecursionError as error:
-        raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels") from error
-    except JsonRefused:
-        raise
-    except ValueError as error:
-        raise JsonRefused(f"not JSON: {error}") from error
     path: list[str] = []
     try:
         _look(value, 1, HALF_CHARACTER.search(text) is not None, path)
@@ -67,6 +64,34 @@ def read(text: bytes) -> Any:
         place = ".".join(reversed(path))
         raise JsonRefused(error.what, error.expected, error.actual, place) from None
     return value
+
+
+def parts(text: bytes, last: str | None = None) -> dict[str, bytes]:
+    """The values of an object as they are written, by key, for who needs a few of them and gives those to `read`.
+
+    Of the others nothing is certain but that they are JSON, and of what stands behind the value of `last` nothing.
+
+    Raises
+    ------
+    JsonRefused
+        It is no object in JSON; longer, of more values or deeper than is read here; or has a key twice.
+    """
+    _check_size(text)
+    found: list[tuple[str, bytes]] = []
+    with _refusing():
+        written = text.decode("utf-8")
+        at, closed = _past(_OPENING, written, 0)
+        while not closed:
+            key, at = _DECODER.raw_decode(written, _past(_KEY, written, at)[0])
+            at, _ = _past(_COLON, written, at)
+            _, end = _DECODER.raw_decode(written, at)
+            found.append((sys.intern(key), written[at:end].encode()))
+            if key == last:
+                return _object(found)
+            at, closed = _past(_AFTER, written, end)
+        if at < len(written):
+            raise json.JSONDecodeError("Extra data", written, at)
+    return _object(found)
 
 
 def read_file(path: Path) -> Any:
@@ -78,6 +103,42 @@ def read_file(path: Path) -> Any:
     """
     with open(path, "rb") as file:
         return read(file.read(MOST_BYTES + 1))
+
+
+def _check_size(text: bytes) -> None:
+    if len(text) > MOST_BYTES:
+        raise JsonRefused("longer than is read", f"at most {MOST_BYTES:,} bytes", f"{len(text):,}")
+    # What separates values is counted before anything is made of them, in texts too: no honest file comes near.
+    if (values := sum(map(text.count, (b",", b"[", b"{")))) > MOST_VALUES:
+        raise JsonRefused("of more values than are read", f"at most {MOST_VALUES:,}", f"{values:,}")
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise JsonRefused(f"not UTF-8: {error.reason} at byte {error.start}") from error
+    except RecursionError as error:
+        raise JsonRefused("nested deeper than is read", f"at most {DEEPEST} levels") from error
+    except JsonRefused:
+        raise
+    except ValueError as error:
+        raise JsonRefused(f"not JSON: {error}") from error
+
+
+def _past(mark: re.Pattern[str], written: str, at: int) -> tuple[int, bool]:
+    """Where to go on behind a mark, and whether it closes the object."""
+    if (match := mark.match(written, at)) is None:
+        raise json.JSONDecodeError("Expecting an object", written, at)
+    return match.end(), match[0].rstrip().endswith("}")
+
+
+def _no_constant(name: str) -> float:
+    raise JsonRefused("not a finite number", "a finite number", name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

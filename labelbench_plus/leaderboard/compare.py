@@ -22,6 +22,7 @@ from labelbench_plus.leaderboard.statistics import (
     ALPHA,
     FEW_SEEDS,
     Estimate,
+    Fits,
     Saving,
     label_saving,
     mean_over_datasets,
@@ -90,8 +91,9 @@ def saved_against(setting: BoardSetting, a: str, b: str) -> Saving | None:
     runs = setting.runs.runs
     seeds = sorted(runs[a].keys() & runs[b].keys())
     ours, theirs = (np.stack([runs[name][seed].values for seed in seeds]) for name in (a, b))
-    rng = np.random.default_rng(zlib.crc32(f"{setting.name}\n{a}\n{b}".encode()))
-    return label_saving(setting.budgets, ours, theirs, float(theirs[:, -1].mean()), setting.higher_is_better, rng)
+    draws = zlib.crc32(f"{setting.name}\n{a}\n{b}".encode())
+    fits, fits_of_b = (Fits(setting.budgets, curves, setting.higher_is_better, draws) for curves in (ours, theirs))
+    return label_saving(fits, fits_of_b, float(theirs[:, -1].mean()))
 
 
 def verdict(comparison: Comparison, seeds_needed: float, a: str, b: str, metric: str) -> str:

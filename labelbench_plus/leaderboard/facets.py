@@ -26,6 +26,7 @@ from labelbench_plus.leaderboard.setting import HEADLINE_SHARE, BoardSetting, ga
 from labelbench_plus.leaderboard.statistics import (
     ALPHA,
     Estimate,
+    Fits,
     Saving,
     holm,
     label_saving,
@@ -323,6 +324,6 @@ def _labels(of: BoardSetting, reference: BoardSetting, strategy: str, name: str)
     final = float(np.mean([run.values[-1] for run in theirs.values()]))
     seeds = sorted(ours.keys() & theirs.keys())
     a, b = (np.stack([runs[seed].values for seed in seeds]) for runs in (ours, theirs))
-    level = target_level(final, HEADLINE_SHARE, of.higher_is_better)
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    return label_saving(of.budgets, a, b, level, of.higher_is_better, rng)
+    draws = zlib.crc32(name.encode())
+    fits, fits_of_reference = (Fits(of.budgets, curves, of.higher_is_better, draws) for curves in (a, b))
+    return label_saving(fits, fits_of_reference, target_level(final, HEADLINE_SHARE, of.higher_is_better))

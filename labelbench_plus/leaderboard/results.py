@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import hashlib
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -32,12 +31,14 @@ from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.shown import printable
-from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.atomic import replace, replacing
 
 FORMAT = 1
 TABLE_CSV, TABLE_MD = "table.csv", "table.md"
 LABELS = ("run_id", "suite", "problem", "trainer", "strategy")  # columns of curves.csv that hold texts
 LONGEST_QUOTE = 200
+IDENTITY = "identity"  # in a manifest: what the config says and what the data are, so that no two runs have the same
+RUN = b',"run":'  # before the id that a line of an archive ends with
 LATER = ("series", "knows_truth", "averaged", "facet_roles", "shown", "guards")  # fields of `About`
 SUBMISSION = "submission.json"
 """The name of the file in which somebody signs a folder of results: its words are theirs."""
@@ -62,14 +63,19 @@ class Results:
     again: Mapping[str, Again] = field(default_factory=dict)
     sent_by: str = ""
 
+    @property
+    def suite(self) -> str:
+        """The suite that its runs belong to; empty without runs."""
+        return str(self.curves["suite"].iloc[0]) if len(self.curves) else ""
+
     def board(self) -> Board:
         """The board of these results."""
         return build_board(self.curves, self.meta)
 
-    def ordered_csv(self) -> bytes:
-        """The curves as CSV, in an order that does not depend on the order of the rows."""
+    def write_curves(self, file: IO[bytes]) -> None:
+        """Write the curves as CSV, in an order that does not depend on the order of the rows."""
         keys = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
-        return csv_form.written(self.curves.sort_values(keys, kind="stable"))
+        csv_form.write(self.curves.sort_values(keys, kind="stable"), file)
 
     def tables(self) -> dict[str, bytes]:
         """The rankings as files, by name."""
@@ -82,7 +88,8 @@ def write_results(results: Results, folder: Path) -> None:
     """Write board.json, curves.csv, table.csv and table.md into `folder`: the same results give the same bytes."""
     tables = results.tables()
     folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / "curves.csv", results.ordered_csv())
+    with replacing(folder / "curves.csv") as temporary, open(temporary, "wb") as file:
+        results.write_curves(file)
     for name, content in tables.items():
         replace(folder / name, content)
     replace(folder / "board.json", meta_as_json(results.meta))
@@ -173,11 +180,6 @@ def meta_from_json(content: bytes) -> BoardMeta:
     return meta
 
 
-def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal, by which results can be cited."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def _as_theirs(meta: BoardMeta, curves: pd.DataFrame, who: str) -> BoardMeta:
     """A board with the words of who sent it in quotation marks: nobody here has said them."""
     named = {meta.title} == set(curves["suite"])
@@ -211,5 +213,27 @@ def _about(record: dict[str, Any]) -> About:
 
 def _records(archive: Path) -> dict[str, dict[str, Any]]:
     with gzip.open(archive, "rb") as lines:
-        read = (plain_json.read(line) for line in iter(lambda: lines.readline(plain_json.MOST_BYTES + 1), b""))
-        return {line["run"]: {"config": line["config"], "manifest": line["manifest"]} for line in read}
+        return dict(_origins(iter(lambda: lines.readline(plain_json.MOST_BYTES + 1), b"")))
+
+
+def _origins(lines: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What runs are and where they come from, by id. Results and rounds, by far the most of a line, are passed over:
+    keys are in order, so that they stand between manifest and id. What many lines hold alike is read and kept once."""
+    known: dict[bytes, Any] = {}
+
+    def once(text: bytes) -> Any:
+        if text not in known:
+            known[text] = plain_json.read(text)
+        return known[text]
+
+    def each(text: bytes) -> dict[str, Any]:
+        return {name: once(value) for name, value in plain_json.parts(text).items()}
+
+    for line in lines:
+        of_run = plain_json.parts(line, last="manifest")
+        of_run = of_run if "config" in of_run else plain_json.parts(line)
+        manifest = plain_json.parts(of_run["manifest"])
+        identity = {IDENTITY: each(manifest.pop(IDENTITY))} if IDENTITY in manifest else {}
+        origin = {name: once(value) for name, value in manifest.items()} | identity
+        run = of_run["run"] if "run" in of_run else line[line.rindex(RUN) + len(RUN) :].rstrip()[:-1]
+        yield plain_json.read(run), {"config": each(of_run["config"]), "manifest": origin}

@@ -34,6 +34,9 @@ COLUMNS = (
     "complete",
 )
 
+LABELS = ("problem", "trainer", "strategy", "run_id")
+"""Columns that say what a run is, the same in all its rows."""
+
 LATER_COSTS = ("evaluate_seconds", "evaluate_peak_bytes")
 """Columns that runs have since evaluations are metered; nobody knows them of older and of imported runs."""
 
@@ -200,10 +203,9 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     a score among these that is not finite. A run that shared what it computed on with others (`concurrency`, a column
     of its own where it is known, above 1) keeps its scores but not its seconds. What a proxy took (`PROXY_SECONDS`)
     counts as selection.
-    ValueError for curves that contradict themselves: missing columns, several suites, a problem without a declared
-    grid, a run in two places, two runs with one (problem, trainer, strategy, seed).
+    ValueError as of `check_curves`.
     """
-    _check(curves, meta)
+    check_curves(curves, meta)
     order = ["problem", "trainer", "strategy", "seed", "run_id", "round"]
     ordered = curves.sort_values(order, kind="stable")
     settings: dict[tuple[str, str], tuple[dict[str, dict[int, Run]], list[str]]] = {}
@@ -213,10 +215,7 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     ranked = _scores(curves, meta)
     numbers = [name for name in curves.columns if pd.api.types.is_numeric_dtype(curves[name])]
     extra += [name for name in numbers if name in declared and name not in ranked]
-    for rows in _rows_of_runs(ordered[[*COLUMNS, *ranked, *extra]]):
-        problem, trainer, strategy, run_id = (
-            str(rows[name][0]) for name in ("problem", "trainer", "strategy", "run_id")
-        )
+    for (problem, trainer, strategy, run_id), rows in _rows_of_runs(ordered[[*COLUMNS, *ranked, *extra]]):
         runs, excluded = settings.setdefault((problem, trainer), ({}, []))
         of_strategy, seed = runs.setdefault(strategy, {}), int(rows["seed"][0])
         reason = meta.defects.get(run_id) or _reason_to_exclude(
@@ -239,19 +238,23 @@ def read_runs(curves: pd.DataFrame, meta: BoardMeta) -> tuple[RunsOfSetting, ...
     )
 
 
-def _rows_of_runs(ordered: pd.DataFrame) -> Iterator[dict[str, NDArray[Any]]]:
+def _rows_of_runs(ordered: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], dict[str, NDArray[Any]]]]:
+    """Of each run the cells of `LABELS`, and its rows of all other columns."""
     # Slices of whole columns: a pandas group for each of thousands of runs would take most of the build.
-    columns = {name: ordered[name].to_numpy() for name in ordered.columns}
     starts = np.flatnonzero(ordered["run_id"].ne(ordered["run_id"].shift()).to_numpy())
-    for start, stop in pairwise([*starts, len(ordered)]):
-        yield {name: column[start:stop] for name, column in columns.items()}
+    labels = zip(*(map(str, ordered[name].iloc[starts]) for name in LABELS), strict=True)
+    columns = {name: ordered[name].to_numpy() for name in ordered.columns if name not in (*LABELS, "suite")}
+    for of_run, (start, stop) in zip(labels, pairwise([*starts, len(ordered)]), strict=True):
+        yield of_run, {name: column[start:stop] for name, column in columns.items()}
 
 
 def _scores(curves: pd.DataFrame, meta: BoardMeta) -> list[str]:
     return sorted({meta.metric, *map(meta.averaged, curves["problem"].unique())})
 
 
-def _check(curves: pd.DataFrame, meta: BoardMeta) -> None:
+def check_curves(curves: pd.DataFrame, meta: BoardMeta) -> None:
+    """ValueError for curves that contradict themselves: missing columns, several suites, a problem without a declared
+    grid, a run in two places, two runs with one (problem, trainer, strategy, seed)."""
     missing = [name for name in (*COLUMNS, *_scores(curves, meta)) if name not in curves.columns]
     if missing:
         raise ValueError(f"curves lack the columns {missing}; they have {list(curves.columns)}")

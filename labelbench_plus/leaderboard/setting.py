@@ -19,12 +19,14 @@ from labelbench_plus.leaderboard.statistics import (
     ALPHA,
     SHARES,
     Estimate,
+    Fits,
     PairwiseTests,
     PenaltyMatrix,
     Saving,
     SavingPoint,
-    area_under_budget_curve,
-    area_under_log_budget_curve,
+    areas_under_budget_curves,
+    areas_under_log_budget_curves,
+    budget_tests,
     label_saving,
     many_against_one,
     paired_differences,
@@ -35,6 +37,7 @@ from labelbench_plus.leaderboard.statistics import (
     saving_curve,
     seeds_to_separate,
     t_interval,
+    t_intervals,
     target_level,
 )
 from labelbench_plus.leaderboard.table import Cell, Column, Table
@@ -126,10 +129,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
     """Work out everything that is said of a setting."""
     sign = 1 if meta.higher_is_better else -1
     about = meta.about(of.problem)
-    areas = {
-        strategy: {seed: area_under_budget_curve(of.budgets, run.values) for seed, run in by_seed.items()}
-        for strategy, by_seed in of.runs.items()
-    }
+    areas = {strategy: _areas(of.budgets, by_seed) for strategy, by_seed in of.runs.items()}
     compared = {strategy: values for strategy, values in areas.items() if values}
     tests = pairwise_tests(compared)
     ranks = rank_ranges(tests, meta.higher_is_better)
@@ -155,21 +155,19 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         runs = list(of.runs[strategy].values())
         cells: dict[str, Cell] = {"strategy": strategy, "seeds": len(runs)}
         if runs:
-            cells |= _cells(of, runs)
+            cells |= _cells(of.budgets, runs)
             cells["rank"] = ranks[strategy] if not about.knows_truth else None
             cells["gain"] = gains.get(strategy)
             cells["saving"] = savings[strategy][SHARES.index(HEADLINE_SHARE)] if strategy in savings else None
             cells["collapsed"] = ", ".join(each.told for each in collapsed if each.strategy == strategy) or None
         rows.append(cells)
     for strategy, by_seed in of.bounds.items():
-        gain = sign * paired_differences(
-            {seed: area_under_budget_curve(of.budgets, run.values) for seed, run in by_seed.items()}, base
-        )
+        gain = sign * paired_differences(_areas(of.budgets, by_seed), base)
         rows.append(
             {
                 "strategy": strategy,
                 "seeds": len(by_seed),
-                **(_cells(of, list(by_seed.values())) if by_seed else {}),
+                **(_cells(of.budgets, list(by_seed.values())) if by_seed else {}),
                 "gain": t_interval(gain) if len(gain) else None,
             }
         )
@@ -186,6 +184,7 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
     values = {name: {seed: run.values for seed, run in of.runs[name].items()} for name in seen}
     mean_of_baseline = _mean_curve(of.runs.get(meta.baseline, {}), len(of.budgets))
     rounds = rounds_to_test(mean_of_baseline, meta.higher_is_better)
+    by_budget = budget_tests(values, rounds, meta.higher_is_better)
     return BoardSetting(
         problem=of.problem,
         trainer=of.trainer,
@@ -211,13 +210,10 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
         saving_curves={strategy: saving_curves[strategy] for strategy in seen if strategy in saving_curves},
         areas=compared,
         finals={name: {seed: float(run.values[-1]) for seed, run in of.runs[name].items()} for name in seen},
-        averaged_areas={
-            name: {seed: area_under_budget_curve(of.budgets, run.averaged) for seed, run in of.runs[name].items()}
-            for name in seen
-        },
+        averaged_areas={name: _areas(of.budgets, of.runs[name], averaged=True) for name in seen},
         tests=tests.in_order(seen),
-        penalty=penalty_matrix(values, rounds, meta.higher_is_better),
-        penalty_adjusted=penalty_matrix(values, rounds, meta.higher_is_better, adjusted=True),
+        penalty=penalty_matrix(by_budget),
+        penalty_adjusted=penalty_matrix(by_budget, adjusted=True),
         tested_rounds=rounds,
         leaders=tuple(s for s in seen if ranks[s].best == 1) if not about.knows_truth else (),
         against_baseline=against,
@@ -232,15 +228,22 @@ def build_setting(of: RunsOfSetting, meta: BoardMeta) -> BoardSetting:
     )
 
 
-def _cells(of: RunsOfSetting, runs: Sequence[Run]) -> dict[str, Cell]:
+def _areas(budgets: Sequence[float], by_seed: Mapping[int, Run], *, averaged: bool = False) -> dict[int, float]:
+    """AUBC by seed; `averaged`: of what may be averaged over data sets."""
+    curves = [run.averaged if averaged else run.values for run in by_seed.values()]
+    return dict(zip(by_seed, areas_under_budget_curves(budgets, curves).tolist(), strict=True)) if curves else {}
+
+
+def _cells(budgets: Sequence[float], runs: Sequence[Run]) -> dict[str, Cell]:
     """What the row of a strategy says of its runs alone."""
+    curves = np.stack([run.values for run in runs])
     cells: dict[str, Cell] = {
         **_costs(runs),
-        "aubc": t_interval([area_under_budget_curve(of.budgets, run.values) for run in runs]),
-        "final": t_interval([run.values[-1] for run in runs]),
+        "aubc": t_interval(areas_under_budget_curves(budgets, curves)),
+        "final": t_interval(curves[:, -1]),
     }
-    if of.budgets[0] > 0:
-        cells["log_aubc"] = t_interval([area_under_log_budget_curve(of.budgets, run.values) for run in runs])
+    if budgets[0] > 0:
+        cells["log_aubc"] = t_interval(areas_under_log_budget_curves(budgets, curves))
     return cells
 
 
@@ -354,17 +357,20 @@ def _savings(
     base = of.runs[meta.baseline]
     final = float(np.mean([run.values[-1] for run in base.values()]))
     levels = [target_level(final, share, meta.higher_is_better) for share in SHARES]
+
+    def fits(by_seed: Mapping[int, Run], seeds: Sequence[int]) -> Fits:
+        # The draws are the same for every strategy: seeds are resampled alike for all.
+        draws = zlib.crc32(f"{of.problem}\n{of.trainer}".encode())
+        return Fits(of.budgets, np.stack([by_seed[seed].values for seed in seeds]), meta.higher_is_better, draws)
+
+    of_baseline: dict[tuple[int, ...], Fits] = {}  # most strategies have the same seeds
     for strategy in strategies:
-        seeds = sorted(of.runs[strategy].keys() & base.keys())
-        ours, theirs = (np.stack([runs[seed].values for seed in seeds]) for runs in (of.runs[strategy], base))
-        # The draws are the same for every strategy and level: seeds are resampled alike for all.
-        rng_seed = zlib.crc32(f"{of.problem}\n{of.trainer}".encode())
-        savings[strategy] = tuple(
-            label_saving(of.budgets, ours, theirs, level, meta.higher_is_better, np.random.default_rng(rng_seed))
-            for level in levels
-        )
+        seeds = tuple(sorted(of.runs[strategy].keys() & base.keys()))
+        ours = fits(of.runs[strategy], seeds)
+        theirs = of_baseline.setdefault(seeds, fits(base, seeds))
+        savings[strategy] = tuple(label_saving(ours, theirs, level) for level in levels)
         if of.budgets[0] > 0:
-            curves[strategy] = saving_curve(of.budgets, ours, theirs, meta.higher_is_better)
+            curves[strategy] = saving_curve(ours, theirs)
     return savings, curves
 
 
@@ -373,15 +379,13 @@ def _mean_curve(by_seed: Mapping[int, Run], rounds: int) -> NDArray[np.float64]:
 
 
 def _points(by_seed: Mapping[int, Run]) -> tuple[Estimate, ...]:
-    return tuple(t_interval(column) for column in np.stack([run.values for run in by_seed.values()]).T)
+    return t_intervals(np.stack([run.values for run in by_seed.values()]).T)
 
 
 def gain_points(by_seed: Mapping[int, Run], base: Mapping[int, Run], sign: int) -> tuple[Estimate, ...]:
     """Paired gains of some runs over others at each budget, over the seeds that both have; above zero is better."""
     seeds = sorted(by_seed.keys() & base.keys())
-    return tuple(
-        t_interval(column) for column in np.stack([sign * (by_seed[s].values - base[s].values) for s in seeds]).T
-    )
+    return t_intervals(np.stack([sign * (by_seed[s].values - base[s].values) for s in seeds]).T)
 
 
 def _costs(runs: Sequence[Run]) -> dict[str, Cell]:

@@ -141,7 +141,7 @@ def gains_by_dataset(settings: Sequence[BoardSetting], strategy: str, other: str
     for dataset, of_settings in sorted(by_dataset.items()):
         seeds = sorted(set.intersection(*(set(by_seed) for by_seed in of_settings)))
         if seeds:
-            gains[dataset] = np.array([np.mean([by_seed[seed] for by_seed in of_settings]) for seed in seeds])
+            gains[dataset] = np.array([[by_seed[seed] for by_seed in of_settings] for seed in seeds]).mean(axis=1)
     return gains
 
 

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from labelbench_plus.inputs.plain_json import DEEPEST, MOST_BYTES, JsonRefused, read, read_file
+from labelbench_plus.inputs.plain_json import DEEPEST, MOST_BYTES, JsonRefused, parts, read, read_file
 
 GOOD = {"a": [1, -2.5, None, True, "ü", "\U0001f600", {"b": []}], "c": 2**64 - 1, "d": -(2**63), "e": "[{,"}
 
@@ -64,3 +64,36 @@ def test_no_more_of_a_file_is_read_than_may_be(tmp_path):
         file.truncate(2**40)  # of nothing
     with pytest.raises(JsonRefused, match="longer than is read"):
         read_file(tmp_path / "long")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_parts_are_the_values_as_they_are_written(indent):
+    text = json.dumps(GOOD | {"": {"x": []}, " }": "}", '"': "{"}, indent=indent).encode()
+    assert {key: read(value) for key, value in parts(text).items()} == read(text)
+    assert {} == parts(b"{}") == parts(b" { \n} ")
+    assert parts(b'{"a": 1,"b":[2] ,"c": nothing', last="b") == {"a": b"1", "b": b"[2]"}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"[1]", "not JSON: Expecting an object"),
+        (b'{"a": 1,}', "not JSON"),
+        (b'{"a": 1 "b": 2}', "not JSON"),
+        (b'{"a" 1}', "not JSON"),
+        (b'{"a": }', "not JSON"),
+        (b'{"a": [1}', "not JSON"),
+        (b'{"a": 1}}', "not JSON: Extra data"),
+        (b'{"a": 1', "not JSON"),
+        (b'{"a": 1, "a": 2}', "key 'a' comes twice"),
+        (b'{"a": [NaN]}', "not a finite number"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{"a": %s}' % (b"[" * 10**6), "nested deeper"),
+        (b'{"a": [%s0]}' % (b"0," * 3_000_000), "of more values"),
+        (b'{"a": "%s"}' % (b"x" * MOST_BYTES), "longer than is read"),
+    ],
+)
+def test_parts_of_what_is_no_object_are_refused(text, what):
+    with pytest.raises(JsonRefused) as refused:
+        parts(text)
+    assert what in refused.value.what

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from labelbench_plus.leaderboard import BoardMeta
+from labelbench_plus.leaderboard import BoardMeta, Results
 
 STRATEGIES = {
     "random": 0.0,
@@ -18,6 +19,13 @@ STRATEGIES = {
     "badge": 0.020,
 }
 BUDGETS = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 140.0, 160.0, 180.0, 200.0)
+
+
+def csv_of(results: Results) -> bytes:
+    """The curves as a file."""
+    buffer = io.BytesIO()
+    results.write_curves(buffer)
+    return buffer.getvalue()
 
 
 def synthetic_curves(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from labelbench_plus.leaderboard.statistics import (
+    budget_tests,
     interquartile_mean,
     mean_over_datasets,
     penalty_matrix,
@@ -24,6 +26,7 @@ from labelbench_plus.leaderboard.statistics import (
     total_penalty,
 )
 from labelbench_plus.leaderboard.statistics.aggregates import trimmed_half_width
+from labelbench_plus.leaderboard.statistics.paired import paired_t_tests
 from labelbench_plus.leaderboard.statistics.resampling import expanded_levels, hierarchical_samples
 
 
@@ -154,6 +157,9 @@ class TestRankingOverDatasets:
         assert found.groups == ((0, 2),) and found.friedman == 1.0
 
 
+SEEDS = {"a": range(12), "b": range(12), "c": (3, 1, 7, 20), "d": (30,), "e": ()}
+
+
 class TestPenalty:
     def test_rounds_double_until_the_baseline_is_nearly_done(self) -> None:
         assert rounds_to_test(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]), True) == (1, 2, 4, 8)
@@ -164,7 +170,7 @@ class TestPenalty:
     def test_equals_scipys_tests_one_by_one(self) -> None:
         draw = rng(8)
         curves = {name: {s: draw.normal(i, 1.0, 9) for s in range(4)} for i, name in enumerate("abc")}
-        found = penalty_matrix(curves, (1, 2, 4, 8), True)
+        found = penalty_matrix(budget_tests(curves, (1, 2, 4, 8), True))
         for i, a in enumerate("abc"):
             for j, b in enumerate("abc"):
                 wins = 0.0
@@ -173,14 +179,25 @@ class TestPenalty:
                     if a != b and stats.ttest_rel(x, y).pvalue <= 0.05 and np.mean(x) > np.mean(y):
                         wins += 1 / 4
                 assert found.wins[i, j] == pytest.approx(wins)
-        np.testing.assert_allclose(penalty_matrix(curves, (1, 2, 4, 8), False).wins, found.wins.T)
-        assert penalty_matrix(curves, (1, 2, 4, 8), True, adjusted=True).wins.sum() <= found.wins.sum()
+        np.testing.assert_allclose(penalty_matrix(budget_tests(curves, (1, 2, 4, 8), False)).wins, found.wins.T)
+        assert penalty_matrix(budget_tests(curves, (1, 2, 4, 8), True), adjusted=True).wins.sum() <= found.wins.sum()
+
+    def test_pairs_are_tested_over_the_seeds_that_both_have(self) -> None:
+        draw = rng(11)
+        curves = {name: {s: draw.normal(i, 1.0, 5) for s in seeds} for i, (name, seeds) in enumerate(SEEDS.items())}
+        found = budget_tests(curves, (1, 2), True)
+        for row, (a, b) in enumerate(combinations(SEEDS, 2)):
+            d = [curves[a][s][[1, 2]] - curves[b][s][[1, 2]] for s in sorted({*SEEDS[a]} & {*SEEDS[b]})]
+            gains = np.mean(d, axis=0) if d else np.zeros(2)
+            np.testing.assert_array_equal(found.gain[row], gains)
+            p = paired_t_tests(np.stack(d)) if d else np.full(2, np.nan)
+            np.testing.assert_array_equal(found.p[row], p)
 
     def test_total_is_over_common_strategies(self) -> None:
         draw = rng(9)
         curves = {name: {s: draw.normal(i * 9, 1.0, 3) for s in range(4)} for i, name in enumerate("abc")}
-        first = penalty_matrix(curves, (1, 2), True)
-        second = penalty_matrix({name: curves[name] for name in "cab"[:2]}, (1, 2), True)
+        first = penalty_matrix(budget_tests(curves, (1, 2), True))
+        second = penalty_matrix(budget_tests({name: curves[name] for name in "cab"[:2]}, (1, 2), True))
         total = total_penalty([first, second])
         assert total.names == ("a", "c") and total.n_settings == 2
         np.testing.assert_allclose(total.wins, [[0, 0], [2, 0]])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from labelbench_plus.leaderboard.statistics import label_saving, mean_over_datasets, t_interval
+from labelbench_plus.leaderboard.statistics import Fits, label_saving, mean_over_datasets, t_interval
 from labelbench_plus.leaderboard.statistics.aggregates import interquartile_mean, trimmed_half_width
 from labelbench_plus.leaderboard.statistics.resampling import FEWEST_UNITS
 from labelbench_plus.leaderboard.statistics.shares import share
@@ -87,13 +87,13 @@ def test_label_saving_with_every_seed_at_the_level(n: int) -> None:
     # Without noise in the metric each seed's ratio of budgets is log-normal about 10 / 20, up to the linear
     # interpolation between rounds: the truth is taken from a very large sample.
     level, rng = 0.55, np.random.default_rng(n)
-    many = label_saving(BUDGETS, curves(rng, 20000, 10, 0, 0.15), curves(rng, 20000, 20, 0, 0.15), level, True, rng)
+    many = label_saving(*(Fits(BUDGETS, curves(rng, 20000, half, 0, 0.15), True) for half in (10, 20)), level)
     assert many is not None and many.interval == "t"
     truth = 1 - math.sqrt((1 - many.low) * (1 - many.high))
     trials = 600
     covered = 0
     for _ in range(trials):
-        saving = label_saving(BUDGETS, curves(rng, n, 10, 0, 0.15), curves(rng, n, 20, 0, 0.15), level, True, rng)
+        saving = label_saving(*(Fits(BUDGETS, curves(rng, n, half, 0, 0.15), True) for half in (10, 20)), level)
         assert saving is not None and saving.interval == "t"
         covered += saving.low < truth < saving.high
     assert covered / trials >= NOMINAL
@@ -105,9 +105,9 @@ def test_label_saving_where_seeds_are_censored(n: int) -> None:
     mean = curves(rng, 100_000, 15, 0, 0.3).mean(axis=0), curves(rng, 100_000, 20, 0, 0.3).mean(axis=0)
     needed, by_baseline = (np.interp(level, m, BUDGETS) for m in mean)
     truth, trials, covered, resampled = 1 - needed / by_baseline, 200, 0, 0
-    for _ in range(trials):
-        strategy, baseline = curves(rng, n, 15, 0.005, 0.3), curves(rng, n, 20, 0.005, 0.3)
-        saving = label_saving(BUDGETS, strategy, baseline, level, True, rng)
+    for trial in range(trials):
+        fits = (Fits(BUDGETS, curves(rng, n, half, 0.005, 0.3), True, trial) for half in (15, 20))
+        saving = label_saving(*fits, level)
         if saving is not None and saving.interval == "resampled":
             resampled += 1
             covered += saving.low < truth < saving.high

@@ -15,6 +15,7 @@ from labelbench_plus.leaderboard.facets import compare_facets, without_argument
 from labelbench_plus.leaderboard.formatting import factor
 from labelbench_plus.leaderboard.frame import facets_frame
 from labelbench_plus.leaderboard.statistics import (
+    Fits,
     area_under_budget_curve,
     holm,
     label_saving,
@@ -66,7 +67,7 @@ def test_the_label_factor_is_the_saving_told_the_other_way(results: Results) -> 
             for problem in (problem_of("per_view", gain.value), problem_of("per_view", "none"))
         )
         level = 0.95 * theirs[:, -1].mean()
-        expected = label_saving(BUDGETS, ours, theirs, level, True, np.random.default_rng(0))
+        expected = label_saving(Fits(BUDGETS, ours, True), Fits(BUDGETS, theirs, True), level)
         assert expected and gain.labels and gain.labels.needed == pytest.approx(expected.needed)
         times = expected.needed_by_baseline / expected.needed
         assert factor(gain.labels).startswith(f"{times:.1f} ×")

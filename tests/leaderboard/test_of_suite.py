@@ -15,6 +15,7 @@ from labelbench_plus.running.job import Job, Where, carry_out
 from labelbench_plus.shipped import shipped
 from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import load_suite
+from tests.leaderboard.synthetic import csv_of
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -118,7 +119,7 @@ def test_what_is_published_can_be_read_without_the_suite(carried, tmp_path):
     about = About("classification", "labels", "digits", {"encoder": "pixels"})
     assert results.meta.about(label(suite.problems[0])) == about
     shown = results_of_suite(suite, runs, tmp_path)
-    assert results.meta == shown.meta and results.ordered_csv() == shown.ordered_csv()
+    assert results.meta == shown.meta and csv_of(results) == csv_of(shown)
     assert set(shown.records) == {run.id for run in runs} and results.records == {}
     (track,) = gather([results.board()])
     assert track.track.name == "classification · up to 100 labels · encoder pixels · logistic_regression"

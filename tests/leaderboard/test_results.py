@@ -16,7 +16,7 @@ from labelbench_plus.leaderboard.results import ResultsError
 from labelbench_plus.store.archive import restore_archive
 from labelbench_plus.store.run_store import StoreError
 
-from .synthetic import STRATEGIES, meta, synthetic_curves
+from .synthetic import STRATEGIES, csv_of, meta, synthetic_curves
 
 FILES = ["board.json", "curves.csv", "table.csv", "table.md"]
 
@@ -47,7 +47,7 @@ def test_comes_back_whole_odd_names_and_all(tmp_path: Path) -> None:
     write_results(results, tmp_path)
     again = read_results(tmp_path)
     assert again.meta == declared
-    assert again.ordered_csv() == results.ordered_csv()
+    assert csv_of(again) == csv_of(results)
     pd.testing.assert_frame_equal(
         again.curves.sort_values(["run_id", "round"], ignore_index=True),
         curves.sort_values(["run_id", "round"], ignore_index=True)[list(again.curves.columns)],
@@ -91,3 +91,30 @@ def test_a_failure_leaves_the_old_files_and_no_litter(tmp_path: Path, monkeypatc
     with pytest.raises(RuntimeError, match="no disk"):
         write_results(Results(synthetic_curves(generator_seed=1), meta()), tmp_path)
     assert contents(tmp_path) == before
+
+
+def test_what_runs_hold_alike_is_kept_once_and_is_what_the_archive_says(tmp_path: Path) -> None:
+    curves = synthetic_curves()
+    write_results(Results(curves, meta()), tmp_path)
+    lines = [
+        {
+            "config": {"problem": {"name": "digits"}, "seed": seed},
+            "costs": [{"attempt": 1}],
+            "manifest": {
+                "packages": {"torch": "2"},
+                "identity": {"problem": {"name": "digits"}, "seed": seed},
+                "run": run,
+            },
+            "rounds": [{"manifest": {"packages": "another"}, "run": "another"}],
+            "run": run,
+        }
+        for seed, run in enumerate(sorted(set(curves["run_id"])))
+    ]
+    in_order = [json.dumps(line, sort_keys=True, separators=(",", ":")) for line in lines]
+    for texts in (in_order, [json.dumps(dict(reversed(line.items())), indent=None) for line in lines]):
+        (tmp_path / "runs.jsonl.gz").write_bytes(gzip.compress("".join(f"{text}\n" for text in texts).encode()))
+        records = read_results(tmp_path).records
+        assert records == {line["run"]: {"config": line["config"], "manifest": line["manifest"]} for line in lines}
+        first, second, *_ = records.values()
+        assert first["manifest"]["packages"] is second["manifest"]["packages"]
+        assert first["config"]["problem"] is second["manifest"]["identity"]["problem"]

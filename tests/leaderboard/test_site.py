@@ -167,6 +167,15 @@ def test_a_suite_stands_on_a_site_once(tmp_path: Path) -> None:
         build_site([results(), results()], tmp_path)
 
 
+def test_a_build_that_fails_leaves_the_site_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_site([results(seeds=range(3))], tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("labelbench_plus.leaderboard.site.build.front_page", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build_site([results()], tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_names_of_files_are_readable_and_distinct() -> None:
     assert slug("a b") == "a-b" and slug("k_center(x=1)") == "k-center-x-1"
     assert slug("../../etc").startswith("etc") and "/" not in slug("../../etc")

@@ -6,38 +6,40 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from labelbench_plus.leaderboard.statistics import (
     Estimate,
     PairwiseTests,
     RankRange,
     area_under_budget_curve,
-    area_under_log_budget_curve,
+    areas_under_budget_curves,
+    areas_under_log_budget_curves,
     holm,
     paired_differences,
     paired_t_test,
     pairwise_tests,
     rank_ranges,
     t_interval,
+    t_intervals,
 )
 
 
 class TestArea:
     def test_of_a_constant_curve_is_the_constant(self) -> None:
         assert area_under_budget_curve([1, 10, 11, 500], [0.7] * 4) == pytest.approx(0.7, abs=1e-15)
-        assert area_under_log_budget_curve([1, 10, 11, 500], [0.7] * 4) == pytest.approx(0.7, abs=1e-15)
+        assert areas_under_log_budget_curves([1, 10, 11, 500], [[0.7] * 4])[0] == pytest.approx(0.7, abs=1e-15)
 
     def test_weighs_rounds_by_their_share_of_the_budget(self) -> None:
         # 0.5 on average over the first 10 of 100 units, 1 over the other 90
         assert area_under_budget_curve([0, 10, 100], [0, 1, 1]) == pytest.approx(0.95)
 
     def test_on_a_log_axis_counts_each_factor_alike(self) -> None:
-        assert area_under_log_budget_curve([1, 10, 100], [0, 1, 1]) == pytest.approx(0.75)
+        assert areas_under_log_budget_curves([1, 10, 100], [[0, 1, 1]])[0] == pytest.approx(0.75)
 
     def test_of_a_single_budget_is_the_value(self) -> None:
         assert area_under_budget_curve([50], [0.42]) == 0.42
-        assert area_under_log_budget_curve([50], [0.42]) == 0.42
+        assert areas_under_log_budget_curves([50], [[0.42]])[0] == 0.42
 
     @pytest.mark.parametrize(
         ("budgets", "values", "message"),
@@ -55,10 +57,27 @@ class TestArea:
 
     def test_on_a_log_axis_refuses_a_budget_of_zero(self) -> None:
         with pytest.raises(ValueError, match="above zero"):
-            area_under_log_budget_curve([0, 1], [0, 1])
+            areas_under_log_budget_curves([0, 1], [[0, 1]])[0]
+
+    @pytest.mark.parametrize("r", [1, 2, 6, 40])
+    def test_many_have_the_same_bits_as_each_alone(self, r: int) -> None:
+        draw = np.random.default_rng(r)
+        budgets, curves = np.cumsum(draw.uniform(1, 9, r)), draw.normal(size=(r, 30)).T
+        alone = [np.trapezoid(c, budgets) / (budgets[-1] - budgets[0]) if r > 1 else c[0] for c in curves]
+        assert areas_under_budget_curves(budgets, curves).tolist() == [float(area) for area in alone]
 
 
 class TestInterval:
+    @pytest.mark.parametrize("n", [2, 3, 8, 9, 20, 130])
+    def test_many_have_the_same_bits_as_each_alone(self, n: int) -> None:
+        columns = np.random.default_rng(n).normal(size=(n, 5))
+        columns[:, 3] = 0.1
+        for values, found in zip(columns.T, t_intervals(columns.T), strict=True):
+            x = np.array(values)  # alone in memory
+            mean = float(x.mean())
+            half = float(special.stdtrit(n - 1, 0.975) * x.std(ddof=1) / math.sqrt(n)) if np.ptp(x) else math.nan
+            assert repr(found) == repr(Estimate(mean, mean - half, mean + half, n))
+
     def test_by_hand(self) -> None:
         # mean 2, s = 1, t(2, 0.975) = 4.302653
         e = t_interval([1, 2, 3])

@@ -11,7 +11,7 @@ from labelbench_plus.leaderboard.site.pages import TITLE, Member, Site, run_ids,
 from labelbench_plus.leaderboard.site.provenance import shared_and_differing
 from labelbench_plus.leaderboard.site.render import Page, render
 from labelbench_plus.leaderboard.site.tables import table_view
-from labelbench_plus.leaderboard.statistics import area_under_budget_curve
+from labelbench_plus.leaderboard.statistics import areas_under_budget_curves
 from labelbench_plus.leaderboard.table import Cell, Column, Table
 
 RUNS_A_PAGE = 600
@@ -58,14 +58,16 @@ def _runs_page(
     rows: list[tuple[Cell, ...]] = []
     names = []
     for name in strategies:
-        for seed, run in sorted(setting.runs.shown[name].items()):
+        runs = sorted(setting.runs.shown[name].items())
+        areas = areas_under_budget_curves(setting.budgets, [run.values for _, run in runs]).tolist() if runs else []
+        for (seed, run), area in zip(runs, areas, strict=True):
             names.append(name)
             rows.append(
                 (
                     run.run_id,
                     name,
                     seed,
-                    area_under_budget_curve(setting.budgets, run.values),
+                    area,
                     float(run.values[-1]),
                     run.select_seconds if math.isfinite(run.select_seconds) else None,
                     run.train_seconds if math.isfinite(run.train_seconds) else None,

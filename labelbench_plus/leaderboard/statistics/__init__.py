@@ -7,9 +7,20 @@ SciPy is imported where it is used: `scipy.stats` alone takes longer to load tha
 
 from labelbench_plus.leaderboard.statistics.across import FEWEST_DATASETS, RankingOverDatasets, ranking_over_datasets
 from labelbench_plus.leaderboard.statistics.aggregates import interquartile_mean, mean_over_datasets
-from labelbench_plus.leaderboard.statistics.areas import area_under_budget_curve, area_under_log_budget_curve
+from labelbench_plus.leaderboard.statistics.areas import (
+    area_under_budget_curve,
+    areas_under_budget_curves,
+    areas_under_log_budget_curves,
+)
 from labelbench_plus.leaderboard.statistics.beaten import Beaten, datasets_beaten
-from labelbench_plus.leaderboard.statistics.estimates import ALPHA, CONFIDENCE, FEW_SEEDS, Estimate, t_interval
+from labelbench_plus.leaderboard.statistics.estimates import (
+    ALPHA,
+    CONFIDENCE,
+    FEW_SEEDS,
+    Estimate,
+    t_interval,
+    t_intervals,
+)
 from labelbench_plus.leaderboard.statistics.improvement import probability_of_improvement
 from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
@@ -17,6 +28,7 @@ from labelbench_plus.leaderboard.statistics.paired import paired_differences, pa
 from labelbench_plus.leaderboard.statistics.pairwise import PairwiseTests, many_against_one, pairwise_tests
 from labelbench_plus.leaderboard.statistics.penalty import (
     PenaltyMatrix,
+    budget_tests,
     penalty_matrix,
     rounds_to_test,
     total_penalty,
@@ -26,6 +38,7 @@ from labelbench_plus.leaderboard.statistics.profiles import performance_profile
 from labelbench_plus.leaderboard.statistics.ranks import RankRange, rank_ranges
 from labelbench_plus.leaderboard.statistics.savings import (
     SHARES,
+    Fits,
     Saving,
     SavingPoint,
     label_saving,
@@ -41,6 +54,7 @@ __all__ = [
     "SHARES",
     "Beaten",
     "Estimate",
+    "Fits",
     "PairwiseTests",
     "PenaltyMatrix",
     "RankRange",
@@ -48,7 +62,9 @@ __all__ = [
     "Saving",
     "SavingPoint",
     "area_under_budget_curve",
-    "area_under_log_budget_curve",
+    "areas_under_budget_curves",
+    "areas_under_log_budget_curves",
+    "budget_tests",
     "datasets_beaten",
     "first_crossing",
     "holm",
@@ -70,6 +86,7 @@ __all__ = [
     "saving_curve",
     "seeds_to_separate",
     "t_interval",
+    "t_intervals",
     "target_level",
     "total_penalty",
 ]

@@ -23,28 +23,31 @@ def area_under_budget_curve(budgets: ArrayLike, values: ArrayLike) -> float:
     gives the value there, the limit of a shrinking range. ValueError on other shapes, non-finite numbers or budgets
     that do not increase.
     """
-    x, y = _curve(budgets, values)
-    if len(x) == 1:
-        return float(y[0])
-    return float(np.trapezoid(y, x) / (x[-1] - x[0]))
+    return float(areas_under_budget_curves(budgets, np.asarray(values, dtype=np.float64)[None])[0])
 
 
-def area_under_log_budget_curve(budgets: ArrayLike, values: ArrayLike) -> float:
-    """The same mean height with budgets on a logarithmic axis, so that each doubling counts alike.
+def areas_under_budget_curves(budgets: ArrayLike, curves: ArrayLike) -> NDArray[np.float64]:
+    """`area_under_budget_curve` of each of (m, r) curves: (m,)."""
+    x, y = _curves(budgets, curves)
+    return y[:, 0] if len(x) == 1 else np.asarray(np.trapezoid(y, x) / (x[-1] - x[0]))
 
-    As `area_under_budget_curve` with log(budgets) for budgets (the base cancels). ValueError also where a
+
+def areas_under_log_budget_curves(budgets: ArrayLike, curves: ArrayLike) -> NDArray[np.float64]:
+    """The same mean heights with budgets on a logarithmic axis, so that each doubling counts alike.
+
+    As `areas_under_budget_curves` with log(budgets) for budgets (the base cancels). ValueError also where a
     budget is not above zero.
     """
-    x, y = _curve(budgets, values)
+    x, y = _curves(budgets, curves)
     if x[0] <= 0:
         raise ValueError(f"budgets on a log axis must be above zero, got {x[0]:g} as the first")
-    return area_under_budget_curve(np.log(x), y)
+    return areas_under_budget_curves(np.log(x), y)
 
 
-def _curve(budgets: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x, y = np.asarray(budgets, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
-        raise ValueError(f"budgets and values must be lists of one length ≥ 1, got {x.shape} and {y.shape}")
+def _curves(budgets: ArrayLike, curves: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.asarray(budgets, dtype=np.float64), np.ascontiguousarray(curves, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape[1:] or len(x) == 0:
+        raise ValueError(f"budgets and values must be lists of one length ≥ 1, got {x.shape} and {y.shape[1:]}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("budgets and values must be finite")
     if not (np.diff(x) > 0).all():

@@ -58,15 +58,30 @@ def t_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
     n = 0 NaN throughout. ValueError if not finite.
     """
     x = np.asarray(values, dtype=np.float64)
-    if x.ndim != 1 or not np.isfinite(x).all():
+    if x.ndim != 1:
         raise ValueError(f"values must be a list of finite numbers, got {values!r}")
+    return t_intervals(x[None], confidence)[0]
+
+
+def t_intervals(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> tuple[Estimate, ...]:
+    """`t_interval` of each row: of (m, n) values, m of them."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"values must be finite numbers, got {values!r}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    n = len(x)
-    mean = float(x.mean()) if n else math.nan
-    if n < 2 or without_spread(x[:, None])[0]:
-        return Estimate(mean, math.nan, math.nan, n)
+    x = np.ascontiguousarray(values, dtype=np.float64)  # so that a row sums up as it does alone
+    m, n = x.shape
+    if n == 0:
+        return (Estimate(math.nan, math.nan, math.nan, 0),) * m
+    means = x.mean(axis=1)
+    if n < 2:
+        return tuple(Estimate(mean, math.nan, math.nan, n) for mean in means.tolist())
     from scipy.special import stdtrit
 
-    half = float(stdtrit(n - 1, (1 + confidence) / 2) * x.std(ddof=1) / math.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n)
+    spread = x.std(axis=1, ddof=1, mean=means[:, None])
+    halves = stdtrit(n - 1, (1 + confidence) / 2) * spread / math.sqrt(n)
+    rows = zip(means.tolist(), halves.tolist(), without_spread(x.T).tolist(), strict=True)
+    return tuple(
+        Estimate(mean, math.nan, math.nan, n) if alike else Estimate(mean, mean - half, mean + half, n)
+        for mean, half, alike in rows
+    )

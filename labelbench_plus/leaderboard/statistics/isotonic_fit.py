@@ -48,11 +48,19 @@ def first_crossing(budgets: NDArray[np.float64], curves: NDArray[np.float64], le
 
     A curve that is there from its first budget b on gives b: it may have been there earlier.
     """
-    tolerance = 1e-12 * max(1.0, abs(level))  # the fit of a mean is equal to it only up to rounding
-    there = curves >= level - tolerance
-    at = there.argmax(axis=1)
+    return first_crossings(budgets, curves, np.array([level]))[0]
+
+
+def first_crossings(
+    budgets: NDArray[np.float64], curves: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`first_crossing` of each of (k,) levels: (k, m)."""
+    tolerance = 1e-12 * np.maximum(1.0, np.abs(levels))  # the fit of a mean is equal to it only up to rounding
+    there = curves >= (levels - tolerance)[:, None, None]
+    at = there.argmax(axis=2)
     rows, before = np.arange(len(curves)), np.maximum(at - 1, 0)
-    rise = curves[rows, at] - curves[rows, before]
-    part = np.where(rise > 0, np.clip((level - curves[rows, before]) / np.where(rise > 0, rise, 1.0), 0, 1), 1.0)
+    reached, start = curves[rows, at], curves[rows, before]
+    rise = reached - start
+    part = np.where(rise > 0, np.clip((levels[:, None] - start) / np.where(rise > 0, rise, 1.0), 0, 1), 1.0)
     crossed = budgets[before] + part * (budgets[at] - budgets[before])
-    return np.where(there.any(axis=1), crossed, np.inf)
+    return np.where(there.any(axis=2), crossed, np.inf)

@@ -55,32 +55,50 @@ def rounds_to_test(mean_of_baseline: NDArray[np.float64], higher_is_better: bool
     return tuple(rounds) or (0,)
 
 
-def penalty_matrix(
-    curves: Mapping[str, Mapping[int, NDArray[np.float64]]],
-    rounds: Sequence[int],
-    higher_is_better: bool,
-    adjusted: bool = False,
-) -> PenaltyMatrix:
-    """The matrix of one setting; `curves`: strategy -> seed -> (r,) values; `rounds`: those to test.
+@dataclass(frozen=True)
+class BudgetTests:
+    """Paired t-tests between every two strategies of a setting, budget by budget.
 
-    Pairs that cannot be tested (`paired_t_test`) win nothing against each other.
+    `p`, `gain`: p-values and mean gains of the first of a pair over the second, above zero is better; (pairs, budgets)
+    for the pairs of `names` in order, NaN and zero where there is no common seed.
     """
-    names, sign = tuple(curves), 1 if higher_is_better else -1
+
+    names: tuple[str, ...]
+    p: NDArray[np.float64]
+    gain: NDArray[np.float64]
+
+
+def budget_tests(
+    curves: Mapping[str, Mapping[int, NDArray[np.float64]]], rounds: Sequence[int], higher_is_better: bool
+) -> BudgetTests:
+    """The tests of one setting; `curves`: strategy -> seed -> (r,) values; `rounds`: those to test."""
+    names, sign, r = tuple(curves), 1 if higher_is_better else -1, len(rounds)
+    seeds = [sorted(curves[name]) for name in names]
+    tested = [
+        sign * np.array([curves[name][seed][list(rounds)] for seed in of_name]).reshape(-1, r)
+        for name, of_name in zip(names, seeds, strict=True)
+    ]
     pairs = list(combinations(range(len(names)), 2))
-    p, gain = np.full((len(pairs), len(rounds)), np.nan), np.zeros((len(pairs), len(rounds)))
+    p, gain = np.full((len(pairs), r), np.nan), np.zeros((len(pairs), r))
     for row, (i, j) in enumerate(pairs):
-        a, b = curves[names[i]], curves[names[j]]
-        if seeds := sorted(a.keys() & b.keys()):
-            d = sign * np.stack([a[seed][list(rounds)] - b[seed][list(rounds)] for seed in seeds])
-            p[row], gain[row] = paired_t_tests(d), d.mean(axis=0)
-    if adjusted and pairs:
+        a, b = tested[i], tested[j]
+        if seeds[i] != seeds[j]:
+            common = sorted(set(seeds[i]) & set(seeds[j]))
+            a, b = a[np.searchsorted(seeds[i], common)], b[np.searchsorted(seeds[j], common)]
+        if len(a):
+            p[row], gain[row] = paired_t_tests(a - b), (a - b).mean(axis=0)
+    return BudgetTests(names, p, gain)
+
+
+def penalty_matrix(tests: BudgetTests, adjusted: bool = False) -> PenaltyMatrix:
+    """The matrix of one setting. Pairs that cannot be tested (`paired_t_test`) win nothing against each other."""
+    p, n = tests.p, len(tests.names)
+    if adjusted and len(p):
         p = np.stack([holm(column) for column in p.T], axis=1)
-    wins = np.zeros((len(names), len(names)))
-    for row, (i, j) in enumerate(pairs):
-        better = (p[row] <= ALPHA) & (gain[row] != 0)
-        wins[i, j] = (better & (gain[row] > 0)).mean()
-        wins[j, i] = (better & (gain[row] < 0)).mean()
-    return PenaltyMatrix(names, wins, 1)
+    wins, better, above = np.zeros((n, n)), p <= ALPHA, np.triu_indices(n, 1)
+    wins[above] = (better & (tests.gain > 0)).mean(axis=1)
+    wins.T[above] = (better & (tests.gain < 0)).mean(axis=1)
+    return PenaltyMatrix(tests.names, wins, 1)
 
 
 def total_penalty(matrices: Sequence[PenaltyMatrix]) -> PenaltyMatrix:

@@ -16,14 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
-from labelbench_plus.leaderboard.statistics.estimates import t_interval
-from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, isotonic
+from labelbench_plus.leaderboard.statistics.estimates import Estimate, t_interval, t_intervals
+from labelbench_plus.leaderboard.statistics.isotonic_fit import first_crossing, first_crossings, isotonic
 from labelbench_plus.leaderboard.statistics.resampling import (
     DRAWS,
     FEWEST_UNITS,
@@ -89,42 +89,80 @@ def target_level(final: float, share: float, higher_is_better: bool) -> float:
     return final * share if higher_is_better else final / share
 
 
-def label_saving(
-    budgets: Sequence[float],
-    strategy: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    level: float,
-    higher_is_better: bool,
-    rng: Generator,
-) -> Saving | None:
-    """The saving of `strategy` against `baseline` at `level`; None where it is not defined.
+class Fits:
+    """Curves at seeds and their isotonic fits, each worked out when it is first asked for.
 
-    `strategy`, `baseline`: (n, r) curves over the (r,) `budgets`, row by row at the same seed, n ≥ 1, r ≥ 2. Undefined:
-    the level is NaN, or the baseline starts at it or does not reach it.
+    `budgets`: (r,), r ≥ 2. `curves`: (n, r) over them, n ≥ 1; those that fall as they get better are turned around, so
+    that `level`s must be too. `seed`: of the resamples; the same for curves that are compared.
     """
-    x, s, b, goal = _oriented(budgets, strategy, baseline, level, higher_is_better)
+
+    def __init__(
+        self, budgets: Sequence[float], curves: NDArray[np.float64], higher_is_better: bool, seed: int = 0
+    ) -> None:
+        self.budgets, self.sign = np.asarray(budgets, dtype=np.float64), 1.0 if higher_is_better else -1.0
+        if curves.shape[1:] != self.budgets.shape or len(curves) == 0:
+            raise ValueError(f"curves must be (n, {len(self.budgets)}), got {curves.shape}")
+        self.curves, self._seed = self.sign * curves, seed
+        self._crossings: dict[tuple[str, float], NDArray[np.float64]] = {}  # a baseline is asked by all strategies
+
+    @cached_property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean curve as it is: (1, r)."""
+        return self.curves.mean(axis=0, keepdims=True)
+
+    @cached_property
+    def of_mean(self) -> NDArray[np.float64]:
+        """The fit of the mean curve: (1, r)."""
+        return isotonic(self.mean)
+
+    @cached_property
+    def of_seeds(self) -> NDArray[np.float64]:
+        """The fit of every curve: (n, r)."""
+        return isotonic(self.curves)
+
+    @cached_property
+    def of_resamples(self) -> NDArray[np.float64]:
+        """The fits of mean curves over resampled seeds: (`DRAWS`, r)."""
+        at = resampled_seeds(len(self.curves), np.random.default_rng(self._seed), DRAWS)
+        return isotonic(self.curves[at].mean(axis=1))
+
+    def crossing(self, of: Literal["mean", "of_mean", "of_seeds", "of_resamples"], goal: float) -> NDArray[np.float64]:
+        """The budgets at which some of these curves first reach a level, turned around where they are."""
+        if (of, goal) not in self._crossings:
+            self._crossings[of, goal] = first_crossing(self.budgets, getattr(self, of), goal)
+        return self._crossings[of, goal]
+
+
+def label_saving(strategy: Fits, baseline: Fits, level: float) -> Saving | None:
+    """The saving of `strategy` against `baseline` at `level` of the metric; None where it is not defined.
+
+    The two are row by row at the same seed. Undefined: the level is NaN, or the baseline starts at it or does not
+    reach it.
+    """
+    x, goal, n = strategy.budgets, strategy.sign * level, len(strategy.curves)
+    if strategy.curves.shape != baseline.curves.shape:
+        shapes = f"{strategy.curves.shape} and {baseline.curves.shape}"
+        raise ValueError(f"curves must be at the same seeds, got {shapes}")
     if math.isnan(goal):
         return None
-    needed, by_baseline = (_crossing_of_mean(x, curves, goal) for curves in (s, b))
+    needed, by_baseline = (float(fits.crossing("of_mean", goal)[0]) for fits in (strategy, baseline))
     if math.isinf(by_baseline) or by_baseline <= x[0]:
         return None
-    raw = first_crossing(x, np.stack([s.mean(axis=0), b.mean(axis=0)]), goal)
-    per_seed = first_crossing(x, isotonic(s), goal)
-    per_seed_baseline = first_crossing(x, isotonic(b), goal)
+    raw, raw_baseline = (fits.crossing("mean", goal)[0] for fits in (strategy, baseline))
+    per_seed, per_seed_baseline = (fits.crossing("of_seeds", goal) for fits in (strategy, baseline))
     low, high, kind = math.nan, math.nan, "none"
-    n = len(s)
     if n > 1 and np.isfinite(per_seed).all() and np.isfinite(per_seed_baseline).all():
-        low, high = _of_ratios(per_seed / per_seed_baseline, 1 - needed / by_baseline)
+        low, high = _of_logs(t_interval(np.log(per_seed / per_seed_baseline)), 1 - needed / by_baseline)
         kind = "none" if math.isnan(low) else "t"
     elif n >= FEWEST_UNITS:
-        low, high = _resampled(x, s, b, goal, rng)
+        low, high = _resampled(strategy, baseline, goal)
         kind = "resampled"
     return Saving(
         level=level,
         needed=needed,
         needed_by_baseline=by_baseline,
         budget=float(x[-1]),
-        raw=float(1 - raw[0] / raw[1]) if np.isfinite(raw).all() else math.nan,
+        raw=float(1 - raw / raw_baseline) if math.isfinite(raw) and math.isfinite(raw_baseline) else math.nan,
         low=low,
         high=high,
         interval=kind,  # type: ignore[arg-type]
@@ -133,68 +171,45 @@ def label_saving(
     )
 
 
-def saving_curve(
-    budgets: Sequence[float], strategy: NDArray[np.float64], baseline: NDArray[np.float64], higher_is_better: bool
-) -> tuple[SavingPoint, ...]:
+def saving_curve(strategy: Fits, baseline: Fits) -> tuple[SavingPoint, ...]:
     """The saving at evenly spaced levels between the baseline's first and final fitted value, where both reach them.
 
     Arguments as of `label_saving`. The band is the t-interval of the log ratios where every seed of both reaches the
     level.
     """
-    x, s, b, _ = _oriented(budgets, strategy, baseline, 0.0, higher_is_better)
-    mean = isotonic(np.stack([s.mean(axis=0), b.mean(axis=0)]))
-    fits, fits_of_baseline = isotonic(s), isotonic(b)
-    points = []
-    for level in np.linspace(mean[1, 0], mean[1, -1], LEVELS_OF_A_CURVE + 1)[1:]:
-        needed, by_baseline = first_crossing(x, mean, level)
-        value, low, high = math.nan, math.nan, math.nan
-        if np.isfinite([needed, by_baseline]).all() and by_baseline > 0:
-            value = 1 - needed / by_baseline
-            each, each_baseline = first_crossing(x, fits, level), first_crossing(x, fits_of_baseline, level)
-            if len(s) > 1 and np.isfinite([each, each_baseline]).all():
-                low, high = _of_ratios(each / each_baseline, value)
-        points.append(SavingPoint(float(level if higher_is_better else -level), float(value), low, high))
-    return tuple(points)
+    x, fit = strategy.budgets, baseline.of_mean[0]
+    levels = np.linspace(fit[0], fit[-1], LEVELS_OF_A_CURVE + 1)[1:]
+    needed, by_baseline = (first_crossings(x, fits.of_mean, levels)[:, 0] for fits in (strategy, baseline))
+    each, each_of_baseline = (first_crossings(x, fits.of_seeds, levels) for fits in (strategy, baseline))
+    known = np.isfinite(needed) & np.isfinite(by_baseline) & (by_baseline > 0)
+    values = np.full(len(levels), math.nan)
+    values[known] = 1 - needed[known] / by_baseline[known]
+    lows, highs = np.full((2, len(levels)), math.nan)
+    if len(strategy.curves) > 1:
+        whole = np.flatnonzero(known & np.isfinite(each).all(axis=1) & np.isfinite(each_of_baseline).all(axis=1))
+        of_logs = t_intervals(np.log(each[whole] / each_of_baseline[whole]))
+        for at, estimate in zip(whole, of_logs, strict=True):
+            lows[at], highs[at] = _of_logs(estimate, float(values[at]))
+    columns = (strategy.sign * levels, values, lows, highs)
+    return tuple(SavingPoint(*point) for point in zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _of_ratios(ratios: NDArray[np.float64], saving: float) -> tuple[float, float]:
-    """The t-interval of savings from their ratios at (n,) seeds, and the `saving` that is shown with it."""
-    of_logs = t_interval(np.log(ratios))
+def _of_logs(of_logs: Estimate, saving: float) -> tuple[float, float]:
+    """The interval of savings from that of their log ratios, and the `saving` that is shown with it."""
     low, high = 1 - math.exp(of_logs.high), 1 - math.exp(of_logs.low)
     if math.isnan(low) or math.isinf(saving):
         return low, high
     return min(low, saving), max(high, saving)
 
 
-def _oriented(
-    budgets: Sequence[float],
-    strategy: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    level: float,
-    higher_is_better: bool,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    x, sign = np.asarray(budgets, dtype=np.float64), 1.0 if higher_is_better else -1.0
-    if strategy.shape != baseline.shape or strategy.shape[1:] != x.shape or len(strategy) == 0:
-        raise ValueError(
-            f"curves must be (n, {len(x)}) at the same seeds, got {strategy.shape} and {baseline.shape} over {len(x)}"
-        )
-    return x, sign * strategy, sign * baseline, sign * level
-
-
-def _crossing_of_mean(x: NDArray[np.float64], curves: NDArray[np.float64], goal: float) -> float:
-    return float(first_crossing(x, isotonic(curves.mean(axis=0, keepdims=True)), goal)[0])
-
-
-def _resampled(
-    x: NDArray[np.float64], s: NDArray[np.float64], b: NDArray[np.float64], goal: float, rng: Generator
-) -> tuple[float, float]:
-    at = resampled_seeds(len(s), rng, DRAWS)
-    needed, by_baseline = (first_crossing(x, isotonic(curves[at].mean(axis=1)), goal) for curves in (s, b))
+def _resampled(strategy: Fits, baseline: Fits, goal: float) -> tuple[float, float]:
+    x = strategy.budgets
+    needed, by_baseline = (fits.crossing("of_resamples", goal) for fits in (strategy, baseline))
     never, baseline_never = np.isinf(needed), np.isinf(by_baseline)
     known = np.where(baseline_never, x[-1], by_baseline)
     lowest = np.where(never, -np.inf, 1 - np.where(never, x[-1], needed) / known)
     highest = np.where(baseline_never, 1.0, 1 - np.where(never, x[-1], needed) / known)
-    low, high = expanded_levels(len(s))
+    low, high = expanded_levels(len(strategy.curves))
     # Order statistics rather than interpolated quantiles: between -inf and a number there is nothing.
     low = float(np.quantile(lowest, low, method="lower"))
     return low, float(np.quantile(highest, high, method="higher"))
