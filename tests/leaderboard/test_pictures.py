@@ -19,18 +19,31 @@ ROOT = Path(__file__).parents[2]
 DRAWN = ROOT / "docs" / "pictures"
 
 
-def pictured() -> list[str]:
+def pictured(which: str) -> list[str]:
     """The results that `make pictures` draws."""
-    return re.findall(r"^PICTURED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+    return re.findall(rf"^{which} := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+
+
+def up_to_date(folder: Path, of: list[str]) -> None:
+    found = pictures([read_results(ROOT / "results" / name) for name in of])
+    assert {path.name for path in folder.iterdir() if path.is_file()} == set(found)
+    for name, content in found.items():
+        assert (folder / name).read_bytes() == content, f"{folder / name} is out of date: make pictures"
+        assert len(content) < 100_000
 
 
 def test_the_pictures_are_those_of_the_published_results() -> None:
-    found = pictures([read_results(ROOT / "results" / name) for name in pictured()])
-    assert {path.name for path in DRAWN.iterdir()} == set(found)
-    for name, content in found.items():
-        assert (DRAWN / name).read_bytes() == content, f"{name} is out of date: make pictures"
-        assert len(content) < 80_000
+    up_to_date(DRAWN, pictured("PICTURED"))
+    assert {path.name for path in DRAWN.iterdir() if path.is_dir()} == set(pictured("PICTURED_ALONE"))
+    for name in (MATRIX, CURVES):
         assert f"docs/pictures/{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", pictured("PICTURED_ALONE"))
+def test_each_family_has_the_pictures_of_its_published_results(name: str) -> None:
+    up_to_date(DRAWN / name, [name])
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "families").glob("*.md")]
+    assert any(f"pictures/{name}/" in page for page in pages)
 
 
 def test_hostile_names_stay_text_and_the_most_telling_setting_is_drawn() -> None:
@@ -50,5 +63,7 @@ def test_hostile_names_stay_text_and_the_most_telling_setting_is_drawn() -> None
 def test_the_command_draws_and_says_why_it_cannot(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["leaderboard", "draw", str(ROOT / "results/digits"), "--to", str(tmp_path)])
     assert done.exit_code == 0 and {path.name for path in tmp_path.iterdir()} == {MATRIX, CURVES}
+    once = pictures([Results(synthetic_curves(budgets=(20.0,)), meta(budgets=(20.0,)))])
+    assert set(once) == {MATRIX}
     with pytest.raises(ValueError, match="nothing to draw"):
         pictures([Results(synthetic_curves({"random": 0.0}), meta())])
