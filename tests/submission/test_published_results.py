@@ -20,7 +20,7 @@ LARGEST_TABLE = 10 * 2**20  # bytes of curves whose tables are made again
 SAMPLE = 40  # runs of a large folder that are built again in every test run; `make slow` builds all of them
 RESULTS = Path(__file__).parents[2] / "results"
 FOLDERS = sorted(path.parent for path in RESULTS.glob("*/curves.csv"))
-DEAR = {"objectives_smollm", "source_tasks_pendulum"}  # to open their problems is a language model, a simulation
+DEAR = {"objectives_smollm", "reviews", "source_tasks_pendulum"}  # to open them: language models, a simulation
 OWN = [folder for folder in FOLDERS if not is_imported(folder)]
 
 
