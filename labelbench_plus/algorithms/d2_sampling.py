@@ -66,10 +66,10 @@ def k_means_pp(
     """
     points, given = feature_points(features, centers)
     check_count(n, len(points))
-    mass = _check_weights(weights, len(points))
+    mass = check_weights(weights, len(points))
     picks: list[int] = []
     if n > 0 and len(given) == 0:
-        picks.append(int(_draw(mass if mass.any() else np.ones_like(mass), rng.random(1))[0]))
+        picks.append(int(draw(mass if mass.any() else np.ones_like(mass), rng.random(1))[0]))
     return sample_d2(points, n, rng, centres=given, picks=picks, weights=mass, chunk_bytes=chunk_bytes)
 
 
@@ -122,7 +122,7 @@ def sample_d2(
         if not mass.any():
             rest = np.setdiff1d(np.arange(len(points)), picks)
             return _index(picks + rng.choice(rest, size=n - len(picks), replace=False).tolist(), device)
-        proposals = _draw(mass, rng.random(PROPOSALS))
+        proposals = draw(mass, rng.random(PROPOSALS))
         thresholds = stale[proposals] * rng.random(PROPOSALS)
         distinct, positions = np.unique(proposals, return_inverse=True)
         rows = torch.from_numpy(distinct).to(device)
@@ -172,7 +172,7 @@ def _accept(points: Points, distance: Tensor, positions: np.ndarray, thresholds:
     return accepted
 
 
-def _draw(mass: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def draw(mass: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Indices drawn in proportion to `mass`, by inverting its cumulative sum; never one without mass."""
     cumulative = np.cumsum(mass)
     drawn = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
@@ -184,7 +184,9 @@ def _index(rows: list[int], device: torch.device) -> Tensor:
     return torch.tensor(rows, dtype=torch.int64, device=device)
 
 
-def _check_weights(weights: Tensor | None, rows: int) -> np.ndarray:
+@detached
+def check_weights(weights: Tensor | None, rows: int) -> np.ndarray:
+    """(rows,) float64 on the host, refused if not finite or negative; ones if absent."""
     if weights is None:
         return np.ones(rows)
     if weights.shape != (rows,):

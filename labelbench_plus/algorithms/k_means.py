@@ -14,6 +14,7 @@ from labelbench_plus.algorithms.blocks.distance_bounds import DistanceBounds, tr
 from labelbench_plus.algorithms.blocks.neighbours import pair_distances
 from labelbench_plus.algorithms.blocks.pairwise import DEFAULT_CHUNK_BYTES, exact_squared_distances, row_chunks
 from labelbench_plus.algorithms.d2_sampling import k_means_pp
+from labelbench_plus.algorithms.greedy_seeding import greedy_k_means_pp
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def k_means(
     rng: Generator,
     *,
     weights: Tensor | None = None,
+    trials: int = 1,
     max_iterations: int = 300,
     tolerance: float = 1e-4,
     chunk_bytes: int = DEFAULT_CHUNK_BYTES,
@@ -56,6 +58,8 @@ def k_means(
     rng: source of randomness, of the start alone.
     weights: (N,) w_i >= 0; default 1. Rows of weight zero are assigned but do not pull. The start is drawn in
         proportion to w_i D_i².
+    trials: rows drawn for each centre of the start, of which the best is taken: `greedy_k_means_pp`. More of them, such
+        as the 2 + ⌊log K⌋ of scikit-learn, lead to less inertia and take longer.
     max_iterations: upper bound on the iterations.
     tolerance: the iterations stop when Σ_k ‖shift of centre k‖² falls below this times the mean variance of a
         feature, scikit-learn's rule.
@@ -83,7 +87,10 @@ def k_means(
         weight = check_finite(weights, "weights").to(device=features.device, dtype=torch.float64)
         if bool((weight < 0).any()) or not bool((weight > 0).any()):
             raise ValueError("weights must not be negative, and one at least must be positive")
-    start = k_means_pp(features, num_clusters, rng, weights=weights, chunk_bytes=chunk_bytes)
+    if trials == 1:
+        start = k_means_pp(features, num_clusters, rng, weights=weights, chunk_bytes=chunk_bytes)
+    else:
+        start = greedy_k_means_pp(features, num_clusters, rng, trials=trials, weights=weights, chunk_bytes=chunk_bytes)
     state = _Lloyd(features, weight, start, chunk_bytes)
     smallest = tolerance * state.mean_variance()
     iterations = 0

@@ -31,6 +31,7 @@ def typiclust(
     neighbours: int = 20,
     max_clusters: int = 500,
     min_cluster_size: int = 5,
+    trials: int = 1,
     chunk_bytes: int = DEFAULT_CHUNK_BYTES,
 ) -> Tensor:
     """Pick `n` rows: again and again the most typical one of the largest cluster with the fewest labels.
@@ -47,6 +48,7 @@ def typiclust(
     neighbours: K, how many nearest rows typicality is a mean over; one less than its size in a smaller cluster.
     max_clusters: upper bound on the number of clusters, at least 1.
     min_cluster_size: clusters with fewer rows (outliers) wait until no other has a row left.
+    trials: rows drawn for each centre that k-means starts from, see `k_means`.
     chunk_bytes: bound on temporary memory. It does not change the result.
 
     Returns
@@ -81,7 +83,7 @@ def typiclust(
         return torch.empty(0, dtype=torch.int64, device=features.device)
     everyone = features if centers is None else torch.cat([features, centers])
     clusters = min(len(everyone) - total + n, max_clusters)
-    labels = k_means(everyone, clusters, rng, chunk_bytes=chunk_bytes).labels
+    labels = k_means(everyone, clusters, rng, trials=trials, chunk_bytes=chunk_bytes).labels
     sizes = torch.bincount(labels, minlength=clusters).tolist()
     labelled = torch.bincount(labels[total:], minlength=clusters).tolist()
     members = labels.argsort(stable=True).split(sizes)

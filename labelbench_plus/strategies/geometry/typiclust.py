@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Ge
 from numpy.random import Generator
 
+from labelbench_plus.marks import Since
 from labelbench_plus.reference import Reference
 from labelbench_plus.strategies import PoolStrategy, strategies
 from labelbench_plus.view import PoolView
@@ -25,6 +26,8 @@ class TypiClust(PoolStrategy):
     ----------
     neighbours: over how many nearest items of the cluster typicality is a mean.
     max_clusters: upper bound on the number of clusters, which otherwise is labelled items + batch.
+    trials: items drawn for each centre that k-means starts from, of which the best is taken. Eight of them, which is
+        about what scikit-learn draws for 500 clusters, lead to tighter clusters.
     """
 
     title = "TypiClust"
@@ -33,6 +36,7 @@ class TypiClust(PoolStrategy):
 
     neighbours: Annotated[int, Ge(1)] = 20
     max_clusters: Annotated[int, Ge(1)] = 500
+    trials: Annotated[int, Ge(1), Since("0.1")] = 1
 
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         from labelbench_plus.algorithms.typiclust import typiclust
@@ -44,5 +48,6 @@ class TypiClust(PoolStrategy):
             centers=view.labelled_features,
             neighbours=self.neighbours,
             max_clusters=self.max_clusters,
+            trials=self.trials,
         )
         return view.candidates[chosen]
