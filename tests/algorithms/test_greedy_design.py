@@ -222,6 +222,7 @@ def test_guesses_are_taken_back(chunk_bytes: int, small_blocks: None, monkeypatc
         return outcomes[-1][1]
 
     monkeypatch.setattr(greedy_design_forms.Forms, "settle", spy)
+    monkeypatch.setattr(greedy_design_forms, "_CONTENDERS", 9)
     generator = torch.Generator().manual_seed(1)
     centres = torch.randn(20, 10, generator=generator).double().repeat(15, 1)
     features = torch.nn.functional.normalize(centres + 0.1 * torch.randn(300, 10, generator=generator), dim=1)

@@ -78,7 +78,7 @@ def d_optimal(
     Notes
     -----
     Exact greedy; ties as the module says. Time O(N d) a pick, but in matrix-matrix products: a block of picks is
-    made among the 1024 largest gains alone, then one pass over all rows both updates their leverages x'M⁻¹x
+    made among the 512 largest gains (or N / 32) alone, then one pass over all rows both updates their leverages x'M⁻¹x
     (Sherman–Morrison) and checks, step by step, that no other row would have won; picks from the first step where
     one would are taken back. Memory O(N + d²) beyond the features. Leverages are recomputed from a fresh Cholesky
     factor whenever subtraction has eaten three digits of a winner.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,14 +16,14 @@ from labelbench_plus.algorithms.design.design_matrix import (
     contenders,
     inverse_root,
     lowest_best,
-    mapped_norms,
     regular_information,
     squared_norms,
 )
 from labelbench_plus.algorithms.design.design_purse import Purse
 
-_CONTENDERS = 1024  # a block of D, A or V picks is made among so many rows, or N / 32 of them if that is more
+_CONTENDERS = 512  # a block of D, A or V picks is made among so many rows, or N / 32 of them if that is more
 _LOOKAHEAD = 64  # longest such block
+_PANEL = 64  # rows of a triangular matrix that are multiplied together
 
 
 class Criterion(ABC):
@@ -35,8 +36,8 @@ class Criterion(ABC):
     submodular: bool  # whether a row's gain can only shrink as others are picked
 
     @abstractmethod
-    def roots(self, half: Tensor) -> list[Tensor]:
-        """Matrices W with x'Kx = ‖Wx‖² for every form, given the first: W'W = M⁻¹."""
+    def afresh(self, rows: Tensor, half: Tensor) -> list[Tensor]:
+        """Every form of some rows as a sum of squares, which cancels nothing; `half` is lower triangular W, W'W = M⁻¹."""
 
     @abstractmethod
     def isotropic(self, ridge: float) -> list[float] | None:
@@ -56,20 +57,23 @@ class Inverse:
 
     def __init__(self, dense: Tensor) -> None:
         self.dense = dense
-        self.corrections: list[Tensor] = []
+        self._room = dense.new_empty(_LOOKAHEAD, len(dense))
+        self._corrections = self._room[:0]
 
     def __matmul__(self, vector: Tensor) -> Tensor:
-        product = self.dense @ vector
-        if self.corrections:
-            stack = torch.stack(self.corrections)
-            product -= stack.T @ (stack @ vector)
-        return product
+        return torch.addmv(self.dense @ vector, self._corrections.T, self._corrections @ vector, alpha=-1)
+
+    def correct(self, u: Tensor) -> None:
+        """Subtract uu' until further notice; `_LOOKAHEAD` times at most."""
+        count = len(self._corrections)
+        self._room[count] = u
+        self._corrections = self._room[: count + 1]
 
     def fold(self, count: int) -> None:
         """Keep the first `count` corrections for good and forget the others."""
-        stack = torch.stack(self.corrections[:count])
-        self.dense = self.dense - stack.T @ stack
-        self.corrections = []
+        kept = self._corrections[:count]
+        self.dense = torch.addmm(self.dense, kept.T, kept, alpha=-1)
+        self._corrections = self._room[:0]
 
 
 class Determinant(Criterion):
@@ -77,8 +81,8 @@ class Determinant(Criterion):
 
     submodular = True
 
-    def roots(self, half: Tensor) -> list[Tensor]:
-        return [half]
+    def afresh(self, rows: Tensor, half: Tensor) -> list[Tensor]:
+        return [_lower_times(half, rows.T).square_().sum(dim=0)]
 
     def isotropic(self, ridge: float) -> list[float] | None:
         return [1 / ridge]
@@ -99,12 +103,20 @@ class Trace(Criterion):
     def __init__(self, moment: Tensor | None) -> None:
         self.moment = moment
 
-    def roots(self, half: Tensor) -> list[Tensor]:
-        inverse = half.T @ half
+    @cached_property
+    def moment_root(self) -> Tensor | None:
+        """R with R'R = T."""
         if self.moment is None:
-            return [half, inverse]
+            return None
         values, vectors = torch.linalg.eigh(self.moment)
-        return [half, (vectors * values.clamp(min=0).sqrt()).T @ inverse]
+        return (vectors * values.clamp(min=0).sqrt()).T
+
+    def afresh(self, rows: Tensor, half: Tensor) -> list[Tensor]:
+        seen = _lower_times(half, rows.T)
+        back = _upper_times(half.T, seen)
+        if self.moment_root is not None:
+            back = self.moment_root @ back
+        return [seen.square_().sum(dim=0), back.square_().sum(dim=0)]
 
     def isotropic(self, ridge: float) -> list[float] | None:
         return [1 / ridge, 1 / ridge**2] if self.moment is None else None
@@ -123,6 +135,7 @@ class Trace(Criterion):
 class Batch:
     """Picks made among the contenders alone, in order."""
 
+    among: Tensor  # the contenders
     picks: list[int]
     gains: list[float]
     remaining: list[float]  # budget before each pick
@@ -179,10 +192,10 @@ class Forms:
         self._restart([norms * scale for scale in scales], self.information / ridge**2)
 
     def recompute(self) -> None:
-        """Compute inverse and forms from a fresh factor of M: sums of squares, which cancel nothing."""
+        """Compute inverse and forms from a fresh factor of M."""
         half = inverse_root(self.information)
-        forms = [mapped_norms(self.features, root, self.chunk_bytes) for root in self.criterion.roots(half)]
-        self._restart(forms, half.T @ half)
+        forms = [self.criterion.afresh(part, half) for _, part in blocks(self.features, self.chunk_bytes)]
+        self._restart([torch.cat(parts) for parts in zip(*forms, strict=True)], half.T @ half)
 
     def _restart(self, forms: list[Tensor], inverse: Tensor) -> None:
         self.forms = forms
@@ -210,7 +223,7 @@ class Forms:
         prices = None if self.purse.prices is None else self.purse.prices[among]
         remaining = float("inf") if self.purse.remaining is None else self.purse.remaining
         shut = self.purse.taken[among]
-        batch = Batch([], [], [], [])
+        batch = Batch(among, [], [], [], [])
         probes: list[list[Tensor]] = [[] for _ in forms]
         while len(batch.picks) < most:
             current = self.criterion.gain(forms, prices).masked_fill_(shut, -torch.inf)
@@ -227,11 +240,11 @@ class Forms:
             u = self.inverse @ rows[at]
             u /= (1 + rows[at] @ u).sqrt()
             directions = [u, *self.criterion.partners(u, self.inverse)]
-            self.inverse.corrections.append(u)
-            overlap = rows @ u
-            for form, stack, direction in zip(forms, probes, directions, strict=True):
+            self.inverse.correct(u)
+            overlaps = torch.stack(directions) @ rows.T
+            for form, stack, direction, overlap in zip(forms, probes, directions, overlaps, strict=True):
                 stack.append(direction)
-                form.addcmul_(overlap, overlap if direction is u else rows @ direction, value=-1)
+                form.addcmul_(overlaps[0], overlap, value=-1)
             batch.picks.append(pick)
             batch.gains.append(gain)
             batch.remaining.append(remaining)
@@ -245,17 +258,19 @@ class Forms:
         """Bring all rows up to date with a batch, as far as greedy agrees with it, and say how far that is."""
         kept = len(batch.picks)
         following = [torch.empty_like(form) for form in self.forms]
+        rivals = ~self.purse.taken
+        rivals[batch.among] = False  # what they gained was looked at, pick by pick
         absorbed = []
         for where, part in blocks(self.features, self.chunk_bytes):
-            drops = self._drops(part, batch, kept)
+            drops = _drops(part, batch, kept)
+            self._lower(where, drops, following)
             # Gains that only shrink cannot overtake: rows outside the contenders stay below their floor.
             if kept > 1 and not self.criterion.submodular:
-                kept = self._agreed(where, batch, drops)
-            self._lower(where, drops, kept, following)
-            absorbed.append((where, kept))
+                kept = self._agreed(where, batch, rivals[where], drops, following)
+            absorbed.append((where, len(drops[0])))
         for where, count in absorbed:
-            if count > kept:  # a later block took back picks that this one had absorbed
-                self._lower(where, self._drops(self.features[where].double(), batch, kept), kept, following)
+            if count > kept:  # this block or a later one took back picks that it had absorbed
+                self._lower(where, _drops(self.features[where].double(), batch, kept), following)
         self.forms = following
         self.fresh = False
         self.inverse.fold(kept)
@@ -264,40 +279,60 @@ class Forms:
         self.purse.buy(batch.picks[:kept])
         return kept
 
-    def _drops(self, part: Tensor, batch: Batch, kept: int) -> list[Tensor]:
-        """By how much each of the first `kept` picks lowers each form of some rows: (kept, rows) for every form."""
-        overlap = batch.probes[0][:kept] @ part.T
-        partners = [(probe[:kept] @ part.T).mul_(overlap) for probe in batch.probes[1:]]
-        return [overlap.square_(), *partners]
-
-    def _lower(self, where: slice, drops: list[Tensor], kept: int, following: list[Tensor]) -> None:
+    def _lower(self, where: slice, drops: list[Tensor], following: list[Tensor]) -> None:
         for form, drop, new in zip(self.forms, drops, following, strict=True):
-            torch.sub(form[where], drop[:kept].sum(dim=0), out=new[where])
+            torch.sub(form[where], drop.sum(dim=0), out=new[where])
 
-    def _agreed(self, where: slice, batch: Batch, drops: list[Tensor]) -> int:
-        """How many picks of the batch stand, as far as the rows of this block can tell."""
-        steps, rows = drops[0].shape
-        # Row s of each product holds the form as it was when pick s was made.
-        earlier = torch.ones(steps, steps, dtype=torch.float64, device=drops[0].device).tril_(-1)
-        before = [
-            torch.addmm(form[where].expand(steps, rows), earlier, drop, alpha=-1)
-            for form, drop in zip(self.forms, drops, strict=True)
-        ]
+    def _agreed(self, where: slice, batch: Batch, rivals: Tensor, drops: list[Tensor], following: list[Tensor]) -> int:
+        """How many picks of the batch stand, as far as the rivals in this block, (rows,) bool, can tell."""
+        steps = len(drops[0])
+        gains = torch.tensor(batch.gains[:steps], dtype=torch.float64, device=rivals.device)
         prices = None if self.purse.prices is None else self.purse.prices[where]
-        gains = self.criterion.gain(before, prices)
-        gains.index_fill_(1, self.purse.taken[where].nonzero()[:, 0], -torch.inf)
-        if self.purse.remaining is not None and prices is not None:
-            left = torch.tensor(batch.remaining[:steps], dtype=torch.float64, device=gains.device)
-            gains.masked_fill_(prices > left[:, None], -torch.inf)
-        picked = [(step, pick - where.start) for step, pick in enumerate(batch.picks[:steps])]
-        for step, pick in picked:
-            if 0 <= pick < rows:
-                gains[step:, pick] = -torch.inf
-        rivals = gains.amax(dim=1).tolist()
-        for step, pick in picked[1:]:  # the first was the best of all rows
-            gain = batch.gains[step]
-            # Rows of higher index must be better by more than a tie; those of lower index win if they tie.
-            lower = rivals[step] if pick >= rows else float(gains[step, :pick].max()) if pick > 0 else -torch.inf
-            if rivals[step] > gain * (1 + TIE) or lower * (1 + TIE) >= gain:
-                return step
-        return steps
+        # The most that a row can have gained at any step: few come near the least of the picks.
+        forms = [form[where] for form in self.forms]
+        most = [
+            following[0][where],
+            *(form - drop.clamp(max=0).sum(dim=0) for form, drop in zip(forms[1:], drops[1:], strict=True)),
+        ]
+        near = (rivals & (self.criterion.gain(most, prices) * (1 + TIE) >= gains.min())).nonzero()[:, 0]
+        if len(near) == 0:
+            return steps
+        # Row s of each product holds the form as it was when pick s was made.
+        earlier = torch.ones(steps, steps, dtype=torch.float64, device=near.device).tril_(-1)
+        before = [
+            torch.addmm(form[near].expand(steps, -1), earlier, drop[:, near], alpha=-1)
+            for form, drop in zip(forms, drops, strict=True)
+        ]
+        prices = None if prices is None else prices[near]
+        found = self.criterion.gain(before, prices)
+        if prices is not None:
+            left = torch.tensor(batch.remaining[:steps], dtype=torch.float64, device=near.device)
+            found.masked_fill_(prices > left[:, None], -torch.inf)
+        # Rows of higher index must be better by more than a tie; those of lower index win if they tie.
+        lower = near + where.start < torch.tensor(batch.picks[:steps], device=near.device)[:, None]
+        better = (found > gains[:, None] * (1 + TIE)) | (lower & (found * (1 + TIE) >= gains[:, None]))
+        better[0] = False  # the first was the best of all rows
+        wrong = better.any(dim=1).nonzero()[:, 0]
+        return int(wrong[0]) if len(wrong) else steps
+
+
+def _drops(part: Tensor, batch: Batch, kept: int) -> list[Tensor]:
+    """By how much each of the first `kept` picks lowers each form of some rows: (kept, rows) for every form."""
+    overlap, *others = (torch.cat([probe[:kept] for probe in batch.probes]) @ part.T).split(kept)
+    partners = [other.mul_(overlap) for other in others]
+    return [overlap.square_(), *partners]
+
+
+def _lower_times(lower: Tensor, columns: Tensor) -> Tensor:
+    """The product of a lower triangular matrix, (d, d), with columns, (d, n), in little more than half the work."""
+    return torch.cat([lower[part, : part.stop] @ columns[: part.stop] for part in _panels(len(lower))])
+
+
+def _upper_times(upper: Tensor, columns: Tensor) -> Tensor:
+    """The same for an upper triangular matrix."""
+    return torch.cat([upper[part, part.start :] @ columns[part.start :] for part in _panels(len(upper))])
+
+
+def _panels(dimension: int) -> list[slice]:
+    """Consecutive rows, few enough for triangles and many enough for products; at least one panel."""
+    return [slice(start, min(start + _PANEL, dimension)) for start in range(0, max(1, dimension), _PANEL)]
