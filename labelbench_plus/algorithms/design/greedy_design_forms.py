@@ -37,7 +37,7 @@ class Criterion(ABC):
 
     @abstractmethod
     def afresh(self, rows: Tensor, half: Tensor) -> list[Tensor]:
-        """Every form of some rows as a sum of squares, which cancels nothing; `half` is lower triangular W, W'W = M⁻¹."""
+        """Every form of some rows as a sum of squares, to lose no digits; W = `half` is lower triangular, W'W = M⁻¹."""
 
     @abstractmethod
     def isotropic(self, ridge: float) -> list[float] | None:
