@@ -21,7 +21,7 @@ class DivergingSine(Dataset):
     """Points (x, y) on sin(x) and on -sin(x), which drift apart as x grows; the class says on which one a point lies.
 
     Where x is small the curves cross, and labels say much; where it is large they lie far apart, and a single label
-    settles a region. Strategies that spread out over the inputs buy there: a trap for geometry in the manner of the one
+    settles a region. Strategies that spread out over the inputs buy there: meant as a trap for geometry, like the one
     in CDALBench (arXiv 2408.00426), made anew. Drawn once, the same for every run.
 
     Parameters
