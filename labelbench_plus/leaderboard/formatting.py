@@ -11,7 +11,7 @@ from labelbench_plus.shown import printable
 
 ABSENT = "–"
 LONGEST_LIST = 200  # letters: a sentence, not a register
-ABBREVIATED = {"em": "exact match", "mse": "MSE", "nll": "NLL", "rmse": "RMSE"}
+ABBREVIATED = {"auc": "AUC", "em": "exact match", "mse": "MSE", "nll": "NLL", "rmse": "RMSE", "roc": "ROC"}
 
 
 def format_cells(column: Column, cells: Sequence[Cell]) -> list[str]:
