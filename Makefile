@@ -4,7 +4,7 @@
 # make check  lint code and prose, and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
 # make site   build the leaderboard over all published results into site/
-# make pictures  draw the matrices and learning curves of README and docs anew
+# make pictures  draw the pictures of README and docs anew (those of tutorials by carrying them out; needs Chromium)
 # make pages  both, side by side in outputs/pages, as a forge publishes them
 # make dist   build the source distribution and the wheel into dist/, and look them over
 
@@ -43,9 +43,10 @@ PICTURED := digits digits_all fashion_linear fashion_mlp
 # Those of docs/families.
 PICTURED_ALONE := fashion_semi_supervised data_selection_fashion source_tasks_unknown regression weighting_table views_scenes
 
-pictures: $(VENV)/.installed
+pictures: $(VENV)/.installed-dev
 	$(BIN)/lbp leaderboard draw $(addprefix results/,$(PICTURED)) --to docs/pictures
 	for name in $(PICTURED_ALONE); do $(BIN)/lbp leaderboard draw results/$$name --to docs/pictures/$$name || exit 1; done
+	$(BIN)/python -m docs.generate.tutorials
 
 pages: docs
 	$(BIN)/lbp leaderboard build --to outputs/pages/leaderboard

@@ -130,6 +130,15 @@ def test_all_bad_images_are_listed_at_once(photos):
     assert "have no range that could be brought to 8 bits" in done.stdout
 
 
+def test_a_table_that_is_refused_is_named_with_the_line(tmp_path, photos):
+    suite, _ = photos
+    (tmp_path / "table.csv").write_text("x,kind\n1,a\n,b\n")
+    table = f"{{name: feature_table, path: {tmp_path}/table.csv, label: kind}}"
+    done = lbp("data", "check", suite, f"problems.0.dataset={table}", "problems.0.encoder=identity")
+    assert done.exit_code == 1
+    assert "column 'x' must be finite, line 3 is not" in done.stderr
+
+
 def test_an_encoder_that_does_not_fit_is_refused_with_those_that_do(photos):
     suite, _ = photos
     done = lbp("run", suite, "problems.0.encoder=pixels")

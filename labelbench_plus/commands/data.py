@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from labelbench_plus.commands.common import FAILED, Group, Json, Overrides, Plugins, SuiteArgument, read_suite
+from labelbench_plus.commands.common import FAILED, Group, Json, Overrides, Plugins, SuiteArgument, read_suite, stop
 from labelbench_plus.shown import counted, say
 
 data = typer.Typer(cls=Group, help="Look at the data that a suite names.", no_args_is_help=True)
@@ -44,7 +44,10 @@ def check(suite: SuiteArgument, overrides: Overrides = None, plugin: Plugins = N
     for name, each in named.items():
         with Progress(disable=not sys.stderr.isatty() or as_json, transient=True) as progress:
             bar = progress.add_task(f"{name}: examples read", total=None)
-            found = read_all(load(each), lambda done, of, bar=bar: progress.update(bar, completed=done, total=of))  # type: ignore[misc]
+            try:
+                found = read_all(load(each), lambda done, of, bar=bar: progress.update(bar, completed=done, total=of))  # type: ignore[misc]
+            except ValueError as error:  # a table is refused as a whole, with the line
+                stop(f"{name}: {error}", FAILED)
         told[name] = vars(found)
         if not as_json:
             say(f"{name}: {found.facts[0]}")

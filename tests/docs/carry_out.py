@@ -1,11 +1,14 @@
 """Carries pages and notebooks out: `python -m tests.docs.carry_out PAGE...`, each in a process of its own.
 
+`--in FOLDER` does so in that folder instead of one that is gone afterwards.
+
 Commands of `lbp` run inside this process and its workers are forked, so that torch is imported once for all pages and
 not once a command. Everything else a reader would do is done as it stands.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import shlex
@@ -13,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.docs.pages import ROOT, Block, blocks, cells, missing
@@ -20,8 +24,8 @@ from tests.docs.pages import ROOT, Block, blocks, cells, missing
 SHARED = ("benchmarks", "results", "slurm")
 
 
-def main(pages: list[Path]) -> int:
-    """Carry out each page; print what fails. How many did."""
+def main(pages: list[Path], folder: Path | None = None) -> int:
+    """Carry out each page, in an empty folder of its own or in `folder`; print what fails. How many did."""
     import numpy  # noqa: F401 imported before the fork, for all pages
     import pandas  # noqa: F401
     import scipy.optimize  # noqa: F401
@@ -41,21 +45,21 @@ def main(pages: list[Path]) -> int:
     multiprocessing.get_context = lambda method=None: forked if method == "spawn" else spawned(method)  # type: ignore
     failed = 0
     for page in pages:
-        child = forked.Process(target=_page, args=(page,))
+        child = forked.Process(target=_page, args=(page, folder))
         child.start()
         child.join()
         failed += child.exitcode != 0
     return failed
 
 
-def _page(page: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def _page(page: Path, kept: Path | None) -> None:
+    with nullcontext(str(kept)) if kept else tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name in SHARED:
             (Path(folder) / name).symlink_to(ROOT / name)
         os.environ["LBP_CACHE"] = str(Path(folder) / "cache")
         names: dict[str, object] = {"__name__": "page"}
-        output = ""
+        output: str | None = ""
         for block in cells(page) if page.suffix == ".ipynb" else blocks(page.read_text(encoding="utf-8")):
             where = f"{page.relative_to(ROOT)}:{block.line}"
             try:
@@ -67,8 +71,10 @@ def _page(page: Path) -> None:
                 os._exit(1)
 
 
-def _block(block: Block, names: dict[str, object], output: str) -> str:
-    """Carry out one block; what it printed."""
+def _block(block: Block, names: dict[str, object], output: str | None) -> str | None:
+    """Carry out one block; what it printed, None where it has to be left out here."""
+    if block.verb == "slurm" and "SLURM_CONF" not in os.environ:
+        return None
     if block.verb == "not" or (block.language == "text" and not block.verb):
         return output
     if block.verb == "file":
@@ -77,6 +83,8 @@ def _block(block: Block, names: dict[str, object], output: str) -> str:
         path.write_text(block.text, encoding="utf-8")
         return output
     if block.verb == "output":
+        if output is None:
+            return None
         line = missing(block.text, output)
         assert not line, f"the page shows {line!r}, but what was printed is\n{output}"
         return output
@@ -142,4 +150,7 @@ def _captured(call: object) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main([Path(argument).resolve() for argument in sys.argv[1:]]))
+    parser = argparse.ArgumentParser(prog="python -m tests.docs.carry_out")
+    parser.add_argument("pages", nargs="+", type=lambda text: Path(text).resolve())
+    parser.add_argument("--in", dest="folder", type=lambda text: Path(text).resolve())
+    sys.exit(main(**vars(parser.parse_args())))

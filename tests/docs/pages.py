@@ -6,6 +6,7 @@ Blocks are carried out from top to bottom in one empty folder that has the repos
     <!-- file: NAME -->         the block is a file, kept under that name
     <!-- output -->             the block is what the block before it prints, in part; `...` stands for anything
     <!-- exits N -->            the last command of the block ends with that code
+    <!-- slurm -->              left out, with its output, where no SLURM cluster is up; tests/slurm has one
     <!-- not run: REASON -->    it cannot be carried out in a test
 
 A `bash` block is commands, a `python` block is code that shares its names with the page's other ones, `text` is prose.
@@ -62,7 +63,7 @@ def blocks(markdown: str) -> list[Block]:
         where = f"line {block.line}"
         if block.language not in LANGUAGES:
             raise ValueError(f"{where}: language {block.language!r}; one of {sorted(LANGUAGES)}")
-        if block.verb not in ("", "file", "output", "exits", "not"):
+        if block.verb not in ("", "file", "output", "exits", "slurm", "not"):
             raise ValueError(f"{where}: unknown note {block.note!r}")
         if block.verb in ("file", "not") and not (":" in block.note and block.rest):
             raise ValueError(f"{where}: the note {block.note!r} lacks a name or a reason")
