@@ -82,7 +82,9 @@ def connect() -> Api:
     try:
         api: Api = wandb.Api(timeout=SECONDS)
     except Exception as error:  # W&B raises errors of its own, of its helper process, and of the connection
-        raise ImportRefused(f"W&B is unavailable: {_first_line(error)}; `wandb login` first") from error
+        said = _first_line(error).rstrip(".")
+        hint = "" if "wandb login" in said else "; `wandb login` first"
+        raise ImportRefused(f"W&B is unavailable: {said}{hint}") from error
     return api
 
 

@@ -215,6 +215,25 @@ def test_a_wrong_name_and_a_dead_service_are_told_in_words():
         read_wandb(StandInApi(dead), PROJECT)
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("No API key configured. Use `wandb login` to log in.", "No API key configured. Use `wandb login` to log in"),
+        ("the service is down", "the service is down; `wandb login` first"),
+    ],
+)
+def test_a_service_that_lets_nobody_in_says_once_what_to_do(monkeypatch, said, shown):
+    import wandb
+
+    def refuse(timeout):
+        raise wandb.errors.UsageError(said)
+
+    monkeypatch.setattr(wandb, "Api", refuse)
+    with pytest.raises(ImportRefused) as refusal:
+        wandb_import.connect()
+    assert str(refusal.value) == f"W&B is unavailable: {shown}"
+
+
 def test_importing_twice_gives_the_same_bytes(suite_file, tmp_path, monkeypatch):
     runs = mirrors(suite_file)
     for order, folder in ((runs, "a"), (runs[::-1], "b")):
