@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labelbench_plus.shown import counted, say
 
 if TYPE_CHECKING:
+    from labelbench_plus.contracts.launchers import Launcher
     from labelbench_plus.sweep.folder import Sweep
     from labelbench_plus.sweep.state import SweepStatus
     from labelbench_plus.sweep.submit import Plan
@@ -36,13 +37,12 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[st
     shape += f" in {counted(len(planned.batches), 'batch')}" if len(planned.batches) > 1 else ""
     say(f"  to submit: {counted(len(planned.runs), 'run')} as {shape}{together} to {launcher.name!r}"
           + (f" ({', '.join(per_job)} each)" if per_job else ""))  # fmt: skip
-    unit = "GPU hours" if launcher.gpus_per_job else "hours of jobs"
     if planned.hours is not None:
-        words = f"about {_hours(planned.hours)} {unit}, judged by finished runs"
+        words = f"about {in_hours(planned.hours, launcher)}, judged by finished runs"
     else:
         words = "unknown, as no run is done yet"
     if planned.ceiling is not None:
-        words += f"; at most {_hours(planned.ceiling)} {unit} if every job used its time limit once"
+        words += f"; at most {in_hours(planned.ceiling, launcher)} if every job used its time limit once"
     say(f"  cost: {words}")
     for node, died in nodes.items():
         if died:
@@ -51,8 +51,11 @@ def show_plan(where: Sweep, found: SweepStatus, planned: Plan, nodes: Mapping[st
         say(f"  scheduler: {note}")
 
 
-def _hours(hours: float) -> str:
-    return "less than 0.01" if hours < 0.01 else f"{hours:.3g}"
+def in_hours(hours: float, launcher: Launcher) -> str:
+    """`6 GPU hours`, or `1 hour of jobs` where they take no GPU."""
+    amount = "less than 0.01" if hours < 0.01 else f"{hours:.3g}"
+    unit = "hour" if amount == "1" else "hours"
+    return f"{amount} GPU {unit}" if launcher.gpus_per_job else f"{amount} {unit} of jobs"
 
 
 def show_dry_run(planned: Plan, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from labelbench_plus.commands.sweep.show_plan import in_hours
 from labelbench_plus.shown import say
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def show_unresolved(
         spent[run["unit"]] = spent.get(run["unit"], 0.0) + run["spends"]
     rounds = ", ".join(f"{amount:,.10g}" for amount in suite.budget.amounts())
     say(f"  budget: {rounds} a run, round after round; {_listed(spent)} in all at most")
-    unit = "GPU hours" if launcher.gpus_per_job else "hours of jobs"
-    known = f"at most {ceiling:.3g} {unit} if every job used its time limit once" if ceiling is not None else None
+    known = (
+        f"at most {in_hours(ceiling, launcher)} if every job used its time limit once" if ceiling is not None else None
+    )
     say(f"  cost: {known or f'unknown, as {launcher.name!r} limits no time'}")
     for run in runs:
         say(f"{run['problem']}  {run['trainer']}  {run['strategy']}  {run['seed']}")
