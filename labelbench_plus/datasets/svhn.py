@@ -89,7 +89,7 @@ def _read(file: Path) -> Split:
     try:
         content = loadmat(file)
         images, labels = content["X"], content["y"].reshape(-1).astype(np.int64)
-    except (KeyError, ValueError, TypeError, OSError, NotImplementedError, MatReadError) as error:
+    except (LookupError, ValueError, TypeError, OSError, NotImplementedError, MatReadError) as error:
         raise ValueError(f"{file} is not a file of SVHN, or damaged ({error})") from error
     if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):
         raise ValueError(f"{file}: X must be uint8 {(32, 32, 3, len(labels))}, got {images.dtype} {images.shape}")
