@@ -104,7 +104,7 @@ def test_label_saving_where_seeds_are_censored(n: int) -> None:
     level, rng = 0.72, np.random.default_rng(n)
     mean = curves(rng, 100_000, 15, 0, 0.3).mean(axis=0), curves(rng, 100_000, 20, 0, 0.3).mean(axis=0)
     needed, by_baseline = (np.interp(level, m, BUDGETS) for m in mean)
-    truth, trials, covered, resampled = 1 - needed / by_baseline, 200, 0, 0
+    truth, trials, covered, resampled = 1 - needed / by_baseline, 250, 0, 0
     for trial in range(trials):
         fits = (Fits(BUDGETS, curves(rng, n, half, 0.005, 0.3), True, trial) for half in (15, 20))
         saving = label_saving(*fits, level)

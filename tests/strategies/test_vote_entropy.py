@@ -99,3 +99,20 @@ def test_members_of_the_trainer_vote_too():
         money=3.0,
     )
     assert strategy.select(view, 3, np.random.default_rng(0)).tolist() == [5, 6, 4]
+
+
+def test_members_that_are_not_finite_are_refused():
+    providers = {"member_probabilities": ("member_probabilities", lambda: torch.full((4, 3, 3), torch.nan))}
+    view = PoolView(
+        frozenset({"member_probabilities"}),
+        providers,
+        torch.arange(3),
+        torch.arange(0),
+        torch.arange(0),
+        prices=torch.ones(3),
+        num_classes=3,
+        money=9.0,
+    )
+    strategy = registry("strategies").build({"name": "vote_entropy", "committee": "members"})
+    with pytest.raises(ValueError, match=r"member_probabilities.*finite"):
+        strategy.select(view, 2, np.random.default_rng(0))

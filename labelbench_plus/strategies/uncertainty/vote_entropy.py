@@ -51,15 +51,19 @@ class VoteEntropy(PoolStrategy):
     def select(self, view: PoolView, n: int, rng: Generator) -> Tensor:
         import torch
 
+        from labelbench_plus.algorithms.blocks.checks import check_finite, check_matrix
         from labelbench_plus.algorithms.committee import vote_entropy
         from labelbench_plus.algorithms.uncertainty import top_scores
 
         if self.committee == "members":
-            votes, classes = view.member_probabilities.argmax(dim=2), view.member_probabilities.shape[2]
+            members = check_finite(view.member_probabilities, "member_probabilities")
+            votes, classes = members.argmax(dim=2), members.shape[2]
         else:
             known = view.labels >= 0  # an outlier is of none of the classes
-            features, labels = view.labelled_features[known], view.labels[known]
-            found = votes_of_learners(*(part.cpu().numpy() for part in (features, labels, view.features)))
+            features = check_matrix(view.labelled_features[known], "labelled_features")
+            labels = view.labels[known]
+            candidates = check_matrix(view.features, "features")
+            found = votes_of_learners(*(part.cpu().numpy() for part in (features, labels, candidates)))
             votes, classes = torch.as_tensor(found, device=view.features.device), view.num_classes
         scores = vote_entropy(votes, classes) / view.prices
         order = torch.as_tensor(rng.permutation(len(scores)), device=scores.device)
