@@ -1,7 +1,7 @@
 """Results as a folder: learning curves and what a board must know of them, readable without the plugins behind them.
 
 board.json       title, metric, baseline, budgets, what each problem declares, badges (`BoardMeta`)
-curves.csv       one row a run and round (columns in `runs.COLUMNS`, then the metrics)
+curves.csv       one row a run and round (columns in `runs.COLUMNS`, then the metrics); a long one is curves.csv.gz
 runs.jsonl.gz    optional: every run whole (`store/archive.py`); its manifests are shown beside the runs
 badges.json      optional: how far those runs were verified, by whoever checked them
 table.md, .csv   the rankings, for a README and for further work
@@ -25,13 +25,13 @@ import pandas as pd
 
 from labelbench_plus.contracts.scores import Guard, Series, SeriesColumn, ShownScore
 from labelbench_plus.inputs import plain_json
-from labelbench_plus.leaderboard import csv_form, markdown
+from labelbench_plus.leaderboard import csv_form, curves_file, markdown
 from labelbench_plus.leaderboard.badges import Again, read_badges, read_rounds
 from labelbench_plus.leaderboard.board import Board, build_board
 from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.runs import About, BoardMeta
 from labelbench_plus.shown import printable
-from labelbench_plus.store.atomic import replace, replacing
+from labelbench_plus.store.atomic import replace
 
 FORMAT = 1
 TABLE_CSV, TABLE_MD = "table.csv", "table.md"
@@ -85,11 +85,10 @@ class Results:
 
 
 def write_results(results: Results, folder: Path) -> None:
-    """Write board.json, curves.csv, table.csv and table.md into `folder`: the same results give the same bytes."""
+    """Write board.json, the curves, table.csv and table.md into `folder`: the same results give the same bytes."""
     tables = results.tables()
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "curves.csv") as temporary, open(temporary, "wb") as file:
-        results.write_curves(file)
+    curves_file.write(folder, len(results.curves), results.write_curves)
     for name, content in tables.items():
         replace(folder / name, content)
     replace(folder / "board.json", meta_as_json(results.meta))
@@ -126,7 +125,11 @@ def read_tables(folder: Path) -> Results:
     ResultsError
         A file is missing or is not what it should be.
     """
-    board, curves = folder / "board.json", folder / "curves.csv"
+    board = folder / "board.json"
+    try:
+        curves = curves_file.find(folder)
+    except ValueError as error:
+        raise ResultsError(str(error)) from error
     for path in (board, curves):
         if not path.is_file():
             raise ResultsError(f"{folder}: no {path.name}; a folder of results is what `lbp publish` writes")
@@ -135,7 +138,7 @@ def read_tables(folder: Path) -> Results:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(f"{board}: not a board of format {FORMAT}: {error!r}") from error
     try:
-        return Results(csv_form.read(curves.read_bytes(), dict.fromkeys(LABELS, str)), meta)
+        return Results(csv_form.read(curves_file.read(curves), dict.fromkeys(LABELS, str)), meta)
     except (ValueError, KeyError, OSError) as error:
         raise ResultsError(f"{error.__class__.__name__} in {folder}: {error}") from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labelbench_plus.inputs import plain_json
+from labelbench_plus.leaderboard import curves_file
 from labelbench_plus.leaderboard.badges import BADGES_FILE
 from labelbench_plus.leaderboard.results import SUBMISSION
 from labelbench_plus.spec import canonical
@@ -19,14 +20,14 @@ from labelbench_plus.store.archive import ARCHIVE
 from labelbench_plus.submission.findings import Finding
 from labelbench_plus.submission.schema import RunLine, Submission, misfits
 
-CURVES = "curves.csv"
-TABLES = ("board.json", CURVES, "table.csv", "table.md")
+CURVES = (curves_file.PLAIN, curves_file.COMPRESSED)
+TABLES = ("board.json", *CURVES, "table.csv", "table.md")
 LONGEST = {
     SUBMISSION: 2**20,
     ARCHIVE: 128 * 2**20,
     BADGES_FILE: plain_json.MOST_BYTES,
     "board.json": plain_json.MOST_BYTES,
-    CURVES: 64 * 2**20,
+    **dict.fromkeys(CURVES, 64 * 2**20),
     "table.csv": 16 * 2**20,
     "table.md": 16 * 2**20,
 }
@@ -103,22 +104,28 @@ def _strange_files(folder: Path) -> list[Finding]:
             findings.append(Finding(name, "no part of a submission", expected=", ".join(sorted(LONGEST))))
         elif path.stat().st_size > LONGEST[name]:
             findings.append(Finding(name, "too long", expected=f"at most {LONGEST[name]:,} bytes"))
-        elif name == CURVES:
+        elif name in CURVES:
             findings += _long_rows(path)
+    if set(CURVES) <= set(names):
+        findings.append(Finding(CURVES[0], f"{CURVES[1]} is there too: a submission has one table of curves"))
     return findings
 
 
 def _long_rows(path: Path) -> list[Finding]:
     """Whether a table has rows that are no row of a table: endless, or over several lines."""
-    with open(path, "rb") as file:
-        number = 0
-        while row := file.readline(MAX_ROW + 1):
-            number += 1
-            if len(row) > MAX_ROW:
-                what, expected = "a row longer than is read", f"at most {MAX_ROW:,} bytes"
-                return [Finding(path.name, what, field=f"row {number}", expected=expected)]
-            if row.count(b'"') % 2:
-                return [Finding(path.name, "a text that does not end where its row does", field=f"row {number}")]
+    number, unpacked, most = 0, 0, curves_file.MOST_BYTES
+    try:
+        with curves_file.opened(path) as file:
+            while row := file.readline(MAX_ROW + 1):
+                number, unpacked = number + 1, unpacked + len(row)
+                if len(row) > MAX_ROW or unpacked > most:
+                    what = "a row longer than is read" if len(row) > MAX_ROW else "unpacks to more than is read"
+                    expected = f"at most {MAX_ROW if len(row) > MAX_ROW else most:,} bytes"
+                    return [Finding(path.name, what, field=f"row {number}", expected=expected)]
+                if row.count(b'"') % 2:
+                    return [Finding(path.name, "a text that does not end where its row does", field=f"row {number}")]
+    except (OSError, EOFError, zlib.error) as error:
+        return [Finding(path.name, f"not a whole gzip file: {error}", field=f"after row {number}")]
     return []
 
 

@@ -151,7 +151,8 @@ def _tables(bundle: Bundle, described: Mapping[str, RunSpec], rebuilt: Mapping[s
     """`described`: the runs' specs, for what tables call them; `rebuilt`: those whose problems were built."""
     refused = {finding.file for finding in bundle.findings}  # a link, or too long to be read
     findings: list[Finding] = []
-    for name in ("board.json", CURVES):
+    curves = next((name for name in reversed(CURVES) if (bundle.folder / name).exists()), CURVES[0])
+    for name in ("board.json", curves):
         path = bundle.folder / name
         if name in refused:
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
+from labelbench_plus.leaderboard import curves_file
 from labelbench_plus.leaderboard.of_suite import meta_of_runs
 from labelbench_plus.leaderboard.results import TABLE_CSV, TABLE_MD, ResultsError, meta_from_json, read_tables
 from labelbench_plus.leaderboard.runs import BADGES
@@ -35,13 +37,13 @@ TEXTS = ("problem", "trainer", "strategy")
 def check_curves(
     path: Path, runs: Sequence[Mapping[str, Any]], specs: Mapping[str, RunSpec], signed: Submission | None
 ) -> list[Finding]:
-    """Whether curves.csv has one row for each round of the archive, with its numbers to the last digit."""
+    """Whether the curves have one row for each round of the archive, with its numbers to the last digit."""
     lines = sorted({name for run in runs for name in run["manifest"].get("beside") or ()} - {VALIDATION})
     expected = {(run["run"], number): row for run in runs for number, row in _rows(run, specs.get(run["run"]), lines)}
     findings: list[Finding] = []
     seen: set[Key] = set()
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(curves_file.opened(path), encoding="utf-8", newline="") as file:
             for cells in csv.DictReader(file, strict=True):
                 row = {from_csv_cell(name): from_csv_cell(cell or "") for name, cell in cells.items() if name}
                 findings += _compare(row, expected, seen, path.name)

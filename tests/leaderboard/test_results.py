@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from labelbench_plus.leaderboard import About, Results, read_results, write_results
+from labelbench_plus.leaderboard import About, Results, curves_file, read_results, write_results
 from labelbench_plus.leaderboard.results import ResultsError
 from labelbench_plus.store.archive import restore_archive
 from labelbench_plus.store.run_store import StoreError
@@ -53,6 +53,43 @@ def test_comes_back_whole_odd_names_and_all(tmp_path: Path) -> None:
         curves.sort_values(["run_id", "round"], ignore_index=True)[list(again.curves.columns)],
         check_dtype=False,
     )
+
+
+def test_a_long_table_is_compressed_and_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = Results(synthetic_curves(), meta())
+    write_results(results, tmp_path)
+    plain, text = read_results(tmp_path), (tmp_path / "curves.csv").read_bytes()
+    monkeypatch.setattr(curves_file, "LONGEST_PLAIN", len(results.curves) - 1)
+    write_results(results, tmp_path)
+    assert sorted(contents(tmp_path)) == ["board.json", "curves.csv.gz", "table.csv", "table.md"]
+    assert gzip.decompress((tmp_path / "curves.csv.gz").read_bytes()) == text
+    pd.testing.assert_frame_equal(read_results(tmp_path).curves, plain.curves)
+    once = contents(tmp_path)
+    write_results(results, tmp_path)
+    assert contents(tmp_path) == once
+    (tmp_path / "curves.csv").write_bytes(text)
+    with pytest.raises(ResultsError, match=r"curves\.csv and curves\.csv\.gz are both there: remove the older"):
+        read_results(tmp_path)
+    monkeypatch.setattr(curves_file, "LONGEST_PLAIN", len(results.curves))
+    write_results(results, tmp_path)
+    assert sorted(contents(tmp_path)) == FILES
+
+
+def test_a_compressed_table_that_is_damaged_or_too_long_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curves_file, "LONGEST_PLAIN", 0)
+    write_results(Results(synthetic_curves(seeds=range(2)), meta()), tmp_path)
+    file = tmp_path / "curves.csv.gz"
+    whole = file.read_bytes()
+    for damaged in (whole[:-20], b"no table", whole[:20] + bytes(20) + whole[40:]):
+        file.write_bytes(damaged)
+        with pytest.raises(ResultsError, match=r"curves\.csv\.gz: not a whole gzip file"):
+            read_results(tmp_path)
+    file.write_bytes(whole)
+    monkeypatch.setattr(curves_file, "MOST_BYTES", 1000)
+    with pytest.raises(ResultsError, match=r"more than 1,000 bytes"):
+        read_results(tmp_path)
 
 
 def test_refuses_what_it_cannot_use(tmp_path: Path) -> None:

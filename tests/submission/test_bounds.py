@@ -88,6 +88,23 @@ def grown(name: str, text: bytes, times: int):
     return write
 
 
+def bomb(folder: Path) -> None:
+    with gzip.open(folder / "curves.csv.gz", "wb", compresslevel=1) as file:
+        for _ in range(257):
+            file.write((b"0" * 1023 + b"\n") * 2**10)
+    (folder / "curves.csv").unlink()
+
+
+def torn_table(folder: Path) -> None:
+    text = (folder / "curves.csv").read_bytes().splitlines(keepends=True)
+    (folder / "curves.csv.gz").write_bytes(gzip.compress(text[0]) + gzip.compress(b"".join(text[1:]))[:20])
+    (folder / "curves.csv").unlink()
+
+
+def second_table(folder: Path) -> None:
+    (folder / "curves.csv.gz").write_bytes(gzip.compress((folder / "curves.csv").read_bytes()))
+
+
 def linked(folder: Path) -> None:
     (folder.parent / "theirs").write_bytes((folder / "board.json").read_bytes())
     (folder / "board.json").unlink()
@@ -147,6 +164,9 @@ DEAR = {
     "a table for ever": (grown("curves.csv", b"\n" * 2**20, 65), "curves.csv: too long"),
     "a row for ever": (grown("curves.csv", b"," * 2**20, 1), "curves.csv: row 14: a row longer than is read"),
     "a text over rows": (grown("curves.csv", b'"\n,', 1000), "a text that does not end where its row does"),
+    "a bomb of a table": (bomb, "unpacks to more than is read"),
+    "a table cut short": (torn_table, "curves.csv.gz: after row 1: not a whole gzip file"),
+    "two tables": (second_table, "curves.csv: curves.csv.gz is there too"),
     "many rows": (grown("curves.csv", b"0,0,0\n" * 2**10, 1000), "more than 20 such rows; the rest is not read"),
     "badges for ever": (grown(BADGES_FILE, b"[" * 2**20, 17), "badges.json: too long"),
     "a signature for ever": (grown("submission.json", b" " * 2**20, 2), "submission.json: too long"),

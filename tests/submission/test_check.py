@@ -142,6 +142,12 @@ def prettier(folder):
     path.write_text(head + "".join(rows[:-1]) + ",".join(cells))
 
 
+def compressed(folder):
+    path = folder / "curves.csv"
+    (folder / "curves.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
 def appended(name, text):
     def apply(folder):
         with open(folder / name, "a") as file:
@@ -299,6 +305,7 @@ DOCTORED = {
     "no archive": (removed(ARCHIVE), "runs.jsonl.gz: missing"),
     # what the leaderboard reads
     "a prettier curve": (prettier, "curves.csv: run"),
+    "a prettier curve, compressed": (lambda folder: (prettier(folder), compressed(folder)), "curves.csv.gz: run"),
     "a curve of nobody": (
         appended("curves.csv", "feed,small,p,t,s,0,0,1\n"),
         "curves.csv: run feed: round 0: a round that is not in the archive",
@@ -396,6 +403,11 @@ def test_the_baseline_may_come_from_published_results(bundle, place, tmp_path):
     removed("curves.csv")(bundle)
     problems = [str(problem) for problem in check(bundle, place, against=[published]).problems]
     assert problems == ["curves.csv: missing: the leaderboard reads it; `lbp submission pack` writes it"]
+
+
+def test_a_long_table_may_be_compressed(bundle, place):
+    compressed(bundle)
+    assert not check(bundle, place).problems
 
 
 def test_what_cannot_be_built_here_is_a_warning_and_no_sound_run(bundle, place):
