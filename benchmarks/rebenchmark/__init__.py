@@ -1,0 +1,1 @@
+"""A published table held beside our runs of the same protocol."""
