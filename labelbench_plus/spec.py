@@ -234,7 +234,7 @@ def hidden_needs(strategy: Strategy, problem: Problem) -> list[str]:
 def _unmet(chooser: Strategy, problem: Problem, trainer: Trainer | None) -> list[str]:
     """Which of a strategy's needs nothing offers, or two things do; in a round without a model there is no trainer."""
     ours, theirs = offered_by_problem(problem), offered_by_trainer(trainer) if trainer is not None else {}
-    offers = f"problem {problem.name!r} offers {_listed(ours)}"
+    offers = f"problem {problem.name!r} offers {_listed([name for name in ours if not ours[name].hidden])}"
     reasons = []
     if missing := chooser.needs - {*ours, *theirs}:
         needed = f"strategy {chooser.name!r} needs {_listed(missing)}"

@@ -114,6 +114,10 @@ class Classification(OfAskedDataset):
     def example(cls) -> Mapping[str, Any]:
         return {"dataset": "digits", "encoder": "pixels"}
 
+    @property
+    def provides(self) -> frozenset[str]:  # type: ignore[override]
+        return super().provides | ({"truth"} if self.asks_data else set())  # for bounds: who is asked knows no more
+
     def raw_inputs(self) -> frozenset[str]:
         scored = frozenset({"option scores"}) if self.encoder.scores_options else frozenset()
         return scored | (frozenset({"images"}) if has_images(load(self.dataset).pool.inputs) else frozenset())
@@ -215,8 +219,7 @@ class ClassificationInstance:
         candidates = torch.as_tensor(can_be_bought, device=device)
         known, labels = self._known(ledger)
         labelled = torch.as_tensor(known, device=device)
-        return PoolView(
-            needs,
+        providers = dict(
             pool_providers(
                 needs,
                 self._features["pool"],
@@ -225,7 +228,14 @@ class ClassificationInstance:
                 labelled.clone(),
                 model,
                 self._read_by(model, "pool"),
-            ),
+            )
+        )
+        if "truth" in needs:  # or the view would hold what was not bought
+            truth = torch.as_tensor(self._setting.answers[can_be_bought].astype(np.int64), device=device)
+            providers["truth"] = ("truth", lambda: truth)
+        return PoolView(
+            needs,
+            providers,
             candidates,
             labelled,
             labels=torch.as_tensor(labels, dtype=torch.long, device=device),

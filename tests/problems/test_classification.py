@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -82,7 +84,7 @@ def test_columns_stay_with_their_items_whatever_becomes_of_the_pool(arrays, tmp_
     problem = registry("problems").build(
         {"name": "classification", "dataset": dataset, "encoder": "identity", "conditions": conditions}
     )
-    assert problem.provides == problem.precedence | {"features"} == {"features", "first", "words"}
+    assert problem.provides == problem.precedence | {"features", "truth"} == {"features", "first", "words", "truth"}
     instance, ledger = problem.open(Place(tmp_path / "cache"), Streams(0)), Ledger()
     instance.oracle.answer(np.array([7, 2]), 2.0, ledger)
     view = instance.view(frozenset({"features", "first", "words"}), ledger, None, 1.0)
@@ -108,7 +110,7 @@ def test_what_comes_with_the_data_reaches_the_view_of_those_that_ask(arrays, tmp
             "conditions": [{"name": "subset", "size": 15}],
         }
     )
-    assert problem.provides == {"features", "token_uncertainty"}
+    assert problem.provides == {"features", "token_uncertainty", "truth"}
     assert problem.capacity() < prices.sum()
     instance = problem.open(Place(tmp_path / "cache"), Streams(0))
     kept = instance._pool.shape[0]
@@ -119,6 +121,29 @@ def test_what_comes_with_the_data_reaches_the_view_of_those_that_ask(arrays, tmp
     first_token = np.concatenate([[0], lengths.cumsum()[:-1]])
     expected = [tokens["pool_token_entropy"][first_token[i] : first_token[i] + lengths[i]].max() for i in whose]
     assert view.token_uncertainty[:, 0].tolist() == pytest.approx(expected)
+
+
+def test_bounds_are_told_what_would_be_sold_and_others_hold_nothing_of_it(arrays, tmp_path):
+    path, content = arrays
+    problem = registry("problems").build(
+        {
+            "name": "classification",
+            "dataset": {"name": "arrays", "path": str(path)},
+            "encoder": "identity",
+            "conditions": [{"name": "class_noise", "rate": 0.5}],
+        }
+    )
+    instance, ledger = problem.open(Place(tmp_path / "cache"), Streams(0)), Ledger()
+    bought = np.array([7, 2])
+    instance.oracle.answer(bought, 2.0, ledger)
+    truth = instance.view(frozenset({"truth"}), Ledger(), None, 1.0).truth
+    assert truth[ledger.answered_items].tolist() == ledger.answered_answers.tolist()
+    left = instance.view(frozenset({"truth"}), ledger, None, 1.0).truth
+    assert torch.equal(left, torch.as_tensor(np.delete(truth.numpy(), bought)))
+    assert (truth.numpy() != content["pool_labels"]).any()  # the noise is told too: nothing else is for sale
+    assert "truth" not in instance.view(frozenset({"features", "labels"}), ledger, None, 1.0)._providers
+    asked = dataclasses.replace(problem, annotator=registry("annotators").build("queue"))
+    assert "truth" not in asked.provides
 
 
 def divided(path, conditions=(), encoder="identity"):
