@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labelbench_plus.commands.common import DEFAULT_OUT, Allow, Out, Plugins, SuiteArgument, load_runs, stop
+from labelbench_plus.commands.common import DEFAULT_OUT, Allow, Out, Overrides, Plugins, SuiteArgument, load_runs, stop
 from labelbench_plus.shown import say
 
 MOST_TOLD = 20
@@ -17,6 +18,7 @@ MOST_TOLD = 20
 def publish(
     suite: SuiteArgument,
     to: Annotated[Path, typer.Argument(help="A folder, e.g. results/digits")],
+    overrides: Overrides = None,
     out: Out = DEFAULT_OUT,
     plugin: Plugins = None,
     details: Annotated[
@@ -26,17 +28,18 @@ def publish(
     """Write a finished suite's results and a compact archive of its runs to a folder that can be committed.
 
     Examples:
-      lbp publish digits results/digits
+      lbp publish digits results/digits seeds=0..2
       lbp publish mine.yaml results/mine --plugin my_strategy.py
     """
     from labelbench_plus.leaderboard.of_suite import publish_suite
     from labelbench_plus.store.archive import write_archive
     from labelbench_plus.store.run_store import RunStore
 
-    loaded, runs = load_runs(suite, None, plugin, out)
+    loaded, runs = load_runs(suite, overrides, plugin, out)
     stores = [RunStore(out, spec.id) for spec in runs]
     if missing := sum(not store.done for store in stores):
-        stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: lbp run {suite} --out {out}")
+        command = shlex.join(["lbp", "run", str(suite), *(overrides or ()), "--out", str(out)])
+        stop(f"{missing} of {len(runs)} runs of {loaded.suite} are not finished: {command}")
     publish_suite(loaded, runs, out, to)
     count = write_archive(stores, to / "runs.jsonl.gz", details=details)
     say(f"{count} runs and their tables: {to}")

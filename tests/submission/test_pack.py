@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from labelbench_plus.cli import app
+from labelbench_plus.leaderboard import read_results
 from labelbench_plus.submission.check import check
 from labelbench_plus.submission.schema import json_schema
 from tests.submission.bundles import WHO, lines_of
@@ -40,6 +41,18 @@ def test_single_runs_and_fewer_seeds_can_be_packed(computed, place, tmp_path):
     done = CliRunner().invoke(app, command(computed, tmp_path / "one", one[:8]))
     assert done.exit_code == 0 and "1 runs packed" in done.stdout
     assert [line["run"] for line in lines_of(tmp_path / "one")] == [one]
+
+
+def test_a_part_of_a_suite_can_be_published(computed, tmp_path):
+    start = ["publish", str(computed / "small.yaml"), str(tmp_path / "part")]
+    out = ["--out", str(computed / "out")]
+    done = CliRunner().invoke(app, [*start, "seeds=1..1", *out])
+    assert done.exit_code == 0 and "2 runs and their tables" in done.stdout, done.output
+    assert {line["config"]["seed"] for line in lines_of(tmp_path / "part")} == {1}
+    assert set(read_results(tmp_path / "part").curves["seed"]) == {1}
+    done = CliRunner().invoke(app, [*start, "seeds=0..2", *out])
+    assert done.exit_code == 2 and "2 of 6 runs of small are not finished: lbp run " in done.stderr
+    assert f"small.yaml seeds=0..2 --out {computed / 'out'}" in done.stderr
 
 
 def test_what_cannot_be_packed_says_why(computed, tmp_path):
