@@ -9,6 +9,8 @@ the tests' names that is no longer read.
 
 from __future__ import annotations
 
+from typing import Any
+
 from xdist.scheduler import LoadFileScheduling
 
 SLURM = "tests/slurm/"
@@ -41,7 +43,12 @@ APART = {"docs/test_docs.py", "store/test_crash.py", "testing/test_built_in.py"}
 
 
 class Shares(LoadFileScheduling):
-    """A scheduler for xdist."""
+    """A scheduler for xdist, which keeps to the order of `place`."""
+
+    def __init__(self, config: Any, log: Any = None) -> None:
+        super().__init__(config, log)
+        # Or xdist begins with the files that have the most tests, and ends with a long test that is alone.
+        config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
         return share(nodeid)

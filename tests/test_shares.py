@@ -1,8 +1,9 @@
 """That the tests are shared out as said shows where a second cluster would be started (tests/slurm/conftest.py)."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
-from tests.shares import APART, LONG, place, share
+from tests.shares import APART, LONG, Shares, place, share
 
 TESTS = Path(__file__).parent
 
@@ -21,6 +22,25 @@ def test_what_waits_begins_first_and_then_what_is_long():
         "tests/test_spec.py::test_a",
     ]
     assert [place(nodeid) for nodeid in begin] == [*range(-1, len(LONG)), len(LONG)]
+
+
+class Worker:
+    """What the scheduler needs of one."""
+
+    shutting_down = False
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.send_runtest_some, self.shutdown = self.sent.extend, list
+
+
+def test_what_is_alone_and_long_begins_before_many_that_are_short():
+    config = SimpleNamespace(getvalue=lambda name: ["popen"], option=SimpleNamespace(loadscopereorder=True))
+    shares, worker = Shares(config), Worker()
+    shares.add_node(worker)
+    shares.add_node_collection(worker, ["tests/a.py::long", *(f"tests/b.py::short[{number}]" for number in range(9))])
+    shares.schedule()
+    assert worker.sent == list(range(10))
 
 
 def test_the_files_named_are_there():
