@@ -56,8 +56,9 @@ site: $(VENV)/.installed
 
 PICTURED := digits digits_all fashion_linear fashion_mlp
 
-# Those of docs/families.
-PICTURED_ALONE := fashion_semi_supervised data_selection_fashion source_tasks_unknown regression weighting_table views_scenes
+# Those of a page of the documentation each.
+PICTURED_ALONE := fashion_semi_supervised data_selection_fashion source_tasks_unknown regression weighting_table views_scenes \
+	language_tiny nomad_selectors preference_reviews
 
 pictures: $(VENV)/.installed-dev
 	$(BIN)/lbp leaderboard draw $(addprefix results/,$(PICTURED)) --to docs/pictures
