@@ -9,6 +9,7 @@ not once a command. Everything else a reader would do is done as it stands.
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import os
 import shlex
@@ -34,8 +35,13 @@ def main(pages: list[Path], folder: Path | None = None) -> int:
 
     import labelbench_plus._torchvision_compat
     import labelbench_plus.api
+    import labelbench_plus.cli
     import labelbench_plus.leaderboard.of_suite
+    from labelbench_plus.plugins import kinds, registry
 
+    for kind in kinds():
+        for name in registry(kind).entries():
+            registry(kind).load(name)
     labelbench_plus._torchvision_compat.install()  # pages import peft, also where torchvision's extension cannot load
     torch.set_num_threads(1)
     # A fork makes torch's pool of threads anew at its first use. Two threads at once would trip over that, and
@@ -43,6 +49,8 @@ def main(pages: list[Path], folder: Path | None = None) -> int:
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
     spawned, forked = multiprocessing.get_context, multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda method=None: forked if method == "spawn" else spawned(method)  # type: ignore
+    gc.collect()
+    gc.freeze()  # or every fork would copy what it shares with this process when it first looks for garbage
     failed = 0
     for page in pages:
         child = forked.Process(target=_page, args=(page, folder))
