@@ -14,32 +14,42 @@ from typing import Any
 from xdist.scheduler import LoadFileScheduling
 
 SLURM = "tests/slurm/"
-# Longest first, since whatever begins last ends last, and others then wait for it.
+# By the seconds that they compute, 130 to 5, since whatever begins last ends last, and others then wait for it.
 LONG: tuple[str, ...] = (
-    "docs/test_docs.py",
+    "docs/test_carried_out.py",
     "testing/test_built_in.py",
     "store/test_crash.py",
-    "test_cli.py",
-    "strategies/test_determinism.py",
+    "submission/test_published_results.py",
+    "sweep/test_task.py",
+    "store/test_published_archives.py",
     "leaderboard/test_site_in_browser.py",
-    "submission/test_forged.py",
+    "test_cli.py",
     "submission/test_executes_nothing.py",
     "submission/test_bounds.py",
-    "isolation/test_strangers.py",
     "running/test_local.py",
-    "sweep/test_task.py",
-    "testing/test_bad_strategies.py",
+    "submission/test_forged.py",
     "trainers/language/test_generator_sizes.py",
-    "store/test_crowd.py",
-    "submission/test_published_results.py",
     "trainers/language/test_nomad.py",
+    "testing/test_bad_strategies.py",
+    "strategies/test_determinism.py",
+    "isolation/test_strangers.py",
     "test_torchvision_compat.py",
-    "answering/test_runs.py",
-    "problems/test_objectives.py",
+    "test_packaging.py",
     "scaffold/test_new.py",
+    "docs/test_docs.py",
+    "sweep/test_submit.py",
     "algorithms/test_lcmd.py",
+    "store/test_crowd.py",
+    "problems/test_objectives.py",
+    "algorithms/test_greedy_design.py",
+    "answering/test_runs.py",
+    "trainers/test_semi_supervised.py",
+    "decoding/test_fused.py",
+    "algorithms/test_design_rounding.py",
+    "algorithms/test_relaxed_design.py",
+    "strategies/test_all_strategies.py",
 )
-APART = {"docs/test_docs.py", "store/test_crash.py", "testing/test_built_in.py"}
+APART = {"store/test_crash.py", "testing/test_built_in.py"}
 
 
 class Shares(LoadFileScheduling):
