@@ -187,6 +187,7 @@ def test_csv_has_the_digits_that_pandas_writes(rows, monkeypatch):
     table = pd.DataFrame(
         {
             "text": [f'a,"{i}"' for i in range(len(odd))],
+            "none, or a text": [None, "", "b", float("nan"), 1, 0.5, True, 'c"', ",", " d", "e "],
             "odd": odd,
             "random": draw.normal(size=len(odd)) * 10.0 ** draw.integers(-300, 300, len(odd)),
             "single": np.float32(odd),
@@ -195,4 +196,5 @@ def test_csv_has_the_digits_that_pandas_writes(rows, monkeypatch):
             "yes": [True, False] * 5 + [True],
         }
     )
-    assert csv_form.written(table) == table.to_csv(index=False, lineterminator="\n").encode()
+    for part in (table, table[["text"]], table[["none, or a text"]], table[["odd"]], table[["some"]], table[:0]):
+        assert csv_form.written(part) == part.to_csv(index=False, lineterminator="\n").encode()

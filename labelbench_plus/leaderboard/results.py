@@ -38,6 +38,7 @@ TABLE_CSV, TABLE_MD = "table.csv", "table.md"
 LABELS = ("run_id", "suite", "problem", "trainer", "strategy")  # columns of curves.csv that hold texts
 LONGEST_QUOTE = 200
 IDENTITY = "identity"  # in a manifest: what the config says and what the data are, so that no two runs have the same
+WITHIN: plain_json.Within = {"config": {}, "manifest": {IDENTITY: {}}}  # what is read of it in parts
 RUN = b',"run":'  # before the id that a line of an archive ends with
 LATER = ("series", "knows_truth", "averaged", "facet_roles", "shown", "guards")  # fields of `About`
 SUBMISSION = "submission.json"
@@ -229,14 +230,13 @@ def _origins(lines: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
             known[text] = plain_json.read(text)
         return known[text]
 
-    def each(text: bytes) -> dict[str, Any]:
-        return {name: once(value) for name, value in plain_json.parts(text).items()}
+    def each(of: Mapping[str, bytes]) -> dict[str, Any]:
+        return {name: once(value) for name, value in of.items()}
 
     for line in lines:
-        of_run = plain_json.parts(line, last="manifest")
-        of_run = of_run if "config" in of_run else plain_json.parts(line)
-        manifest = plain_json.parts(of_run["manifest"])
+        of_run = plain_json.parts(line, "manifest", WITHIN)
+        of_run = of_run if "config" in of_run else plain_json.parts(line, within=WITHIN)
+        manifest = of_run["manifest"]
         identity = {IDENTITY: each(manifest.pop(IDENTITY))} if IDENTITY in manifest else {}
-        origin = {name: once(value) for name, value in manifest.items()} | identity
         run = of_run["run"] if "run" in of_run else line[line.rindex(RUN) + len(RUN) :].rstrip()[:-1]
-        yield plain_json.read(run), {"config": each(of_run["config"]), "manifest": origin}
+        yield plain_json.read(run), {"config": each(of_run["config"]), "manifest": each(manifest) | identity}

@@ -74,6 +74,29 @@ def test_parts_are_the_values_as_they_are_written(indent):
     assert parts(b'{"a": 1,"b":[2] ,"c": nothing', last="b") == {"a": b"1", "b": b"[2]"}
 
 
+def test_parts_within_parts_are_those_of_the_part_alone():
+    inner = b'{"c": [1, {"x": 2}], "d": {"e": "}"} }'
+    text = b'{"a": %s, "b" : %s,"z": 0}' % (inner, inner)
+    found = parts(text, within={"b": {"d": {}}, "missing": {}})
+    assert found == parts(text) | {"b": parts(inner) | {"d": {"e": b'"}"'}}}
+    assert parts(text[:-2], "b", {"b": {}}) == {"a": inner, "b": parts(inner)}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b'{"a": [1]}', "not JSON: Expecting an object"),
+        (b'{"a": {"b": 1, "b": 2}}', "key 'b' comes twice"),
+        (b'{"a": {"b": 1}', "not JSON"),
+        (b'{"a": {"b": 1}}}', "not JSON: Extra data"),
+    ],
+)
+def test_parts_within_what_is_no_object_are_refused(text, what):
+    with pytest.raises(JsonRefused) as refused:
+        parts(text, within={"a": {}})
+    assert what in refused.value.what
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -113,11 +112,13 @@ class _Files:
 def _add_all(files: _Files, results: Sequence[Results], reported: Sequence[Reported]) -> None:
     for each in results:
         check_curves(each.curves, each.meta)
+    pyarrow.default_memory_pool().release_unused()  # it keeps what sorting took
     suites = [each.suite for each in results]
     if twice := sorted({suite for suite in suites if suites.count(suite) > 1}):
         raise ValueError(f"several results of the suite(s) {', '.join(twice)}: pass each suite once")
     curves = [_add_curves(files, each) for each in results]  # first: they take most memory
     boards = [each.board() for each in results]
+    pyarrow.default_memory_pool().release_unused()
     site = pages.make_site(results, boards, gather(boards))
     for track in site.tracks:
         files.add(*pages.track_page(site, track))
@@ -156,8 +157,8 @@ def _add_curves(files: _Files, results: Results) -> dict[str, object]:
     with open(csv, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     files.add(f"{stem}-board.json", meta_as_json(results.meta))
-    files.add(f"{stem}-curves.parquet", _parquet(pd.read_csv(csv)))
-    pyarrow.default_memory_pool().release_unused()  # it keeps what the largest table took
+    pd.read_csv(csv).to_parquet(files.new(f"{stem}-curves.parquet"), index=False)
+    pyarrow.default_memory_pool().release_unused()
     ends = (("-curves.csv", "CSV"), ("-curves.parquet", "Parquet"), ("-board.json", "what the board knows about them"))
     return {"digest": digest, "links": [(f"{stem}{end}", label) for end, label in ends]}
 
@@ -168,7 +169,7 @@ def _add_data(files: _Files, site: pages.Site, curves: Sequence[dict[str, object
     files.add("data/table.csv", csv_form.written(table))
     as_json = table.to_json(orient="records", indent=1, double_precision=15)
     files.add("data/table.json", f"{as_json}\n".encode())
-    files.add("data/table.parquet", _parquet(table))
+    table.to_parquet(files.new("data/table.parquet"), index=False)
     more = []
     for name, label, rows in (
         ("series", "Points of all series at every budget", series_frame(boards)),
@@ -180,9 +181,3 @@ def _add_data(files: _Files, site: pages.Site, curves: Sequence[dict[str, object
     listed = [row | of_results for row, of_results in zip(pages.data_rows(site), curves, strict=True)]
     page = Page("data.html", f"Data · {pages.TITLE}", "Data")
     files.add("data.html", render("data", page, boards=listed, schema=SCHEMA, more=more))
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()

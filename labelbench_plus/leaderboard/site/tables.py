@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -15,6 +16,7 @@ from labelbench_plus.shown import printable
 
 NO_LABELS: Mapping[str, str] = {}
 BEST_ON_TOP = ("gain", "count", "saving", "factor")
+KEPT = ("rank", "label", "gain")  # kinds of columns that a narrow table keeps
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,15 @@ class Heading:
     """A column and the direction of its first sort: best on top."""
 
     column: Column
-    align: str
+    classes: str
     first: str
 
 
-@dataclass(frozen=True)
-class CellView:
+class CellView(NamedTuple):  # of which a site has a hundred thousand
     """One cell: what is seen, what it is sorted by (None: absent, belongs last), and a quieter `aside`."""
 
     kind: str
-    align: str
+    classes: str
     sort: str | None
     text: str
     aside: str
@@ -117,15 +118,16 @@ def _heading(column: Column, higher_is_better: bool) -> Heading:
     higher = higher_is_better if column.higher_is_better is None else column.higher_is_better
     descending = column.kind in BEST_ON_TOP or (column.kind == "score" and higher)
     descending = descending or column.key == "improvement"
-    return Heading(column, _align(column), "descending" if descending else "ascending")
+    return Heading(column, _classes(column), "descending" if descending else "ascending")
 
 
-def _align(column: Column) -> str:
-    return "start" if column.kind in ("label", "rank", "text") else "end"
+def _classes(column: Column) -> str:
+    align = "start" if column.kind in ("label", "rank", "text") else "end"
+    return align + " detail" * column.detail + " keep" * (column.kind in KEPT)
 
 
 def _cells(column: Column, cells: Sequence[Cell]) -> list[CellView]:
-    views = []
+    views, classes = [], _classes(column)
     for cell, text in zip(cells, format_cells(column, cells), strict=True):
         aside, aside_class = "", ""
         if isinstance(cell, Estimate) and " ± " in text:
@@ -134,5 +136,5 @@ def _cells(column: Column, cells: Sequence[Cell]) -> list[CellView]:
         elif column.kind in ("saving", "factor", "share") and " (" in text:
             text, _, width = text.partition(" (")
             aside, aside_class = f" ({width}", "spread"
-        views.append(CellView(column.kind, _align(column), sort_text(cell), text, aside, aside_class))
+        views.append(CellView(column.kind, classes, sort_text(cell), text, aside, aside_class))
     return views

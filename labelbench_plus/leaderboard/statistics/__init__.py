@@ -2,7 +2,8 @@
 
 Arrays are NumPy, values are float64, and nothing here knows of runs, pages or tables. A metric may be better when
 higher or when lower: functions take `higher_is_better`, and gains are oriented so that above zero is better.
-SciPy is imported where it is used: `scipy.stats` alone takes longer to load than most boards take to build.
+Of SciPy the special functions alone are imported, where they are used: `scipy.stats` takes longer to load than most
+boards take to build.
 """
 
 from labelbench_plus.leaderboard.statistics.across import FEWEST_DATASETS, RankingOverDatasets, ranking_over_datasets

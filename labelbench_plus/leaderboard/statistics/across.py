@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from labelbench_plus.leaderboard.rank_tests import average_ranks, friedman, wilcoxon
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
 
@@ -47,9 +48,7 @@ def ranking_over_datasets(names: list[str], values: NDArray[np.float64], higher_
         raise ValueError(f"values must be finite, (data sets, {len(names)} strategies), at least two; {values.shape}")
     if len(values) < FEWEST_DATASETS:
         raise ValueError(f"{len(values)} data sets are too few for a ranking test; at least {FEWEST_DATASETS}")
-    from scipy.stats import rankdata
-
-    mean_ranks = rankdata(-values if higher_is_better else values, axis=1).mean(axis=0)
+    mean_ranks = average_ranks(-values if higher_is_better else values).mean(axis=0)
     order = sorted(range(len(names)), key=lambda i: (mean_ranks[i], names[i]))
     ordered, n = values[:, order], len(names)
     p, adjusted = np.full((n, n), np.nan), np.full((n, n), np.nan)
@@ -72,16 +71,12 @@ def ranking_over_datasets(names: list[str], values: NDArray[np.float64], higher_
 def _friedman(values: NDArray[np.float64]) -> float:
     if values.shape[1] < 3:
         return float("nan")
-    from scipy.stats import friedmanchisquare
-
     # Without any difference within a row the statistic is 0 / 0: nothing speaks against equality.
-    return float(friedmanchisquare(*values.T).pvalue) if np.ptp(values, axis=1).any() else 1.0
+    return friedman(values) if np.ptp(values, axis=1).any() else 1.0
 
 
 def _wilcoxon(differences: NDArray[np.float64]) -> float:
-    from scipy.stats import wilcoxon
-
-    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+    return wilcoxon(differences) if differences.any() else 1.0
 
 
 def _groups(significant: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
