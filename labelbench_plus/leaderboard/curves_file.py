@@ -55,13 +55,14 @@ def read(path: Path) -> bytes:
     ValueError
         It is longer than any table may be, or not a whole gzip file.
     """
-    content = bytearray()
+    parts, length = list[bytes](), 0  # joined in the end: what grows step by step leaves its earlier places behind
     try:
         with opened(path) as file:
-            while len(content) <= MOST_BYTES and (part := file.read(2**20)):  # one large read would reserve it all
-                content += part
+            while length <= MOST_BYTES and (part := file.read(2**20)):  # one large read would reserve it all
+                parts.append(part)
+                length += len(part)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: not a whole gzip file: {error}") from error
-    if len(content) > MOST_BYTES:
+    if length > MOST_BYTES:
         raise ValueError(f"{path}: more than {MOST_BYTES:,} bytes")
-    return bytes(content)
+    return b"".join(parts)
