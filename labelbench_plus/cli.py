@@ -23,6 +23,7 @@ from labelbench_plus.commands.export import export
 from labelbench_plus.commands.imports import imports
 from labelbench_plus.commands.leaderboard import compare, leaderboard
 from labelbench_plus.commands.new import new
+from labelbench_plus.commands.pack import pack, unpack
 from labelbench_plus.commands.pairs import pairs
 from labelbench_plus.commands.plugins import list_plugins
 from labelbench_plus.commands.publish import publish, restore
@@ -35,6 +36,7 @@ from labelbench_plus.commands.sweep import sweep
 from labelbench_plus.commands.wandb import wandb
 from labelbench_plus.shown import say
 from labelbench_plus.start_up import collect_rarely
+from labelbench_plus.store.readable import PackError
 
 PLACES = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 """What is wrong with a file or folder of the user's; all else is a fault of this program, and ends in a traceback."""
@@ -55,6 +57,8 @@ for panel, name, command in (
     (LOOK, "export", export),
     (SHARE, "publish", publish),
     (SHARE, "restore", restore),
+    (RUN, "pack", pack),
+    (RUN, "unpack", unpack),
     (EXTEND, "list", list_plugins),
     (EXTEND, "new", new),
     (EXTEND, "check", check),
@@ -100,6 +104,9 @@ def main() -> None:
     _torchvision_compat.install()
     try:
         app()
+    except PackError as error:
+        say(error, file=sys.stderr)
+        sys.exit(USAGE)
     except OSError as error:
         if error.filename is None or error.errno not in PLACES:
             raise

@@ -102,7 +102,7 @@ def _spec_of(run: str, out: Path, plugin: list[Path]) -> tuple[RunSpec, Path, Is
     from labelbench_plus.plugins import PluginError
     from labelbench_plus.running.job import Where
     from labelbench_plus.spec import RunSpec
-    from labelbench_plus.store.layout import find_run
+    from labelbench_plus.store.layout import find_run, run_files
     from labelbench_plus.suite import Isolation
 
     try:
@@ -110,11 +110,12 @@ def _spec_of(run: str, out: Path, plugin: list[Path]) -> tuple[RunSpec, Path, Is
     except LookupError as error:
         stop(f"run {run!r}: {ONLY_ORDER}" if _imported(run, out) else str(error.args[0]))
     try:
-        said = json.loads((folder / "manifest.json").read_bytes()).get("isolation")
+        files = run_files(folder.parent.parent, folder.name)
+        said = json.loads((files / "manifest.json").read_bytes()).get("isolation")
         isolate = Isolation(kind=said["asked"]) if said is not None else None
         load_plugins(plugin if isolate is None else ())
         with Cell(plugin, Where.here(out).hidden, isolate) as cell:
-            record = json.loads((folder / "config.json").read_bytes())
+            record = json.loads((files / "config.json").read_bytes())
             spec = RunSpec.from_json(record, None if isolate is None else cell)
         found = spec.id
     except (OSError, ValueError, KeyError, TypeError, PluginError, ValidationError, PydanticCustomError) as error:

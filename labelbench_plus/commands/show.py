@@ -75,7 +75,7 @@ def show(
         say(printable(f"  beside the budget: {beside}"))
     if store.model_folder.exists():
         say(f"  its last model: {store.model_folder}")
-    for attempt in attempts(store.folder / "attempts"):
+    for attempt in attempts(store.files / "attempts"):
         ended = attempt.get("ended", "not ended")
         detail = f": {attempt['detail']}" if attempt.get("detail") else ""
         say(printable(f"  attempt {attempt['number']} on {attempt['host']}, {ended}{detail}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -18,7 +17,7 @@ from labelbench_plus.leaderboard.text import render
 from labelbench_plus.plugins import label
 from labelbench_plus.spec import RunSpec, hidden_needs
 from labelbench_plus.store.collect import collect
-from labelbench_plus.store.layout import run_folder
+from labelbench_plus.store.run_store import RunStore
 from labelbench_plus.suite import Suite
 
 
@@ -44,12 +43,8 @@ def results_of_suite(suite: Suite, runs: Sequence[RunSpec], root: Path) -> Resul
     meta = meta_of_runs(runs, suite.title or suite.suite, suite.baseline)
     meta = replace(meta, notes=(*damaged, *meta.notes, *missing), titles=suite.titles)
     ids: list[str] = found.curves["run_id"].unique().tolist() if len(found.curves) else []
-    records = {
-        run: {
-            name: json.loads((run_folder(root, run) / f"{name}.json").read_bytes()) for name in ("config", "manifest")
-        }
-        for run in ids
-    }
+    stores = [RunStore(root, run) for run in ids]
+    records = {store.id: {"config": store.config(), "manifest": store.manifest()} for store in stores}
     return Results(found.curves, meta, records)
 
 

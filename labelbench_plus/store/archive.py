@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.layout import RESULT
 from labelbench_plus.store.numbered import file_name, numbered
+from labelbench_plus.store.readable import Readable
 from labelbench_plus.store.run_store import RunStore, StoreError
 
 ARCHIVE = "runs.jsonl.gz"
@@ -48,7 +49,7 @@ def write_archive(stores: Iterable[RunStore], path: Path, *, details: bool = Fal
                 "run": store.id,
                 "manifest": store.manifest(),
                 "config": store.config(),
-                "rounds": [json.loads(file.read_bytes()) for file in numbered(store.folder / "rounds").values()],
+                "rounds": [json.loads(file.read_bytes()) for file in numbered(store.files / "rounds").values()],
                 "costs": store.costs(),
                 "result": store.result(),
             }
@@ -79,8 +80,11 @@ def restore_archive(path: Path, root: Path) -> int:
             raise StoreError(f"{path}: {line['run']!r} is no run's id: expected sixteen hexadecimal digits")
         if "rounds" not in line:
             raise StoreError(f"{path}: run {line['run']} was imported: it has a curve, but no rounds to restore")
-        _lay_out(_files(line), RunStore(root, line["run"]).folder, path)
         store = RunStore(root, line["run"])
+        if isinstance(there := store.files, Path):
+            lay_out(_files(line), store.folder, path)
+        else:
+            compare(_files(line), there, path)
         for record, details in zip(store.rounds(), line.get("details", []), strict=False):
             if details is not None:
                 store.restore_details(record, details)
@@ -105,21 +109,42 @@ def _files(line: Mapping[str, Any]) -> dict[str, bytes]:
     return files | {RESULT: canonical(line["result"]) + b"\n"}
 
 
-def _lay_out(files: Mapping[str, bytes], folder: Path, archive: Path) -> None:
-    """A new folder appears complete, each file synced once; an existing one gets what is missing."""
+def lay_out(
+    files: Mapping[str, bytes], folder: Path, source: Path, dates: Callable[[Path], None] = lambda place: None
+) -> None:
+    """A new folder appears complete, each file synced once; an existing one gets what is missing.
+
+    Parameters
+    ----------
+    source: what holds the files, for messages.
+    dates: gives the files of a folder that is complete their dates.
+
+    Raises
+    ------
+    StoreError
+        A file is there and differs.
+    """
 
     def write(place: Path) -> None:
         for name, content in files.items():
             (place / name).parent.mkdir(exist_ok=True)
             (place / name).write_bytes(content)
+        dates(place)
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.exists() and publish_folder(folder, write):
         return
+    compare({name: content for name, content in files.items() if (folder / name).exists()}, folder, source)
     for name, content in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             replace(target, content)
-        elif not name.startswith(("costs/", MANIFEST)) and target.read_bytes() != content:
-            raise StoreError(f"{target} differs from what {archive} holds")
+    dates(folder)
+
+
+def compare(files: Mapping[str, bytes], there: Readable, source: Path) -> None:
+    """Raise StoreError if a run has other files than those of `source`; costs and its origin may be others."""
+    for name, content in files.items():
+        if not name.startswith(("costs/", MANIFEST)) and (there / name).read_bytes() != content:
+            raise StoreError(f"{there / name} differs from what {source} holds")

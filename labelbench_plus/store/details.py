@@ -13,11 +13,14 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labelbench_plus.spec import canonical
 from labelbench_plus.store.atomic import replace
 from labelbench_plus.store.numbered import file_name
+from labelbench_plus.store.readable import Readable
+
+R = TypeVar("R", bound=Readable)
 
 FOLDER = "details"
 
@@ -37,7 +40,7 @@ def write(folder: Path, number: int, details: Mapping[str, Any]) -> None:
     replace(path, buffer.getvalue())
 
 
-def read(folder: Path, number: int, expected: str) -> dict[str, Any] | None:
+def read(folder: Readable, number: int, expected: str) -> dict[str, Any] | None:
     """A round's details; None if the file is missing.
 
     Raises
@@ -59,5 +62,5 @@ def read(folder: Path, number: int, expected: str) -> dict[str, Any] | None:
     return details
 
 
-def _path(folder: Path, number: int) -> Path:
+def _path(folder: R, number: int) -> R:
     return folder / FOLDER / file_name(number, ".json.gz")

@@ -1,17 +1,64 @@
-"""Where a run's folder is and whether the run is done, for programs that must not load the run."""
+"""Where a run's files are and whether the run is done, for programs that must not load the run."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from labelbench_plus.store.readable import Readable
+
+if TYPE_CHECKING:
+    from labelbench_plus.store.packs import Packed
+
+T = TypeVar("T")
 
 RESULT = "result.json"
 LAST = b"}\n"  # how it ends
+PACKED = "packed"
+"""The folder of packs in an output directory."""
 
 
 def run_folder(root: Path, run_id: str) -> Path:
-    """The folder of a run below the output directory."""
+    """The folder of a run below the output directory, to write to; whoever reads asks for `run_files`."""
     return root / "runs" / run_id
+
+
+def packed_run(root: Path, run_id: str) -> Packed | None:
+    """A run in a pack; None if no pack holds it.
+
+    Raises
+    ------
+    PackError
+        A pack is damaged.
+    """
+    if not os.path.isdir(folder := f"{root}/{PACKED}"):  # most have none, and pay for one look
+        return None
+    from labelbench_plus.store.packs import find
+
+    return find(Path(folder), run_id)
+
+
+def run_files(root: Path, run_id: str) -> Readable:
+    """Where to read a run: its folder, or a pack if there is no folder with a result. Raises as `packed_run`."""
+    folder, packed = run_folder(root, run_id), packed_run(root, run_id)
+    return folder if packed is None or _is_whole(folder / RESULT) else packed
+
+
+def steadily(root: Path, run_id: str, read: Callable[[Readable], T]) -> T:
+    """What `read` makes of a run's files; read again if the run was packed or unpacked meanwhile."""
+    while True:
+        files = run_files(root, run_id)
+        try:
+            found = read(files)
+        except Exception:
+            if run_files(root, run_id) == files:
+                raise
+        else:
+            if run_files(root, run_id) == files:
+                return found
 
 
 def find_run(root: Path, run: str) -> Path:
@@ -27,20 +74,38 @@ def find_run(root: Path, run: str) -> Path:
         No run is meant, or several; the message says which.
     """
     folder = Path(run).resolve()
-    if (folder / "config.json").is_file() and folder.parent.name == "runs":
-        return folder
-    found = sorted(path for path in (root / "runs").glob(f"{run}*")) if run.isalnum() else []
+    if folder.parent.name == "runs":
+        with contextlib.suppress(OSError):
+            (run_files(folder.parent.parent, folder.name) / "config.json").stat()
+            return folder
+    found = runs_named(root, run) if run.isalnum() else []
     if len(found) != 1:
-        names = ", ".join(path.name for path in found[:10])
-        known = f"it fits {names}" if found else f"no run in {root / 'runs'} begins so"
+        known = f"it fits {', '.join(found[:10])}" if found else f"no run in {root / 'runs'} begins so"
         raise LookupError(f"run {run!r}: {known}")
-    return found[0].resolve()
+    return run_folder(root, found[0]).resolve()
 
 
-def is_done(folder: Path) -> bool:
-    """Whether the run in `folder` is finished. Files decide, not processes; empty or truncated ones do not count."""
+def runs_named(root: Path, beginning: str = "") -> list[str]:
+    """The ids of all runs, in folders and packs, that begin so. Raises as `packed_run`."""
+    found = {path.name for path in (root / "runs").glob(f"{beginning}*") if not path.name.startswith(".")}
+    if (root / PACKED).is_dir():
+        from labelbench_plus.store.packs import packs
+
+        found |= {run for pack in packs(root / PACKED) for run in pack.runs if run.startswith(beginning)}
+    return sorted(found)
+
+
+def is_done(root: Path, run_id: str) -> bool:
+    """Whether a run is finished. Files decide, not processes; empty or truncated ones do not count.
+
+    Raises as `packed_run`.
+    """
+    return _is_whole(run_folder(root, run_id) / RESULT) or packed_run(root, run_id) is not None
+
+
+def _is_whole(result: Path) -> bool:
     try:
-        return _ends_well(folder / RESULT)
+        return _ends_well(result)
     except OSError:
         return False
 

@@ -28,6 +28,7 @@ from typing import Any
 from labelbench_plus.store import holder, told
 from labelbench_plus.store.atomic import TemporaryLost, file_server_time, publish, replace
 from labelbench_plus.store.numbered import file_name, numbered
+from labelbench_plus.store.readable import Readable
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,12 @@ def acquire(folder: Path, judge: Judge = lambda record: None, **about: Any) -> L
     raise RunBusy(f"{run} was just taken by {_alive(folder, number) or 'another process'}")
 
 
-def attempts(folder: Path) -> list[dict[str, Any]]:
+def holder_of(folder: Path) -> str | None:
+    """Who holds the run whose attempts are in `folder`; None if nobody does."""
+    return _alive(folder, latest) if (latest := _latest(folder)) else None
+
+
+def attempts(folder: Readable) -> list[dict[str, Any]]:
     """Every attempt recorded in `folder`, oldest first, each with its `number`.
 
     One whose record cannot be read says nothing but that, as `unreadable`. One that ended and could not write how has
@@ -144,7 +150,7 @@ def attempts(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def read_attempt(folder: Path, number: int) -> dict[str, Any]:
+def read_attempt(folder: Readable, number: int) -> dict[str, Any]:
     """The record of an attempt, as in `attempts`.
 
     Raises

@@ -5,11 +5,13 @@ Other names are ignored: a copy made by a program that synchronises folders, say
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
+from typing import TypeVar
 
 from labelbench_plus.store import told
+from labelbench_plus.store.readable import Readable
+
+R = TypeVar("R", bound=Readable)
 
 NUMBER = r"(\d{4}|[1-9]\d{4,})"
 """As `file_name` writes it: four digits at least, and no zeros before more of them."""
@@ -20,19 +22,19 @@ def file_name(number: int, suffix: str = ".json") -> str:
     return f"{number:04d}{suffix}"
 
 
-def numbered(folder: Path, suffix: str = ".json") -> dict[int, Path]:
+def numbered(folder: R, suffix: str = ".json") -> dict[int, R]:
     """The numbered files of a folder in numerical order; none if the folder does not exist.
 
     A file that has the suffix and no number's name is left out, and named in a warning once.
     """
     try:
-        names = os.listdir(folder)
+        paths = list(folder.iterdir())
     except FileNotFoundError:
         return {}
     pattern, found = re.compile(NUMBER + re.escape(suffix), re.ASCII), {}
-    for name in names:
-        if match := pattern.fullmatch(name):
-            found[int(match[1])] = folder / name
+    for path in paths:
+        if match := pattern.fullmatch(name := path.name):
+            found[int(match[1])] = path
         elif name.endswith(suffix) and not name.startswith("."):
-            told.once(folder / name, f"its name is none of those that {folder.name} has")
+            told.once(path, f"its name is none of those that {folder.name} has")
     return dict(sorted(found.items()))

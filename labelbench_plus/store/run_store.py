@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labelbench_plus.budget import Purchase
 from labelbench_plus.spec import RunSpec, canonical
@@ -29,9 +29,12 @@ from labelbench_plus.store import details as details_files
 from labelbench_plus.store import told
 from labelbench_plus.store.atomic import publish, publish_folder, replace, sweep_temporaries
 from labelbench_plus.store.checkpoint import CheckpointFile, remove_before
-from labelbench_plus.store.layout import RESULT, is_done, is_torn, run_folder
+from labelbench_plus.store.layout import RESULT, is_done, is_torn, run_files, run_folder, steadily
 from labelbench_plus.store.lease import Judge, Lease, acquire
 from labelbench_plus.store.numbered import file_name, numbered
+from labelbench_plus.store.readable import Readable
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +79,28 @@ class RunStore:
     def __init__(self, root: Path, run_id: str) -> None:
         self.id = run_id
         self.folder = run_folder(root, run_id)
+        self._root = root
+
+    @property
+    def files(self) -> Readable:
+        """Where to read the run now: its folder or a pack."""
+        return run_files(self._root, self.id)
+
+    def _read(self, read: Callable[[Readable], T]) -> T:
+        return steadily(self._root, self.id, read)
+
+    def own_folder(self) -> Path:
+        """The run's folder, to write to.
+
+        Raises
+        ------
+        StoreError
+            The run is packed.
+        """
+        if (files := self.files) != self.folder:
+            unpack = f"lbp unpack SUITE --out {self._root}"
+            raise StoreError(f"{files}: the run is packed, so nothing can be written to it: first {unpack}")
+        return self.folder
 
     def open(
         self,
@@ -98,7 +123,10 @@ class RunStore:
             Another process holds the run.
         OSError
             The folder cannot be written to.
+        StoreError
+            The run is packed.
         """
+        self.own_folder()
         for part in ("rounds", "costs", "attempts"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         lease = acquire(self.folder / "attempts", judge, **about)
@@ -135,7 +163,7 @@ class RunStore:
         StoreError
             It is damaged or missing.
         """
-        return _object(self.folder / "manifest.json")
+        return self._read(lambda files: _object(files / "manifest.json"))
 
     def config(self) -> dict[str, Any]:
         """The run's spec, as plain values.
@@ -145,7 +173,7 @@ class RunStore:
         StoreError
             It is damaged or missing.
         """
-        return _object(self.folder / "config.json")
+        return self._read(lambda files: _object(files / "config.json"))
 
     def result(self) -> dict[str, Any]:
         """What a finished run came to.
@@ -155,12 +183,12 @@ class RunStore:
         StoreError
             It is damaged or missing.
         """
-        return _object(self.folder / RESULT)
+        return self._read(lambda files: _object(files / RESULT))
 
     @property
     def done(self) -> bool:
         """Whether the run is finished. Files decide, not processes."""
-        return is_done(self.folder)
+        return is_done(self._root, self.id)
 
     def rounds(self) -> list[RoundRecord]:
         """The committed rounds in order, each checked against the hash in the next one.
@@ -170,8 +198,11 @@ class RunStore:
         StoreError
             A round is missing, torn, or not the one its successor was built on.
         """
+        return self._read(self._rounds)
+
+    def _rounds(self, files: Readable) -> list[RoundRecord]:
         records, previous = [], self.id
-        for number, (found, path) in enumerate(numbered(self.folder / "rounds").items()):
+        for number, (found, path) in enumerate(numbered(files / "rounds").items()):
             if found != number:
                 raise StoreError(f"{path}: round {number:04d} is missing before it")
             content = path.read_bytes()
@@ -191,13 +222,13 @@ class RunStore:
 
     def head(self) -> str:
         """The hash of the last committed round, and so of everything so far: each round names the previous one."""
-        return self._hash_before(max(numbered(self.folder / "rounds"), default=-1) + 1)
+        return self._read(lambda files: self._hash_before(max(numbered(files / "rounds"), default=-1) + 1, files))
 
-    def _hash_before(self, number: int) -> str:
+    def _hash_before(self, number: int, files: Readable) -> str:
         """What a round names as the one before it: its hash, and of the first the run."""
         if not number:
             return self.id
-        path = self.folder / "rounds" / file_name(number - 1)
+        path = files / "rounds" / file_name(number - 1)
         try:
             return hashlib.sha256(path.read_bytes()).hexdigest()
         except FileNotFoundError:
@@ -228,8 +259,10 @@ class RunStore:
         StoreError
             The file is not what the round was committed with.
         """
+        if (said := record.details) is None:
+            return None
         try:
-            return details_files.read(self.folder, record.number, record.details) if record.details else None
+            return self._read(lambda files: details_files.read(files, record.number, said))
         except ValueError as error:
             raise StoreError(str(error)) from error
 
@@ -239,12 +272,13 @@ class RunStore:
         Raises
         ------
         StoreError
-            The round was committed with others, or with none.
+            The round was committed with others, or with none; or the run is packed, without them.
         """
         if details_files.digest(details) != record.details:
             number, said = record.number, record.details
             raise StoreError(f"{self.folder}: round {number} was committed with other details, whose hash is {said}")
-        details_files.write(self.folder, record.number, details)
+        if self.files == self.folder or self.details_of(record) is None:
+            details_files.write(self.own_folder(), record.number, details)
 
     def commit(
         self,
@@ -272,7 +306,7 @@ class RunStore:
         content = canonical(
             {
                 "round": record.number,
-                "previous": self._hash_before(record.number),
+                "previous": self._hash_before(record.number, self.folder),
                 "purchase": record.purchase.as_json(),
                 "spent": record.spent,
                 "scores": record.scores,
@@ -328,22 +362,24 @@ class RunStore:
 
     def costs(self) -> list[dict[str, float | None]]:
         """The costs of every committed round; empty, with a warning, for one whose costs are lost."""
-        return [self._cost(path.name) for path in numbered(self.folder / "rounds").values()]
+        return self._read(
+            lambda files: [_cost(files / "costs" / path.name) for path in numbered(files / "rounds").values()]
+        )
 
-    def _cost(self, name: str) -> dict[str, float | None]:
-        path = self.folder / "costs" / name
-        try:
-            return _object(path)
-        except (StoreError, OSError) as error:
-            told.once(path, f"{error}; what the round cost is not known")
-            return {}
+
+def _cost(path: Readable) -> dict[str, float | None]:
+    try:
+        return _object(path)
+    except (StoreError, OSError) as error:
+        told.once(path, f"{error}; what the round cost is not known")
+        return {}
 
 
 def _pretty(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Readable) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError) as error:

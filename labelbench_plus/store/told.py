@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Hashable
 
 logger = logging.getLogger(__name__)
 
-_told: set[Path] = set()
+_told: set[Hashable] = set()
 
 
-def once(path: Path, why: object) -> None:
+def once(path: Hashable, why: object) -> None:
     """Warn that a file is skipped, unless this process already did."""
     if path not in _told:
         _told.add(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from labelbench_plus.shown import say
-from labelbench_plus.store.layout import is_done, run_folder
+from labelbench_plus.store.layout import is_done, run_files
 from labelbench_plus.store.run_store import RunStore, StoreError
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.state import computing
@@ -45,10 +45,9 @@ def push(sweep: Sweep, runs: Sequence[SweepRun], told: Callable[[int, int], None
     found = Pushed()
     todo: list[SweepRun] = []
     for run in runs:
-        folder = run_folder(sweep.root, run.id)
-        if not is_done(folder) or computing(sweep, run):
+        if not is_done(sweep.root, run.id) or computing(sweep, run):
             found.unfinished.append(run.id)
-        elif mirrored(folder) == "online":
+        elif mirrored(run_files(sweep.root, run.id)) == "online":
             found.before.append(run.id)
         else:
             todo.append(run)

@@ -21,9 +21,10 @@ from labelbench_plus.plugins import registry
 from labelbench_plus.running.failures import kind_of_attempt
 from labelbench_plus.shown import counted
 from labelbench_plus.store.atomic import file_server_time, replace
-from labelbench_plus.store.layout import RESULT, is_done, run_folder
+from labelbench_plus.store.layout import RESULT, is_done, packed_run, run_folder, steadily
 from labelbench_plus.store.lease import heartbeat_age, held_by, read_attempt
 from labelbench_plus.store.numbered import file_name, numbered
+from labelbench_plus.store.readable import Readable
 from labelbench_plus.sweep.folder import Submission, Sweep, SweepError, SweepRun, task_report
 from labelbench_plus.sweep.task import INFRA_TRIES
 from labelbench_plus.tracking.note import mirrored
@@ -348,10 +349,12 @@ class _Cache:
 
     def files(self, run: SweepRun) -> Files:
         """What the files of a run say now."""
-        folder = run_folder(self._sweep.root, run.id)
+        folder: Readable = run_folder(self._sweep.root, run.id)
         name = str(folder)  # joining paths as objects would take longer than all the rest, for thousands of runs
         known = self._known.get(run.id)
         result = _changed_at(name + "/result.json")
+        if not result and (packed := packed_run(self._sweep.root, run.id)) is not None:
+            folder, result = packed, packed.pack.changed
         if known and known["result"] and known["stamp"][:1] == [result]:
             if self.mirroring and known["mirrored"] != "online" and (mode := mirrored(folder)) != known["mirrored"]:
                 known["mirrored"], self._changed = mode, True
@@ -364,7 +367,8 @@ class _Cache:
         # has not ended it is read every time.
         if known and known["stamp"] == stamp and "ended" in known["last"] and max(stamp) < latest:
             return Files(**known)
-        files = _read(folder, run, stamp)
+        done = bool(result) and is_done(self._sweep.root, run.id)
+        files = steadily(self._sweep.root, run.id, lambda files: _read(files, run, stamp, done=done))
         if self.mirroring and files.result == "valid":
             files.mirrored = mirrored(folder)
         if files.result == "valid" and self._timed < TIMED_RUNS:
@@ -384,19 +388,19 @@ class _Cache:
                 replace(self._path, json.dumps(self._known).encode())
 
 
-def _read(folder: Path, run: SweepRun, stamp: list[int]) -> Files:
+def _read(folder: Readable, run: SweepRun, stamp: list[int], *, done: bool) -> Files:
     files = Files(stamp)
     rounds, attempts = numbered(folder / "rounds"), numbered(folder / "attempts")
     files.rounds, files.attempts = len(rounds), len(attempts)
     if attempts:
         with contextlib.suppress(OSError):
             files.last = read_attempt(folder / "attempts", max(attempts))
-    if stamp[0] and is_done(folder):
+    if done:
         files.result = _validity(folder, run, rounds)
     return files
 
 
-def _seconds(folder: Path) -> float | None:
+def _seconds(folder: Readable) -> float | None:
     """What the rounds of a run took together."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         costs = [json.loads(path.read_bytes()) for path in numbered(folder / "costs").values()]
@@ -405,7 +409,7 @@ def _seconds(folder: Path) -> float | None:
     return None
 
 
-def _validity(folder: Path, run: SweepRun, rounds: dict[int, Path]) -> str:
+def _validity(folder: Readable, run: SweepRun, rounds: Mapping[int, Readable]) -> str:
     """ "valid", or what contradicts what. Cheap: the whole chain of rounds is checked by `collect`."""
     try:
         result = json.loads((folder / RESULT).read_bytes())

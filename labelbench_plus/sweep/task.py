@@ -161,7 +161,7 @@ class SweepTask:
         """The run that is worked on for a run: the one that chooses its labels until that is done, then itself."""
         record = next(each for each in self.runs if each["id"] == run)
         first: str = record.get("selection", "")  # batches of earlier versions do not say
-        return first if first and not is_done(run_folder(self.root, first)) else run
+        return first if first and not is_done(self.root, first) else run
 
     def _infra_tries(self, run: str) -> int:
         noted = [a.get("batch") == self.batch and a.get("ended") == "failed" for a in attempts(self._attempts(run))]
@@ -170,7 +170,7 @@ class SweepTask:
     def _open(self) -> list[dict[str, Any]]:
         """Runs of this job that are neither done nor cancelled."""
         gone = cancelled(self.sweep)
-        return [run for run in self.runs if run["id"] not in gone and not is_done(run_folder(self.root, run["id"]))]
+        return [run for run in self.runs if run["id"] not in gone and not is_done(self.root, run["id"])]
 
     def _job(self, run: dict[str, Any]) -> Job:
         settings = self.settings
@@ -257,7 +257,7 @@ class SweepTask:
     def _write_down(self) -> None:
         """Write down what could not be written before, if that can be done now that its workers are gone."""
         for run, failed in list(self._unwritten.items()):
-            if is_done(run_folder(self.root, run)):
+            if is_done(self.root, run):
                 del self._unwritten[run]
             elif conclude(self._attempts(run), "failed", failed["detail"], failure=failed["failure"]):
                 failed["times"] -= 1  # it counts among those that are written down

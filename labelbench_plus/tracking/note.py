@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 from labelbench_plus.store.atomic import replace
+from labelbench_plus.store.readable import Readable
 
 
-def mirrored(folder: Path) -> str:
-    """In which mode the finished run in `folder` was mirrored, "offline" or "online"; empty if it was not."""
+def mirrored(folder: Readable) -> str:
+    """In which mode a finished run was mirrored, "offline" or "online"; empty if it was not."""
     try:
         return str(json.loads((folder / "wandb.json").read_bytes())["mode"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -185,11 +185,11 @@ def mirror_from_files(run: Subject, store: RunStore, group: str, mode: Mode, not
     Raises
     ------
     StoreError
-        The run's files contradict each other.
+        The run's files contradict each other, or it has to be unpacked first: W&B keeps files in its folder.
     """
-    if mode == "disabled" or mirrored(store.folder) in (mode, "online"):
+    if mode == "disabled" or mirrored(store.files) in (mode, "online"):
         return True
-    mirror = WandbMirror(run, store.folder, group, mode, not_before)
+    mirror = WandbMirror(run, store.own_folder(), group, mode, not_before)
     for record, costs in zip(store.rounds(), store.costs(), strict=True):
         mirror.round(record, costs)
     return mirror.finish()

@@ -13,6 +13,7 @@ from tests.architecture.test_files import plugin_files
 HEAVY = (
     "PIL",
     "jinja2",
+    "labelbench_plus.store.packs",
     "numpy",
     "pandas",
     "pyarrow",

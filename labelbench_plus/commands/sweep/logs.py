@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, INTERRUPTED, Json, stop
 from labelbench_plus.commands.sweep.common import Out
 from labelbench_plus.shown import say
+
+if TYPE_CHECKING:
+    from labelbench_plus.store.readable import Readable
 
 
 def logs(
@@ -30,7 +34,7 @@ def logs(
       lbp sweep logs 3fa1 -f
       lbp sweep logs 3fa1 --tail 100
     """
-    from labelbench_plus.store.layout import run_folder
+    from labelbench_plus.store.layout import run_files, runs_named
     from labelbench_plus.store.lease import attempts
     from labelbench_plus.store.numbered import file_name
     from labelbench_plus.sweep.folder import Sweep
@@ -38,18 +42,18 @@ def logs(
 
     if len(run) < 4:
         stop(f"{run}: give at least 4 characters of a run id")
-    ids = sorted(path.name for path in (out / "runs").glob(f"{run}*"))
+    ids = runs_named(out, run)
     if len(ids) != 1:
         known = f"it fits {', '.join(ids[:10])}" if ids else f"no run in {out / 'runs'} begins so; was it ever started?"
         stop(f"run {run!r}: {known}")
-    folder = run_folder(out, ids[0])
-    records = attempts(folder / "attempts")
+    files = run_files(out, ids[0])
+    records = attempts(files / "attempts")
     by_number = {record["number"]: record for record in records}
     if not records or (attempt is not None and attempt not in by_number):
         stop(f"run {ids[0]} has {len(records)} attempts")
     number = attempt or max(by_number)
     record = by_number[number]
-    path = folder / "attempts" / file_name(number, ".log")
+    path = files / "attempts" / file_name(number, ".log")
     if job:
         if "batch" not in record:
             stop(f"attempt {number} of run {ids[0]} was not made by a sweep's job")
@@ -70,9 +74,9 @@ def logs(
     _print_file(path, tail, follow)
 
 
-def _print_file(path: Path, tail: int, follow: bool) -> None:
+def _print_file(path: Readable, tail: int, follow: bool) -> None:
     try:
-        with open(path, errors="replace") as file:
+        with _opened(path) as file:
             lines = file.readlines()
             say("".join(lines[-tail:] if tail else lines), end="", flush=follow)
             while follow:
@@ -82,3 +86,9 @@ def _print_file(path: Path, tail: int, follow: bool) -> None:
         say("(it printed nothing, or its log was pruned)", file=sys.stderr)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _opened(path: Readable) -> IO[str]:
+    if isinstance(path, Path):
+        return open(path, errors="replace")
+    return io.TextIOWrapper(io.BytesIO(path.read_bytes()), errors="replace")
