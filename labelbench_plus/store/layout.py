@@ -44,7 +44,7 @@ def packed_run(root: Path, run_id: str) -> Packed | None:
 def run_files(root: Path, run_id: str) -> Readable:
     """Where to read a run: its folder, or a pack if there is no folder with a result. Raises as `packed_run`."""
     folder, packed = run_folder(root, run_id), packed_run(root, run_id)
-    return folder if packed is None or _is_whole(folder / RESULT) else packed
+    return folder if packed is None or is_whole(folder / RESULT) else packed
 
 
 def steadily(root: Path, run_id: str, read: Callable[[Readable], T]) -> T:
@@ -100,10 +100,11 @@ def is_done(root: Path, run_id: str) -> bool:
 
     Raises as `packed_run`.
     """
-    return _is_whole(run_folder(root, run_id) / RESULT) or packed_run(root, run_id) is not None
+    return is_whole(run_folder(root, run_id) / RESULT) or packed_run(root, run_id) is not None
 
 
-def _is_whole(result: Path) -> bool:
+def is_whole(result: Path) -> bool:
+    """Whether a result is there, neither empty nor truncated."""
     try:
         return _ends_well(result)
     except OSError:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labelbench_plus.store.archive import lay_out
 from labelbench_plus.store.atomic import remove, replacing, sweep_temporaries
-from labelbench_plus.store.layout import PACKED, RESULT
+from labelbench_plus.store.layout import PACKED, RESULT, is_whole
 from labelbench_plus.store.lease import Lease, RunBusy, acquire, holder_of
 from labelbench_plus.store.numbered import file_name, numbered
 from labelbench_plus.store.packs import OWN, SUFFIX, File, find, packs, write_pack
@@ -60,7 +60,7 @@ def pack(root: Path, runs: Iterable[str]) -> Moved:
     def new() -> Iterator[tuple[str, Mapping[str, File]]]:
         for run in sorted(set(runs)):
             store, before = RunStore(root, run), find(home, run)
-            if before is not None and not (store.folder / RESULT).exists():
+            if before is not None and not is_whole(store.folder / RESULT):
                 continue
             if why := _why_left(store):
                 moved.left[why].append(run)
@@ -104,9 +104,10 @@ def unpack(root: Path, runs: Collection[str] | None = None) -> Moved:
         known = packs(home)
         chosen = sorted({run for pack in known for run in pack.runs if runs is None or run in runs})
         for run in chosen:
-            if (packed := find(home, run)) is None or (folder := RunStore(root, run).folder / RESULT).exists():
+            folder, packed = RunStore(root, run).folder, find(home, run)
+            if packed is None or is_whole(folder / RESULT):
                 continue
-            _lay_out(packed.pack.files(run), folder.parent, packed.pack.path)
+            _lay_out(packed.pack.files(run), folder, packed.pack.path)
             moved.add(packed.pack.files(run))
         for pack in known:
             rest = sorted(pack.runs.keys() - set(chosen))

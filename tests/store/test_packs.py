@@ -12,7 +12,7 @@ import tests.telling  # noqa: F401 registers what a suite may name
 from labelbench_plus import cli
 from labelbench_plus.api import run_details
 from labelbench_plus.running.job import Job, Where, carry_out
-from labelbench_plus.store import packing
+from labelbench_plus.store import packing, run_store
 from labelbench_plus.store.archive import restore_archive
 from labelbench_plus.store.collect import collect
 from labelbench_plus.store.layout import find_run, is_done, packed_run, run_files
@@ -237,6 +237,35 @@ def test_nothing_is_written_to_a_packed_run(out, runs, tmp_path):
     with pytest.raises(StoreError, match=r"packed/0001.zip/\w+: the run is packed.* first lbp unpack SUITE --out"):
         RunStore(out, spec.id).open(spec, {})
     assert [*(out / "runs").iterdir()] == []
+
+
+def test_a_run_that_is_packed_while_it_is_read_is_read_again(out, runs, monkeypatch):
+    store = RunStore(out, runs[0])
+    before = parts(store)
+    look, packed = run_store.numbered, []
+
+    def late(folder):
+        if not packed:  # the folder was found, and is gone before it is listed
+            packed.append(True)
+            assert pack(out, runs).runs == 3
+        return look(folder)
+
+    monkeypatch.setattr(run_store, "numbered", late)
+    assert len(store.rounds()) == 3
+    assert packed and not store.folder.exists() and parts(store) == before
+
+
+def test_a_torn_result_beside_a_pack_is_neither_read_nor_packed(out, runs):
+    store = RunStore(out, runs[0])
+    before = parts(store)
+    pack(out, runs)
+    store.folder.mkdir()
+    (store.folder / "result.json").write_text('{"run":')
+    assert store.done and parts(store) == before
+    assert pack(out, runs).runs == 0 and parts(store) == before
+    with pytest.raises(StoreError, match=r"result.json differs from what .*0001.zip holds"):
+        unpack(out)
+    assert parts(store) == before
 
 
 def test_archives_restore_beside_packs(out, runs, tmp_path):
