@@ -199,7 +199,9 @@ def test_lost_costs_and_a_lost_manifest_stop_neither_run_and_other_labels_still_
     bought.write_bytes(canonical(other) + b"\n")
     for number, name in ((1, "0001.json"), (2, "0002.json")):  # a chain that holds, of other labels
         path = first.folder / "rounds" / name
-        path.write_bytes(canonical({**json.loads(path.read_bytes()), "previous": first._hash_before(number, first.folder)}) + b"\n")
+        path.write_bytes(
+            canonical({**json.loads(path.read_bytes()), "previous": first._hash_before(number, first.folder)}) + b"\n"
+        )
     with pytest.raises(StoreError, match="the run that chose them was recomputed and came out differently"):
         carry([spec], tmp_path)
 
