@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from labelbench_plus.cli import app
 from labelbench_plus.running.job import Job, Mirror, Where, carry_out
 from labelbench_plus.store.lease import acquire
+from labelbench_plus.store.packing import pack, unpack
 from labelbench_plus.suite import load_suite
 from labelbench_plus.sweep.folder import Sweep, SweepRun
 from labelbench_plus.sweep.state import look
@@ -88,3 +89,14 @@ def test_a_run_that_is_being_computed_or_sent_is_left_alone(swept):
     assert push(sweep)[0] == 3
     other.release("finished")
     assert len(service.runs) == 2
+
+
+def test_a_packed_run_is_sent_once_it_is_unpacked(swept):
+    sweep, _ = swept
+    moved = pack(sweep.root, [run.id for run in sweep.runs()])
+    assert moved.runs == 2  # W&B keeps files in the folder of the one that was mirrored offline
+    done = CliRunner().invoke(app, ["wandb", "push", sweep.name, "--out", str(sweep.root)])
+    assert done.exit_code == 1 and done.output.count("first lbp unpack SUITE") == 2
+    unpack(sweep.root)
+    assert push(sweep) == (0, {"sent": 2, "before": 1, "unfinished": 1, "failed": 0, "gave_up": 0})
+    assert look(sweep).unmirrored == 0
