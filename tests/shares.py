@@ -42,6 +42,7 @@ LONG: tuple[str, ...] = (
     "store/test_crowd.py",
     "problems/test_objectives.py",
     "algorithms/test_greedy_design.py",
+    "leaderboard/test_coverage.py",
     "answering/test_runs.py",
     "trainers/test_semi_supervised.py",
     "decoding/test_fused.py",

@@ -14,6 +14,7 @@ undisturbed one's.
 from __future__ import annotations
 
 import builtins
+import gc
 import io
 import json
 import math
@@ -121,6 +122,8 @@ def main(mode: str, suite: Path, scratch: Path) -> None:
         return root / "runs" / spec.id
 
     carry_out(job(scratch / "whole"), lambda rounds: None)
+    gc.collect()
+    gc.freeze()  # or every fork would copy what it shares with this process when it first looks for garbage
     undisturbed = snapshot(folder(scratch / "whole"))
 
     def differing(root: Path) -> list[str]:
