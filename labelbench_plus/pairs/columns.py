@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -50,6 +51,26 @@ def read_column(path: Path, name: str) -> Any:
             return file.read(columns=[name], use_threads=False)[name].combine_chunks()
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path}: column {name!r} is damaged ({error})") from error
+
+
+def write_numbers(columns: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
+    """Write (n,) numbers as a parquet file, uncompressed. Buffer by buffer: arrow loads pandas to look at an array."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrays = [
+        pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
+        for array in map(np.ascontiguousarray, columns.values())
+    ]
+    table = pa.Table.from_arrays(arrays, names=list(columns))
+    pq.write_table(table, file, compression="none", use_dictionary=False)
+
+
+def read_numbers(path: Path, *names: str) -> tuple[np.ndarray, ...]:
+    """Columns of what `write_numbers` wrote, without pandas too; not to be written to."""
+    with open_parquet(path) as file:
+        table = file.read(columns=list(names), use_threads=False)
+    return tuple(np.from_dlpack(table[name].combine_chunks()) for name in names)
 
 
 def scores(column: Any, where: str) -> np.ndarray:

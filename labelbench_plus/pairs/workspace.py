@@ -25,6 +25,7 @@ import numpy as np
 from labelbench_plus.algorithms.blocks.stream_top_n import UID, Cut, Part
 from labelbench_plus.contracts.pair_pools import OpenPool
 from labelbench_plus.pairs.choose import check_columns, find_cut, keeps, score_unit, score_whole_pool
+from labelbench_plus.pairs.columns import read_numbers, write_numbers
 from labelbench_plus.pairs.reading import CHUNK_ROWS, PoolReader
 from labelbench_plus.pairs.spec import Selection, SelectionError
 from labelbench_plus.pairs.strategy import Stage, State
@@ -118,12 +119,10 @@ class Workspace:
 
     def scored(self, stage: int, shard: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows (n,), uids (n,) and scores (n,) of a shard in a stage."""
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(self._scores(stage, shard), use_threads=False)
-        uids = np.empty(len(table), dtype=UID)
-        uids["f0"], uids["f1"] = table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy()
-        return table["row"].to_numpy(), uids, table["score"].to_numpy()
+        rows, high, low, scores = read_numbers(self._scores(stage, shard), "row", "uid_hi", "uid_lo", "score")
+        uids = np.empty(len(rows), dtype=UID)
+        uids["f0"], uids["f1"] = high, low
+        return rows, uids, scores
 
     def cut(self, stage: int) -> Cut:
         """Where a stage cuts.
@@ -180,11 +179,8 @@ class Workspace:
         return alive
 
     def _parts(self, stage: int) -> Iterator[Part]:
-        import pyarrow.parquet as pq
-
         for shard in range(len(self.shards)):
-            path = self._scores(stage, shard)
-            scores = pq.read_table(path, columns=["score"], use_threads=False)["score"].to_numpy()
+            (scores,) = read_numbers(self._scores(stage, shard), "score")
             yield scores, partial(self._uids, stage, shard)
 
     def _uids(self, stage: int, shard: int) -> np.ndarray:
@@ -198,19 +194,10 @@ class Workspace:
         replace(self._stage(stage) / "cut.json", json.dumps(record).encode() + b"\n")
 
     def _write_scores(self, stage: int, shard: int, scores: np.ndarray) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         alive = self._alive(stage, shard)
         uids = self.pool.uids(shard)[alive]
-        columns = {
-            "row": np.flatnonzero(alive).astype(np.uint32),
-            "uid_hi": np.ascontiguousarray(uids["f0"]),
-            "uid_lo": np.ascontiguousarray(uids["f1"]),
-            "score": scores,
-        }
-        buffer = io.BytesIO()
-        pq.write_table(pa.table(columns), buffer, compression="none", use_dictionary=False)
+        rows, buffer = np.flatnonzero(alive).astype(np.uint32), io.BytesIO()
+        write_numbers({"row": rows, "uid_hi": uids["f0"], "uid_lo": uids["f1"], "score": scores}, buffer)
         path = self._scores(stage, shard)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, buffer.getvalue())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
+
 from labelbench_plus import load_suite
 from labelbench_plus.running.job import Where, carry_out, local_jobs
 from tests.architecture.imports import KINDS
@@ -78,6 +80,16 @@ def test_commands_load_what_they_need_and_no_more(suite_file, tmp_path):
     known = {"suite": path, "folder": tmp_path, "run": runs[0].id}
     commands = [(command.format_map(known), allowed, code) for command, allowed, code in MAY_LOAD]
     probe(PROBE.format(commands=commands, heavy=HEAVY))
+
+
+def test_a_selection_of_pairs_loads_no_pandas(tmp_path):
+    """Arrow loads it where an array is handed to it, or a data set is opened: a fifth of a second a process."""
+    file = tmp_path / "pairs.npy"
+    np.save(file, np.eye(20, dtype=np.float32))
+    pool = f"{{name: pair_arrays, images: {file}, texts: {file}, targets: [{file}]}}"
+    (tmp_path / "selection.yaml").write_text(f"pool: {pool}\nstrategy: vas\nfraction: 0.3\n")
+    command = f"pairs select {tmp_path}/selection.yaml --out {tmp_path}/out --jobs 1"
+    probe(PROBE.format(commands=[(command, {"jinja2", "numpy", "pyarrow", "torch"}, 0)], heavy=HEAVY))
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from labelbench_plus.pair_pools.datacomp import DataComp
 from labelbench_plus.pairs.choose import choose
-from labelbench_plus.pairs.columns import exact_scores, scores, texts
+from labelbench_plus.pairs.columns import exact_scores, read_numbers, scores, texts, write_numbers
 from labelbench_plus.plugins import registry
 from labelbench_plus.seeding import Streams
 
@@ -180,3 +181,18 @@ def test_targets_that_will_not_do_are_refused_by_every_strategy(
     write(tmp_path, 1)
     with pytest.raises(ValueError, match=why):
         kept(DataComp(tmp_path, targets=(tmp_path / "targets.npy",)), name, 10)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2_000_000])  # none, and more than a group of rows holds
+def test_numbers_are_written_as_arrow_writes_them_and_read_back(tmp_path: Path, rows: int) -> None:
+    draw = np.random.default_rng(0)
+    high = draw.integers(2**64, size=(rows, 2), dtype=np.uint64)[:, 0]  # with gaps
+    columns = {"row": np.arange(rows, dtype=np.uint32), "high": high, "score": draw.normal(size=rows)}
+    columns["score"][:1] = np.nan
+    found, expected = io.BytesIO(), io.BytesIO()
+    write_numbers(columns, found)
+    pq.write_table(pa.table(columns), expected, compression="none", use_dictionary=False)
+    assert found.getvalue() == expected.getvalue()
+    (tmp_path / "numbers.parquet").write_bytes(found.getvalue())
+    for name, column in zip(columns, read_numbers(tmp_path / "numbers.parquet", *columns), strict=True):
+        assert column.dtype == columns[name].dtype and np.array_equal(column, columns[name], equal_nan=name == "score")
