@@ -44,7 +44,7 @@ def count(log: Path) -> None:
         loop.run = counted
         work(*arguments)
 
-    crew._work = counting
+    crew._work = counting  # type: ignore[assignment]
 
 
 def cpu_seconds() -> float:
