@@ -58,6 +58,10 @@ def standard_error(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
+def signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def area(accuracies: np.ndarray) -> float:
     """Of (n,) accuracies, one label apart."""
     return float(np.trapezoid(accuracies) / len(accuracies))
@@ -107,12 +111,12 @@ def table(results: Path = RESULTS) -> str:
     ]
     for row in rows(results):
         mean, half = row.gain
-        gain = "–" if row.method == "Uniform" else f"{mean:+.4f} ± {half:.4f}"
+        gain = "–" if row.method == "Uniform" else f"{signed(mean, 4)} ± {half:.4f}"
         theirs = f"{row.mean:.4f} ± {row.theirs:.4f}"
         ours = f"{row.areas.mean():.4f} ± {standard_error(row.areas):.4f}"
         lines.append(
-            f"| {row.dataset} | {row.method} (`{OURS[row.method]}`) | {theirs} | {ours} | {row.apart:+.1f} | {gain} | "
-            f"{row.seconds:.1f} |"
+            f"| {row.dataset} | {row.method} (`{OURS[row.method]}`) | {theirs} | {ours} | {signed(row.apart, 1)} "
+            f"| {gain} | {row.seconds:.1f} |"
         )
     return "\n".join(lines)
 
