@@ -22,6 +22,7 @@ import io
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 import tempfile
@@ -139,6 +140,7 @@ class Starter:
             "folder": os.fsdecode(folder) if folder is not None else os.getcwd(),
             "environment": wanted,
             "session": bool(session),
+            "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
         }
         return (request, list(at.values())) if len(json.dumps(request)) < LONGEST else (None, [])
 
@@ -251,6 +253,7 @@ def _open(numbers: list[int], received: list[int]) -> None:
 
 
 def _become(request: dict[str, Any], path: list[str]) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])  # not what was blocked when the first one started
     if request["session"]:
         os.setsid()
     os.chdir(request["folder"])

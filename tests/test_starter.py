@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ print(json.dumps({
     "name": __name__, "file": globals().get("__file__"), "tasks": len(os.listdir("/proc/self/task")),
     "modules": sorted(name for name in sys.modules if name.partition(".")[0] in
         ("torch", "numpy", "scipy", "sklearn", "pandas", "pydantic", "labelbench_plus", "tests")),
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     "interrupted": str(signal.getsignal(signal.SIGINT)), "stdin": sys.stdin.read(),
     "streams": [[each.write_through, each.errors, each.encoding, type(each.buffer).__name__]
         for each in (sys.stdout, sys.stderr)],
@@ -64,6 +66,17 @@ def test_a_process_is_what_it_was_asked_to_be(both, how, tmp_path, monkeypatch):
     new, warm = both(ways[how])
     assert new == warm
     assert warm["parent"] == os.getpid() and warm["stdin"] == "given" and warm["session"] is (how == "session")
+
+
+def test_the_signals_that_it_blocks_are_those_of_whoever_starts_it(both):
+    anew, warm = both(lambda: told("-c", TELL))
+    assert warm["blocked"] == anew["blocked"] == []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+    try:
+        anew, warm = both(lambda: told("-c", TELL))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert warm["blocked"] == anew["blocked"] == sorted({signal.SIGTERM, signal.SIGUSR1})
 
 
 def test_files_are_passed_under_their_numbers(both):
