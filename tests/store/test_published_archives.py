@@ -16,12 +16,14 @@ ARCHIVES = sorted((Path(__file__).parents[2] / "results").glob("*/runs.jsonl.gz"
 
 
 MOST = 200  # runs of one archive that are looked at: of a larger one every second, third, ...
+MOST_ROUNDS = 1200  # of them
 
 
 def texts(archive):
     with gzip.open(archive, "rb") as file:
         found = list(file)
-    return found[:: -(-len(found) // MOST)]
+    most = max(2, min(MOST, MOST_ROUNDS // len(json.loads(found[0])["rounds"])))
+    return found[:: -(-len(found) // most)]
 
 
 def lines(archive):
