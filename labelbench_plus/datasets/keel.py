@@ -105,6 +105,11 @@ class Keel(Dataset):
 
     def _file(self) -> Path:
         folder = self._folder()
+        prefix, _, name = self.table.rpartition("/")
+        if not prefix:
+            for part in (BALANCED, IMBALANCED):  # a suite of many tables asks often, and need not list them all
+                if (path := folder / part / f"{name}.dat").is_file():
+                    return path
         files = {file.stem: file for file in sorted((folder / BALANCED).glob("*.dat"))}
         for file in sorted((folder / IMBALANCED).glob("*.dat")):
             files[f"imbalanced/{file.stem}" if file.stem in files else file.stem] = file
