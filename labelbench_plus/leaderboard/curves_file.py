@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from labelbench_plus.store.atomic import replacing
 
 PLAIN, COMPRESSED = "curves.csv", "curves.csv.gz"
-LONGEST_PLAIN = 40_000  # rows: some ten megabytes, which shrink to a tenth
+LONGEST_PLAIN = 10_000  # rows: a few megabytes, which shrink to a fifth
 MOST_BYTES = 256 * 2**20  # unpacked
 
 
