@@ -24,6 +24,7 @@ from labelbench_plus.leaderboard.claims import (
 )
 from labelbench_plus.leaderboard.facets import compare_facets
 from labelbench_plus.leaderboard.formatting import number
+from labelbench_plus.leaderboard.frame import to_frame
 from labelbench_plus.leaderboard.matrix import CHOICE, LEVELS, TRAINING, Matrix, matrices
 from labelbench_plus.leaderboard.site.matrix_view import column_views, matrix_frame
 from labelbench_plus.leaderboard.statistics import holm, paired_t_test, t_interval
@@ -119,6 +120,24 @@ def test_bounds_have_a_gain_and_neither_test_nor_standing() -> None:
     assert all(gain.p != gain.p and gain.estimate.mean > 0 for gain in matrix.row("s1") if gain)
     said = claims([matrix], {matrix: named(matrix)})
     assert said and not any("<s1>" in claim.text for claim in said)
+
+
+def test_a_bound_changes_nothing_of_what_is_said_of_others() -> None:
+    strategies = {"random": 0.0, "s2": 0.1, "s3": 0.02}
+    without = synthetic_curves(strategies, SEEDS, PROBLEMS, budgets=(10.0, 20.0, 40.0))
+    bound = without[without["strategy"] == "s2"].assign(strategy="s1", run_id=lambda rows: "b" + rows["run_id"])
+    bound["accuracy"] += 0.01
+    declared = replace(random_board(2).meta, bounds=("s1",))
+    before, after = (build_board(each, declared) for each in (without, pd.concat([without, bound])))
+    (one,), (other,) = matrices([before], ()), matrices([after], ())
+    assert one.standing == other.standing
+    assert {key: gain.p for key, gain in other.cells.items() if key[0] != "s1"} == pytest.approx(
+        {key: gain.p for key, gain in one.cells.items()}, nan_ok=True
+    )
+    rows, more = (
+        [[str(row[name]) for name in frame] for _, row in frame.iterrows()] for frame in map(to_frame, (before, after))
+    )
+    assert len(more) == len(rows) + len(PROBLEMS) and [row for row in more if "s1" not in row] == rows
 
 
 def test_parts_hold_what_has_one_unit_and_one_question() -> None:
