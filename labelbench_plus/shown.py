@@ -37,6 +37,16 @@ def say(*texts: object, file: TextIO | None = None, end: str = "\n", flush: bool
     print(*(printable_lines(str(text)) for text in texts), file=file or sys.stdout, end=end, flush=flush)
 
 
+def sized(count: int) -> str:
+    """A number of bytes in a unit in which it can be read: `950 B`, `1.2 MB`."""
+    amount, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
 def counted(number: int, what: str) -> str:
     """A number and what it counts: `1 job`, `3,000 jobs`, `2 batches`."""
     if number == 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelbench_plus.commands.common import Group, Json, stop
-from labelbench_plus.shown import printable, say
+from labelbench_plus.shown import printable, say, sized
 
 if TYPE_CHECKING:
     from labelbench_plus.store.prune import Entry
@@ -102,7 +102,7 @@ def _print_table(found: list[Entry]) -> None:
     for entry in found:
         about = entry.about
         what = about.what or (json.dumps(entry.key) if entry.key else "")
-        cells = (entry.id[:12], entry.kind, _size(entry.bytes), _ago(about.made), _ago(about.last_use), what[:200])
+        cells = (entry.id[:12], entry.kind, sized(entry.bytes), _ago(about.made), _ago(about.last_use), what[:200])
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console = Console()
     if not console.is_terminal:  # a pipe has no width that a line would have to fit into
@@ -111,16 +111,7 @@ def _print_table(found: list[Entry]) -> None:
 
 
 def _sum(found: list[Entry]) -> str:
-    return f"{len(found)} artefact{'s' * (len(found) != 1)}, {_size(sum(entry.bytes for entry in found))}"
-
-
-def _size(count: int) -> str:
-    amount, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+    return f"{len(found)} artefact{'s' * (len(found) != 1)}, {sized(sum(entry.bytes for entry in found))}"
 
 
 def _ago(then: float) -> str:

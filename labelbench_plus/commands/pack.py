@@ -10,7 +10,7 @@ import typer
 
 from labelbench_plus.commands.common import DEFAULT_OUT, HELD, Out, Overrides, Plugins, load_runs, stop
 from labelbench_plus.shipped import by_name
-from labelbench_plus.shown import counted, say
+from labelbench_plus.shown import counted, say, sized
 
 if TYPE_CHECKING:
     from labelbench_plus.store.packing import Moved
@@ -36,7 +36,7 @@ def pack(suite: Some = None, overrides: Overrides = None, out: Out = DEFAULT_OUT
 
     runs = _runs_of(suite, overrides, out, plugin)
     moved = _carried_out(lambda: move(out, runs_named(out) if runs is None else runs), out)
-    size = f"{moved.bytes / 1e6:.1f} MB in {counted(moved.files, 'file')}"
+    size = f"{sized(moved.bytes)} in {counted(moved.files, 'file')}"
     say(f"{counted(moved.runs, 'run')} packed below {out / 'packed'}; as folders they were {size}")
     for why, left in sorted(moved.left.items()):
         say(f"{counted(len(left), 'run')} left as folders: {why} (first: {left[0]})")

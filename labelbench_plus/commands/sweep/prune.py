@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelbench_plus.commands.common import DEFAULT_OUT
 from labelbench_plus.commands.sweep.common import DryRun, Holding, Name, Out, open_sweep
-from labelbench_plus.shown import say
+from labelbench_plus.shown import counted, say, sized
 
 
 def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
@@ -42,4 +42,4 @@ def prune(name: Name, out: Out = DEFAULT_OUT, dry_run: DryRun = False) -> None:
         if not dry_run:
             for path in doomed:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    say(f"{len(files)} files, {size / 1e6:.1f} MB {'would be ' if dry_run else ''}removed")
+    say(f"{counted(len(files), 'file')}, {sized(size)} {'would be ' if dry_run else ''}removed")
