@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from labelbench_plus.leaderboard.statistics.rank_tests import average_ranks, friedman, wilcoxon
+from labelbench_plus.leaderboard.rank_tests import average_ranks, friedman, wilcoxon
 from tests.architecture.test_start_up import probe
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
-from labelbench_plus.leaderboard.statistics.rank_tests import average_ranks, friedman, wilcoxon
+from labelbench_plus.leaderboard.rank_tests import average_ranks, friedman, wilcoxon
 
 FEWEST_DATASETS = 6
 

@@ -1,4 +1,7 @@
-"""Friedman's and Wilcoxon's tests, to the bits of `scipy.stats`, which takes longer to load than a board to rank."""
+"""Friedman's and Wilcoxon's tests, to the bits of `scipy.stats`, which takes longer to load than a board to rank.
+
+They stand outside `statistics`, as every module there is a section of the page of definitions.
+"""
 
 from __future__ import annotations
 
