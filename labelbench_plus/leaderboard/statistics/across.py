@@ -15,9 +15,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from labelbench_plus.leaderboard.rank_tests import average_ranks, friedman, wilcoxon
 from labelbench_plus.leaderboard.statistics.estimates import ALPHA
 from labelbench_plus.leaderboard.statistics.multiplicity import holm
-from labelbench_plus.leaderboard.rank_tests import average_ranks, friedman, wilcoxon
 
 FEWEST_DATASETS = 6
 
